@@ -1,0 +1,1 @@
+"""Wetread: a PACS and RIS in one system."""
