@@ -1,0 +1,164 @@
+"""PostgreSQL: the declarative base, column types, transactions, and DDL that metadata cannot say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+import orjson
+import psycopg
+from psycopg_pool import ConnectionPool
+from sqlalchemy import BigInteger, DateTime, Engine, Identity, MetaData, create_engine, event, text
+from sqlalchemy.engine import Connection
+from sqlalchemy.orm import DeclarativeBase, Session, mapped_column, sessionmaker
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """Base of every table. Tables with patient data say so: `__table_args__ = (..., {"info": {"phi": True}})`."""
+
+    metadata = MetaData(naming_convention=NAMING)
+
+
+Pk = Annotated[int, mapped_column(BigInteger, Identity(), primary_key=True)]
+"""Our own key: bigint identity."""
+Utc = Annotated[datetime, mapped_column(DateTime(timezone=True))]
+"""An aware instant."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledSql:
+    """DDL that metadata cannot say, with its undoing; created after the tables, in order of registration."""
+
+    name: str
+    sql: str
+    drop_sql: str
+
+
+_installed: dict[str, InstalledSql] = {}
+
+
+def install_sql(name: str, sql: str, drop_sql: str = "") -> None:
+    """Registers triggers, functions or special indexes of a room (called in its model.py). `sql` may hold many statements."""
+    if name in _installed and _installed[name].sql != sql:
+        raise ValueError(f"SQL named {name} is registered twice")
+    _installed[name] = InstalledSql(name, sql, drop_sql)
+
+
+def installed_sql() -> tuple[InstalledSql, ...]:
+    """All registered DDL, in order."""
+    return tuple(_installed.values())
+
+
+# unaccent() is only STABLE, because its dictionary could be altered; ours never is, and indexes need IMMUTABLE.
+EXTENSIONS_SQL = """
+CREATE EXTENSION IF NOT EXISTS btree_gist;
+CREATE EXTENSION IF NOT EXISTS pg_trgm;
+CREATE EXTENSION IF NOT EXISTS unaccent;
+CREATE OR REPLACE FUNCTION immutable_unaccent(value text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
+    AS $$ SELECT public.unaccent('public.unaccent'::regdictionary, value) $$;
+"""
+
+
+def create_schema(connection: Connection) -> None:
+    """Extensions, tables and registered DDL on an empty database (tests; the product migrates)."""
+    run_script(connection, EXTENSIONS_SQL)
+    Base.metadata.create_all(connection)
+    for item in installed_sql():
+        run_script(connection, item.sql)
+
+
+def run_script(connection: Connection, sql: str) -> None:
+    """Runs several statements at once, without parameters."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    with driver.cursor() as cursor:
+        cursor.execute(sql.encode())
+
+
+def _dumps(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+class Database:
+    """One PostgreSQL database: an engine for sessions and a small pool of plain connections for hot paths.
+
+    `url` is a libpq URL (`postgresql://…`). Statement and lock time-outs are set for every connection, so that
+    nothing waits for ever.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 16, application_name: str = "wetread") -> None:
+        self.url = url
+        self.engine: Engine = create_engine(
+            sqlalchemy_url(url),
+            pool_size=pool_size,
+            max_overflow=8,
+            pool_pre_ping=True,
+            json_serializer=_dumps,
+            json_deserializer=orjson.loads,
+            connect_args={
+                "application_name": application_name,
+                "options": "-c lock_timeout=10s -c statement_timeout=60s -c timezone=UTC",
+            },
+        )
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        self._pool_size = pool_size
+        self._raw: ConnectionPool[psycopg.Connection[tuple[Any, ...]]] | None = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """A session whose transaction commits at the end of the block, or rolls back on an exception."""
+        with self._sessions() as session, session.begin():
+            yield session
+
+    @contextmanager
+    def raw(self) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+        """A pooled psycopg connection for hot paths; commits at the end of the block."""
+        if self._raw is None:
+            self._raw = ConnectionPool(
+                self.url,
+                min_size=1,
+                max_size=self._pool_size,
+                kwargs={"application_name": "wetread-raw", "options": "-c lock_timeout=10s -c timezone=UTC"},
+                open=True,
+            )
+        with self._raw.connection() as connection:
+            yield connection
+
+    def ping(self) -> bool:
+        """True where the database answers."""
+        try:
+            with self.engine.connect() as connection:
+                connection.execute(text("SELECT 1"))
+        except Exception:  # noqa: BLE001 - any failure means: not answering
+            return False
+        return True
+
+    def close(self) -> None:
+        """Closes all connections."""
+        self.engine.dispose()
+        if self._raw is not None:
+            self._raw.close()
+
+
+def sqlalchemy_url(url: str) -> str:
+    """The same libpq URL with SQLAlchemy's driver name."""
+    return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
+
+
+@event.listens_for(Engine, "connect")
+def _prepare_early(connection: Any, _record: Any) -> None:
+    """Statements are prepared at the second use, since every list and look-up recurs."""
+    connection.prepare_threshold = 2
