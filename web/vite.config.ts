@@ -1,0 +1,41 @@
+/// <reference types="vitest/config" />
+import { fileURLToPath } from 'node:url'
+import react from '@vitejs/plugin-react'
+import { defineConfig } from 'vite'
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+const server = process.env['WETREAD_URL'] ?? 'http://127.0.0.1:8080'
+
+export default defineConfig({
+  plugins: [react()],
+  resolve: {
+    alias: {
+      '@': here('./src'),
+      // vtk.js pulls in an XML writer that needs Node's `events`; the viewer never writes XML.
+      xmlbuilder2: here('./shims/xmlbuilder2.js'),
+    },
+  },
+  worker: { format: 'es' },
+  build: { target: 'es2022', chunkSizeWarningLimit: 6000, reportCompressedSize: false },
+  optimizeDeps: {
+    exclude: ['@cornerstonejs/dicom-image-loader'],
+    include: [
+      'dicom-parser',
+      '@cornerstonejs/codec-openjph/wasmjs',
+      '@cornerstonejs/codec-openjpeg/decodewasmjs',
+      '@cornerstonejs/codec-charls/decodewasmjs',
+      '@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasmjs',
+    ],
+  },
+  server: {
+    host: '127.0.0.1',
+    port: 23000,
+    proxy: { '/api': server, '/dicom-web': server, '/healthz': server },
+  },
+  test: {
+    environment: 'jsdom',
+    setupFiles: ['./src/testing.ts'],
+    include: ['src/**/*.test.{ts,tsx}'],
+    restoreMocks: true,
+  },
+})
