@@ -35,6 +35,8 @@ Pk = Annotated[int, mapped_column(BigInteger, Identity(), primary_key=True)]
 """Our own key: bigint identity."""
 Utc = Annotated[datetime, mapped_column(DateTime(timezone=True))]
 """An aware instant."""
+UtcOrNone = Annotated[datetime | None, mapped_column(DateTime(timezone=True))]
+"""An aware instant that may be absent."""
 
 
 @dataclass(frozen=True, slots=True)

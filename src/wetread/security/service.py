@@ -1,0 +1,45 @@
+"""The door to the security room for services: the unit of work, actors, permissions, audit vocabulary.
+
+`Security` gathers what is made once per process; `app` builds it and hands it on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wetread.security.audit import ChainFault, ChainVerdict, seal, verify
+from wetread.security.identity import Identity, create_token, create_user, end_sessions, set_password
+from wetread.security.keys import FileMasterKey, KeyUnsafe, MasterKey
+from wetread.security.rules import ROLE_PERMISSIONS, AuditEventID, Permission, Role, permissions_of
+from wetread.security.work import Actor, AuditMissing, Offices, Work
+
+__all__ = [
+    "ROLE_PERMISSIONS", "Actor", "AuditEventID", "AuditMissing", "ChainFault", "ChainVerdict", "FileMasterKey",
+    "Identity", "KeyUnsafe", "MasterKey", "Offices", "Permission", "Role", "Security", "Work", "create_token",
+    "create_user", "end_sessions", "permissions_of", "reauthenticate", "seal", "set_password", "use_identity", "verify",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Security:
+    """What a process needs to open doors: units of work and identities."""
+
+    offices: Offices
+    identity: Identity
+    secure_cookies: bool = False
+
+
+_identity: Identity | None = None
+
+
+def use_identity(identity: Identity) -> None:
+    """Names the identity service of this process (called once by the composition root)."""
+    global _identity  # noqa: PLW0603 - one per process, set at composition
+    _identity = identity
+
+
+def reauthenticate(work: Work, password: str, totp: str | None) -> None:
+    """Proves again that the actor is there, e.g. for a signature. Raises Denied or TooMany."""
+    if _identity is None:
+        raise RuntimeError("no identity service in this process")
+    _identity.reauthenticate(work, password, totp)
