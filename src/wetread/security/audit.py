@@ -40,7 +40,7 @@ def seal(session: Session) -> int:
         .order_by(AuditRecord.seal_number.desc())
         .limit(1)
     ).one_or_none()
-    number, previous = (last[0], last[1]) if last else (0, GENESIS)
+    number, previous = (last[0] or 0, last[1] or GENESIS) if last else (0, GENESIS)
     waiting = session.scalars(
         select(AuditRecord)
         .where(AuditRecord.seal_number.is_(None))

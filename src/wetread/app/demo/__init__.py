@@ -1,0 +1,1 @@
+"""A small hospital to try the system with: images, people, orders and reports, all made here."""

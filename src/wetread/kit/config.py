@@ -1,0 +1,159 @@
+"""Settings from one TOML file and `WETREAD_*`; an unknown key is refused with the nearest known name."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import ipaddress
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args, get_type_hints
+
+Part = Literal["web", "dicom", "hl7", "worker"]
+PREFIX = "WETREAD_"
+_OUTSIDE_SETTINGS = frozenset({"WETREAD_CONFIG", "WETREAD_SKIP_WEB_BUILD"})
+
+
+class SettingsError(ValueError):
+    """A setting is unknown, malformed or unsafe; the message names it and says what to do."""
+
+
+def default_data_folder() -> Path:
+    """Where data goes unless told otherwise: the system's place for root, the user's own place for others."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/wetread")
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "wetread"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set. Each field is a TOML key and, in capitals, a `WETREAD_` variable."""
+
+    data: Path = dataclasses.field(default_factory=default_data_folder)
+    host: str = "127.0.0.1"
+    http_port: int = 8080
+    dicom_port: int = 11112
+    hl7_port: int = 2575
+    ae_title: str = "WETREAD"
+    database_url: str | None = None
+    roles: tuple[Part, ...] = ("web", "dicom", "hl7", "worker")
+    public_url: str | None = None
+    behind_tls_proxy: bool = False
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    master_key: Path | None = None
+    issuer_of_patient_id: str = "WETREAD"
+    accept_any_loopback_ae: bool = False
+    mfa_required: bool = True
+    session_idle_minutes: int = 15
+    log_format: Literal["console", "json"] = "console"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def master_key_path(self) -> Path:
+        """The master key's file."""
+        return self.master_key or self.data / "keys" / "master.key"
+
+    @property
+    def objects_path(self) -> Path:
+        """The local object store's folder."""
+        return self.data / "objects"
+
+    @property
+    def base_url(self) -> str:
+        """Where people reach the web client."""
+        if self.public_url:
+            return self.public_url.rstrip("/")
+        scheme = "https" if self.tls_certificate else "http"
+        return f"{scheme}://{self.host}:{self.http_port}"
+
+    @property
+    def secure_cookies(self) -> bool:
+        """Whether browsers reach us by https."""
+        return self.base_url.startswith("https://")
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach us."""
+        return is_loopback(self.host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether the address is this machine's own."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def load_settings(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+    """Settings by rising precedence: defaults, `$WETREAD_CONFIG` or `<data>/wetread.toml`, environment, `overrides`."""
+    environ = os.environ if environ is None else environ
+    from_environment = {
+        key.removeprefix(PREFIX).lower(): value
+        for key, value in environ.items()
+        if key.startswith(PREFIX) and key not in _OUTSIDE_SETTINGS
+    }
+    given = {key: value for key, value in overrides.items() if value is not None}
+    data = given.get("data") or from_environment.get("data")
+    folder = Path(data) if data else default_data_folder()
+    path = Path(environ["WETREAD_CONFIG"]) if environ.get("WETREAD_CONFIG") else folder / "wetread.toml"
+    from_file: dict[str, Any] = {}
+    if path.exists():
+        try:
+            from_file = tomllib.loads(path.read_text())
+        except tomllib.TOMLDecodeError as error:
+            raise SettingsError(f"{path.name}: {error}") from None
+    elif environ.get("WETREAD_CONFIG"):
+        raise SettingsError(f"WETREAD_CONFIG names {path}, which does not exist")
+    values: dict[str, Any] = {}
+    for source, name in ((from_file, path.name), (from_environment, "environment"), (given, "options")):
+        for key, value in source.items():
+            values[_known(key, name)] = value
+    return Settings(**{key: _convert(key, value) for key, value in values.items()})
+
+
+def _known(key: str, source: str) -> str:
+    names = [field.name for field in dataclasses.fields(Settings)]
+    if key in names:
+        return key
+    shown = PREFIX + key.upper() if source == "environment" else key
+    near = difflib.get_close_matches(key, names, n=1)
+    hint = ""
+    if near:
+        hint = f"; did you mean {PREFIX + near[0].upper() if source == 'environment' else near[0]}?"
+    raise SettingsError(f"unknown setting {shown} in {source}{hint}")
+
+
+def _convert(key: str, value: Any) -> Any:
+    kind = get_type_hints(Settings)[key]
+    options = [option for option in get_args(kind) if option is not type(None)]
+    if kind is Path or (options and options[0] is Path):
+        return Path(value).expanduser().absolute()
+    if kind is bool:
+        text = str(value).strip().lower()
+        if text not in {"true", "false", "1", "0", "yes", "no"}:
+            raise SettingsError(f"{key} must be true or false, not {value!r}")
+        return text in {"true", "1", "yes"}
+    if kind is int:
+        try:
+            number = int(value)
+        except (TypeError, ValueError):
+            raise SettingsError(f"{key} must be a whole number, not {value!r}") from None
+        if key.endswith("_port") and not 0 <= number <= 65535:
+            raise SettingsError(f"{key} must be a port number, not {number}")
+        return number
+    if key == "roles":
+        parts = tuple(value.replace(" ", "").split(",")) if isinstance(value, str) else tuple(value)
+        wrong = [part for part in parts if part not in get_args(Part)]
+        if wrong:
+            raise SettingsError(f"roles knows {', '.join(get_args(Part))}; not {', '.join(wrong)}")
+        return parts
+    if options and all(isinstance(option, str) for option in options) and value not in options:
+        raise SettingsError(f"{key} must be one of {', '.join(options)}, not {value!r}")
+    return value
