@@ -68,9 +68,7 @@ def smooth_noise(rng: np.random.Generator, shape: Sequence[int], scale: float | 
     return field / np.float32(field.std() + 1e-6)
 
 
-def band_noise(
-    rng: np.random.Generator, size: int, low: float, high: float, power: float = 1.0
-) -> Array:
+def band_noise(rng: np.random.Generator, size: int, low: float, high: float, power: float = 1.0) -> Array:
     """A periodic `size`×`size` tile of unit variance, its spectrum `f**power` up to `high`, less below `low`.
 
     Frequencies in cycles per sample. This is the texture of filtered back-projection noise.

@@ -22,10 +22,8 @@ from wetread.app.demo.field import (
     Array,
     Canvas,
     Grid,
-    NoiseTiles,
     Point,
     apply_axes,
-    averaging_matrix,
     ellipsoid,
     resampling_matrix,
     smooth_noise,
@@ -142,10 +140,7 @@ def _from_template(names: Sequence[str], traits: HeadTraits, rng: np.random.Gene
         volume, origin = found
         if coordinates is None:
             coordinates = np.stack(
-                [
-                    np.broadcast_to(where[axis] - np.float32(origin[axis]), GRID.shape)
-                    for axis in (2, 1, 0)
-                ]
+                [np.broadcast_to(where[axis] - np.float32(origin[axis]), GRID.shape) for axis in (2, 1, 0)]
             )
         sampled = ndimage.map_coordinates(volume, coordinates, output=np.float32, order=1, cval=0.0)
         result.append(sampled)
@@ -170,9 +165,7 @@ def _grown(names: Sequence[str], traits: HeadTraits, rng: np.random.Generator) -
     cerebellum = ellipsoid(half, (24, 62, -42), (31, 30, 24))
     tent = z + 17 - np.clip((60 - y), 0, 40) * 0.05
     cerebellum = np.maximum(cerebellum, tent)
-    stem = np.minimum(
-        ellipsoid(mesh, (0, 26, -33), (17, 14, 17)), ellipsoid(mesh, (0, 34, -62), (9, 8, 34))
-    )
+    stem = np.minimum(ellipsoid(mesh, (0, 26, -33), (17, 14, 17)), ellipsoid(mesh, (0, 34, -62), (9, 8, 34)))
     callosum = np.maximum(
         np.abs(np.sqrt(((y - 8) / 1.6) ** 2 + (z - 2) ** 2) - 24) - 4.5, np.maximum(-z + 0, side - 26)
     )
@@ -197,7 +190,9 @@ def _grown(names: Sequence[str], traits: HeadTraits, rng: np.random.Generator) -
     nuclei = ellipsoid(half, (10, 19, 8), (9, 14, 9), tilt=(0, 0, 14))  # thalamus
     putamen = ellipsoid(half, (26, -3, 3), (6, 17, 11), tilt=(0, 0, -10))
     caudate = ellipsoid(half, (13, -13, 11), (5, 10, 9))
-    tail = np.maximum(np.abs(np.hypot((y - 6) / 1.2, z - 1) - 20) - 2.5, np.maximum(np.abs(side - 19) - 3, -z))
+    tail = np.maximum(
+        np.abs(np.hypot((y - 6) / 1.2, z - 1) - 20) - 2.5, np.maximum(np.abs(side - 19) - 3, -z)
+    )
     deep = np.minimum(np.minimum(nuclei, putamen), np.minimum(caudate, tail))
     # ventricles
     body = np.maximum(
@@ -258,8 +253,8 @@ def head_volume(kind: Literal["ct", "mr"], traits: HeadTraits, *, grown: bool = 
     gap = np.float32(1.6 + 4 * traits.ventricles) + np.clip((-y - 20) * 0.012, 0, 1.0)
     squama = np.exp(-(((side - 70) / 14) ** 2) - ((z - 2) / 26) ** 2 - ((y - 8) / 40) ** 2)
     thickness = 6.2 + bump * 0.7 - squama * 2.6 + np.clip((y - 70) * 0.04, 0, 1.6)
-    muscle_bulge = np.exp(-((z + 14) / 27) ** 2 - ((y + 12) / 30) ** 2) * np.clip((side - 45) / 20, 0, 1)
-    nape = np.exp(-((z + 62) / 26) ** 2) * np.clip((y - 45) / 30, 0, 1)
+    muscle_bulge = np.exp(-(((z + 14) / 27) ** 2) - ((y + 12) / 30) ** 2) * np.clip((side - 45) / 20, 0, 1)
+    nape = np.exp(-(((z + 62) / 26) ** 2)) * np.clip((y - 45) / 30, 0, 1)
     scalp = 5.2 + bump * 0.5 + muscle_bulge * 7 + nape * 16
     outer_skull = hull - gap - thickness
     outer = outer_skull - scalp
@@ -277,9 +272,13 @@ def head_volume(kind: Literal["ct", "mr"], traits: HeadTraits, *, grown: bool = 
     flesh = np.maximum(outer + 5.5, -ellipsoid((side, y, z), (52, -52, -60), (20, 34, 30)))
     below = np.clip((-z - 34) / 8, 0, 1)
     canvas.cover(soft(flesh + strands * 2.2, 3) * below, of(MUSCLE))
-    temporalis = soft(np.maximum(outer + 4.2, -(outer_skull - 0.6)), 1.2) * np.clip(muscle_bulge * 3.2 - 0.5, 0, 1)
+    temporalis = soft(np.maximum(outer + 4.2, -(outer_skull - 0.6)), 1.2) * np.clip(
+        muscle_bulge * 3.2 - 0.5, 0, 1
+    )
     canvas.cover(temporalis, of(MUSCLE))
-    canvas.cover(soft(np.maximum(outer + 6, -(outer_skull - 0.6)) + strands, 2) * np.clip(nape * 2.5, 0, 1), of(MUSCLE))
+    canvas.cover(
+        soft(np.maximum(outer + 6, -(outer_skull - 0.6)) + strands, 2) * np.clip(nape * 2.5, 0, 1), of(MUSCLE)
+    )
 
     base_front = np.clip((z + 50 + np.clip(y, -60, 40) * 0.28) / 5, 0, 1)  # the shell ends at the skull base
     shell = soft(outer_skull, 1.2) * base_front
@@ -418,7 +417,7 @@ def _inner_details(
     bend = smooth_noise(rng, GRID.shape[:2], 40)[:, :, None] * np.float32(0.7)
     shift = np.float32(0.0)
     if traits.finding == "haemorrhage":
-        shift = np.float32(5.5) * np.exp(-((y - 0) / 45) ** 2 - ((z - 5) / 34) ** 2)
+        shift = np.float32(5.5) * np.exp(-(((y - 0) / 45) ** 2) - ((z - 5) / 34) ** 2)
     sheet = np.abs(x - bend - shift) - 0.75
     free = np.hypot((y - 14) / 58, (z - 8) / 40) - 1
     falx = np.maximum(sheet, np.maximum(-free * 40, hull - 1))
@@ -427,7 +426,9 @@ def _inner_details(
     sinus = np.maximum(np.abs(x - bend) - 3.2, np.maximum(np.abs(hull + 0.6) - 2.8, -(z - 4)))
     canvas.cover(soft(sinus, 1.5) * (np.abs(np.asarray(x)) < 9), v(BLOOD_POOL))
     tent_height = -13 - np.abs(x) * 0.22 + np.clip(70 - y, 0, 60) * 0.18
-    tent = np.maximum(np.abs(z - tent_height) - 0.6, np.maximum(hull - 0.5, 34 - y + np.clip(20 - np.abs(x), 0, 20)))
+    tent = np.maximum(
+        np.abs(z - tent_height) - 0.6, np.maximum(hull - 0.5, 34 - y + np.clip(20 - np.abs(x), 0, 20))
+    )
     canvas.cover(soft(tent, 1.2) * np.float32(0.8), v(DURA))
     for s in (-1, 1):
         canvas.path(
@@ -486,9 +487,9 @@ def _paint_finding(
         canvas.cover(np.clip(soft(blood, 2.2) * swirl, 0, 1), v(HAEMATOMA))
         # blood in the ventricle: what is water near the third and lateral ventricle and hangs down behind
         water = np.clip(1 - tissue * 1.6, 0, 1) * soft(hull + 22, 6)
-        near = np.exp(-((x - 4) / 17) ** 2 - ((y - 22) / 34) ** 2 - ((z - 10) / 17) ** 2)
+        near = np.exp(-(((x - 4) / 17) ** 2) - ((y - 22) / 34) ** 2 - ((z - 10) / 17) ** 2)
         canvas.cover(np.clip(water * near * 1.25, 0, 0.92), v(HAEMATOMA))
-        horn = np.exp(-((np.abs(x) - 26) / 9) ** 2 - ((y - 62) / 12) ** 2 - ((z - 0) / 8) ** 2)
+        horn = np.exp(-(((np.abs(x) - 26) / 9) ** 2) - ((y - 62) / 12) ** 2 - ((z - 0) / 8) ** 2)
         canvas.cover(np.clip(water * horn * 1.4, 0, 0.9), v(HAEMATOMA))
     elif traits.finding == "infarct":
         zone = ellipsoid((x, y, z), (50, 6, 14), (28, 44, 34)) + rough * 4

@@ -1,0 +1,154 @@
+"""Runs declared tasks, relays outbox events to their subscribers, wakes jobs that a killed worker left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import structlog
+from procrastinate import App, BaseRetryStrategy, PsycopgConnector, RetryDecision
+from procrastinate.jobs import Job
+from sqlalchemy import select
+
+from wetread.jobs.service import REGISTRY, Retry, Task, defer
+from wetread.kit import limits
+from wetread.kit.events import CHANNEL, OutboxEvent
+from wetread.security.service import Actor, Offices, Work
+
+log = structlog.get_logger()
+
+Subscriptions = Mapping[str, Sequence[str]]
+"""Event kind → names of tasks, each run as `f(work, event={"kind": …, "keys": {…}})`."""
+
+
+@dataclass(frozen=True)
+class _Backoff(BaseRetryStrategy):
+    retry: Retry
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        if job.attempts + 1 >= self.retry.max_attempts:
+            return None
+        wait = min(self.retry.base_s ** min(job.attempts + 1, 20), self.retry.wait_s_max)
+        return RetryDecision(retry_in={"seconds": wait})
+
+
+def run_now(offices: Offices, task: Task, args: dict[str, Any]) -> None:
+    """One run of a task: one transaction of a system actor named after it."""
+    with offices.work(Actor.system(task.name)) as work:
+        task.run(work, **args)
+
+
+def relay(work: Work, subscriptions: Subscriptions) -> int:
+    """Turns waiting events into jobs of their subscribers, in order; returns how many events."""
+    events = work.session.scalars(
+        select(OutboxEvent)
+        .where(OutboxEvent.relayed_at.is_(None))
+        .order_by(OutboxEvent.outbox_event_pk)
+        .limit(limits.EVENT_BATCH_MAX)
+        .with_for_update(skip_locked=True)
+    ).all()
+    for event in events:
+        for name in subscriptions.get(event.kind, ()):
+            defer(work, name, event={"kind": event.kind, "keys": event.keys})
+        event.relayed_at = work.now()
+    return len(events)
+
+
+class Relay(threading.Thread):
+    """Listens for events and relays them; also looks once a second, so that a missed notification costs little."""
+
+    def __init__(self, offices: Offices, subscriptions: Subscriptions) -> None:
+        super().__init__(name="event-relay", daemon=True)
+        self._offices, self._subscriptions = offices, subscriptions
+        self._ending = threading.Event()
+
+    def stop(self) -> None:
+        """Ends within about a second."""
+        self._ending.set()
+
+    def run(self) -> None:
+        while not self._ending.is_set():
+            try:
+                with psycopg.connect(self._offices.database.url, autocommit=True) as connection:
+                    connection.execute(f"LISTEN {CHANNEL}".encode())
+                    while not self._ending.is_set():
+                        self._drain()
+                        for _ in connection.notifies(timeout=1.0, stop_after=1):
+                            pass
+            except Exception as error:  # noqa: BLE001 - the relay must outlive a database restart
+                log.warning("event relay waits", error=type(error).__name__)
+                self._ending.wait(1.0)
+
+    def _drain(self) -> None:
+        while True:
+            with self._offices.work(Actor.system("event-relay")) as work:
+                if relay(work, self._subscriptions) < limits.EVENT_BATCH_MAX:
+                    return
+
+
+def build_app(offices: Offices, database_url: str) -> App:
+    """The queue with every declared task."""
+    app = App(connector=PsycopgConnector(conninfo=database_url, min_size=1, max_size=6))
+    for declared in REGISTRY.tasks.values():
+        _register(app, offices, declared)
+    return app
+
+
+def _register(app: App, offices: Offices, declared: Task) -> None:
+    def call(**args: Any) -> None:
+        args.pop("timestamp", None)
+        try:
+            run_now(offices, declared, args)
+        except Exception as error:
+            log.warning("job failed", task=declared.name, error=type(error).__name__)
+            raise
+
+    # A scheduled task runs again by its schedule; a retry beside it would only pile up.
+    strategy: Any = False if declared.cron else _Backoff(declared.retry)
+    registered = app.task(name=declared.name, queue=declared.queue, retry=strategy)(call)
+    if declared.cron:
+        app.periodic(cron=declared.cron, periodic_id=declared.name, queueing_lock=declared.name)(registered)
+
+
+async def run_worker(
+    offices: Offices,
+    database_url: str,
+    subscriptions: Subscriptions,
+    ending: asyncio.Event,
+    *,
+    concurrency: int = 4,
+) -> None:
+    """Works until `ending` is set; running jobs get to finish."""
+    app = build_app(offices, database_url)
+    relay_thread = Relay(offices, subscriptions)
+    async with app.open_async():
+        relay_thread.start()
+        waker = asyncio.create_task(_wake_stalled(app, ending))
+        worker = asyncio.create_task(
+            app.run_worker_async(
+                concurrency=concurrency,
+                install_signal_handlers=False,
+                delete_jobs="successful",
+                shutdown_graceful_timeout=20,
+                fetch_job_polling_interval=2.0,
+            )
+        )
+        await asyncio.wait({worker, asyncio.create_task(ending.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        relay_thread.stop()
+        for running in (worker, waker):
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+
+
+async def _wake_stalled(app: App, ending: asyncio.Event) -> None:
+    """Jobs of a worker that was killed start again: at once after a restart, later by its missing heartbeat."""
+    while not ending.is_set():
+        for job in await app.job_manager.get_stalled_jobs():
+            await app.job_manager.retry_job(job)
+        await asyncio.sleep(10)
