@@ -377,7 +377,9 @@ class Message:
                 start = None  # a text that speaks of MSH is no second header
             if not start or (len(line) > 3 and line[3] != delimiters.field):
                 if line.strip() and segments:
-                    segments[-1].fields[-1] += "\n" + line
+                    text_end, *more = line.split(delimiters.field)
+                    segments[-1].fields[-1] += "\n" + text_end
+                    segments[-1].fields += more
                 continue
             segments.append(_read_segment(line, delimiters, codec))
         return cls(segments, delimiters, codec, [doubt] if doubt else [])
