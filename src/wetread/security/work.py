@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Literal, cast
 
 from sqlalchemy import event, insert
-from sqlalchemy.orm import Mapper, ORMExecuteState, Session, UOWTransaction
+from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction
 from sqlalchemy.sql import ClauseElement, visitors
 from sqlalchemy.sql.schema import Table
 
@@ -194,8 +194,8 @@ def _note_flush(session: Session, _context: UOWTransaction) -> None:
             touched.wrote.add(name)
 
 
-@event.listens_for(Mapper, "load", propagate=True)
-def _note_load(target: Any, context: Any) -> None:
-    touched = context.session.info.get("touched")
-    if touched is not None and _is_phi(target.__table__):
-        touched.read_phi.add(target.__table__.name)
+@event.listens_for(Session, "loaded_as_persistent")
+def _note_load(session: Session, thing: Any) -> None:
+    touched = session.info.get("touched")
+    if touched is not None and _is_phi(thing.__table__):
+        touched.read_phi.add(thing.__table__.name)

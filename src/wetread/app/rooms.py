@@ -1,0 +1,58 @@
+"""The rooms of the house, for what needs them all: the schema, the HTTP routers, the background tasks."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+
+MODELS = (
+    "wetread.kit.events",
+    "wetread.security.model",
+    "wetread.jobs.service",
+    "wetread.patients.model",
+    "wetread.orders.model",
+    "wetread.archive.model",
+    "wetread.scheduling.model",
+    "wetread.reporting.model",
+    "wetread.worklist.model",
+    "wetread.billing.model",
+    "wetread.sharing.model",
+    "wetread.sharing.messages",
+)
+ROUTERS = (
+    "wetread.security.api",
+    "wetread.jobs.api",
+    "wetread.patients.api",
+    "wetread.orders.api",
+    "wetread.archive.api",
+    "wetread.scheduling.api",
+    "wetread.reporting.api",
+    "wetread.worklist.api",
+    "wetread.billing.api",
+    "wetread.sharing.api",
+    "wetread.sharing.messages_api",
+    "wetread.analytics.api",
+    "wetread.dicomweb.api",
+)
+TASKS = (
+    "wetread.jobs.housekeeping",
+    "wetread.archive.jobs",
+    "wetread.scheduling.jobs",
+    "wetread.reporting.jobs",
+    "wetread.worklist.jobs",
+    "wetread.billing.jobs",
+    "wetread.sharing.jobs",
+    "wetread.sharing.messages_jobs",
+)
+
+
+def load(names: tuple[str, ...]) -> list[object]:
+    """Imports the modules that exist, in order."""
+    return [importlib.import_module(name) for name in names if _exists(name)]
+
+
+def _exists(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False

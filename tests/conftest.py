@@ -1,0 +1,205 @@
+"""Real parts for tests: an embedded PostgreSQL (or WETREAD_TEST_DATABASE_URL), units of work, the HTTP application."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy.orm import Session
+
+from wetread.app.postgres import EmbeddedPostgres
+from wetread.app.rooms import MODELS, load
+from wetread.kit.clock import FixedClock
+from wetread.kit.db import Base, Database, create_schema
+from wetread.security.keys import FileMasterKey
+from wetread.security.service import (
+    Actor,
+    Identity,
+    Offices,
+    Permission,
+    Role,
+    Security,
+    Work,
+    permissions_of,
+    use_identity,
+)
+from wetread.security.work import AuditMissing
+
+NOW = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """An empty database of its own for this test process."""
+    given = os.environ.get("WETREAD_TEST_DATABASE_URL")
+    name = f"wetread_test_{os.getpid()}"
+    if given:
+        with psycopg.connect(given, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        base, _, query = given.partition("?")
+        yield base.rsplit("/", 1)[0] + f"/{name}" + (f"?{query}" if query else "")
+        with psycopg.connect(given, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+        return
+    with tempfile.TemporaryDirectory(prefix="wetread-test-") as folder:
+        Path(folder).chmod(0o755)
+        server = EmbeddedPostgres(Path(folder))
+        server.start()
+        try:
+            yield server.create_database(name)
+        finally:
+            server.stop()
+
+
+@pytest.fixture(scope="session")
+def database(postgres_url: str) -> Iterator[Database]:
+    """The database with the house's whole schema."""
+    load(MODELS)
+    database = Database(postgres_url)
+    with database.engine.begin() as connection:
+        create_schema(connection)
+    yield database
+    database.close()
+
+
+class _JoinedDatabase(Database):
+    """Transactions become savepoints of one outer transaction, which the test rolls back."""
+
+    def __init__(self, database: Database, connection: Any) -> None:
+        self.url, self.engine = database.url, database.engine
+        self._connection = connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        session = Session(self._connection, expire_on_commit=False, join_transaction_mode="create_savepoint")
+        with session, session.begin():
+            yield session
+
+    @contextmanager
+    def raw(self) -> Iterator[Any]:
+        yield self._connection.connection.driver_connection
+
+    def close(self) -> None:
+        """The real database stays open for the next test."""
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    """3 AM on the day of the case."""
+    return FixedClock(NOW)
+
+
+@pytest.fixture
+def offices(database: Database, clock: FixedClock) -> Iterator[Offices]:
+    """Units of work in one outer transaction that is rolled back after the test."""
+    with database.engine.connect() as connection:
+        outer = connection.begin()
+        yield Offices(_JoinedDatabase(database, connection), clock)
+        outer.rollback()
+
+
+@pytest.fixture
+def identity(offices: Offices) -> Identity:
+    """Signing in, with a master key of this test."""
+    identity = Identity(offices, FileMasterKey(b"k" * 32))
+    use_identity(identity)
+    return identity
+
+
+@pytest.fixture
+def work(offices: Offices, identity: Identity) -> Iterator[Work]:
+    """A unit of work with every permission."""
+    with offices.work(Actor.system("test")) as work:
+        yield work
+        work.audited = work.audited or 1
+
+
+def actor_as(role: str, **fields: Any) -> Actor:
+    """An actor of one role, without an account."""
+    one = frozenset({Role(role)})
+    values = {"user_pk": None, "username": role, "display_name": role, **fields}
+    return Actor(roles=one, permissions=permissions_of(one), kind="user", **values)
+
+
+@pytest.fixture
+def work_as(offices: Offices, identity: Identity) -> Any:
+    """`with work_as("front_desk") as work:` a unit of work of that role; audit is enforced as in the product."""
+
+    @contextmanager
+    def opened(role: str, **fields: Any) -> Iterator[Work]:
+        with offices.work(actor_as(role, **fields)) as work:
+            yield work
+
+    return opened
+
+
+class Api(TestClient):
+    """A client of the whole HTTP application; `as_role` gives one with that role's rights."""
+
+    offices: Offices
+
+    def as_role(self, *roles: str, **fields: Any) -> Api:
+        """A client of a fresh account with these roles, by bearer token."""
+        from wetread.security.service import create_token, create_user
+
+        with self.offices.work(Actor.system("test")) as work:
+            self.count = getattr(self, "count", 0) + 1
+            user = create_user(
+                work,
+                username=f"{roles[0]}.{self.count}.{id(self)}",
+                display_name=roles[0],
+                roles=[Role(role) for role in roles],
+                password="correct horse battery staple",
+                mfa_required=False,
+                **fields,
+            )
+            _, token = create_token(work, user.user_pk, "test", [], days=None)
+        other = Api(self.app, raise_server_exceptions=True)
+        other.offices = self.offices
+        other.user_pk = user.user_pk  # type: ignore[attr-defined]
+        other.username = user.username  # type: ignore[attr-defined]
+        other.headers["Authorization"] = f"Bearer {token}"
+        return other
+
+
+@pytest.fixture
+def api(offices: Offices, identity: Identity) -> Api:
+    """The HTTP application on the rolled-back transaction, not signed in."""
+    from wetread.app.web import create_app
+
+    client = Api(create_app(Security(offices, identity)), raise_server_exceptions=True)
+    client.offices = offices
+    return client
+
+
+@pytest.fixture
+def clean_database(database: Database) -> Iterator[Database]:
+    """For tests that really commit: every table is emptied afterwards."""
+    yield database
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        connection.execute(
+            "SET session_replication_role = replica" if _is_superuser(connection) else "SELECT 1"
+        )
+        tables = ", ".join(
+            f'"{table.name}"' for table in Base.metadata.sorted_tables if table.name != "audit_record"
+        )
+        connection.execute(f"TRUNCATE {tables}, procrastinate_jobs CASCADE".encode())
+        connection.execute("ALTER TABLE audit_record DISABLE TRIGGER USER")
+        connection.execute("TRUNCATE audit_record")
+        connection.execute("ALTER TABLE audit_record ENABLE TRIGGER USER")
+
+
+def _is_superuser(connection: psycopg.Connection[Any]) -> bool:
+    row = connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()
+    return bool(row and row[0])
+
+
+__all__ = ["AuditMissing", "Permission", "actor_as"]

@@ -1,0 +1,41 @@
+"""Settings: precedence, strictness, and words that help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from wetread.kit.config import SettingsError, load_settings
+
+
+def test_environment_overrides_the_file_and_options_override_both(tmp_path: Path) -> None:
+    (tmp_path / "wetread.toml").write_text('http_port = 8000\ndicom_port = 104\nae_title = "FILE"\n')
+    environ = {"WETREAD_DATA": str(tmp_path), "WETREAD_HTTP_PORT": "8001"}
+    settings = load_settings(environ, ae_title="OPTION")
+    assert (settings.http_port, settings.dicom_port, settings.ae_title) == (8001, 104, "OPTION")
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"WETREAD_DICOM_PROT": "1"}, "did you mean WETREAD_DICOM_PORT"),
+        ({"WETREAD_HTTP_PORT": "http"}, "http_port must be a whole number"),
+        ({"WETREAD_HTTP_PORT": "70000"}, "http_port must be a port number"),
+        ({"WETREAD_ROLES": "web,cook"}, "not cook"),
+        ({"WETREAD_LOG_FORMAT": "xml"}, "log_format must be one of console, json"),
+        ({"WETREAD_MFA_REQUIRED": "maybe"}, "mfa_required must be true or false"),
+        ({"WETREAD_CONFIG": "/nowhere/x.toml"}, "does not exist"),
+    ],
+)
+def test_wrong_settings_are_named(tmp_path: Path, environ: dict[str, str], words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        load_settings({"WETREAD_DATA": str(tmp_path), **environ})
+
+
+def test_unknown_keys_of_the_file_name_their_neighbour(tmp_path: Path) -> None:
+    (tmp_path / "wetread.toml").write_text("htp_port = 1\n")
+    with pytest.raises(
+        SettingsError, match="unknown setting htp_port in wetread.toml; did you mean http_port"
+    ):
+        load_settings({"WETREAD_DATA": str(tmp_path)})
