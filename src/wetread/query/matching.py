@@ -223,7 +223,7 @@ def _text(key: Key, value: str) -> ColumnElement[bool]:
     if not key.array:
         return key.column.like(pattern, escape="\\")
     one = func.unnest(key.column).column_valued("one")
-    return select(literal(1)).select_from(one).where(one.like(pattern, escape="\\")).exists()
+    return select(literal(1)).where(one.like(pattern, escape="\\")).exists()
 
 
 def _name(column: Column, value: str, *, fuzzy: bool) -> ColumnElement[bool]:
