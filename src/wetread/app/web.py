@@ -24,10 +24,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 import wetread
 from wetread.app.rooms import ROUTERS, load
 from wetread.kit import limits
+from wetread.kit.db import Database
 from wetread.kit.errors import FieldError, TooLarge, TooMany, Unavailable, WetreadError
 from wetread.kit.events import CHANNEL
 from wetread.security.door import Gate, stream_door
-from wetread.security.service import Permission, Security
+from wetread.security.service import FileMasterKey, Identity, Offices, Permission, Security
 
 log = structlog.get_logger()
 
@@ -314,6 +315,9 @@ def _add_client(app: FastAPI) -> None:
         return FileResponse(page, headers={"Cache-Control": "no-cache"})
 
 
-def openapi_json(app: FastAPI) -> bytes:
-    """The API's description, stable in its order, as the web client's types are made from it."""
+def describe() -> bytes:
+    """The API's description, stable in its order; the web client's types are made from it."""
+    offices = Offices(Database("postgresql://"))
+    identity = Identity(offices, FileMasterKey(bytes(32)))
+    app = create_app(Security(offices, identity))
     return orjson.dumps(app.openapi(), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n"

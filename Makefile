@@ -1,0 +1,74 @@
+# Commands for people who work on Wetread. `make help` prints itself.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STATE := .state
+WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -type f -print 2>/dev/null)
+T ?= tests
+N ?= auto
+
+.DEFAULT_GOAL := help
+.PHONY: help run serve test check check-python check-web fix bench web openapi lock migration clean
+
+help: ## Show this help
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STATE)/venv: requirements/runtime.txt requirements/build.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt -r requirements/build.txt
+	@mkdir -p $(STATE) && touch $@
+
+$(STATE)/installed: $(STATE)/venv pyproject.toml hatch_build.py $(WEB_SOURCES)
+	@echo "Building the web client (about half a minute, once)"
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(STATE)/dev: $(STATE)/installed requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+run: $(STATE)/installed ## Start the demo hospital on http://127.0.0.1:8080
+	$(BIN)/wetread demo
+
+serve: $(STATE)/installed ## Start an empty system
+	$(BIN)/wetread serve
+
+test: $(STATE)/dev ## Run all checks and all tests (T=path for some)
+	@if [ "$(T)" = tests ]; then $(MAKE) --no-print-directory check; fi
+	$(BIN)/pytest $(T) -n $(N) --dist loadfile -q
+
+check: check-python check-web ## Lint, types, import rules, web checks
+
+check-python: $(STATE)/dev
+	$(BIN)/ruff check src tests bench tools
+	$(BIN)/ruff format --check src tests bench tools
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+check-web: $(STATE)/dev
+	$(BIN)/python tools/npm.py ci
+	$(BIN)/python tools/npm.py run check
+
+fix: $(STATE)/dev ## Format and mend what can be mended by itself
+	$(BIN)/ruff check --fix src tests bench tools
+	$(BIN)/ruff format src tests bench tools
+
+bench: $(STATE)/dev ## Measure beside Orthanc and DCMTK (Debian packages orthanc, orthanc-dicomweb, dcmtk)
+	$(BIN)/python -m bench
+
+openapi: $(STATE)/dev ## Write web/openapi.json and the client's types from the server's code
+	$(BIN)/wetread openapi > web/openapi.json
+	$(BIN)/python tools/npm.py run generate
+
+migration: $(STATE)/dev ## Draft a migration from the models: make migration M="add a column"
+	$(BIN)/python tools/make_migration.py "$(M)"
+
+lock: ## Pin all dependencies with hashes
+	cd requirements && for f in runtime build dev; do \
+	  src=$$([ $$f = runtime ] && echo ../pyproject.toml || echo $$f.in); \
+	  ../$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-emit-index-url \
+	    --no-emit-trusted-host --no-emit-find-links --no-emit-options --output-file $$f.txt $$src || exit 1; done
+
+clean: ## Remove what was built here
+	rm -rf $(VENV) $(STATE) web/node_modules web/dist src/wetread/static

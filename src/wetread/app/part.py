@@ -1,0 +1,84 @@
+"""One process of the tree: `wetread part web|node|worker`, started by the supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import structlog
+import uvicorn
+
+from wetread.app.build import build_house
+from wetread.app.logging import configure
+from wetread.app.rooms import MODELS, TASKS, load
+from wetread.app.subscriptions import SUBSCRIPTIONS
+from wetread.app.wiring import wire
+from wetread.jobs.worker import run_worker
+from wetread.kit.config import Settings
+
+log = structlog.get_logger()
+
+
+def run_part(settings: Settings, name: str) -> None:
+    """Runs one part until SIGTERM."""
+    configure(settings, name)
+    {"web": _web, "node": _node, "worker": _worker}[name](settings)
+
+
+def _web(settings: Settings) -> None:
+    from wetread.app.web import create_app
+
+    load(MODELS)
+    house = build_house(settings, part="web")
+    wire(house)
+    app = create_app(house.security, https=settings.secure_cookies)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.http_port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=65,
+        timeout_graceful_shutdown=8,
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
+        forwarded_allow_ips="127.0.0.1" if settings.behind_tls_proxy else None,
+        proxy_headers=settings.behind_tls_proxy,
+    )
+    try:
+        uvicorn.Server(config).run()
+    finally:
+        house.close()
+
+
+def _node(settings: Settings) -> None:
+    from wetread.app.node import run_node
+
+    load(MODELS)
+    house = build_house(settings, part="node")
+    wire(house)
+    try:
+        run_node(house)
+    finally:
+        house.close()
+
+
+def _worker(settings: Settings) -> None:
+    load(MODELS)
+    load(TASKS)
+    house = build_house(settings, part="worker")
+    wire(house)
+
+    async def work() -> None:
+        ending = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, ending.set)
+        assert settings.database_url is not None
+        await run_worker(house.offices, settings.database_url, SUBSCRIPTIONS, ending)
+
+    try:
+        asyncio.run(work())
+    finally:
+        house.close()

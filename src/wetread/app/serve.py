@@ -1,0 +1,194 @@
+"""`wetread serve`: a small tree of processes (PostgreSQL, web, node, worker) under one supervisor.
+
+Ingest has a process of its own, so that it never stalls a screen. A part that dies is started again with growing
+pauses; when the supervisor is told to end, the parts finish what they do, then PostgreSQL shuts down.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+import structlog
+
+from wetread import migrations
+from wetread.app.build import build_house
+from wetread.app.checks import UnsafeSetup, check_database, check_settings
+from wetread.app.postgres import EmbeddedPostgres
+from wetread.app.rooms import MODELS, load
+from wetread.kit.config import PREFIX, Settings
+
+log = structlog.get_logger()
+
+_END_S = 25.0
+_RESTART_PAUSE_S_MAX = 30.0
+
+
+@dataclasses.dataclass(slots=True)
+class _Part:
+    name: str
+    process: subprocess.Popen[bytes] | None = None
+    failures: int = 0
+    started_at: float = 0.0
+    not_before: float = 0.0
+
+
+def parts_of(settings: Settings) -> list[str]:
+    """The processes for the chosen roles; DICOM and HL7 share the node."""
+    chosen = set(settings.roles)
+    return [
+        name
+        for name, roles in (("web", {"web"}), ("node", {"dicom", "hl7"}), ("worker", {"worker"}))
+        if chosen & roles
+    ]
+
+
+class Supervisor:
+    """Starts, watches and ends the parts. `run` blocks until a signal."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._postgres: EmbeddedPostgres | None = None
+        self._parts = [_Part(name) for name in parts_of(settings)]
+        self._ending = threading.Event()
+        self._lock: int | None = None
+
+    def prepare(self) -> Settings:
+        """Checks, database, schema. Returns the settings with the database's address. Raises UnsafeSetup."""
+        check_settings(self.settings)
+        self.settings.data.mkdir(parents=True, exist_ok=True)
+        self._lock_data_folder()
+        if self.settings.database_url is None:
+            self._postgres = EmbeddedPostgres(self.settings.data)
+            self._postgres.start()
+            self.settings = dataclasses.replace(self.settings, database_url=self._postgres.url)
+        load(MODELS)
+        house = build_house(self.settings, part="supervisor")
+        try:
+            check_database(house.database)
+            migrations.upgrade(house.database)
+        finally:
+            house.close()
+        return self.settings
+
+    def _lock_data_folder(self) -> None:
+        """One supervisor a data folder: two would fight over its PostgreSQL."""
+        self._lock = os.open(self.settings.data / ".lock", os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UnsafeSetup(f"Another Wetread already runs on {self.settings.data}.") from None
+
+    def run(self, *, when_ready: Callable[[Settings], None] | None = None) -> int:
+        """Runs until SIGTERM or SIGINT; returns the exit code."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._ending.set())
+        try:
+            for part in self._parts:
+                self._start(part)
+            if when_ready is not None:
+                threading.Thread(target=self._announce, args=(when_ready,), daemon=True).start()
+            while not self._ending.wait(0.2):
+                self._watch()
+        finally:
+            self.end()
+        return 0
+
+    def _announce(self, when_ready: Callable[[Settings], None]) -> None:
+        if wait_until_ready(self.settings, 60.0, self._ending):
+            when_ready(self.settings)
+
+    def _start(self, part: _Part) -> None:
+        environment = {**os.environ, **environment_of(self.settings)}
+        part.process = subprocess.Popen(
+            [sys.executable, "-m", "wetread", "part", part.name],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            preexec_fn=_end_with_parent,  # noqa: PLW1509 - the child execs at once
+        )
+        part.started_at = time.monotonic()
+
+    def _watch(self) -> None:
+        if self._postgres is not None and not self._postgres.alive:
+            log.error("PostgreSQL ended; starting it again")
+            self._postgres.start()
+        now = time.monotonic()
+        for part in self._parts:
+            if part.process is None:
+                if now >= part.not_before:
+                    self._start(part)
+            elif part.process.poll() is not None:
+                if now - part.started_at > 60:
+                    part.failures = 0
+                part.failures += 1
+                pause = min(0.5 * 2**part.failures, _RESTART_PAUSE_S_MAX)
+                log.error(
+                    "a part ended; starting it again",
+                    name=part.name,
+                    code=part.process.returncode,
+                    in_s=pause,
+                )
+                part.process, part.not_before = None, now + pause
+
+    def end(self) -> None:
+        """Ends the parts, then PostgreSQL."""
+        running = [part.process for part in self._parts if part.process is not None]
+        for process in running:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + _END_S
+        for process in running:
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        if self._postgres is not None:
+            self._postgres.stop()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """The settings as WETREAD_ variables for a child; secrets never stand on a command line."""
+    environment: dict[str, str] = {}
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if value is None:
+            continue
+        text = ",".join(value) if isinstance(value, tuple) else str(value)
+        environment[PREFIX + field.name.upper()] = text
+    return environment
+
+
+def wait_until_ready(settings: Settings, seconds: float, ending: threading.Event | None = None) -> bool:
+    """Asks /readyz until it says so, or the time is over."""
+    import http.client
+
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and not (ending and ending.is_set()):
+        if settings.tls_certificate is not None:
+            return True
+        try:
+            connection = http.client.HTTPConnection(settings.host, settings.http_port, timeout=2)
+            connection.request("GET", "/readyz")
+            if connection.getresponse().status == 200:
+                return True
+        except OSError:
+            pass
+        time.sleep(0.1)
+    return False
+
+
+def _end_with_parent() -> None:
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    os.setpgid(0, 0)

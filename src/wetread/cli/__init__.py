@@ -1,0 +1,1 @@
+"""The one command: serve, demo, user, token, audit, openapi."""

