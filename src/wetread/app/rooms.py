@@ -30,9 +30,9 @@ ROUTERS = (
     "wetread.worklist.api",
     "wetread.billing.api",
     "wetread.sharing.api",
-    "wetread.sharing.messages_api",
     "wetread.analytics.api",
     "wetread.dicomweb.api",
+    "wetread.hl7.api",
 )
 TASKS = (
     "wetread.jobs.housekeeping",
@@ -42,7 +42,7 @@ TASKS = (
     "wetread.worklist.jobs",
     "wetread.billing.jobs",
     "wetread.sharing.jobs",
-    "wetread.sharing.messages_jobs",
+    "wetread.hl7.jobs",
 )
 
 

@@ -591,14 +591,3 @@ def money(minor: int) -> str:
     """Cents as X12 writes amounts: `250`, `250.5`, `0`."""
     sign, units, cents = "-" if minor < 0 else "", abs(minor) // 100, abs(minor) % 100
     return f"{sign}{units}" + (f".{cents:02}".rstrip("0") if cents else "")
-
-
-def valid_npi(npi: str) -> bool:
-    """National Provider Identifier: ten digits, Luhn over `80840` and the number (45 CFR 162.406)."""
-    if not re.fullmatch(r"[12]\d{9}", npi):
-        return False
-    total = 0
-    for index, digit in enumerate(reversed("80840" + npi)):
-        doubled = int(digit) * (1 + index % 2)
-        total += doubled - 9 if doubled > 9 else doubled
-    return total % 10 == 0

@@ -35,10 +35,17 @@ ERROR_CODES: Final = {
 class Fault(Exception):
     """Why a message is not accepted. `location` is `SEG^sequence^field[^repetition[^component]]`; `text` is for a person."""
 
-    def __init__(self, acknowledgment_code: str, error_code: str, location: str, text: str) -> None:
+    def __init__(
+        self,
+        acknowledgment_code: str,
+        error_code: str,
+        location: str,
+        text: str,
+        orders: Sequence[Segment] = (),
+    ) -> None:
         super().__init__(text)
         self.acknowledgment_code, self.error_code = acknowledgment_code, error_code
-        self.location, self.text = location, text
+        self.location, self.text, self.orders = location, text, tuple(orders)
 
 
 def error(error_code: str, location: str, text: str) -> Fault:
@@ -46,9 +53,9 @@ def error(error_code: str, location: str, text: str) -> Fault:
     return Fault("AE", error_code, location, text)
 
 
-def reject(error_code: str, location: str, text: str) -> Fault:
-    """AR: will not succeed however often it is sent."""
-    return Fault("AR", error_code, location, text)
+def reject(error_code: str, location: str, text: str, orders: Sequence[Segment] = ()) -> Fault:
+    """AR: will not succeed however often it is sent. `orders` are ORC segments of the answer."""
+    return Fault("AR", error_code, location, text, orders)
 
 
 def acknowledge(

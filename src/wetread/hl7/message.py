@@ -418,7 +418,7 @@ class Message:
     def groups(self, name: str) -> list[Message]:
         """Splits what begins with each segment `name` (ORC, OBR) into part messages, header in front."""
         starts = [index for index, item in enumerate(self.segments) if item.name == name]
-        ends = [*starts[1:], len(self.segments)]
+        ends = [*starts[1:], len(self.segments)] if starts else []
         return [
             Message([self.header, *self.segments[start:end]], self.delimiters, self.encoding)
             for start, end in zip(starts, ends, strict=True)

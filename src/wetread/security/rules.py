@@ -101,3 +101,14 @@ class AuditEventID(StrEnum):
 
 
 AUDIT_ACTIONS = frozenset("CRUDE")  # Create, Read, Update, Delete, Execute
+
+
+def valid_npi(npi: str) -> bool:
+    """National Provider Identifier: ten digits, Luhn over `80840` and the number (45 CFR 162.406)."""
+    if len(npi) != 10 or not (npi.isascii() and npi.isdecimal()) or npi[0] not in "12":
+        return False
+    total = 0
+    for index, digit in enumerate(reversed("80840" + npi)):
+        doubled = int(digit) * (1 + index % 2)
+        total += doubled - 9 if doubled > 9 else doubled
+    return total % 10 == 0

@@ -39,9 +39,9 @@ from wetread.billing.x12 import (
     read_interchange,
     seg,
     unallowed,
-    valid_npi,
     write_interchange,
 )
+from wetread.security.service import valid_npi
 
 SAMPLES = Path(__file__).parents[4] / "shared" / "testdata" / "x12"
 AT = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)

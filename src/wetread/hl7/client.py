@@ -1,0 +1,55 @@
+"""MLLP client: sends one message and waits for its own answer."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+from wetread.hl7.acknowledgment import Ack, read_acknowledgment
+from wetread.hl7.framing import Framer, frame
+from wetread.hl7.message import Message
+from wetread.kit import limits
+
+
+class NoAcknowledgment(ConnectionError):
+    """The message may or may not have arrived: not reached, cut off, or no answer in time. Send it again."""
+
+
+def send(
+    host: str,
+    port: int,
+    message: bytes | str | Message,
+    *,
+    timeout_s: float = limits.HL7_ACKNOWLEDGMENT_S,
+    connect_s: float = limits.HL7_CONNECT_S,
+) -> Ack:
+    """Sends over a connection of its own; returns the answer whose MSA-2 is our MSH-10.
+
+    Other answers (late ones of earlier messages, garbage) are passed over. Raises NoAcknowledgment; the connection
+    is then dropped, so that a late answer can never be taken for the next one's.
+    """
+    raw = message.encode() if isinstance(message, (Message, str)) else message
+    control_id = Message.parse(raw).control_id
+    deadline = time.monotonic() + timeout_s
+    framer = Framer(limits.HL7_MESSAGE_BYTES_MAX)
+    try:
+        with socket.create_connection((host, port), connect_s) as connection:
+            connection.settimeout(timeout_s)
+            connection.sendall(frame(raw))
+            while (left := deadline - time.monotonic()) > 0:
+                connection.settimeout(left)
+                data = connection.recv(65536)
+                if not data:
+                    raise NoAcknowledgment("The receiver closed the connection without an answer")
+                for answer in framer.feed(data):
+                    ack = read_acknowledgment(answer)
+                    if ack is not None and ack.control_id == control_id:
+                        return ack
+    except TimeoutError:
+        raise NoAcknowledgment(f"No answer within {timeout_s:g} s") from None
+    except NoAcknowledgment:
+        raise
+    except (OSError, ValueError) as failed:
+        reason = getattr(failed, "strerror", None) or str(failed)
+        raise NoAcknowledgment(f"Not delivered: {reason}") from failed
+    raise NoAcknowledgment(f"No answer to this message within {timeout_s:g} s")
