@@ -257,6 +257,37 @@ def encode(attributes: Mapping[str, Any], *, explicit: bool = True) -> bytes:
     return b"".join(_encode_element(tag, vr, value, explicit) for tag, (vr, value) in sorted(tagged.items()))
 
 
+def encode_json(model: Mapping[str, Any], *, explicit: bool = True) -> bytes:
+    """A little-endian data set from the DICOM JSON Model; text goes out as UTF-8. Bulk data are left out."""
+    elements: dict[int, tuple[str, Any]] = {}
+    for key, entry in model.items():
+        tag, vr = int(key, 16), str(entry.get("vr", "UN"))
+        if "InlineBinary" in entry:
+            value: Any = base64.b64decode(entry["InlineBinary"])
+        elif vr == "PN":
+            value = [
+                str(PersonName.from_json(one)) if one is not None else None for one in entry.get("Value", [])
+            ]
+        elif vr == "AT":
+            value = [int(str(one), 16) for one in entry.get("Value", [])]
+        else:
+            value = entry.get("Value", [])
+        elements[tag] = (vr, value)
+    if _CHARACTER_SET not in elements and any(
+        _needs_unicode(value) for vr, value in elements.values() if vr in _TEXT
+    ):
+        elements[_CHARACTER_SET] = ("CS", ["ISO_IR 192"])
+    encoded: list[bytes] = []
+    for tag, (vr, value) in sorted(elements.items()):
+        if vr == "SQ":
+            items = [encode_json(item, explicit=explicit) for item in value]
+            raw = b"".join(struct.pack("<HHI", 0xFFFE, 0xE000, len(item)) + item for item in items)
+        else:
+            raw = _encode_value(vr, value)
+        encoded.append(_with_head(tag, vr, raw, explicit))
+    return b"".join(encoded)
+
+
 def _needs_unicode(value: Any) -> bool:
     if isinstance(value, str):
         return not value.isascii()
@@ -267,6 +298,10 @@ def _needs_unicode(value: Any) -> bool:
 
 def _encode_element(tag: int, vr: str, value: Any, explicit: bool) -> bytes:
     raw = _encode_sequence(value or [], explicit) if vr == "SQ" else _encode_value(vr, value)
+    return _with_head(tag, vr, raw, explicit)
+
+
+def _with_head(tag: int, vr: str, raw: bytes, explicit: bool) -> bytes:
     head = struct.pack("<HH", tag >> 16, tag & 0xFFFF)
     if not explicit:
         return head + struct.pack("<I", len(raw)) + raw
