@@ -1,0 +1,39 @@
+"""Facts that the archive tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from wetread.kit.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class StudyUpdated(Event):
+    """Instances were added to a study, or it was corrected. `first_image`: the study is new."""
+
+    kind: ClassVar[str] = "study.updated"
+
+    study_pk: int
+    study_instance_uid: str
+    first_image: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectQuarantined(Event):
+    """Something arrived that a person must look at."""
+
+    kind: ClassVar[str] = "object.quarantined"
+
+    quarantine_pk: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineResolved(Event):
+    """A person decided about a quarantined object."""
+
+    kind: ClassVar[str] = "object.released"
+
+    quarantine_pk: int
+    resolution: str

@@ -1,0 +1,677 @@
+"""Taking objects in: a stream of fragments becomes a durable, encrypted, indexed instance, or a quarantined one.
+
+One `Transfer` is one association or one STOW-RS request; it makes an `Incoming` for each object. The order of
+things in `Incoming.commit` is what "acknowledged means kept" rests on:
+
+1. the object is written under a random key and fsynced, its folder entry too;
+2. the rows are committed (for the first object of a study in a transfer together with the audit record and the event);
+3. only then is a status returned.
+
+Killed before 2, the object is an orphan that the janitor removes; killed after 2, everything is there.
+
+Rows of concurrent associations are committed together: the first to arrive leads, sends its rows and, while the
+database works on them, makes its own object durable; whoever arrives meanwhile hands its rows to the leader.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+import psycopg
+import structlog
+from sqlalchemy import func, update
+
+from wetread.archive import store
+from wetread.archive.events import ObjectQuarantined, StudyUpdated
+from wetread.archive.head import Head, HeadReader, Unreadable
+from wetread.archive.model import Quarantine, QuarantineReason, StoredObject, StoredRole, Study
+from wetread.archive.objects import NoSpace
+from wetread.archive.rules import (
+    Filing,
+    FragmentFollower,
+    InstanceRow,
+    NotFilable,
+    Status,
+    dumps,
+    filing_of,
+)
+from wetread.archive.vault import UNKNOWN_STUDY, SealedWriter, Vault
+from wetread.kit import limits
+from wetread.kit.db import Database
+from wetread.security.service import Actor, AuditEventID, Offices, Permission, Work
+
+log = structlog.get_logger()
+
+_SERIES_CACHED_MAX = 50_000
+_ANNOUNCE_S = 0.5
+_ABORT = b"DO $$ BEGIN RAISE EXCEPTION 'the object could not be kept'; END $$"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreResult:
+    """What became of one object. `status` is that of C-STORE; `detail` fits an Error Comment (no patient data)."""
+
+    status: Status
+    outcome: str  # "stored" | "duplicate" | "quarantined" | "refused"
+    detail: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    study_instance_uid: str = ""
+    series_instance_uid: str = ""
+    quarantine_pk: int | None = None
+
+
+class _Failed(Exception):
+    """Nothing was kept, for want of space or of the database."""
+
+
+class CommitGroup:
+    """Commits the rows of concurrent callers together, on one connection of its own."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: psycopg.Connection[Any] | None = None
+        self._lock = threading.Lock()
+        self._waiting: deque[_Row] = deque()
+        self._led = False
+
+    def add(
+        self, study_pk: int, series_pk: int, row: InstanceRow, make_durable: Callable[[], None]
+    ) -> tuple[int, str]:
+        """Adds an instance; returns (instance_pk, outcome) after the commit. `make_durable` is called before it.
+
+        Raises NoSpace from `make_durable`, psycopg.Error where the database failed: then nothing is known about
+        whether the row is there.
+        """
+        mine = _Row(study_pk, series_pk, row)
+        with self._lock:
+            lead = not self._led
+            self._led = True
+        if not lead:
+            make_durable()
+            with self._lock:
+                # The leader may have left meanwhile.
+                if self._led:
+                    self._waiting.append(mine)
+                else:
+                    self._led = lead = True
+            if not lead:
+                mine.done.wait()
+                lead = mine.promoted
+            if lead:
+                self._lead(mine, None)
+        else:
+            self._lead(mine, make_durable)
+        if mine.error is not None:
+            raise mine.error
+        assert mine.result is not None
+        return mine.result
+
+    def close(self) -> None:
+        """Closes the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _lead(self, mine: _Row, make_durable: Callable[[], None] | None) -> None:
+        batch = [mine]
+        try:
+            self._commit(batch, make_durable)
+        except BaseException as error:  # noqa: BLE001 - each caller gets it as its own
+            for one in batch:
+                one.error = error
+        for one in batch[1:]:
+            one.done.set()
+        with self._lock:
+            # Someone who waits now leads the next batch, in its own thread.
+            if self._waiting:
+                successor = self._waiting.popleft()
+                successor.promoted = True
+                successor.done.set()
+            else:
+                self._led = False
+
+    def _commit(self, batch: list[_Row], make_durable: Callable[[], None] | None) -> None:
+        connection = self._connected()
+        cursors: list[psycopg.Cursor[Any]] = []
+        fault: BaseException | None = None
+        try:
+            # Statements up to the end of the pipeline are one implicit transaction: one round trip in all.
+            with connection.pipeline():
+                cursors.append(
+                    store.send_instance(connection, batch[0].study_pk, batch[0].series_pk, batch[0].row)
+                )
+                if make_durable is not None:
+                    try:
+                        make_durable()
+                    except NoSpace as error:
+                        fault = error
+                        connection.execute(_ABORT)
+                if fault is None:
+                    with self._lock:
+                        batch += self._waiting
+                        self._waiting.clear()
+                    cursors += [
+                        store.send_instance(connection, one.study_pk, one.series_pk, one.row)
+                        for one in batch[1:]
+                    ]
+        except psycopg.Error:
+            if connection.closed or connection.broken:
+                self._connection = None
+                raise
+            if fault is not None:
+                raise fault from None
+            if len(batch) == 1:
+                raise
+            self._commit_singly(connection, batch)
+            return
+        for one, cursor in zip(batch, cursors, strict=True):
+            one.result = cursor.fetchone()
+
+    def _commit_singly(self, connection: psycopg.Connection[Any], batch: list[_Row]) -> None:
+        # One bad row must not take the others with it.
+        for one in batch:
+            try:
+                one.result = store.send_instance(connection, one.study_pk, one.series_pk, one.row).fetchone()
+            except psycopg.Error as error:
+                one.error = error
+
+    def _connected(self) -> psycopg.Connection[Any]:
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(
+                self._url,
+                autocommit=True,
+                application_name="wetread-ingest",
+                options="-c lock_timeout=10s -c statement_timeout=60s -c timezone=UTC",
+            )
+        return self._connection
+
+
+@dataclass(slots=True)
+class _Row:
+    study_pk: int
+    series_pk: int
+    row: InstanceRow
+    done: threading.Event = field(default_factory=threading.Event)
+    result: tuple[int, str] | None = None
+    error: BaseException | None = None
+    promoted: bool = False
+
+
+class Announcer:
+    """Tells of studies that grew, at most twice a second each, from a thread of its own."""
+
+    def __init__(self, offices: Offices) -> None:
+        self._offices = offices
+        self._lock = threading.Lock()
+        self._dirty: dict[int, str] = {}
+        self._wake = threading.Event()
+        self._stop = False
+        self._thread: threading.Thread | None = None
+
+    def note(self, study_pk: int, study_instance_uid: str) -> None:
+        """The study has news."""
+        with self._lock:
+            first = not self._dirty
+            self._dirty[study_pk] = study_instance_uid
+            if self._thread is None and not self._stop:
+                self._thread = threading.Thread(target=self._run, name="archive-announcer", daemon=True)
+                self._thread.start()
+        if first:
+            self._wake.set()
+
+    def take(self, study_pks: set[int]) -> dict[int, str]:
+        """Takes out what waits for these studies, to be told by the caller."""
+        with self._lock:
+            return {key: self._dirty.pop(key) for key in study_pks if key in self._dirty}
+
+    def flush(self) -> None:
+        """Tells everything that waits, now."""
+        with self._lock:
+            waiting, self._dirty = self._dirty, {}
+        if waiting:
+            with self._offices.work(Actor.system("archive")) as work:
+                announce(work, waiting)
+
+    def close(self) -> None:
+        """Ends the thread after a last flush."""
+        self._stop = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(5)
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            if not self._stop:
+                time.sleep(_ANNOUNCE_S)
+            try:
+                self.flush()
+            except Exception as error:  # noqa: BLE001 - the next start finds what was not told (recover)
+                log.warning("studies not announced", error=type(error).__name__)
+            if self._stop:
+                return
+
+
+def announce(work: Work, studies: Mapping[int, str]) -> None:
+    """Publishes `study.updated` for (study_pk → study_instance_uid) that are not new."""
+    work.session.execute(
+        update(Study).where(Study.study_pk.in_(studies)).values(announced_at=func.clock_timestamp())
+    )
+    for study_pk, study_instance_uid in studies.items():
+        work.publish(StudyUpdated(study_pk, study_instance_uid, first_image=False))
+    work.audit(AuditEventID.APPLICATION_ACTIVITY, "E", object_type="study.updated", object_id=len(studies))
+
+
+def recover(offices: Offices) -> int:
+    """Tells of studies whose last news was lost because the process was killed; returns how many."""
+    with offices.work(Actor.system("archive")) as work:
+        studies = store.unannounced(work.session, newest=limits.ARCHIVE_RECOVERY_INSTANCES_MAX)
+        announce(work, {study.study_pk: study.study_instance_uid for study in studies})
+        return len(studies)
+
+
+class Intake:
+    """What all transfers of one process share."""
+
+    def __init__(self, database: Database, offices: Offices, vault: Vault) -> None:
+        self.offices = offices
+        self.vault = vault
+        self.group = CommitGroup(database.url)
+        self.announcer = Announcer(offices)
+        self._lock = threading.Lock()
+        self._series: OrderedDict[str, tuple[int, int, str]] = OrderedDict()
+
+    def transfer(self, actor: Actor, *, received_from: str, network_address: str | None = None) -> Transfer:
+        """For one association or one STOW-RS request. Raises Denied without STUDY_STORE."""
+        return Transfer(self, actor, received_from[:64], network_address)
+
+    def series(self, series_instance_uid: str) -> tuple[int, int, str] | None:
+        """(study_pk, series_pk, study UID with its patient) of a series that this process has filed before."""
+        with self._lock:
+            return self._series.get(series_instance_uid)
+
+    def remember(self, series_instance_uid: str, known: tuple[int, int, str]) -> None:
+        """Keeps a series' keys for the next object."""
+        with self._lock:
+            self._series[series_instance_uid] = known
+            if len(self._series) > _SERIES_CACHED_MAX:
+                self._series.popitem(last=False)
+
+    def forget(self, series_instance_uid: str) -> None:
+        """Drops a series' keys, e.g. because the study was removed."""
+        with self._lock:
+            self._series.pop(series_instance_uid, None)
+
+    def close(self) -> None:
+        """Tells what waits, and closes the connection."""
+        self.announcer.close()
+        self.group.close()
+
+
+@dataclass(slots=True)
+class _StudyTally:
+    study_pk: int
+    instances: int = 0
+
+
+class Transfer:
+    """One association or one STOW-RS request: makes `Incoming` objects, and records per study what came."""
+
+    def __init__(self, intake: Intake, actor: Actor, received_from: str, network_address: str | None) -> None:
+        self._intake = intake
+        self._actor = actor
+        self.received_from = received_from
+        self.network_address = network_address
+        self._studies: dict[str, _StudyTally] = {}
+
+    def object(self, *, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> Incoming:
+        """A data set without file meta information, as C-STORE brings it."""
+        return Incoming(
+            self, self._intake, HeadReader.of_dataset(sop_class_uid, sop_instance_uid, transfer_syntax_uid)
+        )
+
+    def file(self) -> Incoming:
+        """A Part 10 file, as STOW-RS and imports bring it."""
+        return Incoming(self, self._intake, HeadReader.of_file())
+
+    def close(self) -> None:
+        """Records the transfer of each study (PS3.15 A.5.3.7) and tells of what is not told yet. Idempotent."""
+        studies, self._studies = self._studies, {}
+        if not studies:
+            return
+        with self._intake.offices.work(self._actor) as work:
+            news = self._intake.announcer.take({tally.study_pk for tally in studies.values()})
+            if news:
+                announce(work, news)
+            for study_instance_uid, tally in studies.items():
+                work.audit(
+                    AuditEventID.INSTANCES_TRANSFERRED,
+                    "C",
+                    study_instance_uid=study_instance_uid,
+                    object_type="study",
+                    object_id=tally.study_pk,
+                    detail={"instances": str(tally.instances), "from": self.received_from},
+                )
+
+    def __enter__(self) -> Transfer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # What Incoming needs of its transfer.
+
+    def file_instance(self, filing: Filing, head: Head, row: InstanceRow, writer: SealedWriter) -> str:
+        """Files one instance; returns the outcome of the SQL functions. Raises NoSpace, psycopg.Error."""
+        tally = self._studies.get(filing.study_instance_uid)
+        same = "\\".join((filing.study_instance_uid, *filing.patient))
+        known = self._intake.series(filing.series_instance_uid)
+        if tally is None or known is None or known[2] != same:
+            writer.commit()
+            outcome, study_pk, series_pk = self._file_first(filing, head, row, first=tally is None)
+            if outcome in ("stored", "duplicate"):
+                self._intake.remember(filing.series_instance_uid, (study_pk, series_pk, same))
+        else:
+            study_pk, series_pk, _ = known
+            try:
+                _, outcome = self._intake.group.add(study_pk, series_pk, row, writer.commit)
+            except psycopg.errors.ForeignKeyViolation:
+                self._intake.forget(filing.series_instance_uid)
+                outcome, study_pk, series_pk = self._file_first(filing, head, row, first=False)
+            if outcome == "stored":
+                self._intake.announcer.note(study_pk, filing.study_instance_uid)
+        if outcome in ("stored", "duplicate"):
+            if tally is None:
+                tally = self._studies.setdefault(filing.study_instance_uid, _StudyTally(study_pk))
+            tally.instances += 1
+        return outcome
+
+    def _file_first(
+        self, filing: Filing, head: Head, row: InstanceRow, *, first: bool
+    ) -> tuple[str, int, int]:
+        """The first object of a study or series in this transfer: with the audit record and event in one transaction."""
+        with self._intake.offices.work(self._actor) as work:
+            work.require(Permission.STUDY_STORE)
+            connection = raw_connection(work)
+            study_pk, series_pk, outcome, new_study = store.add_series(
+                connection,
+                dumps(filing.study()),
+                dumps(filing.series(self.received_from, head.request_attributes())),
+                force=False,
+            )
+            if outcome == "filed":
+                cursor = store.send_instance(connection, study_pk, series_pk, row)
+                result = cursor.fetchone()
+                assert result is not None
+                outcome = result[1]
+            work.audit(
+                AuditEventID.BEGIN_TRANSFER,
+                "E",
+                study_instance_uid=filing.study_instance_uid,
+                object_type="study" if first else "series",
+                object_id=study_pk if first else series_pk,
+                detail={"from": self.received_from},
+            )
+            if outcome == "stored":
+                work.session.execute(
+                    update(Study)
+                    .where(Study.study_pk == study_pk)
+                    .values(announced_at=func.clock_timestamp())
+                )
+                work.publish(StudyUpdated(study_pk, filing.study_instance_uid, first_image=new_study))
+        return outcome, study_pk, series_pk
+
+    def quarantine(
+        self,
+        reason: str,
+        detail: str,
+        *,
+        stored: StoredObject | None,
+        texts: Mapping[str, str],
+    ) -> int:
+        """Keeps an object for a person to decide about; returns quarantine_pk."""
+        with self._intake.offices.work(self._actor) as work:
+            if stored is not None:
+                work.session.add(stored)
+                work.session.flush()
+            row = Quarantine(
+                reason=reason,
+                detail=detail[:400],
+                stored_object_pk=None if stored is None else stored.stored_object_pk,
+                sop_instance_uid=_cut(texts.get("SOPInstanceUID"), 128),
+                sop_class_uid=_cut(texts.get("SOPClassUID"), 128),
+                study_instance_uid=_cut(texts.get("StudyInstanceUID"), 128),
+                patient_name=_cut(texts.get("PatientName"), 324),
+                patient_id=_cut(texts.get("PatientID"), 64),
+                accession_number=_cut(texts.get("AccessionNumber"), 64),
+                received_from=self.received_from,
+                network_address=self.network_address,
+                received_at=work.now(),
+            )
+            work.session.add(row)
+            work.session.flush()
+            work.publish(ObjectQuarantined(row.quarantine_pk, reason))
+            work.audit(
+                AuditEventID.INSTANCES_TRANSFERRED,
+                "C",
+                study_instance_uid=_cut(texts.get("StudyInstanceUID"), 64),
+                object_type="quarantine",
+                object_id=row.quarantine_pk,
+                detail={"from": self.received_from, "reason": reason},
+                outcome=4,
+            )
+            return row.quarantine_pk
+
+
+class Incoming:
+    """One object on its way in. Memory is bounded: the header, and one chunk being sealed."""
+
+    def __init__(self, transfer: Transfer, intake: Intake, reader: HeadReader) -> None:
+        self._transfer = transfer
+        self._intake = intake
+        self._reader = reader
+        self._head: Head | None = None
+        self._fault: NotFilable | None = None
+        self._writer: SealedWriter | None = None
+        self._hash = hashlib.sha256()
+        self._follower: FragmentFollower | None = None
+        self._failed: _Failed | None = None
+        self._size = 0
+
+    def write(self, fragment: bytes | bytearray | memoryview) -> None:
+        """Takes the next bytes. A failure is kept for `commit`, so that the sender can be read to the end."""
+        if self._failed is not None:
+            return
+        self._size += len(fragment)
+        if self._size > limits.OBJECT_BYTES_MAX:
+            self._fail("the object is larger than the limit of this archive")
+            return
+        try:
+            if self._writer is None:
+                if self._reader.feed(fragment):
+                    self._open(at_end=False)
+            else:
+                self._pass(fragment)
+        except NoSpace as error:
+            self._fail(f"no room in the store: {error}")
+        except psycopg.Error as error:
+            self._fail(f"the database does not answer ({type(error).__name__})")
+
+    def abort(self) -> None:
+        """Forgets the object, e.g. because the association was lost."""
+        if self._writer is not None:
+            self._writer.abort()
+            self._writer = None
+
+    def commit(self) -> StoreResult:
+        """Files the object; returns once it is durable, or says why it is not."""
+        try:
+            return self._commit()
+        except NoSpace as error:
+            self.abort()
+            return self._result(Status.OUT_OF_RESOURCES, "refused", f"no room in the store: {error}")
+        except _Failed as error:
+            self.abort()
+            return self._result(Status.OUT_OF_RESOURCES, "refused", str(error))
+        except Exception as error:  # noqa: BLE001 - whatever failed, it was not kept, and the sender must hear that
+            # The row may or may not be there: the object stays, and the janitor decides by the index.
+            log.warning("ingest failed", error=type(error).__name__)
+            return self._result(Status.OUT_OF_RESOURCES, "refused", f"filing failed ({type(error).__name__})")
+
+    def _fail(self, why: str) -> None:
+        self._failed = _Failed(why)
+        self.abort()
+
+    def _result(
+        self, status: Status, outcome: str, detail: str, quarantine_pk: int | None = None
+    ) -> StoreResult:
+        texts = self._reader.texts if self._head is None else self._head.texts
+        return StoreResult(
+            status,
+            outcome,
+            detail,
+            self._reader.sop_class_uid or texts.get("SOPClassUID", ""),
+            self._reader.sop_instance_uid or texts.get("SOPInstanceUID", ""),
+            texts.get("StudyInstanceUID", ""),
+            texts.get("SeriesInstanceUID", ""),
+            quarantine_pk,
+        )
+
+    def _open(self, *, at_end: bool) -> None:
+        """Once the header is read (or cannot be): begins the object under its study's key."""
+        try:
+            self._head = self._reader.head(at_end=at_end)
+            study_instance_uid = UNKNOWN_STUDY if self._head is None else self._head.study_instance_uid
+        except Unreadable as error:
+            self._fault = NotFilable(error.reason, str(error), Status.CANNOT_UNDERSTAND)
+            study_instance_uid = UNKNOWN_STUDY
+        if self._head is None and self._fault is None:
+            return  # more bytes are needed
+        self._writer = self._intake.vault.create(study_instance_uid)
+        if self._head is not None:
+            self._follower = self._head.follower()
+        buffered = self._reader.take()
+        self._writer.write(self._reader.prefix)
+        self._position = len(self._reader.prefix)
+        self._pass(buffered)
+
+    _position = 0
+
+    def _pass(self, data: bytes | bytearray | memoryview) -> None:
+        assert self._writer is not None
+        view = memoryview(data)
+        start = self._position
+        self._position += len(view)
+        dataset_offset = self._reader.dataset_offset
+        self._hash.update(view[max(dataset_offset - start, 0) :] if start < dataset_offset else view)
+        if self._follower is not None and self._head is not None:
+            begin = self._head.pixel_data_offset or 0
+            if self._position > begin:
+                self._follower.feed(view[max(begin - start, 0) :])
+        self._writer.write(view)
+
+    def _commit(self) -> StoreResult:
+        if self._failed is not None:
+            raise self._failed
+        if self._writer is None:
+            self._open(at_end=True)
+        writer = self._writer
+        if writer is None:
+            raise _Failed("the object is empty")
+        writer.finish()
+        try:
+            if self._fault is not None:
+                raise self._fault
+            head = self._head
+            assert head is not None
+            filing = self._checked(head)
+        except NotFilable as fault:
+            return self._quarantine(fault)
+        outcome = self._transfer.file_instance(filing, head, self._row(head, filing, writer), writer)
+        if outcome == "stored":
+            self._writer = None
+            return self._result(Status.SUCCESS, "stored", "")
+        if outcome == "duplicate":
+            self.abort()
+            return self._result(Status.SUCCESS, "duplicate", "already here with the same content")
+        detail = {
+            "content-differs": "this SOP Instance UID is known with other content; both are kept, one in quarantine",
+            "patient-differs": "this study is known with another patient; kept in quarantine",
+            "series-moved": "this series is known in another study; kept in quarantine",
+        }[outcome]
+        return self._quarantine(NotFilable(outcome, detail, Status.COERCED))
+
+    def _checked(self, head: Head) -> Filing:
+        filing = filing_of(head.texts)
+        for announced, found, name in (
+            (self._reader.sop_instance_uid, filing.sop_instance_uid, "SOP Instance UID"),
+            (self._reader.sop_class_uid, filing.sop_class_uid, "SOP Class UID"),
+        ):
+            if announced and announced.strip(" \0") != found:
+                raise NotFilable(
+                    QuarantineReason.UID_MISMATCH,
+                    f"the data set's {name} is not the announced one",
+                    Status.NOT_OF_SOP_CLASS,
+                )
+        fault = head.truncation(self._position)
+        if fault is None and self._follower is not None:
+            fault = self._follower.fault or (
+                "the last fragment of the pixel data is cut" if self._follower.cut else None
+            )
+        if fault is not None:
+            raise NotFilable(QuarantineReason.TRUNCATED, fault, Status.CANNOT_UNDERSTAND)
+        return filing
+
+    def _row(self, head: Head, filing: Filing, writer: SealedWriter) -> InstanceRow:
+        return head.instance_row(
+            filing,
+            location=writer.location,
+            study_key_pk=writer.study_key_pk,
+            size_bytes=writer.size_bytes,
+            dataset_sha256=self._hash.digest(),
+            follower=self._follower,
+        )
+
+    def _quarantine(self, fault: NotFilable) -> StoreResult:
+        writer = self._writer
+        assert writer is not None
+        if fault.reason not in ("content-differs", "patient-differs", "series-moved"):
+            writer.commit()
+        stored = StoredObject(
+            role=StoredRole.QUARANTINED,
+            location=writer.location,
+            study_key_pk=writer.study_key_pk,
+            size_bytes=writer.size_bytes,
+            dataset_sha256=self._hash.digest(),
+            transfer_syntax_uid=(self._reader.transfer_syntax_uid or "")[:64],
+            dataset_offset=self._reader.dataset_offset,
+        )
+        texts = dict(self._reader.texts if self._head is None else self._head.texts)
+        texts.setdefault("SOPInstanceUID", self._reader.sop_instance_uid)
+        texts.setdefault("SOPClassUID", self._reader.sop_class_uid)
+        key = self._transfer.quarantine(fault.reason, fault.detail, stored=stored, texts=texts)
+        self._writer = None
+        return self._result(fault.status, "quarantined", fault.detail, key)
+
+
+def raw_connection(work: Work) -> psycopg.Connection[Any]:
+    """The psycopg connection under a unit of work, inside its transaction."""
+    connection = work.session.connection().connection.driver_connection
+    assert isinstance(connection, psycopg.Connection)
+    return connection
+
+
+def _cut(text: str | None, length: int) -> str | None:
+    value = (text or "").replace("\0", "").strip()
+    return value[:length] or None

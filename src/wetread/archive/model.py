@@ -1,0 +1,413 @@
+"""Tables of the archive: the index, stored objects, study keys, corrections, quarantine, remote entities.
+
+Columns named after a DICOM keyword hold that attribute. On `study` they hold what is shown and searched, that is
+with corrections laid over; `received_attributes` keeps what came first. The hot path of ingest is two SQL
+functions, so that an instance costs one round trip.
+"""
+
+from __future__ import annotations
+
+from datetime import date, time
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Computed,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Text,
+    Time,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from wetread.kit.db import Base, Pk, Utc, UtcOrNone, install_sql
+from wetread.query.matching import name_match_sql
+
+PHI = {"info": {"phi": True}}
+
+
+class StoredRole(StrEnum):
+    """What a stored object is to its instance."""
+
+    ORIGINAL = "original"  # the bytes received; never changed
+    RENDITION = "rendition"  # a derived HTJ2K copy for viewing, pixel-identical
+    SUPERSEDED = "superseded"  # an earlier version that a person replaced
+    QUARANTINED = "quarantined"
+
+
+class QuarantineReason(StrEnum):
+    """Why an object could not simply be filed."""
+
+    UNREADABLE = "unreadable"  # no DICOM data set could be made out
+    TRUNCATED = "truncated"  # an element's length goes past the end
+    MISSING_UID = "missing-uid"
+    BAD_UID = "bad-uid"
+    UID_MISMATCH = (
+        "uid-mismatch"  # the data set's UIDs are not those of the message or the file meta information
+    )
+    CONTENT_DIFFERS = "content-differs"  # a known SOP Instance UID with other content
+    PATIENT_DIFFERS = "patient-differs"  # a known study with another patient
+    SERIES_MOVED = "series-moved"  # a known Series Instance UID under another study
+
+
+class Resolution(StrEnum):
+    """What a person decided about a quarantined object."""
+
+    RETRIED = "retried"
+    ACCEPTED = "accepted"
+    DISCARDED = "discarded"
+
+
+class Study(Base):
+    """A study with the patient it was received for (PS3.3 C.7.1.1, C.7.2.1)."""
+
+    __tablename__ = "study"
+    __table_args__ = (
+        Index("ix_study_patient_name_match", text("patient_name_match gin_trgm_ops"), postgresql_using="gin"),
+        Index(
+            "ix_study_referring_physician_name_match",
+            text("referring_physician_name_match gin_trgm_ops"),
+            postgresql_using="gin",
+        ),
+        Index("ix_study_patient_id", "patient_id"),
+        Index("ix_study_accession_number", "accession_number"),
+        Index(
+            "ix_study_latest", text("coalesce(study_date, '0001-01-01'::date) DESC"), text("study_pk DESC")
+        ),
+        PHI,
+    )
+
+    study_pk: Mapped[Pk]
+    study_instance_uid: Mapped[str] = mapped_column(String(64), unique=True)
+    study_date: Mapped[date | None] = mapped_column(Date)
+    study_time: Mapped[time | None] = mapped_column(Time)
+    accession_number: Mapped[str | None] = mapped_column(String(64))
+    study_id: Mapped[str | None] = mapped_column(String(64))
+    study_description: Mapped[str | None] = mapped_column(String(256))
+    referring_physician_name: Mapped[str | None] = mapped_column(String(324))
+    patient_name: Mapped[str | None] = mapped_column(String(324))
+    patient_id: Mapped[str | None] = mapped_column(String(64))
+    issuer_of_patient_id: Mapped[str | None] = mapped_column(String(64))
+    patient_birth_date: Mapped[date | None] = mapped_column(Date)
+    patient_sex: Mapped[str | None] = mapped_column(String(16))
+    modalities_in_study: Mapped[list[str]] = mapped_column(ARRAY(String(16)), server_default=text("'{}'"))
+    sop_classes_in_study: Mapped[list[str]] = mapped_column(ARRAY(String(64)), server_default=text("'{}'"))
+    number_of_study_related_series: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    number_of_study_related_instances: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    # DICOM JSON of the study's and patient's attributes as the first instance brought them.
+    received_attributes: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    received_patient_id: Mapped[str | None] = mapped_column(String(64))
+    received_issuer_of_patient_id: Mapped[str | None] = mapped_column(String(64))
+    # The person in our own register; set by reconciliation, never by guess.
+    patient_pk: Mapped[int | None] = mapped_column(ForeignKey("patient.patient_pk"), index=True)
+    created_at: Mapped[Utc] = mapped_column(server_default=func.now())
+    updated_at: Mapped[Utc] = mapped_column(server_default=func.now())
+    announced_at: Mapped[UtcOrNone]  # the last `study.updated`
+    patient_name_match: Mapped[str | None] = mapped_column(
+        Text, Computed(name_match_sql("patient_name"), persisted=True)
+    )
+    referring_physician_name_match: Mapped[str | None] = mapped_column(
+        Text, Computed(name_match_sql("referring_physician_name"), persisted=True)
+    )
+
+
+class Series(Base):
+    """A series (PS3.3 C.7.3.1)."""
+
+    __tablename__ = "series"
+    __table_args__ = (PHI,)
+
+    series_pk: Mapped[Pk]
+    study_pk: Mapped[int] = mapped_column(ForeignKey("study.study_pk", ondelete="CASCADE"), index=True)
+    series_instance_uid: Mapped[str] = mapped_column(String(64), unique=True)
+    modality: Mapped[str | None] = mapped_column(String(16))
+    series_number: Mapped[int | None] = mapped_column(Integer)
+    series_description: Mapped[str | None] = mapped_column(String(256))
+    series_date: Mapped[date | None] = mapped_column(Date)
+    series_time: Mapped[time | None] = mapped_column(Time)
+    body_part_examined: Mapped[str | None] = mapped_column(String(64))
+    laterality: Mapped[str | None] = mapped_column(String(16))
+    protocol_name: Mapped[str | None] = mapped_column(String(256))
+    institution_name: Mapped[str | None] = mapped_column(String(256))
+    station_name: Mapped[str | None] = mapped_column(String(64))
+    manufacturer: Mapped[str | None] = mapped_column(String(256))
+    manufacturer_model_name: Mapped[str | None] = mapped_column(String(256))
+    performed_procedure_step_id: Mapped[str | None] = mapped_column(String(64))
+    performed_procedure_step_start_date: Mapped[date | None] = mapped_column(Date)
+    performed_procedure_step_start_time: Mapped[time | None] = mapped_column(Time)
+    # From the first item of Request Attributes Sequence (0040,0275).
+    scheduled_procedure_step_id: Mapped[str | None] = mapped_column(String(64))
+    requested_procedure_id: Mapped[str | None] = mapped_column(String(64))
+    number_of_series_related_instances: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    source_application_entity_title: Mapped[str | None] = mapped_column(String(16))
+    created_at: Mapped[Utc] = mapped_column(server_default=func.now())
+    updated_at: Mapped[Utc] = mapped_column(server_default=func.now())
+
+
+class Instance(Base):
+    """A composite SOP instance."""
+
+    __tablename__ = "instance"
+    __table_args__ = (PHI,)
+
+    instance_pk: Mapped[Pk]
+    series_pk: Mapped[int] = mapped_column(ForeignKey("series.series_pk", ondelete="CASCADE"), index=True)
+    study_pk: Mapped[int] = mapped_column(ForeignKey("study.study_pk", ondelete="CASCADE"))
+    sop_instance_uid: Mapped[str] = mapped_column(String(64), unique=True)
+    sop_class_uid: Mapped[str] = mapped_column(String(64))
+    instance_number: Mapped[int | None] = mapped_column(Integer)
+    number_of_frames: Mapped[int] = mapped_column(Integer)  # 0: no pixel data
+    rows: Mapped[int | None] = mapped_column(Integer)
+    columns: Mapped[int | None] = mapped_column(Integer)
+    bits_allocated: Mapped[int | None] = mapped_column(SmallInteger)
+    samples_per_pixel: Mapped[int | None] = mapped_column(SmallInteger)
+    photometric_interpretation: Mapped[str | None] = mapped_column(String(16))
+    content_date: Mapped[date | None] = mapped_column(Date)
+    content_time: Mapped[time | None] = mapped_column(Time)
+    created_at: Mapped[Utc] = mapped_column(server_default=func.now())
+
+
+class StudyKey(Base):
+    """A data key, sealed with the master key. Destroying the row destroys every object written with it."""
+
+    __tablename__ = "study_key"
+
+    study_key_pk: Mapped[Pk]
+    # Empty for the key of objects whose study could not be made out.
+    study_instance_uid: Mapped[str] = mapped_column(String(64), unique=True)
+    sealed_key: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[Utc] = mapped_column(server_default=func.now())
+
+
+class StoredObject(Base):
+    """One object in the store: where it lies, how it is checked, and where its frames are.
+
+    The plain bytes are a Part 10 file; the data set begins at `dataset_offset`. Native pixel data begins at
+    `pixel_data_offset` with `frame_length` bytes a frame; for encapsulated pixel data `frame_table` holds the places
+    of the frames' fragments (rules.FrameTable).
+    """
+
+    __tablename__ = "stored_object"
+    __table_args__ = (
+        CheckConstraint("role IN ('original','rendition','superseded','quarantined')", name="role"),
+        Index(
+            "ix_stored_object_one_original",
+            "instance_pk",
+            unique=True,
+            postgresql_where=text("role = 'original'"),
+        ),
+        Index("ix_stored_object_instance_pk", "instance_pk"),
+        Index("ix_stored_object_location", "location", unique=True),
+    )
+
+    stored_object_pk: Mapped[Pk]
+    instance_pk: Mapped[int | None] = mapped_column(ForeignKey("instance.instance_pk", ondelete="CASCADE"))
+    role: Mapped[str] = mapped_column(String(12))
+    location: Mapped[str] = mapped_column(String(64))
+    study_key_pk: Mapped[int] = mapped_column(ForeignKey("study_key.study_key_pk"))
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    dataset_sha256: Mapped[bytes] = mapped_column(LargeBinary)
+    transfer_syntax_uid: Mapped[str] = mapped_column(String(64))
+    dataset_offset: Mapped[int] = mapped_column(Integer)
+    pixel_data_offset: Mapped[int | None] = mapped_column(BigInteger)
+    frame_length: Mapped[int | None] = mapped_column(BigInteger)
+    frame_table: Mapped[bytes | None] = mapped_column(LargeBinary)
+    created_at: Mapped[Utc] = mapped_column(server_default=func.now())
+
+
+class SeriesMetadata(Base):
+    """A series' metadata as ready-made DICOM JSON (PS3.18 F), gzip. Good while series and correction are the same."""
+
+    __tablename__ = "series_metadata"
+    __table_args__ = (PHI,)
+
+    series_pk: Mapped[int] = mapped_column(
+        ForeignKey("series.series_pk", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    series_updated_at: Mapped[Utc]
+    last_study_correction_pk: Mapped[int] = mapped_column(BigInteger)
+    gzipped_json: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class StudyCorrection(Base):
+    """Attributes laid over a study on the way out. Both maps are DICOM JSON; `original` is what was replaced."""
+
+    __tablename__ = "study_correction"
+    __table_args__ = (PHI,)
+
+    study_correction_pk: Mapped[Pk]
+    study_pk: Mapped[int] = mapped_column(ForeignKey("study.study_pk", ondelete="CASCADE"), index=True)
+    attributes: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    original: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    reason_for_the_attribute_modification: Mapped[str] = mapped_column(String(16))  # CORRECT or COERCE
+    reason: Mapped[str] = mapped_column(String(200))
+    corrected_at: Mapped[Utc]
+    corrected_by: Mapped[str] = mapped_column(String(64))
+
+
+class Quarantine(Base):
+    """An object that was kept but not filed, until a person decides."""
+
+    __tablename__ = "quarantine"
+    __table_args__ = (
+        Index("ix_quarantine_waiting", "quarantine_pk", postgresql_where=text("resolution IS NULL")),
+        PHI,
+    )
+
+    quarantine_pk: Mapped[Pk]
+    reason: Mapped[str] = mapped_column(String(24))
+    detail: Mapped[str] = mapped_column(String(400))
+    stored_object_pk: Mapped[int | None] = mapped_column(ForeignKey("stored_object.stored_object_pk"))
+    sop_instance_uid: Mapped[str | None] = mapped_column(String(128))
+    sop_class_uid: Mapped[str | None] = mapped_column(String(128))
+    study_instance_uid: Mapped[str | None] = mapped_column(String(128))
+    patient_name: Mapped[str | None] = mapped_column(String(324))
+    patient_id: Mapped[str | None] = mapped_column(String(64))
+    accession_number: Mapped[str | None] = mapped_column(String(64))
+    received_from: Mapped[str] = mapped_column(String(64))  # calling AE title or user name
+    network_address: Mapped[str | None] = mapped_column(String(64))
+    received_at: Mapped[Utc]
+    resolution: Mapped[str | None] = mapped_column(String(12))
+    resolution_reason: Mapped[str | None] = mapped_column(String(200))
+    resolved_by: Mapped[str | None] = mapped_column(String(64))
+    resolved_at: Mapped[UtcOrNone]
+
+
+class RemoteAE(Base):
+    """A DICOM peer that is known here: where it listens, and what it may do."""
+
+    __tablename__ = "remote_ae"
+    __table_args__ = (CheckConstraint("port BETWEEN 1 AND 65535", name="port"),)
+
+    remote_ae_pk: Mapped[Pk]
+    ae_title: Mapped[str] = mapped_column(String(16), unique=True)
+    host: Mapped[str] = mapped_column(String(253))
+    port: Mapped[int] = mapped_column(Integer)
+    description: Mapped[str | None] = mapped_column(String(128))
+    rights: Mapped[list[str]] = mapped_column(ARRAY(String(16)))  # rules.PEER_RIGHTS
+    created_at: Mapped[Utc] = mapped_column(server_default=func.now())
+
+
+install_sql(
+    "archive_ingest",
+    """
+CREATE OR REPLACE FUNCTION archive_series(
+    p_study jsonb, p_series jsonb, p_force boolean,
+    OUT study_pk bigint, OUT series_pk bigint, OUT outcome text, OUT new_study boolean
+) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    s study; t study; r series; q series;
+BEGIN
+    s := jsonb_populate_record(NULL::study, p_study);
+    r := jsonb_populate_record(NULL::series, p_series);
+    outcome := 'filed'; new_study := false;
+    SELECT * INTO t FROM study WHERE study_instance_uid = s.study_instance_uid;
+    IF NOT FOUND THEN
+        INSERT INTO study (study_instance_uid, study_date, study_time, accession_number, study_id, study_description,
+            referring_physician_name, patient_name, patient_id, issuer_of_patient_id, patient_birth_date, patient_sex,
+            received_attributes, received_patient_id, received_issuer_of_patient_id)
+        VALUES (s.study_instance_uid, s.study_date, s.study_time, s.accession_number, s.study_id, s.study_description,
+            s.referring_physician_name, s.patient_name, s.patient_id, s.issuer_of_patient_id, s.patient_birth_date,
+            s.patient_sex, s.received_attributes, s.patient_id, s.issuer_of_patient_id)
+        ON CONFLICT (study_instance_uid) DO NOTHING
+        RETURNING * INTO t;
+        new_study := FOUND;
+        IF NOT new_study THEN
+            SELECT * INTO STRICT t FROM study WHERE study_instance_uid = s.study_instance_uid;
+        END IF;
+    END IF;
+    study_pk := t.study_pk;
+    -- An absent issuer says nothing; an identifier must be the received or the corrected one.
+    IF NOT p_force AND NOT (
+        (s.patient_id IS NOT DISTINCT FROM t.received_patient_id
+            AND coalesce(s.issuer_of_patient_id = t.received_issuer_of_patient_id, true))
+        OR (s.patient_id IS NOT DISTINCT FROM t.patient_id
+            AND coalesce(s.issuer_of_patient_id = t.issuer_of_patient_id, true))
+    ) THEN
+        outcome := 'patient-differs';
+        RETURN;
+    END IF;
+    SELECT * INTO q FROM series WHERE series_instance_uid = r.series_instance_uid;
+    IF NOT FOUND THEN
+        INSERT INTO series (study_pk, series_instance_uid, modality, series_number, series_description, series_date,
+            series_time, body_part_examined, laterality, protocol_name, institution_name, station_name, manufacturer,
+            manufacturer_model_name, performed_procedure_step_id, performed_procedure_step_start_date,
+            performed_procedure_step_start_time, scheduled_procedure_step_id, requested_procedure_id,
+            source_application_entity_title)
+        VALUES (t.study_pk, r.series_instance_uid, r.modality, r.series_number, r.series_description, r.series_date,
+            r.series_time, r.body_part_examined, r.laterality, r.protocol_name, r.institution_name, r.station_name,
+            r.manufacturer, r.manufacturer_model_name, r.performed_procedure_step_id,
+            r.performed_procedure_step_start_date, r.performed_procedure_step_start_time,
+            r.scheduled_procedure_step_id, r.requested_procedure_id, r.source_application_entity_title)
+        ON CONFLICT (series_instance_uid) DO NOTHING
+        RETURNING * INTO q;
+        IF FOUND THEN
+            UPDATE study SET number_of_study_related_series = number_of_study_related_series + 1,
+                modalities_in_study = CASE
+                    WHEN r.modality IS NULL OR r.modality = ANY(modalities_in_study) THEN modalities_in_study
+                    ELSE modalities_in_study || r.modality END
+            WHERE study_pk = t.study_pk;
+        ELSE
+            SELECT * INTO STRICT q FROM series WHERE series_instance_uid = r.series_instance_uid;
+        END IF;
+    END IF;
+    series_pk := q.series_pk;
+    IF q.study_pk <> t.study_pk THEN
+        outcome := 'series-moved';
+    END IF;
+END $$;
+
+CREATE OR REPLACE FUNCTION archive_instance(
+    p_study_pk bigint, p_series_pk bigint, p_sop_instance_uid text, p_sop_class_uid text, p_instance_number integer,
+    p_number_of_frames integer, p_rows integer, p_columns integer, p_bits_allocated smallint,
+    p_samples_per_pixel smallint, p_photometric_interpretation text, p_content_date date, p_content_time time,
+    p_location text, p_study_key_pk bigint, p_size_bytes bigint, p_dataset_sha256 bytea, p_transfer_syntax_uid text,
+    p_dataset_offset integer, p_pixel_data_offset bigint, p_frame_length bigint, p_frame_table bytea,
+    OUT instance_pk bigint, OUT outcome text
+) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    known bytea;
+BEGIN
+    INSERT INTO instance (series_pk, study_pk, sop_instance_uid, sop_class_uid, instance_number, number_of_frames,
+        rows, columns, bits_allocated, samples_per_pixel, photometric_interpretation, content_date, content_time)
+    VALUES (p_series_pk, p_study_pk, p_sop_instance_uid, p_sop_class_uid, p_instance_number, p_number_of_frames,
+        p_rows, p_columns, p_bits_allocated, p_samples_per_pixel, p_photometric_interpretation, p_content_date,
+        p_content_time)
+    ON CONFLICT (sop_instance_uid) DO NOTHING
+    RETURNING instance.instance_pk INTO instance_pk;
+    IF NOT FOUND THEN
+        SELECT i.instance_pk, o.dataset_sha256 INTO instance_pk, known
+        FROM instance i JOIN stored_object o ON o.instance_pk = i.instance_pk AND o.role = 'original'
+        WHERE i.sop_instance_uid = p_sop_instance_uid;
+        outcome := CASE WHEN known = p_dataset_sha256 THEN 'duplicate' ELSE 'content-differs' END;
+        RETURN;
+    END IF;
+    INSERT INTO stored_object (instance_pk, role, location, study_key_pk, size_bytes, dataset_sha256,
+        transfer_syntax_uid, dataset_offset, pixel_data_offset, frame_length, frame_table)
+    VALUES (instance_pk, 'original', p_location, p_study_key_pk, p_size_bytes, p_dataset_sha256,
+        p_transfer_syntax_uid, p_dataset_offset, p_pixel_data_offset, p_frame_length, p_frame_table);
+    UPDATE series SET number_of_series_related_instances = number_of_series_related_instances + 1,
+        updated_at = clock_timestamp()
+    WHERE series_pk = p_series_pk;
+    UPDATE study SET number_of_study_related_instances = number_of_study_related_instances + 1,
+        updated_at = clock_timestamp(),
+        sop_classes_in_study = CASE WHEN p_sop_class_uid = ANY(sop_classes_in_study) THEN sop_classes_in_study
+            ELSE sop_classes_in_study || p_sop_class_uid::varchar END
+    WHERE study_pk = p_study_pk;
+    outcome := 'stored';
+END $$;
+""",
+    "DROP FUNCTION IF EXISTS archive_series; DROP FUNCTION IF EXISTS archive_instance;",
+)

@@ -1,0 +1,295 @@
+"""Where bytes lie: one small interface, a folder behind it. Keys are random, never derived from what came in.
+
+No rename is needed for atomicity: an object's key is known to nobody until the row that names it commits, and what
+was written without such a row is removed by the janitor.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+from wetread.archive.sealing import Damaged
+
+_LOCATION = re.compile(r"[0-9a-f]{2}/[0-9a-f]{32}\Z")
+
+
+class NoSpace(Exception):
+    """The store has no room for more; nothing was kept."""
+
+
+class Missing(Damaged):
+    """An object that the index names is not in the store."""
+
+
+class ObjectWriter(Protocol):
+    """One object being written."""
+
+    location: str
+
+    def write(self, parts: list[bytes]) -> None: ...
+
+    def commit(self) -> None:
+        """Returns once the object would survive a power cut."""
+
+    def abort(self) -> None: ...
+
+
+class ObjectReader(Protocol):
+    """One object opened for reading."""
+
+    stored_bytes: int
+
+    def read_at(self, start: int, length: int) -> bytes: ...
+
+    def close(self) -> None: ...
+
+
+class ObjectStore(Protocol):
+    """A flat store of immutable objects under keys of its own making."""
+
+    def create(self) -> ObjectWriter: ...
+
+    def open(self, location: str) -> ObjectReader: ...
+
+    def delete(self, location: str) -> None: ...
+
+    def listing(self, older_than_s: float) -> Iterator[str]:
+        """Locations of objects that were last written longer ago than that."""
+
+    def space(self) -> tuple[int, int]:
+        """(bytes used by anything, bytes free) of what the store lies on."""
+
+
+_POOL_FILES = 32
+_WRITE_BACK_BYTES = 256 * 1024
+_SYNC_FILE_RANGE_WRITE = 2
+
+
+class LocalObjects:
+    """A folder with 256 folders of objects. `reserve_bytes` is kept free, so that the database can go on working.
+
+    Empty files are made ahead, by a thread of its own, and their folder is fsynced once for all of them: so the
+    entry of a new object is durable before its first byte is written, and the writer has one fsync to wait for.
+    """
+
+    def __init__(self, root: Path, *, reserve_bytes: int = 256 * 1024 * 1024) -> None:
+        self.root = root
+        self._reserve_bytes = reserve_bytes
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._folders: list[int] = []
+        for number in range(256):
+            folder = root / f"{number:02x}"
+            folder.mkdir(exist_ok=True, mode=0o700)
+            self._folders.append(os.open(folder, os.O_RDONLY | os.O_DIRECTORY))
+        _sync_folder(root)
+        self._space_checked_at = 0.0
+        self._has_room = True
+        self._ready: deque[LocalWriter] = deque()
+        self._wanted = threading.Event()
+        self._closed = False
+        self._maker: threading.Thread | None = None
+
+    def create(self) -> LocalWriter:
+        """A writer under a fresh random key. Raises NoSpace."""
+        self._check_room()
+        try:
+            writer = self._ready.popleft()
+        except IndexError:
+            writer = self._make(secrets.randbelow(256))
+        if len(self._ready) < _POOL_FILES // 2:
+            if self._maker is None and not self._closed:
+                self._maker = threading.Thread(target=self._make_ahead, name="archive-files", daemon=True)
+                self._maker.start()
+            self._wanted.set()
+        return writer
+
+    def close(self) -> None:
+        """Removes the files that were made ahead."""
+        self._closed = True
+        self._wanted.set()
+        if self._maker is not None:
+            self._maker.join(5)
+        while self._ready:
+            self._ready.popleft().abort()
+
+    def _make(self, number: int) -> LocalWriter:
+        name = secrets.token_hex(16)
+        folder = self._folders[number]
+        try:
+            descriptor = os.open(
+                name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folder
+            )
+        except OSError as error:
+            raise NoSpace(f"cannot create an object: {error.strerror}") from error
+        return LocalWriter(descriptor, folder, name, f"{number:02x}/{name}")
+
+    def _make_ahead(self) -> None:
+        while not self._closed:
+            self._wanted.wait()
+            self._wanted.clear()
+            if self._closed or len(self._ready) >= _POOL_FILES // 2:
+                continue
+            number = secrets.randbelow(256)
+            made: list[LocalWriter] = []
+            try:
+                made += (self._make(number) for _ in range(_POOL_FILES))
+                os.fsync(self._folders[number])
+            except (NoSpace, OSError):
+                for writer in made:
+                    writer.abort()
+                continue  # the next caller makes its own file, and hears why it cannot
+            for writer in made:
+                writer.entry_durable = True
+            self._ready.extend(made)
+
+    def open(self, location: str) -> LocalReader:
+        """The object for reading. Raises Missing."""
+        try:
+            return LocalReader(os.open(self._path(location), os.O_RDONLY))
+        except OSError as error:
+            raise Missing(f"is not in the store ({error.strerror})") from error
+
+    def delete(self, location: str) -> None:
+        """Removes the object, where it is there."""
+        with suppress(FileNotFoundError):
+            self._path(location).unlink()
+
+    def listing(self, older_than_s: float) -> Iterator[str]:
+        """Locations of objects last written longer ago than `older_than_s`."""
+        limit = time.time() - older_than_s
+        for folder in sorted(self.root.iterdir()):
+            if not folder.is_dir():
+                continue
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    with suppress(FileNotFoundError):
+                        if entry.stat().st_mtime < limit:
+                            yield f"{folder.name}/{entry.name}"
+
+    def space(self) -> tuple[int, int]:
+        """(used, free) bytes of the file system."""
+        stat = os.statvfs(self.root)
+        return (stat.f_blocks - stat.f_bfree) * stat.f_frsize, stat.f_bavail * stat.f_frsize
+
+    def _path(self, location: str) -> Path:
+        if not _LOCATION.match(location):
+            raise Missing("has no location of this store")
+        return self.root / location
+
+    def _check_room(self) -> None:
+        now = time.monotonic()
+        if now - self._space_checked_at > 0.25 or not self._has_room:
+            self._space_checked_at = now
+            self._has_room = self.space()[1] > self._reserve_bytes
+        if not self._has_room:
+            raise NoSpace("less than the reserve is free")
+
+
+class LocalWriter:
+    """Writes one file; see ObjectWriter. `entry_durable`: its folder was fsynced after the file was made."""
+
+    def __init__(self, descriptor: int, folder: int, name: str, location: str) -> None:
+        self.location = location
+        self.entry_durable = False
+        self._descriptor = descriptor
+        self._folder = folder
+        self._name = name
+        self._written = 0
+        self._started = 0
+
+    def write(self, parts: list[bytes]) -> None:
+        """Appends the parts. Raises NoSpace."""
+        try:
+            total = sum(map(len, parts))
+            done = os.writev(self._descriptor, parts)
+            if done < total:
+                rest = memoryview(b"".join(parts))
+                while done < total:
+                    done += os.write(self._descriptor, rest[done:])
+        except OSError as error:
+            raise NoSpace(f"cannot write an object: {error.strerror}") from error
+        self._written += total
+        if self._written - self._started >= _WRITE_BACK_BYTES:
+            # The disk begins while the rest still arrives, so that fsync has less to wait for.
+            _start_write_back(self._descriptor, self._started, self._written - self._started)
+            self._started = self._written
+
+    def commit(self) -> None:
+        """Makes file and folder entry durable. Raises NoSpace; a failed fsync is never tried again."""
+        try:
+            os.fsync(self._descriptor)
+            if not self.entry_durable:
+                os.fsync(self._folder)
+        except OSError as error:
+            self.abort()
+            raise NoSpace(f"cannot keep an object: {error.strerror}") from error
+        os.close(self._descriptor)
+        self._descriptor = -1
+
+    def abort(self) -> None:
+        """Removes what was written."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+        with suppress(OSError):
+            os.unlink(self._name, dir_fd=self._folder)
+
+
+try:
+    _sync_file_range: Any = ctypes.CDLL(None, use_errno=True).sync_file_range
+    _sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+except AttributeError:  # not Linux: fsync alone does it
+    _sync_file_range = None
+
+
+def _start_write_back(descriptor: int, start: int, length: int) -> None:
+    if _sync_file_range is not None:
+        _sync_file_range(descriptor, start, length, _SYNC_FILE_RANGE_WRITE)
+
+
+class LocalReader:
+    """Reads one file; see ObjectReader."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self.stored_bytes = os.fstat(descriptor).st_size
+
+    def read_at(self, start: int, length: int) -> bytes:
+        """Bytes `start … start+length`, fewer at the end."""
+        data = os.pread(self._descriptor, length, start)
+        while len(data) < length:
+            more = os.pread(self._descriptor, length - len(data), start + len(data))
+            if not more:
+                break
+            data += more
+        return data
+
+    def close(self) -> None:
+        """Closes the file."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> LocalReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,465 @@
+"""All SQL of the archive: queries of the index, look-ups for retrieval, and the hot path of ingest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from sqlalchemy import ColumnElement, Select, and_, func, select, text, true
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from wetread.archive.model import (
+    Instance,
+    Series,
+    SeriesMetadata,
+    StoredObject,
+    StoredRole,
+    Study,
+    StudyCorrection,
+    StudyKey,
+)
+from wetread.archive.rules import InstanceRow, Level
+from wetread.query.matching import Compiled, Key, KeyTable, Kind
+
+Columns = dict[str, InstrumentedAttribute[Any]]
+
+# What each level answers, by keyword (PS3.4 Tables C.6-1 to C.6-4; PS3.18 Tables 10.6.3-3 to 10.6.3-5).
+STUDY_COLUMNS: Columns = {
+    "StudyInstanceUID": Study.study_instance_uid,
+    "StudyDate": Study.study_date,
+    "StudyTime": Study.study_time,
+    "AccessionNumber": Study.accession_number,
+    "StudyID": Study.study_id,
+    "StudyDescription": Study.study_description,
+    "ReferringPhysicianName": Study.referring_physician_name,
+    "PatientName": Study.patient_name,
+    "PatientID": Study.patient_id,
+    "IssuerOfPatientID": Study.issuer_of_patient_id,
+    "PatientBirthDate": Study.patient_birth_date,
+    "PatientSex": Study.patient_sex,
+    "ModalitiesInStudy": Study.modalities_in_study,
+    "SOPClassesInStudy": Study.sop_classes_in_study,
+    "NumberOfStudyRelatedSeries": Study.number_of_study_related_series,
+    "NumberOfStudyRelatedInstances": Study.number_of_study_related_instances,
+}
+SERIES_COLUMNS: Columns = {
+    "SeriesInstanceUID": Series.series_instance_uid,
+    "Modality": Series.modality,
+    "SeriesNumber": Series.series_number,
+    "SeriesDescription": Series.series_description,
+    "SeriesDate": Series.series_date,
+    "SeriesTime": Series.series_time,
+    "BodyPartExamined": Series.body_part_examined,
+    "Laterality": Series.laterality,
+    "ProtocolName": Series.protocol_name,
+    "InstitutionName": Series.institution_name,
+    "StationName": Series.station_name,
+    "Manufacturer": Series.manufacturer,
+    "ManufacturerModelName": Series.manufacturer_model_name,
+    "PerformedProcedureStepID": Series.performed_procedure_step_id,
+    "PerformedProcedureStepStartDate": Series.performed_procedure_step_start_date,
+    "PerformedProcedureStepStartTime": Series.performed_procedure_step_start_time,
+    "NumberOfSeriesRelatedInstances": Series.number_of_series_related_instances,
+}
+INSTANCE_COLUMNS: Columns = {
+    "SOPInstanceUID": Instance.sop_instance_uid,
+    "SOPClassUID": Instance.sop_class_uid,
+    "InstanceNumber": Instance.instance_number,
+    "NumberOfFrames": Instance.number_of_frames,
+    "Rows": Instance.rows,
+    "Columns": Instance.columns,
+    "BitsAllocated": Instance.bits_allocated,
+    "SamplesPerPixel": Instance.samples_per_pixel,
+    "PhotometricInterpretation": Instance.photometric_interpretation,
+    "ContentDate": Instance.content_date,
+    "ContentTime": Instance.content_time,
+}
+_UIDS = {"StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID", "SOPClassesInStudy"}
+_NAMES: dict[str, InstrumentedAttribute[Any]] = {
+    "PatientName": Study.patient_name_match,
+    "ReferringPhysicianName": Study.referring_physician_name_match,
+}
+_ARRAYS = {"ModalitiesInStudy", "SOPClassesInStudy"}
+LATEST = func.coalesce(Study.study_date, text("'0001-01-01'::date"))
+
+
+def _keys(columns: Columns) -> KeyTable:
+    keys: list[Key] = []
+    for keyword, column in columns.items():
+        if keyword in _NAMES:
+            keys.append(Key(keyword, Kind.NAME, _NAMES[keyword]))
+        elif keyword in _UIDS:
+            keys.append(Key(keyword, Kind.UID, column, array=keyword in _ARRAYS))
+        elif keyword.endswith("Date"):
+            keys.append(Key(keyword, Kind.DATE, column))
+        elif keyword.endswith("Time"):
+            keys.append(Key(keyword, Kind.TIME, column))
+        elif column.type.python_type is int:
+            keys.append(Key(keyword, Kind.INTEGER, column))
+        else:
+            keys.append(Key(keyword, Kind.TEXT, column, array=keyword in _ARRAYS))
+    return KeyTable.of(*keys)
+
+
+STUDY_KEYS = _keys(STUDY_COLUMNS)
+SERIES_KEYS = _keys(SERIES_COLUMNS)
+INSTANCE_KEYS = _keys(INSTANCE_COLUMNS)
+_SERIES_REQUEST_KEYS = KeyTable.of(
+    Key("ScheduledProcedureStepID", Kind.TEXT, Series.scheduled_procedure_step_id),
+    Key("RequestedProcedureID", Kind.TEXT, Series.requested_procedure_id),
+)
+# Asked of studies, a series' modality means: any of its series (PS3.18 10.6.1.2.3, as viewers ask it).
+_STUDY_ALIASES = KeyTable.of(Key("Modality", Kind.TEXT, Study.modalities_in_study, array=True))
+KEYS: dict[Level, KeyTable] = {
+    Level.STUDY: STUDY_KEYS | _STUDY_ALIASES,
+    Level.SERIES: STUDY_KEYS | SERIES_KEYS | _SERIES_REQUEST_KEYS,
+    Level.IMAGE: STUDY_KEYS | SERIES_KEYS | _SERIES_REQUEST_KEYS | INSTANCE_KEYS,
+}
+COLUMNS: dict[Level, Columns] = {
+    Level.STUDY: STUDY_COLUMNS,
+    Level.SERIES: STUDY_COLUMNS | SERIES_COLUMNS,
+    Level.IMAGE: STUDY_COLUMNS | SERIES_COLUMNS | INSTANCE_COLUMNS,
+}
+COMBINED_DATE_TIMES: dict[Level, list[tuple[str, str]]] = {
+    Level.STUDY: [("StudyDate", "StudyTime")],
+    Level.SERIES: [("StudyDate", "StudyTime"), ("SeriesDate", "SeriesTime")],
+    Level.IMAGE: [("StudyDate", "StudyTime"), ("SeriesDate", "SeriesTime"), ("ContentDate", "ContentTime")],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Rows as keyword → value, the study's key beside each, and the keywords that could not be matched on."""
+
+    rows: list[dict[str, Any]]
+    study_pks: list[int]
+    unmatched: list[str]
+
+
+def find(
+    session: Session,
+    level: Level,
+    wanted: Mapping[str, str],
+    *,
+    visible: ColumnElement[bool] | None,
+    limit: int,
+    offset: int,
+    fuzzy_names: bool,
+    combined_date_times: bool,
+    columns: Sequence[str] | None,
+) -> Found:
+    """Matching rows of `level`, newest studies first, below that in the order of their numbers."""
+    compiled: Compiled = KEYS[level].conditions(
+        wanted,
+        fuzzy_names=fuzzy_names,
+        combined=COMBINED_DATE_TIMES[level] if combined_date_times else (),
+    )
+    chosen = (
+        COLUMNS[level]
+        if columns is None
+        else {keyword: column for keyword, column in COLUMNS[level].items() if keyword in columns}
+    )
+    where = and_(true(), *compiled.conditions, *([] if visible is None else [visible]))
+    order: list[ColumnElement[Any]] = [LATEST.desc(), Study.study_pk.desc()]
+    source: Select[Any]
+    if level is Level.STUDY:
+        key: InstrumentedAttribute[Any] = Study.study_pk
+        source = select(Study.study_pk)
+    elif level is Level.SERIES:
+        key = Series.series_pk
+        source = select(Series.series_pk).join(Study, Study.study_pk == Series.study_pk)
+        order += [Series.series_number.asc().nulls_last(), Series.series_pk.asc()]
+    else:
+        key = Instance.instance_pk
+        source = (
+            select(Instance.instance_pk)
+            .join(Series, Series.series_pk == Instance.series_pk)
+            .join(Study, Study.study_pk == Instance.study_pk)
+        )
+        order += [
+            Series.series_number.asc().nulls_last(),
+            Series.series_pk.asc(),
+            Instance.instance_number.asc().nulls_last(),
+            Instance.instance_pk.asc(),
+        ]
+    # Rows are fetched by key after paging, so that skipping many rows reads the index alone.
+    page = source.where(where).order_by(*order).limit(limit).offset(offset).subquery()
+    rows = select(Study.study_pk, *(column.label(keyword) for keyword, column in chosen.items()))
+    if level is Level.SERIES:
+        rows = rows.join(Series, Series.study_pk == Study.study_pk)
+    elif level is Level.IMAGE:
+        rows = rows.join(Series, Series.study_pk == Study.study_pk).join(
+            Instance, Instance.series_pk == Series.series_pk
+        )
+    rows = rows.where(key.in_(select(page.c[0]))).order_by(*order)
+    found = session.execute(rows).all()
+    return Found(
+        [dict(zip(chosen, row[1:], strict=True)) for row in found],
+        [row[0] for row in found],
+        compiled.unmatched,
+    )
+
+
+def count_studies(session: Session, wanted: Mapping[str, str], visible: ColumnElement[bool] | None) -> int:
+    """How many studies match."""
+    compiled = KEYS[Level.STUDY].conditions(wanted)
+    where = and_(true(), *compiled.conditions, *([] if visible is None else [visible]))
+    return session.scalar(select(func.count()).select_from(Study).where(where)) or 0
+
+
+def received_attributes(session: Session, study_pks: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """The attributes of studies as first received."""
+    rows = session.execute(
+        select(Study.study_pk, Study.received_attributes).where(Study.study_pk.in_(study_pks))
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredInstance:
+    """All that is needed to read one instance: its identity, its bytes, its frames."""
+
+    study_pk: int
+    series_pk: int
+    instance_pk: int
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    sop_class_uid: str
+    number_of_frames: int
+    rows: int | None
+    columns: int | None
+    bits_allocated: int | None
+    samples_per_pixel: int | None
+    photometric_interpretation: str | None
+    stored_object_pk: int
+    role: str
+    location: str
+    study_key_pk: int
+    sealed_key: bytes
+    size_bytes: int
+    transfer_syntax_uid: str
+    dataset_offset: int
+    pixel_data_offset: int | None
+    frame_length: int | None
+    frame_table: bytes | None
+    dataset_sha256: bytes
+
+
+def stored_instances(
+    session: Session,
+    *,
+    study_instance_uids: Sequence[str] = (),
+    series_instance_uids: Sequence[str] = (),
+    sop_instance_uids: Sequence[str] = (),
+    visible: ColumnElement[bool] | None = None,
+    roles: Sequence[StoredRole] = (StoredRole.ORIGINAL,),
+    limit: int | None = None,
+) -> list[StoredInstance]:
+    """Instances with their objects, in the order of series and instance numbers. At least one list of UIDs."""
+    query = (
+        select(
+            Study.study_pk,
+            Series.series_pk,
+            Instance.instance_pk,
+            Study.study_instance_uid,
+            Series.series_instance_uid,
+            Instance.sop_instance_uid,
+            Instance.sop_class_uid,
+            Instance.number_of_frames,
+            Instance.rows,
+            Instance.columns,
+            Instance.bits_allocated,
+            Instance.samples_per_pixel,
+            Instance.photometric_interpretation,
+            StoredObject.stored_object_pk,
+            StoredObject.role,
+            StoredObject.location,
+            StoredObject.study_key_pk,
+            StudyKey.sealed_key,
+            StoredObject.size_bytes,
+            StoredObject.transfer_syntax_uid,
+            StoredObject.dataset_offset,
+            StoredObject.pixel_data_offset,
+            StoredObject.frame_length,
+            StoredObject.frame_table,
+            StoredObject.dataset_sha256,
+        )
+        .join(Series, Series.study_pk == Study.study_pk)
+        .join(Instance, Instance.series_pk == Series.series_pk)
+        .join(StoredObject, StoredObject.instance_pk == Instance.instance_pk)
+        .join(StudyKey, StudyKey.study_key_pk == StoredObject.study_key_pk)
+        .where(StoredObject.role.in_([str(role) for role in roles]))
+        .order_by(
+            Study.study_pk,
+            Series.series_number.asc().nulls_last(),
+            Series.series_pk,
+            Instance.instance_number.asc().nulls_last(),
+            Instance.instance_pk,
+        )
+        .limit(limit)
+    )
+    narrowed = False
+    for column, uids in (
+        (Study.study_instance_uid, study_instance_uids),
+        (Series.series_instance_uid, series_instance_uids),
+        (Instance.sop_instance_uid, sop_instance_uids),
+    ):
+        if uids:
+            query = query.where(column == uids[0] if len(uids) == 1 else column.in_(uids))
+            narrowed = True
+    if not narrowed:
+        return []
+    if visible is not None:
+        query = query.where(visible)
+    rows: Sequence[Sequence[Any]] = session.execute(query).all()
+    return [StoredInstance(*row) for row in rows]
+
+
+def corrections_of(session: Session, study_pks: Sequence[int]) -> dict[int, list[StudyCorrection]]:
+    """Corrections by study, oldest first."""
+    found: dict[int, list[StudyCorrection]] = {}
+    for correction in session.scalars(
+        select(StudyCorrection)
+        .where(StudyCorrection.study_pk.in_(study_pks))
+        .order_by(StudyCorrection.study_correction_pk)
+    ):
+        found.setdefault(correction.study_pk, []).append(correction)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesState:
+    """What a series' cached metadata must agree with."""
+
+    study_pk: int
+    series_pk: int
+    patient_pk: int | None
+    series_updated_at: datetime
+    last_study_correction_pk: int
+    cached: SeriesMetadata | None
+
+    @property
+    def current(self) -> bool:
+        """Whether the cached metadata is that of the series as it stands."""
+        return (
+            self.cached is not None
+            and self.cached.series_updated_at == self.series_updated_at
+            and self.cached.last_study_correction_pk == self.last_study_correction_pk
+        )
+
+
+def series_state(
+    session: Session, study_instance_uid: str, series_instance_uid: str, visible: ColumnElement[bool] | None
+) -> SeriesState | None:
+    """The series' state, or None where it is not there or not visible."""
+    query = (
+        select(
+            Study.study_pk,
+            Series.series_pk,
+            Study.patient_pk,
+            Series.updated_at,
+            select(func.coalesce(func.max(StudyCorrection.study_correction_pk), 0))
+            .where(StudyCorrection.study_pk == Study.study_pk)
+            .scalar_subquery(),
+            SeriesMetadata,
+        )
+        .join(Series, Series.study_pk == Study.study_pk)
+        .outerjoin(SeriesMetadata, SeriesMetadata.series_pk == Series.series_pk)
+        .where(
+            Study.study_instance_uid == study_instance_uid, Series.series_instance_uid == series_instance_uid
+        )
+    )
+    if visible is not None:
+        query = query.where(visible)
+    row = session.execute(query).one_or_none()
+    return None if row is None else SeriesState(*row)
+
+
+# Ingest ---------------------------------------------------------------------------------------------------------
+
+_ADD_INSTANCE = (
+    "SELECT instance_pk, outcome FROM archive_instance("
+    + ",".join(
+        f"%s::{kind}"
+        for kind in (
+            *("bigint", "bigint", "text", "text", "int", "int", "int", "int", "smallint", "smallint", "text"),
+            *(
+                "date",
+                "time",
+                "text",
+                "bigint",
+                "bigint",
+                "bytea",
+                "text",
+                "int",
+                "bigint",
+                "bigint",
+                "bytea",
+            ),
+        )
+    )
+    + ")"
+).encode()
+
+
+def add_series(
+    connection: psycopg.Connection[Any], study_json: bytes, series_json: bytes, *, force: bool
+) -> tuple[int, int, str, bool]:
+    """Finds or makes study and series; returns (study_pk, series_pk, outcome, study is new)."""
+    row = connection.execute(
+        b"SELECT study_pk, series_pk, outcome, new_study FROM archive_series(%s, %s, %s)",
+        (study_json.decode(), series_json.decode(), force),
+    ).fetchone()
+    assert row is not None
+    return row[0], row[1], row[2], row[3]
+
+
+def send_instance(
+    connection: psycopg.Connection[Any], study_pk: int, series_pk: int, row: InstanceRow
+) -> psycopg.Cursor[Any]:
+    """Sends the insertion of an instance; the cursor then gives (instance_pk, outcome)."""
+    cursor = connection.cursor(binary=True)
+    cursor.execute(_ADD_INSTANCE, (study_pk, series_pk, *row.values()), prepare=True)
+    return cursor
+
+
+def study_key(connection: psycopg.Connection[Any], study_instance_uid: str) -> tuple[int, bytes] | None:
+    """The sealed data key of a study."""
+    return connection.execute(
+        b"SELECT study_key_pk, sealed_key FROM study_key WHERE study_instance_uid = %s", (study_instance_uid,)
+    ).fetchone()
+
+
+def add_study_key(
+    connection: psycopg.Connection[Any], study_instance_uid: str, sealed_key: bytes
+) -> tuple[int, bytes]:
+    """Keeps a new data key, unless another process was first: then that one counts."""
+    connection.execute(
+        b"INSERT INTO study_key (study_instance_uid, sealed_key) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+        (study_instance_uid, sealed_key),
+    )
+    found = study_key(connection, study_instance_uid)
+    assert found is not None
+    return found
+
+
+def unannounced(session: Session, newest: int) -> list[Study]:
+    """Studies among the `newest` instances that have news which was never told (the process was killed before)."""
+    recent = select(Instance.study_pk).order_by(Instance.instance_pk.desc()).limit(newest).subquery()
+    return list(
+        session.scalars(
+            select(Study).where(
+                Study.study_pk.in_(select(recent.c.study_pk)),
+                func.coalesce(Study.announced_at < Study.updated_at, true()),
+            )
+        )
+    )
+
+
+def known_locations(session: Session, locations: Sequence[str]) -> set[str]:
+    """Those of `locations` that a row names."""
+    return set(session.scalars(select(StoredObject.location).where(StoredObject.location.in_(locations))))
