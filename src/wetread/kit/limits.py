@@ -37,3 +37,12 @@ INTERFACE_ATTEMPTS_MAX: Final = 10
 OBJECT_BYTES_MAX: Final = 16 * 1024**3
 OBJECT_HEAD_BYTES_MAX: Final = 32 * 1024 * 1024  # buffered until the header is read
 ARCHIVE_RECOVERY_INSTANCES_MAX: Final = 20_000
+
+# Billing
+CLAIMS_PER_FILE_MAX: Final = 5000  # 005010X222A1 recommends at most this many CLM in one ST
+OBJECT_JSON_BYTES_MAX: Final = 64 * 1024 * 1024  # of a data set without pixel data, for its metadata
+OBJECT_DECODE_BYTES_MAX: Final = 1024**3
+FRAME_DECODE_BYTES_MAX: Final = 512 * 1024 * 1024  # one decoded frame
+DECODE_S: Final = 30
+DECODER_MEMORY_BYTES: Final = 3 * 1024**3
+RENDERED_PIXELS_MAX: Final = 8192 * 8192
