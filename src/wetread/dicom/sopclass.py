@@ -1,0 +1,37 @@
+"""SOP classes (PS3.4 B.5, PS3.6 table A-1) that the node and the archive know by name."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pydicom._uid_dict import UID_dictionary
+
+VERIFICATION: Final = "1.2.840.10008.1.1"
+PATIENT_ROOT_FIND: Final = "1.2.840.10008.5.1.4.1.2.1.1"
+PATIENT_ROOT_MOVE: Final = "1.2.840.10008.5.1.4.1.2.1.2"
+PATIENT_ROOT_GET: Final = "1.2.840.10008.5.1.4.1.2.1.3"
+STUDY_ROOT_FIND: Final = "1.2.840.10008.5.1.4.1.2.2.1"
+STUDY_ROOT_MOVE: Final = "1.2.840.10008.5.1.4.1.2.2.2"
+STUDY_ROOT_GET: Final = "1.2.840.10008.5.1.4.1.2.2.3"
+MODALITY_WORKLIST: Final = "1.2.840.10008.5.1.4.31"
+PERFORMED_PROCEDURE_STEP: Final = "1.2.840.10008.3.1.2.3.3"
+
+FIND_MODELS: Final = frozenset({PATIENT_ROOT_FIND, STUDY_ROOT_FIND})
+MOVE_MODELS: Final = frozenset({PATIENT_ROOT_MOVE, STUDY_ROOT_MOVE})
+GET_MODELS: Final = frozenset({PATIENT_ROOT_GET, STUDY_ROOT_GET})
+
+# Storage classes lie under these roots; the dictionary also holds query, print and other services there.
+_STORAGE_ROOTS = ("1.2.840.10008.5.1.4.1.1.", "1.2.840.10008.5.1.4.34.7", "1.2.840.10008.5.1.4.34.10")
+STORAGE_CLASSES: Final = frozenset(
+    uid
+    for uid, (name, kind, *_) in UID_dictionary.items()
+    if kind == "SOP Class"
+    and (uid.startswith(_STORAGE_ROOTS[0]) or uid in _STORAGE_ROOTS)
+    and "Storage" in name
+)
+
+
+def name_of(uid: str) -> str:
+    """The dictionary's name, or the UID itself."""
+    entry = UID_dictionary.get(uid)
+    return entry[0] if entry else uid

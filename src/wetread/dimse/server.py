@@ -1,0 +1,760 @@
+"""Service class provider: a thread an association, data sets streamed to the store as they come (PS3.8, PS3.7).
+
+Threads and blocking reads into one big buffer were measured fastest in Python: the protocol costs little, and the
+system calls release the interpreter. A stranger costs nothing that counts: an association slot is taken only after a
+valid request, within a few seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from wetread.dicom import message, sopclass
+from wetread.dicom.errors import DicomError
+from wetread.dicom.jsonmodel import encode_json, to_json
+from wetread.dicom.message import (
+    COMMAND_BYTES_MAX,
+    Command,
+    CommandSet,
+    Status,
+    build_command,
+    number_of,
+    text_of,
+)
+from wetread.dicom.pdu import (
+    APPLICATION_CONTEXT,
+    APPLICATION_CONTEXT_NOT_SUPPORTED,
+    LOCAL_LIMIT_EXCEEDED,
+    PROTOCOL_VERSION_NOT_SUPPORTED,
+    AbortReason,
+    AcceptedContext,
+    AssociateRequest,
+    ContextResult,
+    PduType,
+    Rejection,
+    build_abort,
+    build_associate_accept,
+    build_associate_reject,
+    build_release_response,
+    parse_associate_request,
+    pdvs,
+)
+from wetread.dicom.transfersyntax import (
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+    TRANSFER_SYNTAXES,
+    transfer_syntax,
+)
+from wetread.dicom.uid import new_uid
+from wetread.dimse.client import Association as Outgoing
+from wetread.dimse.client import AssociationFailed, OperationFailed, storage_contexts
+from wetread.dimse.connection import PDU_BYTES_MAX, Connection, Disconnected
+from wetread.dimse.services import (
+    JsonDict,
+    NodeServices,
+    Peer,
+    RefusedOperation,
+    RetrieveItem,
+    StoreOutcome,
+    StoreSink,
+    Transfer,
+)
+from wetread.kit import errors
+
+log = structlog.get_logger()
+
+REQUEST_S = 5.0
+IDLE_S = 120.0
+ASSOCIATIONS_MAX = 200
+STRANGERS_MAX = 400
+IDENTIFIER_BYTES_MAX = 1024 * 1024
+_PLAIN = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
+_SERVICES = (
+    frozenset({sopclass.VERIFICATION, sopclass.MODALITY_WORKLIST, sopclass.PERFORMED_PROCEDURE_STEP})
+    | sopclass.FIND_MODELS
+    | sopclass.MOVE_MODELS
+    | sopclass.GET_MODELS
+)
+
+
+@dataclass(slots=True)
+class OpenAssociation:
+    """An association as the administrator sees it."""
+
+    number: int
+    calling_ae_title: str
+    network_address: str
+    received: int = 0
+    sent: int = 0
+    operation: str = ""
+
+
+def status_of(error: Exception) -> tuple[int, str]:
+    """The one table from our errors to DIMSE statuses (PS3.7 annex C)."""
+    if isinstance(error, RefusedOperation):
+        return error.status, error.comment
+    table: tuple[tuple[type[Exception], Status], ...] = (
+        (errors.NotFound, Status.NO_SUCH_SOP_INSTANCE),
+        (errors.Denied, Status.NOT_AUTHORIZED),
+        (errors.Unauthenticated, Status.NOT_AUTHORIZED),
+        (errors.Conflict, Status.PROCESSING_FAILURE),
+        (errors.Invalid, Status.INVALID_ATTRIBUTE_VALUE),
+        (errors.TooLarge, Status.OUT_OF_RESOURCES),
+        (errors.Unavailable, Status.OUT_OF_RESOURCES),
+    )
+    for kind, status in table:
+        if isinstance(error, kind):
+            return status, error.detail if isinstance(error, errors.WetreadError) else ""
+    return Status.PROCESSING_FAILURE, ""
+
+
+class Node:
+    """The DICOM node: listens, admits, serves. `open_associations` shows who is connected."""
+
+    def __init__(self, services: NodeServices, host: str, port: int, *, ae_title: str = "WETREAD") -> None:
+        self.services = services
+        self.ae_title = ae_title
+        self._listener = socket.create_server(
+            (host, port), family=_family(host), backlog=256, reuse_port=False
+        )
+        self._threads: set[threading.Thread] = set()
+        self._connections: set[Connection] = set()
+        self._lock = threading.Lock()
+        self._open: dict[int, OpenAssociation] = {}
+        self._strangers = 0
+        self._number = 0
+        self._ending = threading.Event()
+        self._acceptor = threading.Thread(target=self._accept, name="dicom-accept", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return int(self._listener.getsockname()[1])
+
+    def start(self) -> None:
+        """Begins to accept."""
+        self._acceptor.start()
+
+    def open_associations(self) -> list[OpenAssociation]:
+        """Those open now."""
+        with self._lock:
+            return list(self._open.values())
+
+    def close(self, *, grace_s: float = 10.0) -> None:
+        """Stops accepting, lets running operations finish for `grace_s`, then cuts."""
+        self._ending.set()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        with self._lock:
+            threads = list(self._threads)
+        for connection in list(self._connections):
+            connection.set_timeout(min(grace_s, 2.0))
+        for thread in threads:
+            thread.join(grace_s / max(1, len(threads)))
+        for connection in list(self._connections):
+            connection.close()
+
+    def _accept(self) -> None:
+        while not self._ending.is_set():
+            try:
+                sock, address = self._listener.accept()
+            except OSError:
+                if self._ending.is_set():
+                    return
+                continue
+            with self._lock:
+                crowded = self._strangers >= STRANGERS_MAX
+                self._strangers += not crowded
+            if crowded:
+                sock.close()
+                continue
+            thread = threading.Thread(
+                target=self._serve, args=(sock, str(address[0])), name="dicom", daemon=True
+            )
+            with self._lock:
+                self._threads.add(thread)
+            thread.start()
+
+    def _serve(self, sock: socket.socket, address: str) -> None:
+        connection = Connection(sock, timeout_s=REQUEST_S)
+        self._connections.add(connection)
+        stranger = True
+        number = 0
+        try:
+            request = self._request(connection)
+            with self._lock:
+                self._strangers -= 1
+                stranger = False
+            if request is None:
+                return
+            admitted = self._admit(request, address)
+            if isinstance(admitted, Rejection):
+                connection.send(build_associate_reject(admitted))
+                log.info("association refused", ae=request.calling_ae_title, reason=admitted.reason)
+                return
+            with self._lock:
+                self._number += 1
+                number = self._number
+                entry = OpenAssociation(number, admitted.calling_ae_title, address)
+                self._open[number] = entry
+            connection.grow()
+            connection.set_timeout(IDLE_S)
+            _Served(self, connection, request, admitted, entry, self._ending).run()
+        except Disconnected:
+            pass
+        except DicomError as error:
+            log.info("malformed PDU", address=address, reason=error.reason)
+            _try_send(connection, build_abort(AbortReason.INVALID_PDU_PARAMETER_VALUE))
+        except Exception as error:  # noqa: BLE001 - one association's fault must not reach another
+            log.warning("association failed", error=type(error).__name__)
+            _try_send(connection, build_abort(AbortReason.NOT_SPECIFIED))
+        finally:
+            connection.close()
+            with self._lock:
+                self._strangers -= stranger
+                self._open.pop(number, None)
+                self._threads.discard(threading.current_thread())
+            self._connections.discard(connection)
+
+    @staticmethod
+    def _request(connection: Connection) -> AssociateRequest | None:
+        kind, body = connection.receive()
+        if kind == PduType.ABORT:
+            return None
+        if kind != PduType.ASSOCIATE_RQ:
+            connection.send(build_abort(AbortReason.UNEXPECTED_PDU))
+            return None
+        return parse_associate_request(bytes(body))
+
+    def _admit(self, request: AssociateRequest, address: str) -> Peer | Rejection:
+        if not request.protocol_version & 1:
+            return PROTOCOL_VERSION_NOT_SUPPORTED
+        if request.application_context != APPLICATION_CONTEXT:
+            return APPLICATION_CONTEXT_NOT_SUPPORTED
+        with self._lock:
+            if len(self._open) >= ASSOCIATIONS_MAX:
+                return LOCAL_LIMIT_EXCEEDED
+        return self.services.admit(
+            request.calling_ae_title, request.called_ae_title, address, request.user_identity
+        )
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def _try_send(connection: Connection, data: bytes) -> None:
+    with contextlib.suppress(Disconnected):
+        connection.send(data)
+
+
+def negotiate(request: AssociateRequest) -> tuple[list[AcceptedContext], dict[str, tuple[bool, bool]]]:
+    """Answers to the proposed contexts: the requestor's first transfer syntax that we know, and the roles granted.
+
+    Storage keeps every syntax as it is sent; other services speak the plain ones.
+    """
+    answers: list[AcceptedContext] = []
+    for context in request.contexts:
+        result, chosen = ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED, IMPLICIT_VR_LITTLE_ENDIAN
+        storage = context.abstract_syntax in sopclass.STORAGE_CLASSES
+        if storage or context.abstract_syntax in _SERVICES:
+            known: Any = TRANSFER_SYNTAXES if storage else _PLAIN
+            usable = [syntax for syntax in context.transfer_syntaxes if syntax in known]
+            result = ContextResult.ACCEPTANCE if usable else ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED
+            chosen = usable[0] if usable else chosen
+        answers.append(AcceptedContext(context.context_id, result, chosen))
+    # C-GET: the requestor may be SCP of storage classes (PS3.7 D.3.3.4).
+    roles = {uid: role for uid, role in request.roles.items() if uid in sopclass.STORAGE_CLASSES}
+    return answers, roles
+
+
+@dataclass(slots=True)
+class _Message:
+    context_id: int
+    command: CommandSet
+    data: bytes | None
+
+
+@dataclass(slots=True)
+class _Counts:
+    remaining: int
+    completed: int = 0
+    failed: int = 0
+    warning: int = 0
+    failed_uids: list[str] = field(default_factory=list)
+
+    def note(self, status: int | None, uid: str) -> None:
+        self.remaining -= 1
+        if status == Status.SUCCESS:
+            self.completed += 1
+        elif status is not None and status & 0xF000 == 0xB000:
+            self.warning += 1
+        else:
+            self.failed += 1
+            self.failed_uids.append(uid)
+
+
+class _Served:
+    """One admitted association."""
+
+    def __init__(
+        self,
+        node: Node,
+        connection: Connection,
+        request: AssociateRequest,
+        peer: Peer,
+        entry: OpenAssociation,
+        ending: threading.Event,
+    ) -> None:
+        self._node, self._services, self._connection, self._peer = node, node.services, connection, peer
+        self._entry, self._ending = entry, ending
+        self._max_length = request.max_length
+        contexts, self._roles = negotiate(request)
+        proposed = {context.context_id: context.abstract_syntax for context in request.contexts}
+        self._contexts = {
+            context.context_id: (proposed[context.context_id], context.transfer_syntax)
+            for context in contexts
+            if context.result == ContextResult.ACCEPTANCE
+        }
+        connection.send(build_associate_accept(request, contexts, PDU_BYTES_MAX, self._roles))
+        self._transfer: Transfer | None = None
+        self._sink: StoreSink | None = None
+        self._command_bytes = bytearray()
+        self._command: CommandSet | None = None
+        self._data = bytearray()
+        self._cancelled: set[int] = set()
+        self._message_id = 0
+
+    def run(self) -> None:
+        """Serves until release, abort, silence or shutdown."""
+        try:
+            while True:
+                kind, body = self._connection.receive()
+                if kind == PduType.P_DATA:
+                    for waiting in self._take(body):
+                        self._dispatch(waiting)
+                    if self._ending.is_set() and self._sink is None:
+                        self._connection.send(build_abort())
+                        return
+                elif kind == PduType.RELEASE_RQ:
+                    self._finish()
+                    self._connection.send(build_release_response())
+                    return
+                elif kind == PduType.ABORT:
+                    return
+                else:
+                    self._connection.send(build_abort(AbortReason.UNEXPECTED_PDU))
+                    return
+        finally:
+            self._finish()
+
+    def _finish(self) -> None:
+        if self._sink is not None:
+            self._sink.abort()
+            self._sink = None
+        if self._transfer is not None:
+            transfer, self._transfer = self._transfer, None
+            transfer.close()
+
+    def _take(self, body: memoryview) -> list[_Message]:
+        """Feeds one P-DATA-TF; stores stream to their sink at once, other complete messages are returned."""
+        complete: list[_Message] = []
+        for context_id, control, fragment in pdvs(body):
+            if context_id not in self._contexts:
+                raise DicomError(f"presentation context {context_id} was not accepted")
+            if control & 1:
+                self._take_command(context_id, control, fragment, complete)
+            elif self._command is None:
+                raise DicomError("a data set without a command")
+            elif self._sink is not None:
+                self._sink.write(fragment)
+                if control & 2:
+                    self._commit_store(context_id)
+            else:
+                self._data += fragment
+                if len(self._data) > IDENTIFIER_BYTES_MAX:
+                    raise DicomError("an identifier is too long")
+                if control & 2:
+                    complete.append(_Message(context_id, self._command, bytes(self._data)))
+                    self._command = None
+                    self._data.clear()
+        return complete
+
+    def _take_command(
+        self, context_id: int, control: int, fragment: memoryview, complete: list[_Message]
+    ) -> None:
+        if self._command is not None:
+            raise DicomError("a command inside a data set")
+        self._command_bytes += fragment
+        if len(self._command_bytes) > COMMAND_BYTES_MAX:
+            raise DicomError("a command set is too long")
+        if not control & 2:
+            return
+        command = message.parse_command(bytes(self._command_bytes))
+        self._command_bytes.clear()
+        has_data = number_of(command, "command_data_set_type") != message.NO_DATA_SET
+        if not has_data:
+            complete.append(_Message(context_id, command, None))
+            return
+        self._command = command
+        if command["command_field"] == Command.C_STORE_RQ:
+            self._open_store(context_id, command)
+
+    def _open_store(self, context_id: int, command: CommandSet) -> None:
+        sop_class, syntax = self._contexts[context_id]
+        self._entry.operation = "C-STORE"
+        uid = text_of(command, "affected_sop_instance_uid")
+        try:
+            if "store" not in self._peer.rights:
+                raise RefusedOperation(Status.NOT_AUTHORIZED, "this AE may not store here")
+            if text_of(command, "affected_sop_class_uid") != sop_class:
+                raise RefusedOperation(
+                    Status.SOP_CLASS_NOT_SUPPORTED, "the SOP class is not that of the presentation context"
+                )
+            if self._transfer is None:
+                self._transfer = self._services.transfer(self._peer)
+            self._sink = self._transfer.open(sop_class, uid, syntax)
+        except Exception as error:  # noqa: BLE001 - the data set still comes and must be read past
+            if not isinstance(error, (RefusedOperation, errors.WetreadError)):
+                log.warning("store refused", error=type(error).__name__)
+            self._sink = _Refused(*status_of(error))
+
+    def _commit_store(self, context_id: int) -> None:
+        assert self._sink is not None
+        assert self._command is not None
+        command, sink = self._command, self._sink
+        self._command = self._sink = None
+        try:
+            outcome = sink.commit()
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, the object was not kept
+            log.warning("store failed", error=type(error).__name__)
+            status, comment = status_of(error)
+            outcome = StoreOutcome(status, comment)
+        self._entry.received += 1
+        self._respond(
+            context_id,
+            command,
+            outcome.status,
+            comment=outcome.error_comment,
+            more={"affected_sop_instance_uid": text_of(command, "affected_sop_instance_uid")},
+        )
+
+    def _respond(
+        self,
+        context_id: int,
+        command: CommandSet,
+        status: int,
+        *,
+        comment: str = "",
+        data: bytes | None = None,
+        more: Mapping[str, str | int | bytes | None] | None = None,
+    ) -> None:
+        sop_class = text_of(command, "affected_sop_class_uid") or text_of(command, "requested_sop_class_uid")
+        response = build_command(
+            {
+                "affected_sop_class_uid": sop_class,
+                "command_field": number_of(command, "command_field") | 0x8000,
+                "message_id_being_responded_to": number_of(command, "message_id"),
+                "command_data_set_type": message.NO_DATA_SET if data is None else 0x0001,
+                "status": status,
+                "error_comment": comment or None,
+                **(more or {}),
+            }
+        )
+        self._connection.send_message(
+            context_id, response, None if data is None else [data], self._max_length
+        )
+
+    def _dispatch(self, asked: _Message) -> None:
+        kind = number_of(asked.command, "command_field")
+        handlers = {
+            Command.C_ECHO_RQ: self._echo,
+            Command.C_FIND_RQ: self._find,
+            Command.C_MOVE_RQ: self._move,
+            Command.C_GET_RQ: self._get,
+            Command.N_CREATE_RQ: self._create,
+            Command.N_SET_RQ: self._set,
+        }
+        if kind == Command.C_CANCEL_RQ or kind & 0x8000:
+            return  # too late, or an answer that nobody waits for
+        known = next((command for command in handlers if command == kind), None)
+        if known is None:
+            self._respond(asked.context_id, asked.command, Status.UNRECOGNIZED_OPERATION)
+            return
+        handler = handlers[known]
+        self._entry.operation = known.name.removesuffix("_RQ").replace("_", "-")
+        try:
+            handler(asked)
+        except (Disconnected, DicomError):
+            raise
+        except Exception as error:  # noqa: BLE001 - answered in the protocol's terms, the association lives on
+            if not isinstance(error, (RefusedOperation, errors.WetreadError)):
+                log.warning("operation failed", operation=self._entry.operation, error=type(error).__name__)
+            status, comment = status_of(error)
+            tags = error.offending_tags if isinstance(error, RefusedOperation) else ()
+            raw = b"".join(tag.to_bytes(4, "big")[1::-1] + tag.to_bytes(4, "big")[:1:-1] for tag in tags)
+            self._respond(
+                asked.context_id,
+                asked.command,
+                status,
+                comment=comment,
+                more={"offending_element": raw or None},
+            )
+
+    def _require(self, right: str) -> None:
+        if right not in self._peer.rights:
+            raise RefusedOperation(Status.NOT_AUTHORIZED, f"this AE may not {right} here")
+
+    def _identifier(self, asked: _Message) -> JsonDict:
+        if asked.data is None:
+            raise RefusedOperation(Status.IDENTIFIER_DOES_NOT_MATCH, "the identifier is missing")
+        return to_json(asked.data, self._contexts[asked.context_id][1], lambda *_: None)
+
+    def _encoded(self, asked: _Message, model: JsonDict) -> bytes:
+        return encode_json(model, explicit=transfer_syntax(self._contexts[asked.context_id][1]).explicit)
+
+    def _echo(self, asked: _Message) -> None:
+        self._respond(asked.context_id, asked.command, Status.SUCCESS)
+
+    def _find(self, asked: _Message) -> None:
+        self._require("worklist" if self._is_worklist(asked) else "find")
+        identifier = self._identifier(asked)
+        if self._is_worklist(asked):
+            matches = self._services.worklist(self._peer, identifier)
+        else:
+            matches = self._services.find(self._peer, self._level(asked, identifier), identifier)
+        for number, match in enumerate(matches):
+            if number % 16 == 15 and self._asked_to_cancel(asked):
+                self._respond(asked.context_id, asked.command, Status.CANCEL)
+                return
+            self._respond(asked.context_id, asked.command, Status.PENDING, data=self._encoded(asked, match))
+        self._respond(asked.context_id, asked.command, Status.SUCCESS)
+
+    def _is_worklist(self, asked: _Message) -> bool:
+        return self._contexts[asked.context_id][0] == sopclass.MODALITY_WORKLIST
+
+    def _level(self, asked: _Message, identifier: JsonDict) -> str:
+        """Query/Retrieve Level (0008,0052), one that the model has (PS3.4 C.6)."""
+        level = str((identifier.get("00080052", {}).get("Value") or [""])[0])
+        patient_root = self._contexts[asked.context_id][0] in (
+            sopclass.PATIENT_ROOT_FIND,
+            sopclass.PATIENT_ROOT_MOVE,
+            sopclass.PATIENT_ROOT_GET,
+        )
+        levels = ("PATIENT", "STUDY", "SERIES", "IMAGE") if patient_root else ("STUDY", "SERIES", "IMAGE")
+        if level not in levels:
+            raise RefusedOperation(
+                Status.IDENTIFIER_DOES_NOT_MATCH,
+                "Query/Retrieve Level must be " + ", ".join(levels),
+                offending_tags=(0x00080052,),
+            )
+        return level
+
+    def _asked_to_cancel(self, asked: _Message) -> bool:
+        """Looks for a C-CANCEL-RQ of this operation, without waiting."""
+        while self._connection.has_data():
+            kind, body = self._connection.receive()
+            if kind != PduType.P_DATA:
+                raise Disconnected("aborted during an operation")
+            for other in self._take(body):
+                if number_of(other.command, "command_field") == Command.C_CANCEL_RQ:
+                    self._cancelled.add(number_of(other.command, "message_id_being_responded_to"))
+        return number_of(asked.command, "message_id") in self._cancelled
+
+    def _items(self, asked: _Message) -> Sequence[RetrieveItem]:
+        identifier = self._identifier(asked)
+        return self._services.retrieve(self._peer, self._level(asked, identifier), identifier)
+
+    def _move(self, asked: _Message) -> None:
+        self._require("move")
+        title = text_of(asked.command, "move_destination")
+        destination = self._services.destination(title)
+        if destination is None:
+            raise RefusedOperation(Status.MOVE_DESTINATION_UNKNOWN, "the move destination is not known here")
+        items = self._items(asked)
+        counts = _Counts(len(items))
+        arrived: list[RetrieveItem] = []
+        originator = (self._peer.calling_ae_title, number_of(asked.command, "message_id"))
+        try:
+            for group in storage_contexts((item.sop_class_uid, item.transfer_syntax_uid) for item in items):
+                wanted = {(uid, syntaxes[0]) for uid, syntaxes in group}
+                batch = [item for item in items if (item.sop_class_uid, item.transfer_syntax_uid) in wanted]
+                if not batch:
+                    continue
+                with Outgoing(
+                    destination.host, destination.port, destination.ae_title, self._node.ae_title, group
+                ) as outgoing:
+                    for item in batch:
+                        status = self._send(outgoing, item, originator)
+                        counts.note(status, item.sop_instance_uid)
+                        if status is not None and (status == 0 or status & 0xF000 == 0xB000):
+                            arrived.append(item)
+                        if self._report(asked, counts):
+                            self._services.retrieved(self._peer, arrived, destination.ae_title)
+                            return
+        except AssociationFailed as error:
+            log.info("move destination failed", ae=destination.ae_title)
+            self._services.retrieved(self._peer, arrived, destination.ae_title)
+            counts.failed += counts.remaining
+            counts.remaining = 0
+            self._finish_retrieve(
+                asked, counts, failure=Status.UNABLE_TO_PERFORM_SUBOPERATIONS, comment=str(error)[:64]
+            )
+            return
+        self._services.retrieved(self._peer, arrived, destination.ae_title)
+        self._finish_retrieve(asked, counts)
+
+    @staticmethod
+    def _send(outgoing: Outgoing, item: RetrieveItem, originator: tuple[str, int]) -> int | None:
+        try:
+            return outgoing.store(
+                item.sop_class_uid,
+                item.sop_instance_uid,
+                item.transfer_syntax_uid,
+                item.chunks(),
+                originator=originator,
+            ).status
+        except OperationFailed:
+            return None  # the destination takes no such class or syntax
+
+    def _report(self, asked: _Message, counts: _Counts) -> bool:
+        """A pending response with counts; True where the operation was cancelled (and answered)."""
+        if self._asked_to_cancel(asked):
+            self._respond(
+                asked.context_id, asked.command, Status.CANCEL, more=self._numbers(counts, final=False)
+            )
+            return True
+        if counts.remaining and (counts.completed + counts.failed + counts.warning) % 16 == 1:
+            self._respond(
+                asked.context_id, asked.command, Status.PENDING, more=self._numbers(counts, final=False)
+            )
+        return False
+
+    @staticmethod
+    def _numbers(counts: _Counts, *, final: bool) -> dict[str, str | int | bytes | None]:
+        return {
+            "number_of_remaining_suboperations": None if final else counts.remaining,
+            "number_of_completed_suboperations": counts.completed,
+            "number_of_failed_suboperations": counts.failed,
+            "number_of_warning_suboperations": counts.warning,
+        }
+
+    def _finish_retrieve(
+        self, asked: _Message, counts: _Counts, *, failure: int | None = None, comment: str = ""
+    ) -> None:
+        """The last response (PS3.4 C.4.2.1.5): success, or warning or failure with the list of what failed."""
+        status: int = Status.SUCCESS
+        if counts.failed:
+            status = Status.SUBOPERATIONS_COMPLETE_WITH_FAILURES
+            if not counts.completed and not counts.warning:
+                status = failure or Status.UNABLE_TO_PERFORM_SUBOPERATIONS
+        data = None
+        if counts.failed_uids:
+            data = self._encoded(asked, {"00080058": {"vr": "UI", "Value": counts.failed_uids}})
+        self._respond(
+            asked.context_id,
+            asked.command,
+            status,
+            comment=comment,
+            data=data,
+            more=self._numbers(counts, final=True),
+        )
+
+    def _get(self, asked: _Message) -> None:
+        self._require("get")
+        items = self._items(asked)
+        counts = _Counts(len(items))
+        usable = {
+            (sop_class, syntax): context_id
+            for context_id, (sop_class, syntax) in self._contexts.items()
+            if self._roles.get(sop_class, (True, False))[1]
+        }
+        arrived: list[RetrieveItem] = []
+        for item in items:
+            context_id = usable.get((item.sop_class_uid, item.transfer_syntax_uid))
+            status = None if context_id is None else self._store_back(context_id, item)
+            counts.note(status, item.sop_instance_uid)
+            if status is not None and (status == 0 or status & 0xF000 == 0xB000):
+                arrived.append(item)
+            if self._report(asked, counts):
+                self._services.retrieved(self._peer, arrived, self._peer.calling_ae_title)
+                return
+        self._services.retrieved(self._peer, arrived, self._peer.calling_ae_title)
+        self._finish_retrieve(asked, counts)
+
+    def _store_back(self, context_id: int, item: RetrieveItem) -> int:
+        """A C-STORE sub-operation on this association (PS3.4 C.4.3)."""
+        self._message_id = self._message_id % 0xFFFF + 1
+        command = build_command(
+            {
+                "affected_sop_class_uid": item.sop_class_uid,
+                "command_field": Command.C_STORE_RQ,
+                "message_id": self._message_id,
+                "priority": 0,
+                "command_data_set_type": 0x0001,
+                "affected_sop_instance_uid": item.sop_instance_uid,
+            }
+        )
+        self._connection.send_message(context_id, command, item.chunks(), self._max_length)
+        self._entry.sent += 1
+        for answer in self._responses():
+            if number_of(answer, "message_id_being_responded_to") == self._message_id:
+                return number_of(answer, "status")
+        raise Disconnected("released during a sub-operation")
+
+    def _responses(self) -> Iterator[CommandSet]:
+        while True:
+            kind, body = self._connection.receive()
+            if kind != PduType.P_DATA:
+                raise Disconnected("aborted during a sub-operation")
+            for other in self._take(body):
+                if number_of(other.command, "command_field") == Command.C_CANCEL_RQ:
+                    self._cancelled.add(number_of(other.command, "message_id_being_responded_to"))
+                else:
+                    yield other.command
+
+    def _create(self, asked: _Message) -> None:
+        self._require_performed_step(asked)
+        uid = text_of(asked.command, "affected_sop_instance_uid") or new_uid()
+        self._services.create_performed_step(self._peer, uid, self._identifier(asked))
+        self._respond(
+            asked.context_id, asked.command, Status.SUCCESS, more={"affected_sop_instance_uid": uid}
+        )
+
+    def _set(self, asked: _Message) -> None:
+        self._require_performed_step(asked)
+        uid = text_of(asked.command, "requested_sop_instance_uid")
+        self._services.set_performed_step(self._peer, uid, self._identifier(asked))
+        self._respond(
+            asked.context_id, asked.command, Status.SUCCESS, more={"affected_sop_instance_uid": uid}
+        )
+
+    def _require_performed_step(self, asked: _Message) -> None:
+        self._require("mpps")
+        if self._contexts[asked.context_id][0] != sopclass.PERFORMED_PROCEDURE_STEP:
+            raise RefusedOperation(Status.UNRECOGNIZED_OPERATION, "not an operation of this SOP class")
+
+
+class _Refused:
+    """Swallows a data set that was refused before it came."""
+
+    def __init__(self, status: int, comment: str) -> None:
+        self._outcome = StoreOutcome(status, comment)
+
+    def write(self, fragment: memoryview) -> None:
+        """Drops it."""
+
+    def commit(self) -> StoreOutcome:
+        """The refusal."""
+        return self._outcome
+
+    def abort(self) -> None:
+        """Nothing to undo."""

@@ -1,0 +1,114 @@
+"""What the DICOM node needs of the house, as Protocols that `app.node` fulfils."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from wetread.dicom.pdu import Rejection, UserIdentity
+
+JsonDict = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The other end of an association, as it was admitted. `token` is whatever the house wants to find again."""
+
+    calling_ae_title: str
+    called_ae_title: str
+    network_address: str
+    rights: frozenset[str]
+    token: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOutcome:
+    """The status of a C-STORE and a comment of at most 64 characters without patient data."""
+
+    status: int
+    error_comment: str = ""
+
+
+class StoreSink(Protocol):
+    """Takes one incoming data set, fragment by fragment; the fragments' memory is reused after `write` returns."""
+
+    def write(self, fragment: memoryview) -> None: ...
+
+    def commit(self) -> StoreOutcome:
+        """Everything was received: durable before it returns a success."""
+
+    def abort(self) -> None:
+        """The association broke: forget it."""
+
+
+class Transfer(Protocol):
+    """The objects of one association."""
+
+    def open(self, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> StoreSink: ...
+
+    def close(self) -> None:
+        """The association ended: what was transferred is recorded."""
+
+
+class RetrieveItem(Protocol):
+    """An object to be sent."""
+
+    @property
+    def sop_class_uid(self) -> str: ...
+
+    @property
+    def sop_instance_uid(self) -> str: ...
+
+    @property
+    def transfer_syntax_uid(self) -> str: ...
+
+    def chunks(self) -> Iterable[bytes]:
+        """The data set (without preamble and meta), corrections laid over, piece by piece."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where C-MOVE sends to."""
+
+    ae_title: str
+    host: str
+    port: int
+
+
+class RefusedOperation(Exception):
+    """An operation refused in the protocol's own terms: a status (PS3.7 annex C), a comment, the attribute at fault."""
+
+    def __init__(self, status: int, comment: str, *, offending_tags: Sequence[int] = ()) -> None:
+        super().__init__(comment)
+        self.status = status
+        self.comment = comment
+        self.offending_tags = tuple(offending_tags)
+
+
+class NodeServices(Protocol):
+    """The house behind the node. Methods raise RefusedOperation, or kit errors that the server maps to statuses."""
+
+    def admit(
+        self, calling_ae_title: str, called_ae_title: str, network_address: str, identity: UserIdentity | None
+    ) -> Peer | Rejection: ...
+
+    def transfer(self, peer: Peer) -> Transfer: ...
+
+    def find(self, peer: Peer, level: str, identifier: JsonDict) -> Iterator[JsonDict]:
+        """Matches of a Study or Patient Root C-FIND in the DICOM JSON Model."""
+
+    def retrieve(self, peer: Peer, level: str, identifier: JsonDict) -> Sequence[RetrieveItem]:
+        """What a C-MOVE or C-GET asks for."""
+
+    def retrieved(self, peer: Peer, items: Sequence[RetrieveItem], destination: str) -> None:
+        """Those that arrived at `destination`, for the record."""
+
+    def destination(self, ae_title: str) -> Destination | None: ...
+
+    def worklist(self, peer: Peer, identifier: JsonDict) -> Iterator[JsonDict]:
+        """Modality Worklist matches (PS3.4 K.6), every requested return key present."""
+
+    def create_performed_step(self, peer: Peer, sop_instance_uid: str, attributes: JsonDict) -> None: ...
+
+    def set_performed_step(self, peer: Peer, sop_instance_uid: str, attributes: JsonDict) -> None: ...

@@ -1,0 +1,118 @@
+"""A house in memory behind the DICOM node, for tests of the protocol alone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from wetread.dicom.message import Status
+from wetread.dicom.pdu import CALLED_AE_NOT_RECOGNIZED, CALLING_AE_NOT_RECOGNIZED, Rejection, UserIdentity
+from wetread.dimse.services import Destination, JsonDict, Peer, RefusedOperation, RetrieveItem, StoreOutcome
+
+RIGHTS = frozenset({"store", "find", "move", "get", "worklist", "mpps"})
+
+
+@dataclass
+class Kept:
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+    data: bytes
+
+    def chunks(self) -> Iterable[bytes]:
+        for at in range(0, len(self.data), 100_000):
+            yield self.data[at : at + 100_000]
+
+
+@dataclass
+class FakeHouse:
+    """Fulfils NodeServices."""
+
+    kept: dict[str, Kept] = field(default_factory=dict)
+    aborted: int = 0
+    closed: int = 0
+    identifiers: list[JsonDict] = field(default_factory=list)
+    matches: list[JsonDict] = field(default_factory=list)
+    destinations: dict[str, Destination] = field(default_factory=dict)
+    steps: dict[str, JsonDict] = field(default_factory=dict)
+    sent: list[tuple[str, int]] = field(default_factory=list)
+    discard: bool = False
+    lock: Any = field(default_factory=threading.Lock)
+
+    def admit(
+        self, calling: str, called: str, address: str, identity: UserIdentity | None
+    ) -> Peer | Rejection:
+        if called != "WETREAD":
+            return CALLED_AE_NOT_RECOGNIZED
+        if calling == "STRANGER":
+            return CALLING_AE_NOT_RECOGNIZED
+        return Peer(calling, called, address, RIGHTS)
+
+    def transfer(self, peer: Peer) -> FakeTransfer:
+        return FakeTransfer(self)
+
+    def find(self, peer: Peer, level: str, identifier: JsonDict) -> Iterator[JsonDict]:
+        self.identifiers.append(identifier)
+        yield from self.matches
+
+    def retrieve(self, peer: Peer, level: str, identifier: JsonDict) -> Sequence[RetrieveItem]:
+        self.identifiers.append(identifier)
+        return list(self.kept.values())
+
+    def retrieved(self, peer: Peer, items: Sequence[RetrieveItem], destination: str) -> None:
+        self.sent.append((destination, len(items)))
+
+    def destination(self, ae_title: str) -> Destination | None:
+        return self.destinations.get(ae_title)
+
+    def worklist(self, peer: Peer, identifier: JsonDict) -> Iterator[JsonDict]:
+        self.identifiers.append(identifier)
+        yield from self.matches
+
+    def create_performed_step(self, peer: Peer, sop_instance_uid: str, attributes: JsonDict) -> None:
+        if sop_instance_uid in self.steps:
+            raise RefusedOperation(Status.DUPLICATE_SOP_INSTANCE, "this step exists")
+        self.steps[sop_instance_uid] = attributes
+
+    def set_performed_step(self, peer: Peer, sop_instance_uid: str, attributes: JsonDict) -> None:
+        if sop_instance_uid not in self.steps:
+            raise RefusedOperation(Status.NO_SUCH_SOP_INSTANCE, "no such step")
+        state = self.steps[sop_instance_uid]["00400252"]["Value"][0]
+        if state != "IN PROGRESS":
+            raise RefusedOperation(Status.PROCESSING_FAILURE, "the step is in a final state")
+        self.steps[sop_instance_uid].update(attributes)
+
+
+@dataclass
+class FakeTransfer:
+    house: FakeHouse
+
+    def open(self, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> FakeSink:
+        return FakeSink(
+            self.house, Kept(sop_class_uid, sop_instance_uid, transfer_syntax_uid, b""), bytearray()
+        )
+
+    def close(self) -> None:
+        self.house.closed += 1
+
+
+@dataclass
+class FakeSink:
+    house: FakeHouse
+    item: Kept
+    buffer: bytearray
+
+    def write(self, fragment: memoryview) -> None:
+        if not self.house.discard:
+            self.buffer += fragment
+
+    def commit(self) -> StoreOutcome:
+        self.item.data = bytes(self.buffer)
+        with self.house.lock:
+            self.house.kept[self.item.sop_instance_uid] = self.item
+        return StoreOutcome(0)
+
+    def abort(self) -> None:
+        self.house.aborted += 1
