@@ -339,9 +339,19 @@ class Transfer:
             self, self._intake, HeadReader.of_dataset(sop_class_uid, sop_instance_uid, transfer_syntax_uid)
         )
 
-    def file(self) -> Incoming:
-        """A Part 10 file, as STOW-RS and imports bring it."""
-        return Incoming(self, self._intake, HeadReader.of_file())
+    def file(self, *, keep_unfilable: bool = True, other_patient: bool = False) -> Incoming:
+        """A Part 10 file, as STOW-RS and imports bring it.
+
+        Without `keep_unfilable`, what cannot be filed is refused, not quarantined (it is there already); with
+        `other_patient`, a known study takes the object though it names another patient.
+        """
+        return Incoming(
+            self,
+            self._intake,
+            HeadReader.of_file(),
+            keep_unfilable=keep_unfilable,
+            other_patient=other_patient,
+        )
 
     def close(self) -> None:
         """Records the transfer of each study (PS3.15 A.5.3.7) and tells of what is not told yet. Idempotent."""
@@ -372,15 +382,19 @@ class Transfer:
 
     # What Incoming needs of its transfer.
 
-    def file_instance(self, filing: Filing, head: Head, row: InstanceRow, writer: SealedWriter) -> str:
+    def file_instance(
+        self, filing: Filing, head: Head, row: InstanceRow, writer: SealedWriter, *, other_patient: bool
+    ) -> str:
         """Files one instance; returns the outcome of the SQL functions. Raises NoSpace, psycopg.Error."""
         tally = self._studies.get(filing.study_instance_uid)
         same = "\\".join((filing.study_instance_uid, *filing.patient))
         known = self._intake.series(filing.series_instance_uid)
         if tally is None or known is None or known[2] != same:
             writer.commit()
-            outcome, study_pk, series_pk = self._file_first(filing, head, row, first=tally is None)
-            if outcome in ("stored", "duplicate"):
+            outcome, study_pk, series_pk = self._file_first(
+                filing, head, row, first=tally is None, other_patient=other_patient
+            )
+            if outcome in ("stored", "duplicate") and not other_patient:
                 self._intake.remember(filing.series_instance_uid, (study_pk, series_pk, same))
         else:
             study_pk, series_pk, _ = known
@@ -388,7 +402,9 @@ class Transfer:
                 _, outcome = self._intake.group.add(study_pk, series_pk, row, writer.commit)
             except psycopg.errors.ForeignKeyViolation:
                 self._intake.forget(filing.series_instance_uid)
-                outcome, study_pk, series_pk = self._file_first(filing, head, row, first=False)
+                outcome, study_pk, series_pk = self._file_first(
+                    filing, head, row, first=False, other_patient=other_patient
+                )
             if outcome == "stored":
                 self._intake.announcer.note(study_pk, filing.study_instance_uid)
         if outcome in ("stored", "duplicate"):
@@ -398,7 +414,7 @@ class Transfer:
         return outcome
 
     def _file_first(
-        self, filing: Filing, head: Head, row: InstanceRow, *, first: bool
+        self, filing: Filing, head: Head, row: InstanceRow, *, first: bool, other_patient: bool
     ) -> tuple[str, int, int]:
         """The first object of a study or series in this transfer: with the audit record and event in one transaction."""
         with self._intake.offices.work(self._actor) as work:
@@ -408,7 +424,7 @@ class Transfer:
                 connection,
                 dumps(filing.study()),
                 dumps(filing.series(self.received_from, head.request_attributes())),
-                force=False,
+                force=other_patient,
             )
             if outcome == "filed":
                 cursor = store.send_instance(connection, study_pk, series_pk, row)
@@ -477,7 +493,17 @@ class Transfer:
 class Incoming:
     """One object on its way in. Memory is bounded: the header, and one chunk being sealed."""
 
-    def __init__(self, transfer: Transfer, intake: Intake, reader: HeadReader) -> None:
+    def __init__(
+        self,
+        transfer: Transfer,
+        intake: Intake,
+        reader: HeadReader,
+        *,
+        keep_unfilable: bool = True,
+        other_patient: bool = False,
+    ) -> None:
+        self._keep_unfilable = keep_unfilable
+        self._other_patient = other_patient
         self._transfer = transfer
         self._intake = intake
         self._reader = reader
@@ -598,7 +624,9 @@ class Incoming:
             filing = self._checked(head)
         except NotFilable as fault:
             return self._quarantine(fault)
-        outcome = self._transfer.file_instance(filing, head, self._row(head, filing, writer), writer)
+        outcome = self._transfer.file_instance(
+            filing, head, self._row(head, filing, writer), writer, other_patient=self._other_patient
+        )
         if outcome == "stored":
             self._writer = None
             return self._result(Status.SUCCESS, "stored", "")
@@ -646,6 +674,9 @@ class Incoming:
     def _quarantine(self, fault: NotFilable) -> StoreResult:
         writer = self._writer
         assert writer is not None
+        if not self._keep_unfilable:
+            self.abort()
+            return self._result(Status.CANNOT_UNDERSTAND, "refused", fault.detail)
         if fault.reason not in ("content-differs", "patient-differs", "series-moved"):
             writer.commit()
         stored = StoredObject(

@@ -162,7 +162,7 @@ class Instance(Base):
 
     instance_pk: Mapped[Pk]
     series_pk: Mapped[int] = mapped_column(ForeignKey("series.series_pk", ondelete="CASCADE"), index=True)
-    study_pk: Mapped[int] = mapped_column(ForeignKey("study.study_pk", ondelete="CASCADE"))
+    study_pk: Mapped[int] = mapped_column(ForeignKey("study.study_pk", ondelete="CASCADE"), index=True)
     sop_instance_uid: Mapped[str] = mapped_column(String(64), unique=True)
     sop_class_uid: Mapped[str] = mapped_column(String(64))
     instance_number: Mapped[int | None] = mapped_column(Integer)

@@ -352,10 +352,43 @@ class SeriesState:
         )
 
 
-def series_state(
-    session: Session, study_instance_uid: str, series_instance_uid: str, visible: ColumnElement[bool] | None
-) -> SeriesState | None:
-    """The series' state, or None where it is not there or not visible."""
+def series_uids(session: Session, study_instance_uid: str) -> list[str]:
+    """Series Instance UIDs of a study, in the order of their numbers."""
+    return list(
+        session.scalars(
+            select(Series.series_instance_uid)
+            .join(Study, Study.study_pk == Series.study_pk)
+            .where(Study.study_instance_uid == study_instance_uid)
+            .order_by(Series.series_number.asc().nulls_last(), Series.series_pk)
+        )
+    )
+
+
+def middle_instances(session: Session, study_pk: int) -> dict[int, str]:
+    """series_pk → SOP Instance UID of the instance in the middle of each series, among those with a picture."""
+    ranked = (
+        select(
+            Instance.series_pk,
+            Instance.sop_instance_uid,
+            func.row_number()
+            .over(
+                partition_by=Instance.series_pk,
+                order_by=(Instance.instance_number.asc().nulls_last(), Instance.instance_pk),
+            )
+            .label("place"),
+            func.count().over(partition_by=Instance.series_pk).label("of"),
+        )
+        .where(Instance.study_pk == study_pk, Instance.number_of_frames > 0)
+        .subquery()
+    )
+    rows = session.execute(
+        select(ranked.c.series_pk, ranked.c.sop_instance_uid).where(ranked.c.place == (ranked.c.of + 1) / 2)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def series_state(session: Session, study_instance_uid: str, series_instance_uid: str) -> SeriesState | None:
+    """The series' state, or None where it is not there."""
     query = (
         select(
             Study.study_pk,
@@ -373,8 +406,6 @@ def series_state(
             Study.study_instance_uid == study_instance_uid, Series.series_instance_uid == series_instance_uid
         )
     )
-    if visible is not None:
-        query = query.where(visible)
     row = session.execute(query).one_or_none()
     return None if row is None else SeriesState(*row)
 

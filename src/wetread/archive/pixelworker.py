@@ -1,0 +1,304 @@
+"""The decoding process: reads a question from standard input, answers on standard output, knows nothing else.
+
+Codecs are imagecodecs' (no GDCM: it aborts on hostile input). Every size is checked before memory is asked for.
+"""
+
+from __future__ import annotations
+
+import base64
+import resource
+import struct
+import sys
+from io import BytesIO
+from typing import Any, BinaryIO
+
+import imagecodecs
+import numpy as np
+import numpy.typing as npt
+import orjson
+from PIL import Image
+
+from wetread.kit import limits
+
+Array = npt.NDArray[Any]
+Header = dict[str, Any]
+
+_NATIVE = frozenset(
+    {"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.98"}
+)
+_BIG_ENDIAN = "1.2.840.10008.1.2.2"
+_RLE = "1.2.840.10008.1.2.5"
+_JPEG = "1.2.840.10008.1.2.4."
+
+
+class Undecodable(Exception):
+    """The frame cannot be decoded; the message says why."""
+
+
+def main() -> None:
+    """Answers questions until standard input ends."""
+    resource.setrlimit(resource.RLIMIT_AS, (limits.DECODER_MEMORY_BYTES, limits.DECODER_MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    source, sink = sys.stdin.buffer, sys.stdout.buffer
+    while head := _exactly(source, 12):
+        length, size = struct.unpack("<IQ", head)
+        header, data = orjson.loads(_exactly(source, length)), _exactly(source, size)
+        try:
+            answer, content = {}, answer_to(header, data)
+        except MemoryError:
+            answer, content = {"error": "it needs too much memory"}, b""
+        except Undecodable as error:
+            answer, content = {"error": str(error)}, b""
+        except Exception as error:  # noqa: BLE001 - codecs raise what they like
+            answer, content = {"error": f"the codec refused it ({type(error).__name__})"}, b""
+        text = orjson.dumps(answer)
+        sink.write(struct.pack("<IQ", len(text), len(content)) + text)
+        sink.write(content)
+        sink.flush()
+
+
+def _exactly(source: BinaryIO, size: int) -> bytes:
+    parts: list[bytes] = []
+    while size:
+        part = source.read(size)
+        if not part:
+            return b""
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def answer_to(header: Header, data: bytes) -> bytes:
+    """The answer to one question."""
+    _check(header)
+    if header["do"] == "encode_htj2k":
+        return encode_htj2k(header, data)
+    frame = decode(header, data)
+    if header["do"] == "decode":
+        return frame.astype(frame.dtype.newbyteorder("<"), copy=False).tobytes()
+    return render(header, frame)
+
+
+def _check(header: Header) -> None:
+    rows, columns, bits = header["rows"], header["columns"], header["bits_allocated"]
+    if not rows or not columns or bits not in (1, 8, 16, 32, 64):
+        raise Undecodable("its dimensions are missing or unknown")
+    if rows * columns * header["samples_per_pixel"] * max(bits // 8, 1) > limits.FRAME_DECODE_BYTES_MAX:
+        raise Undecodable("one frame is larger than the limit")
+    if header["samples_per_pixel"] not in (1, 3, 4):
+        raise Undecodable("its number of samples is unknown")
+
+
+def decode(header: Header, data: bytes) -> Array:
+    """The frame as (rows, columns) or (rows, columns, samples), values as PS3.5 8.1.1 has them."""
+    syntax = header["transfer_syntax_uid"]
+    if header["bits_allocated"] == 1:
+        frame = _bits(header, data)
+    elif syntax in _NATIVE:
+        frame = _native(header, data)
+    else:
+        frame = _compressed(header, data, syntax)
+    if frame.shape[:2] != (header["rows"], header["columns"]):
+        raise Undecodable("the codestream has other dimensions than the header")
+    return _stored_values(header, frame)
+
+
+def _dtype(header: Header) -> np.dtype[Any]:
+    bits = header["bits_allocated"]
+    if header["float_pixels"]:
+        return np.dtype("<f4")
+    kind = "i" if header["pixel_representation"] and header["samples_per_pixel"] == 1 else "u"
+    order = ">" if header["transfer_syntax_uid"] == _BIG_ENDIAN else "<"
+    return np.dtype(f"{order}{kind}{bits // 8}")
+
+
+def _bits(header: Header, data: bytes) -> Array:
+    count = header["rows"] * header["columns"] * header["samples_per_pixel"]
+    first = (header["number"] - 1) * count if header["whole"] else 0
+    packed = np.frombuffer(data, np.uint8, -(-(first % 8 + count) // 8), first // 8)
+    bits = np.unpackbits(packed, bitorder="little")[first % 8 : first % 8 + count]
+    return bits.reshape(header["rows"], header["columns"])
+
+
+def _native(header: Header, data: bytes) -> Array:
+    rows, columns, samples = header["rows"], header["columns"], header["samples_per_pixel"]
+    dtype = _dtype(header)
+    if header["photometric_interpretation"] in ("YBR_FULL_422", "YBR_PARTIAL_422") and samples == 3:
+        count = rows * columns * 2
+        flat = np.frombuffer(data, dtype, count, _start(header, count * dtype.itemsize))
+        pairs = flat.reshape(-1, 4)
+        full = np.empty((len(pairs), 2, 3), dtype)
+        full[:, 0, 0], full[:, 1, 0] = pairs[:, 0], pairs[:, 1]
+        full[:, :, 1], full[:, :, 2] = pairs[:, 2:3], pairs[:, 3:4]
+        return full.reshape(rows, columns, 3)
+    count = rows * columns * samples
+    flat = np.frombuffer(data, dtype, count, _start(header, count * dtype.itemsize))
+    if samples == 1:
+        return flat.reshape(rows, columns)
+    if header["planar_configuration"] == 1:
+        return flat.reshape(samples, rows, columns).transpose(1, 2, 0)
+    return flat.reshape(rows, columns, samples)
+
+
+def _start(header: Header, frame_bytes: int) -> int:
+    return (header["number"] - 1) * frame_bytes if header["whole"] else 0
+
+
+def _compressed(header: Header, data: bytes, syntax: str) -> Array:
+    number = syntax.removeprefix(_JPEG)
+    if syntax == _RLE:
+        return _run_lengths(header, data)
+    if number in ("50", "51"):
+        frame: Array = imagecodecs.jpeg_decode(data)
+    elif number in ("57", "70"):
+        frame = imagecodecs.ljpeg_decode(data)
+    elif number in ("80", "81"):
+        frame = imagecodecs.jpegls_decode(data)
+    elif number in ("90", "91", "92", "93"):
+        frame = imagecodecs.jpeg2k_decode(data)
+    elif number in ("201", "202", "203"):
+        frame = imagecodecs.htj2k_decode(data)
+    elif number in ("110", "111", "112"):
+        frame = imagecodecs.jpegxl_decode(data)
+    else:
+        raise Undecodable("there is no decoder for its transfer syntax")
+    if frame.ndim == 3 and frame.shape[2] == 1:
+        frame = frame[:, :, 0]
+    wanted = _dtype(header)
+    if (
+        header["samples_per_pixel"] == 1
+        and frame.dtype.itemsize <= wanted.itemsize
+        and frame.dtype.kind in "iu"
+    ):
+        # An unsigned codestream of signed values: two's complement at the stored depth, see _stored_values.
+        frame = frame.astype(np.dtype(f"<{frame.dtype.kind}{wanted.itemsize}")).view(wanted)
+    return frame
+
+
+def _run_lengths(header: Header, data: bytes) -> Array:
+    """RLE Lossless (PS3.5 G): a header of up to 15 segment offsets, one segment a byte plane, high byte first."""
+    rows, columns, samples = header["rows"], header["columns"], header["samples_per_pixel"]
+    width = header["bits_allocated"] // 8
+    count, *offsets = struct.unpack_from("<16I", data)
+    if count != samples * width or any(offset >= len(data) for offset in offsets[:count]):
+        raise Undecodable("its run-length segments do not fit its header")
+    planes = np.empty((samples, width, rows * columns), np.uint8)
+    bounds = [*offsets[:count], len(data)]
+    for index in range(count):
+        plane = _unpack(data[bounds[index] : bounds[index + 1]], rows * columns)
+        planes[index // width, width - 1 - index % width] = plane
+    values = planes.transpose(0, 2, 1).reshape(samples, -1).view(_dtype(header))
+    frame = values.reshape(samples, rows, columns).transpose(1, 2, 0)
+    return frame[:, :, 0] if samples == 1 else frame
+
+
+def _unpack(segment: bytes, size: int) -> Array:
+    out = np.frombuffer(imagecodecs.packbits_decode(segment), np.uint8)
+    if len(out) < size:
+        raise Undecodable("a run-length segment is too short")
+    return out[:size]
+
+
+def _stored_values(header: Header, frame: Array) -> Array:
+    """Drops bits outside of BitsStored (old overlays, rubbish) and extends the sign."""
+    bits, allocated = header["bits_stored"], header["bits_allocated"]
+    if not bits or frame.dtype.kind == "f" or bits >= frame.dtype.itemsize * 8 or allocated == 1:
+        return frame
+    shift = max((header["high_bit"] or bits - 1) + 1 - bits, 0)
+    unsigned = frame.view(np.dtype(f"{frame.dtype.str[0]}u{frame.dtype.itemsize}"))
+    values = unsigned >> shift & ((1 << bits) - 1)
+    if frame.dtype.kind != "i":
+        return np.asarray(values.astype(frame.dtype, copy=False))
+    sign = 1 << (bits - 1)
+    return np.asarray(((values.astype(np.int64) ^ sign) - sign).astype(frame.dtype))
+
+
+def encode_htj2k(header: Header, data: bytes) -> bytes:
+    """HTJ2K lossless, RPCL order, with tile-part lengths; decoded again and compared, bit by bit."""
+    frame = _native(header, data)
+    samples, bits = header["samples_per_pixel"], header["bits_allocated"]
+    if bits not in (8, 16) or (samples == 3 and bits != 8):
+        raise Undecodable("it is not of a kind that is made into HTJ2K")
+    frame = np.ascontiguousarray(frame.astype(frame.dtype.newbyteorder("="), copy=False))
+    encoded = imagecodecs.htj2k_encode(frame, reversible=True, tlm=True)
+    again: Array = imagecodecs.htj2k_decode(encoded)
+    if again.dtype != frame.dtype or again.shape != frame.shape or not np.array_equal(again, frame):
+        raise Undecodable("its HTJ2K copy is not identical")
+    return bytes(encoded)
+
+
+def render(header: Header, frame: Array) -> bytes:
+    """JPEG or PNG of the frame: modality transformation, window, presentation, size."""
+    photometric = header["photometric_interpretation"]
+    if photometric == "PALETTE COLOR":
+        picture = Image.fromarray(_palette(header, frame), "RGB")
+    elif frame.ndim == 3:
+        picture = Image.fromarray(_colour(header, frame, photometric), "RGB")
+    else:
+        grey = _grey(header, frame)
+        picture = Image.fromarray(255 - grey if photometric == "MONOCHROME1" else grey, "L")
+    viewport = header["viewport"]
+    if viewport:
+        picture.thumbnail((max(int(viewport[0]), 1), max(int(viewport[1]), 1)), Image.Resampling.LANCZOS)
+    out = BytesIO()
+    if header["media_type"] == "image/png":
+        picture.save(out, "PNG", compress_level=1)
+    else:
+        picture.save(out, "JPEG", quality=min(max(int(header["quality"]), 1), 100))
+    return out.getvalue()
+
+
+def _grey(header: Header, frame: Array) -> npt.NDArray[np.uint8]:
+    if header["bits_allocated"] == 1:
+        return (frame * 255).astype(np.uint8)
+    values = frame.astype(np.float32)
+    if header["slope"] or header["intercept"]:
+        values = values * (header["slope"] or 1.0) + (header["intercept"] or 0.0)
+    window = header["window"]
+    if window is None and header["window_width"] and header["window_width"] >= 1:
+        window = (header["window_center"] or 0.0, header["window_width"])
+    if window is not None and window[1] > 1:
+        # PS3.3 C.11.2.1.2.1, linear.
+        low, span = window[0] - 0.5 - (window[1] - 1) / 2, window[1] - 1
+    elif window is not None:
+        low, span = window[0] - 0.5, 1e-6
+    else:
+        finite = values[np.isfinite(values)]
+        low, high = np.percentile(finite, (0.5, 99.5)) if finite.size else (0.0, 1.0)
+        span = max(float(high - low), 1e-6)
+    scaled = np.nan_to_num((values - low) / span)
+    return np.asarray(np.clip(scaled, 0, 1) * 255 + 0.5, np.uint8)
+
+
+def _colour(header: Header, frame: Array, photometric: str) -> npt.NDArray[np.uint8]:
+    if frame.dtype.itemsize == 2:
+        frame = frame >> max((header["bits_stored"] or 16) - 8, 0)
+    pixels = frame[:, :, :3].astype(np.uint8)
+    syntax = header["transfer_syntax_uid"]
+    # JPEG decoders give RGB already where the stream says YBR; plain and run-length frames are as the header says.
+    if photometric.startswith("YBR") and (syntax in _NATIVE or syntax == _RLE):
+        return np.asarray(Image.fromarray(np.ascontiguousarray(pixels), "YCbCr").convert("RGB"))
+    return np.ascontiguousarray(pixels)
+
+
+def _palette(header: Header, frame: Array) -> npt.NDArray[np.uint8]:
+    channels: list[Array] = []
+    for table in header["palette"]:
+        if len(table["descriptor"]) != 3:
+            raise Undecodable("its palette has no descriptor")
+        entries, first, bits = (int(value) for value in table["descriptor"])
+        entries = entries or 65536  # zero means 2^16 (PS3.3 C.7.6.3.1.5)
+        data = base64.b64decode(table["data"])
+        # Some writers say 16 bits for 8-bit tables and the other way round: the length decides.
+        lut = np.frombuffer(data, "<u2" if len(data) >= 2 * entries else np.uint8)[:entries]
+        if not lut.size:
+            raise Undecodable("its palette has no data")
+        if lut.dtype.itemsize == 2 and (bits > 8 or int(lut.max()) > 255):
+            lut = lut >> 8
+        index = np.clip(frame.astype(np.int64) - first, 0, len(lut) - 1)
+        channels.append(lut[index].astype(np.uint8))
+    return np.ascontiguousarray(np.stack(channels, axis=-1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,495 @@
+"""Getting objects out: who may see them, where they lie, their frames, metadata and whole files.
+
+Everything passes `Retrieval.admit`: it checks that the actor may see the study and records the viewing, once per
+actor and study in a viewing session (PS3.15 A.5.3.6), so that scrolling is not slowed by it. What it found is
+remembered for a few seconds; taking a right away therefore works within that time.
+"""
+
+from __future__ import annotations
+
+import gzip
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import orjson
+from sqlalchemy import ColumnElement, false, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from wetread.archive import pixels, store
+from wetread.archive.model import SeriesMetadata, StoredRole, Study, StudyCorrection
+from wetread.archive.overlay import overlay
+from wetread.archive.rules import FrameTable, JsonDict, corrected, correction_trace
+from wetread.archive.sealing import Unsealer
+from wetread.archive.store import StoredInstance
+from wetread.archive.vault import Vault
+from wetread.dicom import header as scanner
+from wetread.dicom import jsonmodel
+from wetread.dicom.part10 import build_meta
+from wetread.dicom.transfersyntax import EXPLICIT_VR_LITTLE_ENDIAN, transfer_syntax
+from wetread.kit import limits
+from wetread.kit.errors import NotFound, TooLarge
+from wetread.security.service import Actor, AuditEventID, Offices, Permission, Role, Work
+
+ADMITTED_S = 5.0
+VIEWING_SESSION_S = 15 * 60.0
+LOCATED_S = 5.0
+DICOM_WEB = "/dicom-web"
+
+
+class StudyVisibility(Protocol):
+    """Decides which studies an actor may see, beyond the permission to read studies at all."""
+
+    def condition(self, work: Work) -> ColumnElement[bool] | None:
+        """A condition on Study; None: all of them."""
+
+
+class RoleVisibility:
+    """The rule where no other is given: whoever works here sees all; an actor who is only a referrer sees none."""
+
+    def condition(self, work: Work) -> ColumnElement[bool] | None:
+        """See StudyVisibility."""
+        roles = work.actor.roles
+        return false() if roles and roles <= {Role.REFERRER} else None
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceFiles:
+    """The objects of one instance: as received, and its rendition for viewing where there is one."""
+
+    original: StoredInstance
+    rendition: StoredInstance | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Located:
+    files: dict[str, InstanceFiles]
+    until: float
+
+
+class _Recent:
+    """A small map whose entries are forgotten in the order they came."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[Any, Any] = OrderedDict()
+
+    def get(self, key: Any) -> Any:
+        with self._lock:
+            return self._entries.get(key)
+
+    def put(self, key: Any, value: Any) -> None:
+        with self._lock:
+            self._entries[key] = value
+            self._entries.move_to_end(key)
+            while len(self._entries) > self._most:
+                self._entries.popitem(last=False)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._entries.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class RetrieveObject:
+    """One object to be sent by C-STORE sub-operations; `chunks` gives its data set with corrections laid over."""
+
+    stored: StoredInstance
+    corrections: Sequence[tuple[JsonDict, JsonDict]]
+    retrieval: Retrieval = field(repr=False)
+
+    @property
+    def sop_class_uid(self) -> str:
+        """SOP Class UID."""
+        return self.stored.sop_class_uid
+
+    @property
+    def sop_instance_uid(self) -> str:
+        """SOP Instance UID."""
+        return self.stored.sop_instance_uid
+
+    @property
+    def transfer_syntax_uid(self) -> str:
+        """The syntax of what `chunks` gives."""
+        return self.retrieval.outgoing_syntax(self.stored, self.corrections)
+
+    def chunks(self) -> Iterator[memoryview | bytes]:
+        """The data set without preamble and meta information, piece by piece."""
+        return self.retrieval.dataset(self.stored, self.corrections)
+
+
+class Retrieval:
+    """Reads what the archive holds."""
+
+    def __init__(
+        self,
+        offices: Offices,
+        vault: Vault,
+        *,
+        visibility: StudyVisibility | None = None,
+        decoder: pixels.Decoder,
+    ) -> None:
+        self.offices = offices
+        self.vault = vault
+        self.visibility: StudyVisibility = visibility or RoleVisibility()
+        self.decoder = decoder
+        self._admitted = _Recent(20_000)
+        self._viewed = _Recent(50_000)
+        self._located = _Recent(400)
+        self._fragments = _Recent(20_000)
+
+    def visible(self, work: Work) -> ColumnElement[bool] | None:
+        """The condition on Study for this actor."""
+        return self.visibility.condition(work)
+
+    # Admission and look-up
+
+    def admit(self, actor: Actor, study_instance_uid: str) -> int:
+        """study_pk of a study that the actor may see. Raises Denied, NotFound; records the viewing."""
+        now = time.monotonic()
+        key = (actor.kind, actor.user_pk, actor.username, study_instance_uid)
+        known = self._admitted.get(key)
+        if known is not None and known[1] > now:
+            return int(known[0])
+        with self.offices.work(actor) as work:
+            work.require(Permission.STUDY_READ, Permission.RESULT_READ)
+            query = select(Study.study_pk, Study.patient_pk).where(
+                Study.study_instance_uid == study_instance_uid
+            )
+            condition = self.visible(work)
+            row = (
+                work.session.connection()
+                .execute(query if condition is None else query.where(condition))
+                .first()
+            )
+            if row is None:
+                raise NotFound("There is no such study.")
+            viewed = self._viewed.get(key)
+            if viewed is None or now - viewed > VIEWING_SESSION_S:
+                work.audit(
+                    AuditEventID.INSTANCES_ACCESSED,
+                    "R",
+                    patient_pk=row[1],
+                    study_instance_uid=study_instance_uid,
+                    object_type="study",
+                    object_id=row[0],
+                )
+        if viewed is None or now - viewed > VIEWING_SESSION_S:
+            self._viewed.put(key, now)
+        self._admitted.put(key, (row[0], now + ADMITTED_S))
+        return int(row[0])
+
+    def files(
+        self, actor: Actor, study_instance_uid: str, series_instance_uid: str, sop_instance_uid: str
+    ) -> InstanceFiles:
+        """Where the bytes of an instance are. Raises NotFound, Denied."""
+        self.admit(actor, study_instance_uid)
+        now = time.monotonic()
+        key = (study_instance_uid, series_instance_uid)
+        located: _Located | None = self._located.get(key)
+        if located is None or located.until < now or sop_instance_uid not in located.files:
+            located = _Located(self._locate(*key), now + LOCATED_S)
+            self._located.put(key, located)
+        found = located.files.get(sop_instance_uid)
+        if found is None:
+            raise NotFound("There is no such instance.")
+        return found
+
+    def _locate(self, study_instance_uid: str, series_instance_uid: str) -> dict[str, InstanceFiles]:
+        # The viewing was recorded by admit(); one query serves the whole series' frames.
+        with self.offices.database.transaction() as session:
+            stored = store.stored_instances(
+                session,
+                study_instance_uids=[study_instance_uid],
+                series_instance_uids=[series_instance_uid],
+                roles=(StoredRole.ORIGINAL, StoredRole.RENDITION),
+            )
+        renditions = {one.instance_pk: one for one in stored if one.role == StoredRole.RENDITION}
+        return {
+            one.sop_instance_uid: InstanceFiles(one, renditions.get(one.instance_pk))
+            for one in stored
+            if one.role == StoredRole.ORIGINAL
+        }
+
+    def forget(self) -> None:
+        """Drops everything remembered, e.g. after a correction or a resolved quarantine."""
+        self._located.clear()
+        self._admitted.clear()
+        self._fragments.clear()
+
+    # Frames
+
+    def frame(self, stored: StoredInstance, number: int) -> memoryview | bytes:
+        """Frame `number` (from 1) as it is stored. Raises NotFound."""
+        if stored.frame_table is not None:
+            fragments = FrameTable.frame(stored.frame_table, number)
+            if fragments is None:
+                raise NotFound("There is no such frame.")
+            with self._open(stored) as unsealer:
+                parts = [unsealer.read(offset, length) for offset, length in fragments]
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+        if stored.pixel_data_offset is None or stored.frame_length is None:
+            return self._decoded(stored, number)
+        start = stored.pixel_data_offset + (number - 1) * stored.frame_length
+        if not 1 <= number <= stored.number_of_frames or start + stored.frame_length > stored.size_bytes:
+            raise NotFound("There is no such frame.")
+        with self._open(stored) as unsealer:
+            return unsealer.read(start, stored.frame_length)
+
+    def decoded_frame(self, stored: StoredInstance, number: int) -> memoryview | bytes:
+        """Frame `number` as plain little-endian pixels. Raises NotFound, Invalid where it cannot be decoded."""
+        syntax = transfer_syntax(stored.transfer_syntax_uid)
+        if stored.frame_table is None and not syntax.big_endian and stored.frame_length is not None:
+            return self.frame(stored, number)
+        return self._decoded(stored, number)
+
+    def _decoded(self, stored: StoredInstance, number: int) -> bytes:
+        if not 1 <= number <= stored.number_of_frames:
+            raise NotFound("There is no such frame.")
+        return self.decoder.decode(self._picture(stored, number))
+
+    def rendered(
+        self,
+        stored: StoredInstance,
+        number: int,
+        *,
+        media_type: str,
+        window: tuple[float, float] | None = None,
+        viewport: tuple[int, int] | None = None,
+        quality: int = 90,
+    ) -> bytes:
+        """Frame `number` as a JPEG or PNG for looking at. Raises NotFound, Invalid."""
+        if stored.number_of_frames == 0:
+            raise NotFound("This object has no picture.")
+        if not 1 <= number <= stored.number_of_frames:
+            raise NotFound("There is no such frame.")
+        return self.decoder.render(
+            self._picture(stored, number),
+            media_type=media_type,
+            window=window,
+            viewport=viewport,
+            quality=quality,
+        )
+
+    def _picture(self, stored: StoredInstance, number: int) -> pixels.Picture:
+        """The frame with the attributes that say how it is to be read."""
+        document = self.instance_json(stored)
+        palette = {
+            name: bytes(self.bytes_of(stored, offset, length))
+            for name, (offset, length) in pixels.palette_ranges(document).items()
+        }
+        if stored.frame_table is not None or (
+            stored.frame_length is not None and stored.pixel_data_offset is not None
+        ):
+            data = bytes(self.frame(stored, number))
+            return pixels.Picture(document, data, stored.transfer_syntax_uid, number, palette=palette)
+        # Deflated, or frames that do not end on a byte: the decoder gets all pixel data.
+        if stored.size_bytes > limits.OBJECT_DECODE_BYTES_MAX:
+            raise TooLarge("This object is too large to be decoded at once.")
+        with self._open(stored) as unsealer:
+            dataset = bytes(unsealer.read(stored.dataset_offset, stored.size_bytes))
+        syntax = transfer_syntax(stored.transfer_syntax_uid)
+        if syntax.deflated:
+            dataset = scanner.inflate(dataset)
+        found = scanner.scan(
+            dataset, EXPLICIT_VR_LITTLE_ENDIAN if syntax.deflated else syntax.uid, (), whole=True
+        )
+        if found.pixel_offset is None:
+            raise NotFound("This object has no picture.")
+        return pixels.Picture(
+            document,
+            dataset[found.pixel_offset :],
+            EXPLICIT_VR_LITTLE_ENDIAN if syntax.deflated else stored.transfer_syntax_uid,
+            number,
+            whole=True,
+            palette=palette,
+        )
+
+    # Whole objects
+
+    def outgoing_syntax(
+        self, stored: StoredInstance, corrections: Sequence[tuple[JsonDict, JsonDict]]
+    ) -> str:
+        """Transfer syntax of what `dataset` gives: as stored, but inflated where corrections are laid over."""
+        if corrections and transfer_syntax(stored.transfer_syntax_uid).deflated:
+            return EXPLICIT_VR_LITTLE_ENDIAN
+        return stored.transfer_syntax_uid
+
+    def dataset(
+        self, stored: StoredInstance, corrections: Sequence[tuple[JsonDict, JsonDict]] = ()
+    ) -> Iterator[memoryview | bytes]:
+        """The data set's bytes as received, with corrections laid over, in pieces of bounded size."""
+        with self._open(stored) as unsealer:
+            position = stored.dataset_offset
+            if corrections:
+                if transfer_syntax(stored.transfer_syntax_uid).deflated:
+                    whole = scanner.inflate(unsealer.read(position, stored.size_bytes))
+                    found = scanner.scan(whole, EXPLICIT_VR_LITTLE_ENDIAN, (), whole=True)
+                    end = found.pixel_offset if found.pixel_offset is not None else len(whole)
+                    yield overlay(whole[:end], EXPLICIT_VR_LITTLE_ENDIAN, corrections)
+                    yield whole[end:]
+                    return
+                end = stored.pixel_data_offset or stored.size_bytes
+                yield overlay(
+                    bytes(unsealer.read(position, end - position)), stored.transfer_syntax_uid, corrections
+                )
+                position = end
+            yield from unsealer.iterate(position, stored.size_bytes - position)
+
+    def file(
+        self, stored: StoredInstance, corrections: Sequence[tuple[JsonDict, JsonDict]] = ()
+    ) -> Iterator[memoryview | bytes]:
+        """A Part 10 file. Preamble and meta information are our own: a received preamble could be a program."""
+        yield self.file_meta(stored, corrections)
+        yield from self.dataset(stored, corrections)
+
+    def file_meta(
+        self, stored: StoredInstance, corrections: Sequence[tuple[JsonDict, JsonDict]] = ()
+    ) -> bytes:
+        """Preamble and File Meta Information of an outgoing file."""
+        return build_meta(
+            stored.sop_class_uid, stored.sop_instance_uid, self.outgoing_syntax(stored, corrections)
+        )
+
+    def bytes_of(self, stored: StoredInstance, offset: int, length: int) -> memoryview:
+        """A range of the data set, for bulk data. Raises NotFound outside of it."""
+        if offset < 0 or length < 0 or stored.dataset_offset + offset + length > stored.size_bytes:
+            raise NotFound("There is no such bulk data.")
+        with self._open(stored) as unsealer:
+            return unsealer.read(stored.dataset_offset + offset, length)
+
+    def _open(self, stored: StoredInstance) -> AbstractContextManager[Unsealer]:
+        return self.vault.open(stored.location, stored.study_key_pk, stored.sealed_key, stored.size_bytes)
+
+    def objects(
+        self,
+        session: Session,
+        *,
+        visible: ColumnElement[bool] | None = None,
+        study_instance_uids: Sequence[str] = (),
+        series_instance_uids: Sequence[str] = (),
+        sop_instance_uids: Sequence[str] = (),
+    ) -> list[RetrieveObject]:
+        """Objects for sending, with the corrections of their studies."""
+        stored = store.stored_instances(
+            session,
+            study_instance_uids=study_instance_uids,
+            series_instance_uids=series_instance_uids,
+            sop_instance_uids=sop_instance_uids,
+            visible=visible,
+        )
+        overlays = overlays_of(session, sorted({one.study_pk for one in stored}))
+        return [RetrieveObject(one, overlays.get(one.study_pk, ()), self) for one in stored]
+
+    # Metadata
+
+    def series_metadata(self, actor: Actor, study_instance_uid: str, series_instance_uid: str) -> bytes:
+        """The series' metadata as gzipped DICOM JSON (an array), ready-made where nothing changed since. NotFound."""
+        self.admit(actor, study_instance_uid)
+        return self.build_series_metadata(study_instance_uid, series_instance_uid)
+
+    def build_series_metadata(self, study_instance_uid: str, series_instance_uid: str) -> bytes:
+        """The same without asking who wants it, for background work."""
+        with self.offices.database.transaction() as session:
+            state = store.series_state(session, study_instance_uid, series_instance_uid)
+            if state is None:
+                raise NotFound("There is no such series.")
+            if state.current:
+                assert state.cached is not None
+                return state.cached.gzipped_json
+            stored = store.stored_instances(session, series_instance_uids=[series_instance_uid])
+            corrections = overlays_of(session, [state.study_pk]).get(state.study_pk, ())
+        # Numbers compress well enough at the fastest level, and a reader waits.
+        made = gzip.compress(
+            b"[" + b",".join(self._fragment(one, corrections) for one in stored) + b"]", compresslevel=1
+        )
+        with self.offices.database.transaction() as session:
+            row = {
+                "series_updated_at": state.series_updated_at,
+                "last_study_correction_pk": state.last_study_correction_pk,
+                "gzipped_json": made,
+            }
+            session.execute(
+                insert(SeriesMetadata)
+                .values(series_pk=state.series_pk, **row)
+                .on_conflict_do_update(index_elements=["series_pk"], set_=row)
+            )
+        return made
+
+    def series_of(self, study_instance_uid: str) -> list[str]:
+        """Series Instance UIDs of a study, in order."""
+        with self.offices.database.transaction() as session:
+            return store.series_uids(session, study_instance_uid)
+
+    def instance_metadata(self, stored: StoredInstance) -> bytes:
+        """One instance's metadata as a JSON array."""
+        with self.offices.database.transaction() as session:
+            corrections = overlays_of(session, [stored.study_pk]).get(stored.study_pk, ())
+        return b"[" + self._fragment(stored, corrections) + b"]"
+
+    def _fragment(self, stored: StoredInstance, corrections: Sequence[tuple[JsonDict, JsonDict]]) -> bytes:
+        key = (stored.stored_object_pk, len(corrections))
+        known: bytes | None = self._fragments.get(key)
+        if known is None:
+            document = self.instance_json(stored)
+            document = corrected(document, corrections) if corrections else document
+            known = orjson.dumps(document)
+            if len(known) <= 64 * 1024:
+                self._fragments.put(key, known)
+        return known
+
+    def instance_json(self, stored: StoredInstance) -> JsonDict:
+        """The instance in the DICOM JSON model, as received; long values as BulkDataURIs."""
+        base = (
+            f"{DICOM_WEB}/studies/{stored.study_instance_uid}/series/{stored.series_instance_uid}"
+            f"/instances/{stored.sop_instance_uid}/bulkdata"
+        )
+
+        def bulk_uri(path: str, offset: int, length: int) -> str | None:
+            if path in ("7FE00010", "7FE00008", "7FE00009"):
+                return f"{base}/pixeldata"
+            return f"{base}/{offset}-{length}"
+
+        with self._open(stored) as unsealer:
+            syntax = transfer_syntax(stored.transfer_syntax_uid)
+            end = min(
+                stored.pixel_data_offset or stored.size_bytes,
+                stored.dataset_offset + limits.OBJECT_JSON_BYTES_MAX,
+            )
+            head: memoryview | bytes = unsealer.read(stored.dataset_offset, end - stored.dataset_offset)
+        if syntax.deflated:
+            head = scanner.inflate(head)
+            # Offsets are of the inflated data set, which is not what is stored: long values stay out.
+            document = jsonmodel.to_json(
+                head,
+                EXPLICIT_VR_LITTLE_ENDIAN,
+                lambda path, _o, _l: f"{base}/pixeldata" if path == "7FE00010" else None,
+            )
+        else:
+            document = jsonmodel.to_json(
+                head, stored.transfer_syntax_uid, bulk_uri, size=stored.size_bytes - stored.dataset_offset
+            )
+        document["00083002"] = {"vr": "UI", "Value": [stored.transfer_syntax_uid]}
+        return dict(sorted(document.items()))
+
+
+def overlays_of(session: Session, study_pks: Sequence[int]) -> dict[int, list[tuple[JsonDict, JsonDict]]]:
+    """Corrections by study as (attributes, trace), oldest first."""
+    return {
+        study_pk: [(one.attributes, _trace(one)) for one in corrections]
+        for study_pk, corrections in store.corrections_of(session, study_pks).items()
+    }
+
+
+def _trace(correction: StudyCorrection) -> JsonDict:
+    return correction_trace(
+        correction.corrected_at.strftime("%Y%m%d%H%M%S.%f+0000"),
+        correction.corrected_by,
+        correction.reason_for_the_attribute_modification,
+    )

@@ -1,0 +1,734 @@
+"""The door to the archive: taking in, finding, getting out, correcting, and what waits for a person.
+
+`Archive` is made once per process by the composition root; edges and workers get it from there, background tasks
+by `the_archive()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from typing import Any
+
+from pydicom.datadict import dictionary_VR, keyword_for_tag
+from sqlalchemy import ColumnElement, func, select, update
+
+from wetread.archive import store
+from wetread.archive.events import QuarantineResolved, StudyUpdated
+from wetread.archive.head import HeadReader
+from wetread.archive.ingest import Incoming, Intake, StoreResult, Transfer, recover
+from wetread.archive.model import (
+    Instance,
+    Quarantine,
+    QuarantineReason,
+    RemoteAE,
+    Resolution,
+    Series,
+    SeriesMetadata,
+    StoredObject,
+    StoredRole,
+    Study,
+    StudyCorrection,
+    StudyKey,
+)
+from wetread.archive.objects import LocalObjects, NoSpace, ObjectStore
+from wetread.archive.pixels import Decoder
+from wetread.archive.retrieval import (
+    InstanceFiles,
+    Retrieval,
+    RetrieveObject,
+    RoleVisibility,
+    StudyVisibility,
+)
+from wetread.archive.rules import (
+    CORRECTABLE,
+    PEER_RIGHTS,
+    Filing,
+    InstanceRow,
+    JsonDict,
+    Level,
+    Status,
+    corrected,
+    correction_trace,
+    date_of,
+    element_json,
+    filing_of,
+    person_name_json,
+    person_name_text,
+    snake,
+    tag_of,
+    time_of,
+)
+from wetread.archive.sealing import Damaged
+from wetread.archive.store import StoredInstance
+from wetread.archive.vault import Vault
+from wetread.kit import limits
+from wetread.kit.db import Database
+from wetread.kit.errors import Conflict, FieldError, Invalid, NotFound
+from wetread.kit.paging import Page, decode_cursor, encode_cursor
+from wetread.security.service import AuditEventID, MasterKey, Offices, Permission, Work
+
+__all__ = [
+    "PEER_RIGHTS", "Archive", "Damaged", "Decoder", "Incoming", "InstanceFiles", "Level", "LocalObjects", "NoSpace",
+    "ObjectStore", "Retrieval", "RetrieveObject", "RoleVisibility", "Status", "StoreResult", "StoredInstance",
+    "StudyVisibility", "Transfer", "Vault", "correct_study", "find", "find_identifier", "instances_for_retrieve",
+    "list_quarantine", "list_remote_aes", "remote_ae", "remove_remote_ae", "save_remote_ae", "storage_summary",
+    "study_detail", "the_archive", "use_archive",
+]  # fmt: skip
+
+
+class Archive:
+    """The archive of one process: ingest, retrieval, and the collaborators they share."""
+
+    def __init__(
+        self,
+        database: Database,
+        offices: Offices,
+        objects: ObjectStore,
+        master_key: MasterKey,
+        *,
+        visibility: StudyVisibility | None = None,
+        decoder: Decoder | None = None,
+    ) -> None:
+        self.offices = offices
+        self.objects = objects
+        self.vault = Vault(database, objects, master_key)
+        self.intake = Intake(database, offices, self.vault)
+        self.decoder = decoder or Decoder()
+        self.retrieval = Retrieval(offices, self.vault, visibility=visibility, decoder=self.decoder)
+
+    def recover(self) -> int:
+        """To be called once at the start of a process that takes objects in; returns how many studies had lost news."""
+        return recover(self.offices)
+
+    def close(self) -> None:
+        """Tells what waits, ends workers, closes connections."""
+        self.intake.close()
+        self.decoder.close()
+        if isinstance(self.objects, LocalObjects):
+            self.objects.close()
+
+
+_archive: Archive | None = None
+
+
+def use_archive(archive: Archive) -> None:
+    """Names the archive of this process (called once by the composition root)."""
+    global _archive  # noqa: PLW0603 - one per process, set at composition
+    _archive = archive
+
+
+def the_archive() -> Archive:
+    """The archive of this process."""
+    if _archive is None:
+        raise RuntimeError("no archive in this process")
+    return _archive
+
+
+# Finding --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """DICOM JSON documents, and the keywords that could not be matched on (PS3.4 C.4.1.1.4: a warning, no failure)."""
+
+    items: list[JsonDict]
+    unmatched: list[str]
+
+
+def find(
+    work: Work,
+    level: Level,
+    keys: Mapping[str, str],
+    *,
+    include: Sequence[str] | None = (),
+    limit: int = limits.PAGE_ITEMS_MAX,
+    offset: int = 0,
+    fuzzy_names: bool = False,
+    combined_date_times: bool = False,
+    visible: ColumnElement[bool] | None = None,
+) -> Matches:
+    """Studies, series or instances that match `keys` (keyword → value as sent), newest studies first.
+
+    Documents hold the attributes of the level and above; `include` None adds all that was received of the study.
+    Raises Invalid for a value that cannot be matched.
+    """
+    work.require(Permission.STUDY_READ, Permission.RESULT_READ)
+    if visible is None:
+        visible = _visible(work)
+    found = store.find(
+        work.session,
+        level,
+        keys,
+        visible=visible,
+        limit=limit,
+        offset=offset,
+        fuzzy_names=fuzzy_names,
+        combined_date_times=combined_date_times,
+        columns=None,
+    )
+    items = [_document(level, row) for row in found.rows]
+    if include is None:
+        received = store.received_attributes(work.session, found.study_pks)
+        items = [received.get(pk, {}) | item for pk, item in zip(found.study_pks, items, strict=True)]
+    work.audit(
+        AuditEventID.QUERY,
+        "E",
+        study_instance_uid=keys.get("StudyInstanceUID", "")[:64] or None,
+        object_type=level.value.lower(),
+        detail={"keys": ",".join(sorted(keys))[:400], "matches": str(len(items))},
+    )
+    return Matches(items, found.unmatched)
+
+
+def find_identifier(work: Work, level: Level, identifier: JsonDict, *, limit: int = 10_000) -> list[JsonDict]:
+    """C-FIND: `identifier` in DICOM JSON, answers with exactly the keys it holds (PS3.4 C.4.1.2.2)."""
+    keys: dict[str, str] = {}
+    for tag, element in identifier.items():
+        keyword = keyword_for_tag(int(tag, 16))
+        if keyword and keyword not in _NOT_KEYS and element.get("vr") != "SQ":
+            values = element.get("Value") or []
+            keys[keyword] = "\\".join(
+                person_name_text(value) if element["vr"] == "PN" else ("" if value is None else str(value))
+                for value in values
+            )
+    found = find(work, level, keys, include=None, limit=limit)
+    answers: list[JsonDict] = []
+    for item in found.items:
+        answer: JsonDict = {"00080052": {"vr": "CS", "Value": [level.value]}}
+        for tag, element in identifier.items():
+            if tag not in ("00080005", "00080052"):
+                answer[tag] = item.get(tag, {"vr": element.get("vr", "UN")})
+        answers.append(dict(sorted(answer.items())))
+    return answers
+
+
+_NOT_KEYS = frozenset({"SpecificCharacterSet", "QueryRetrieveLevel", "TimezoneOffsetFromUTC"})
+_ABSENT_FROM_ANSWERS = frozenset({"NumberOfFrames"})
+
+
+def _document(level: Level, row: Mapping[str, Any]) -> JsonDict:
+    document: JsonDict = {
+        "00080005": {"vr": "CS", "Value": ["ISO_IR 192"]},
+        "00080056": {"vr": "CS", "Value": ["ONLINE"]},
+    }
+    for keyword, value in row.items():
+        vr = dictionary_VR(tag_of(keyword))
+        element: JsonDict = {"vr": vr.split(" or ")[0]}
+        if keyword == "NumberOfFrames" and not value:
+            continue
+        if value is not None and value != []:
+            element["Value"] = [_json(vr, one) for one in (value if isinstance(value, list) else [value])]
+        elif keyword in _ABSENT_FROM_ANSWERS:
+            continue
+        document[f"{tag_of(keyword):08X}"] = element
+    return dict(sorted(document.items()))
+
+
+def _json(vr: str, value: Any) -> Any:
+    if isinstance(value, date):
+        return value.strftime("%Y%m%d")
+    if isinstance(value, time):
+        return value.strftime("%H%M%S.%f" if value.microsecond else "%H%M%S")
+    return person_name_json(value) if vr == "PN" else value
+
+
+def _visible(work: Work) -> ColumnElement[bool] | None:
+    if _archive is not None:
+        return _archive.retrieval.visible(work)
+    return RoleVisibility().condition(work)
+
+
+def instances_for_retrieve(
+    work: Work,
+    *,
+    study_instance_uids: Sequence[str] = (),
+    series_instance_uids: Sequence[str] = (),
+    sop_instance_uids: Sequence[str] = (),
+    destination: str,
+) -> list[RetrieveObject]:
+    """What a C-MOVE, C-GET or export asks for, in order; recorded as about to be sent to `destination`."""
+    work.require(Permission.STUDY_READ)
+    found = the_archive().retrieval.objects(
+        work.session,
+        visible=_visible(work),
+        study_instance_uids=study_instance_uids,
+        series_instance_uids=series_instance_uids,
+        sop_instance_uids=sop_instance_uids,
+    )
+    studies: list[str | None] = [*sorted({one.stored.study_instance_uid for one in found})]
+    for study_instance_uid in studies or [None]:
+        work.audit(
+            AuditEventID.BEGIN_TRANSFER,
+            "R",
+            study_instance_uid=study_instance_uid,
+            object_type="study",
+            detail={
+                "to": destination[:64],
+                "instances": str(sum(one.stored.study_instance_uid == study_instance_uid for one in found)),
+            },
+        )
+    return found
+
+
+# Correcting -----------------------------------------------------------------------------------------------------
+
+
+def correct_study(
+    work: Work,
+    study_pk: int,
+    attributes: Mapping[str, str],
+    *,
+    reason: str,
+    patient_pk: int | None = None,
+    coerced: bool = False,
+) -> None:
+    """Lays `attributes` (keyword → value as DICOM text; PN as `A=I=P`) over a study, for search and on the way out.
+
+    The received objects stay as they are. `patient_pk` links the study to a person of the register. Raises NotFound,
+    and Invalid for an attribute that is not open to correction or a value that is none.
+    """
+    work.require(Permission.RECONCILE)
+    study = work.session.get(Study, study_pk, with_for_update=True)
+    if study is None:
+        raise NotFound("There is no such study.")
+    changes: JsonDict = {}
+    for keyword, text in attributes.items():
+        if keyword not in CORRECTABLE:
+            raise Invalid(
+                f"{keyword} is not open to correction.", fields=[FieldError(keyword, "not correctable")]
+            )
+        value: Any = text.strip() or None
+        if value is not None and keyword.endswith("Date"):
+            value = date_of(text)
+        elif value is not None and keyword.endswith("Time"):
+            value = time_of(text)
+        if value is None and text.strip():
+            raise Invalid(
+                f"{keyword} is not a value of its kind.", fields=[FieldError(keyword, "not understood")]
+            )
+        if getattr(study, snake(keyword)) != value:
+            tag, element = element_json(keyword, text)
+            changes[tag] = element
+            setattr(study, snake(keyword), value)
+    if patient_pk is not None:
+        study.patient_pk = patient_pk
+    if changes:
+        earlier = work.session.scalars(
+            select(StudyCorrection)
+            .where(StudyCorrection.study_pk == study_pk)
+            .order_by(StudyCorrection.study_correction_pk)
+        ).all()
+        present = corrected(
+            study.received_attributes, [(one.attributes, correction_trace("", "", "")) for one in earlier]
+        )
+        work.session.add(
+            StudyCorrection(
+                study_pk=study_pk,
+                attributes=changes,
+                original={tag: present.get(tag, {"vr": element["vr"]}) for tag, element in changes.items()},
+                reason_for_the_attribute_modification="COERCE" if coerced else "CORRECT",
+                reason=reason[:200],
+                corrected_at=work.now(),
+                corrected_by=work.actor.username[:64],
+            )
+        )
+    work.session.flush()
+    work.audit(
+        AuditEventID.PATIENT_RECORD,
+        "U",
+        patient_pk=study.patient_pk,
+        study_instance_uid=study.study_instance_uid,
+        object_type="study",
+        object_id=study_pk,
+        detail={"changed": ",".join(sorted(attributes)), "reason": reason[:200]},
+    )
+    work.publish(StudyUpdated(study_pk, study.study_instance_uid, first_image=False))
+    if _archive is not None:
+        _archive.retrieval.forget()
+
+
+# Quarantine -----------------------------------------------------------------------------------------------------
+
+
+def list_quarantine(
+    work: Work, *, waiting: bool = True, limit: int = 100, cursor: str | None = None
+) -> Page[Quarantine]:
+    """Quarantined objects, newest first."""
+    work.require(Permission.QUARANTINE_READ)
+    query = select(Quarantine).order_by(Quarantine.quarantine_pk.desc())
+    count = select(func.count()).select_from(Quarantine)
+    condition = Quarantine.resolution.is_(None) if waiting else Quarantine.resolution.is_not(None)
+    query, count = query.where(condition), count.where(condition)
+    if cursor is not None:
+        query = query.where(Quarantine.quarantine_pk < decode_cursor(cursor, 1)[0])
+    limit = min(max(limit, 1), limits.PAGE_ITEMS_MAX)
+    rows = list(work.session.scalars(query.limit(limit + 1)))
+    work.audit(AuditEventID.QUERY, "E", object_type="quarantine", detail={"matches": str(len(rows))})
+    more = len(rows) > limit
+    return Page(
+        rows[:limit],
+        encode_cursor(rows[limit - 1].quarantine_pk) if more else None,
+        work.session.scalar(count),
+    )
+
+
+def resolve_quarantine(
+    work: Work, archive: Archive, quarantine_pk: int, resolution: Resolution, *, reason: str
+) -> Quarantine:
+    """What a person decided: try again, take it as the right one, or discard it with a reason.
+
+    Retrying is safe to repeat: an object that went in meanwhile is found to be the same. Raises NotFound, Conflict
+    where it is decided already or cannot be done, Invalid without a reason for discarding.
+    """
+    work.require(Permission.QUARANTINE_WRITE)
+    row = work.session.get(Quarantine, quarantine_pk, with_for_update=True)
+    if row is None:
+        raise NotFound("There is no such object in quarantine.")
+    if row.resolution is not None:
+        raise Conflict(f"This was decided already: {row.resolution}.")
+    if not reason.strip():
+        raise Invalid("Say why.", fields=[FieldError("reason", "is needed for the record")])
+    if resolution is not Resolution.DISCARDED:
+        stored = work.session.get(StoredObject, row.stored_object_pk or 0)
+        if stored is None:
+            raise Conflict("The object's bytes are not kept any more.")
+        if resolution is Resolution.RETRIED:
+            _retry(work, archive, row, stored)
+        else:
+            _accept(work, archive, row, stored)
+    if resolution is not Resolution.ACCEPTED or row.reason != QuarantineReason.CONTENT_DIFFERS:
+        # The file goes with the next round of the janitor, once no row names it.
+        kept, row.stored_object_pk = row.stored_object_pk, None
+        work.session.flush()
+        if kept is not None:
+            work.session.delete(work.session.get_one(StoredObject, kept))
+    row.resolution = resolution.value
+    row.resolution_reason = reason.strip()[:200]
+    row.resolved_by = work.actor.username[:64]
+    row.resolved_at = work.now()
+    work.session.flush()
+    work.audit(
+        AuditEventID.STUDY_DELETED if resolution is Resolution.DISCARDED else AuditEventID.INSTANCES_ACCESSED,
+        "D" if resolution is Resolution.DISCARDED else "U",
+        study_instance_uid=(row.study_instance_uid or "")[:64] or None,
+        object_type="quarantine",
+        object_id=quarantine_pk,
+        detail={"resolution": resolution.value, "reason": reason.strip()[:200]},
+    )
+    work.publish(QuarantineResolved(quarantine_pk, resolution.value))
+    archive.retrieval.forget()
+    return row
+
+
+def _kept_bytes(work: Work, archive: Archive, stored: StoredObject) -> Iterator[memoryview]:
+    key = work.session.get_one(StudyKey, stored.study_key_pk)
+    with archive.vault.open(
+        stored.location, stored.study_key_pk, key.sealed_key, stored.size_bytes
+    ) as unsealer:
+        yield from unsealer.iterate(0, stored.size_bytes)
+
+
+def _retry(work: Work, archive: Archive, row: Quarantine, stored: StoredObject) -> None:
+    with archive.intake.transfer(
+        work.actor, received_from=row.received_from, network_address=row.network_address
+    ) as transfer:
+        incoming = transfer.file(keep_unfilable=False)
+        for piece in _kept_bytes(work, archive, stored):
+            incoming.write(piece)
+        result = incoming.commit()
+    if not result.status.kept or result.outcome == "quarantined":
+        raise Conflict(f"It still cannot be filed: {result.detail}.")
+
+
+def _accept(work: Work, archive: Archive, row: Quarantine, stored: StoredObject) -> None:
+    if row.reason not in (QuarantineReason.CONTENT_DIFFERS, QuarantineReason.PATIENT_DIFFERS):
+        raise Conflict("This kind of fault cannot be accepted: the object has no place in the archive.")
+    filing, new = _reread(work, archive, stored)
+    if row.reason == QuarantineReason.PATIENT_DIFFERS:
+        _accept_for_study(work, archive, row, stored, filing)
+        return
+    instance = work.session.scalars(
+        select(Instance).where(Instance.sop_instance_uid == filing.sop_instance_uid).with_for_update()
+    ).one_or_none()
+    if instance is None:
+        raise Conflict("The instance that it would replace is not here any more: retry it.")
+    series = work.session.get_one(Series, instance.series_pk)
+    if series.series_instance_uid != filing.series_instance_uid:
+        raise Conflict("It belongs to another series than the instance that it would replace.")
+    work.session.execute(
+        update(StoredObject)
+        .where(StoredObject.instance_pk == instance.instance_pk, StoredObject.role == StoredRole.ORIGINAL)
+        .values(role=StoredRole.SUPERSEDED)
+    )
+    work.session.execute(
+        update(StoredObject)
+        .where(StoredObject.instance_pk == instance.instance_pk, StoredObject.role == StoredRole.RENDITION)
+        .values(role=StoredRole.SUPERSEDED)
+    )
+    stored.role, stored.instance_pk = StoredRole.ORIGINAL, instance.instance_pk
+    stored.transfer_syntax_uid = new.transfer_syntax_uid
+    stored.pixel_data_offset, stored.frame_length = new.pixel_data_offset, new.frame_length
+    stored.frame_table = new.frame_table
+    for name in (
+        "instance_number", "number_of_frames", "rows", "columns", "bits_allocated", "samples_per_pixel",
+        "photometric_interpretation", "content_date", "content_time",
+    ):  # fmt: skip
+        setattr(instance, name, getattr(new, name))
+    series.updated_at = work.now()
+    study = work.session.get_one(Study, instance.study_pk)
+    row.stored_object_pk = None
+    work.publish(StudyUpdated(study.study_pk, study.study_instance_uid, first_image=False))
+
+
+def _accept_for_study(
+    work: Work, archive: Archive, row: Quarantine, stored: StoredObject, filing: Filing
+) -> None:
+    """Files an object under its study though it names another patient: the study's patient is laid over it."""
+    study = work.session.scalars(
+        select(Study).where(Study.study_instance_uid == filing.study_instance_uid).with_for_update()
+    ).one_or_none()
+    if study is None:
+        raise Conflict("Its study is not here any more: retry it.")
+    tags = dict(
+        element_json(keyword, _dicom_text(getattr(study, snake(keyword))))
+        for keyword in ("PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex")
+    )
+    work.session.add(
+        StudyCorrection(
+            study_pk=study.study_pk,
+            attributes=tags,
+            original={},
+            reason_for_the_attribute_modification="COERCE",
+            reason="an object of another patient identifier was accepted into the study",
+            corrected_at=work.now(),
+            corrected_by=work.actor.username[:64],
+        )
+    )
+    with archive.intake.transfer(
+        work.actor, received_from=row.received_from, network_address=row.network_address
+    ) as transfer:
+        incoming = transfer.file(keep_unfilable=False, other_patient=True)
+        for piece in _kept_bytes(work, archive, stored):
+            incoming.write(piece)
+        result = incoming.commit()
+    if not result.status.kept or result.outcome == "quarantined":
+        raise Conflict(f"It cannot be filed: {result.detail}.")
+
+
+def _dicom_text(value: Any) -> str:
+    return value.strftime("%Y%m%d") if isinstance(value, date) else str(value or "")
+
+
+def _reread(work: Work, archive: Archive, stored: StoredObject) -> tuple[Filing, InstanceRow]:
+    """Reads a kept object's header again, as if it arrived."""
+    reader = HeadReader.of_file()
+    pieces = _kept_bytes(work, archive, stored)
+    for piece in pieces:
+        if reader.feed(piece):
+            break
+    head = reader.head(at_end=True)
+    if head is None:
+        raise Conflict("Its header cannot be read.")
+    follower = head.follower()
+    if follower is not None:
+        position = 0
+        for piece in _kept_bytes(work, archive, stored):
+            begin = max((head.pixel_data_offset or 0) - position, 0)
+            if begin < len(piece):
+                follower.feed(piece[begin:])
+            position += len(piece)
+    filing = filing_of(head.texts)
+    row = head.instance_row(
+        filing,
+        location=stored.location,
+        study_key_pk=stored.study_key_pk,
+        size_bytes=stored.size_bytes,
+        dataset_sha256=stored.dataset_sha256,
+        follower=follower,
+    )
+    return filing, row
+
+
+# Known application entities -------------------------------------------------------------------------------------
+
+
+def list_remote_aes(work: Work) -> list[RemoteAE]:
+    """All known peers, by title."""
+    work.require(Permission.CONFIG_READ)
+    return list(work.session.scalars(select(RemoteAE).order_by(RemoteAE.ae_title)))
+
+
+def remote_ae(work: Work, ae_title: str) -> RemoteAE | None:
+    """The peer of that title; for the DICOM node, which asks for every association and destination."""
+    return work.session.scalars(select(RemoteAE).where(RemoteAE.ae_title == ae_title)).one_or_none()
+
+
+def save_remote_ae(
+    work: Work,
+    *,
+    remote_ae_pk: int | None = None,
+    ae_title: str,
+    host: str,
+    port: int,
+    description: str | None,
+    rights: Sequence[str],
+) -> RemoteAE:
+    """Adds or changes a peer. Raises Invalid, NotFound, Conflict for a title that is taken."""
+    work.require(Permission.CONFIG_WRITE)
+    faults: list[FieldError] = []
+    title = ae_title.strip()
+    if (
+        not 1 <= len(title) <= 16
+        or "\\" in title
+        or not all(32 <= ord(character) < 127 for character in title)
+    ):
+        faults.append(FieldError("ae_title", "has 1 to 16 characters of ASCII without backslash"))
+    if not host.strip() or any(character.isspace() or character in "/@?#" for character in host.strip()):
+        faults.append(FieldError("host", "is a host name or an address"))
+    if not 1 <= port <= 65535:
+        faults.append(FieldError("port", "lies between 1 and 65535"))
+    if unknown := set(rights) - set(PEER_RIGHTS):
+        faults.append(FieldError("rights", f"there is no right {', '.join(sorted(unknown))}"))
+    if faults:
+        raise Invalid("Some fields need attention.", fields=faults)
+    taken = remote_ae(work, title)
+    if taken is not None and taken.remote_ae_pk != remote_ae_pk:
+        raise Conflict(f"The title {title} is taken.", fields=[FieldError("ae_title", "is taken")])
+    if remote_ae_pk is None:
+        peer = RemoteAE(
+            ae_title=title, host=host.strip(), port=port, description=description, rights=sorted(rights)
+        )
+        work.session.add(peer)
+    else:
+        found = work.session.get(RemoteAE, remote_ae_pk)
+        if found is None:
+            raise NotFound("There is no such application entity.")
+        peer = found
+        peer.ae_title, peer.host, peer.port = title, host.strip(), port
+        peer.description, peer.rights = description, sorted(rights)
+    work.session.flush()
+    work.audit(
+        AuditEventID.APPLICATION_ACTIVITY,
+        "C" if remote_ae_pk is None else "U",
+        object_type="remote_ae",
+        object_id=peer.remote_ae_pk,
+        detail={"ae_title": title, "rights": ",".join(sorted(rights))},
+    )
+    return peer
+
+
+def remove_remote_ae(work: Work, remote_ae_pk: int) -> None:
+    """Forgets a peer. Raises NotFound."""
+    work.require(Permission.CONFIG_WRITE)
+    peer = work.session.get(RemoteAE, remote_ae_pk)
+    if peer is None:
+        raise NotFound("There is no such application entity.")
+    work.session.delete(peer)
+    work.audit(
+        AuditEventID.APPLICATION_ACTIVITY,
+        "D",
+        object_type="remote_ae",
+        object_id=remote_ae_pk,
+        detail={"ae_title": peer.ae_title},
+    )
+
+
+# Numbers and details --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StorageSummary:
+    """What is kept, in numbers; bytes are plain sizes by role, and of the file system that holds the store."""
+
+    studies: int
+    series: int
+    instances: int
+    bytes_by_role: dict[str, int]
+    objects_by_role: dict[str, int]
+    quarantine_waiting: int
+    newest_instance_at: datetime | None
+    file_system_used_bytes: int
+    file_system_free_bytes: int
+
+
+def storage_summary(work: Work, archive: Archive) -> StorageSummary:
+    """Counts and sizes for the administrator's page; no patient data."""
+    work.require(Permission.CONFIG_READ)
+    session = work.session
+    by_role = session.execute(
+        select(StoredObject.role, func.count(), func.coalesce(func.sum(StoredObject.size_bytes), 0)).group_by(
+            StoredObject.role
+        )
+    ).all()
+    counts = (
+        session.connection()
+        .execute(
+            select(
+                select(func.count()).select_from(Study).scalar_subquery(),
+                select(func.count()).select_from(Series).scalar_subquery(),
+                select(func.count()).select_from(Instance).scalar_subquery(),
+                select(func.count())
+                .select_from(Quarantine)
+                .where(Quarantine.resolution.is_(None))
+                .scalar_subquery(),
+                select(func.max(Instance.created_at)).scalar_subquery(),
+            )
+        )
+        .one()
+    )
+    used, free = archive.objects.space()
+    return StorageSummary(
+        studies=counts[0],
+        series=counts[1],
+        instances=counts[2],
+        bytes_by_role={role: int(size) for role, _, size in by_role},
+        objects_by_role={role: count for role, count, _ in by_role},
+        quarantine_waiting=counts[3],
+        newest_instance_at=counts[4],
+        file_system_used_bytes=used,
+        file_system_free_bytes=free,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StudyDetail:
+    """A study with its series in order; `middle` maps series_pk to the SOP Instance UID whose picture stands for it."""
+
+    study: Study
+    series: list[Series]
+    middle: dict[int, str]
+
+
+def study_detail(work: Work, study_pk: int) -> StudyDetail:
+    """One study for a screen. Raises NotFound, also for a study that the actor may not see."""
+    work.require(Permission.STUDY_READ, Permission.RESULT_READ)
+    query = select(Study).where(Study.study_pk == study_pk)
+    visible = _visible(work)
+    study = work.session.scalars(query if visible is None else query.where(visible)).one_or_none()
+    if study is None:
+        raise NotFound("There is no such study.")
+    series = list(
+        work.session.scalars(
+            select(Series)
+            .where(Series.study_pk == study_pk)
+            .order_by(Series.series_number.asc().nulls_last(), Series.series_pk)
+        )
+    )
+    work.audit(
+        AuditEventID.INSTANCES_ACCESSED,
+        "R",
+        patient_pk=study.patient_pk,
+        study_instance_uid=study.study_instance_uid,
+        object_type="study",
+        object_id=study_pk,
+    )
+    return StudyDetail(study, series, store.middle_instances(work.session, study_pk))
+
+
+def forget_series_metadata(work: Work, series_pk: int) -> None:
+    """Drops a series' ready-made metadata; the next reader makes it anew."""
+    found = work.session.get(SeriesMetadata, series_pk)
+    if found is not None:
+        work.session.delete(found)
