@@ -1,5 +1,6 @@
 import type { ComponentType } from 'react'
 import type { Icon } from '@tabler/icons-react'
+import type { Permission, Role } from './permissions'
 
 /** One screen. `path` is a TanStack Router path such as `/patients/$patientPk`. */
 export interface FeatureRoute {
@@ -7,7 +8,7 @@ export interface FeatureRoute {
   component: ComponentType
   title: string
   /** Who may open it; anyone signed in when left out. */
-  permission?: string
+  permission?: Permission
   /** `rail` (default): inside the frame. `bare`: the screen owns the window, signed in. `public`: no session needed. */
   frame?: 'rail' | 'bare' | 'public'
   /** The room of light this screen is made for; the user's own choice otherwise. */
@@ -19,9 +20,9 @@ export interface FeatureNav {
   label: string
   to: string
   icon: Icon
-  permission: string
+  permission: Permission
   /** Only for these roles, when given (permission is still needed). */
-  roles?: readonly string[]
+  roles?: readonly Role[]
   /** Smaller comes first; homes use 0 to 9, the rest 10 and up (default 50). */
   order?: number
 }
@@ -38,7 +39,7 @@ export interface SearchHit {
 export interface SearchProvider {
   id: string
   label: string
-  permission: string
+  permission: Permission
   search: (text: string, signal: AbortSignal) => Promise<SearchHit[]>
 }
 
@@ -47,7 +48,7 @@ export interface FeatureAction {
   id: string
   label: string
   to: string
-  permission: string
+  permission: Permission
   keys?: string
 }
 

@@ -1,0 +1,123 @@
+import { useEffect, useRef, useSyncExternalStore } from 'react'
+
+/** One key of a screen: `keys` as people read it (`j`, `Shift+X`, `Mod+K`; `Mod` is ⌘ or Ctrl). */
+export interface KeyBinding {
+  keys: string
+  label: string
+  run: (event: KeyboardEvent) => void
+  /** Also while typing in a field. */
+  inFields?: boolean
+  disabled?: boolean
+}
+
+interface Registered {
+  group: string
+  bindings: { current: readonly KeyBinding[] }
+}
+
+const registered: Registered[] = []
+const watchers = new Set<() => void>()
+let version = 0
+let listening = false
+
+const isMac = typeof navigator !== 'undefined' && /Mac|iPhone|iPad/.test(navigator.userAgent)
+
+function touched(): void {
+  version += 1
+  for (const watcher of watchers) watcher()
+}
+
+export function keysOf(event: Pick<KeyboardEvent, 'key' | 'ctrlKey' | 'metaKey' | 'altKey' | 'shiftKey'>): string {
+  const parts: string[] = []
+  if (isMac ? event.metaKey : event.ctrlKey) parts.push('Mod')
+  if (isMac && event.ctrlKey) parts.push('Ctrl')
+  if (event.altKey) parts.push('Alt')
+  const named = event.key.length > 1
+  const letter = /^[a-z]$/i.test(event.key)
+  if (event.shiftKey && (named || letter)) parts.push('Shift')
+  parts.push(letter ? event.key.toUpperCase() : event.key === ' ' ? 'Space' : event.key)
+  return parts.join('+')
+}
+
+function wanted(keys: string): string {
+  const parts = keys.split('+')
+  const last = parts.pop() ?? ''
+  return [...parts, /^[a-z]$/i.test(last) ? last.toUpperCase() : last].join('+')
+}
+
+function inField(target: EventTarget | null): boolean {
+  if (!(target instanceof HTMLElement)) return false
+  if (target.isContentEditable) return true
+  if (target instanceof HTMLInputElement) return !['checkbox', 'radio', 'button', 'submit', 'range'].includes(target.type)
+  return target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement
+}
+
+function isDialogOpen(): boolean {
+  return document.querySelector('[role="dialog"][aria-modal="true"]') !== null
+}
+
+function onKeyDown(event: KeyboardEvent): void {
+  if (event.defaultPrevented || event.isComposing) return
+  const pressed = keysOf(event)
+  const typing = inField(event.target)
+  const covered = isDialogOpen()
+  // The latest registered screen part wins.
+  for (const entry of [...registered].reverse()) {
+    if (covered && !entry.group.startsWith('!')) continue
+    for (const binding of entry.bindings.current) {
+      if (binding.disabled || wanted(binding.keys) !== pressed) continue
+      if (typing && !binding.inFields) continue
+      event.preventDefault()
+      binding.run(event)
+      return
+    }
+  }
+}
+
+/**
+ * Keys of a part of the screen, under a heading of the key sheet (`?`). While a dialog is open only groups whose
+ * name begins with `!` (the dialog's own) are heard.
+ */
+export function useKeys(group: string, bindings: readonly KeyBinding[]): void {
+  const latest = useRef(bindings)
+  const shape = bindings.map((binding) => `${binding.keys}:${binding.label}:${binding.disabled ? 0 : 1}`).join('|')
+  useEffect(() => {
+    latest.current = bindings
+  })
+  useEffect(() => {
+    const entry: Registered = { group, bindings: latest }
+    registered.push(entry)
+    if (!listening) {
+      document.addEventListener('keydown', onKeyDown)
+      listening = true
+    }
+    return () => {
+      registered.splice(registered.indexOf(entry), 1)
+      touched()
+    }
+  }, [group])
+  useEffect(touched, [group, shape])
+}
+
+/** All keys that work now, by group, for the key sheet. */
+export function useRegisteredKeys(): { group: string; bindings: readonly KeyBinding[] }[] {
+  useSyncExternalStore(
+    (watcher) => {
+      watchers.add(watcher)
+      return () => watchers.delete(watcher)
+    },
+    () => version,
+  )
+  return registered.map((entry) => ({
+    group: entry.group.replace(/^!/, ''),
+    bindings: entry.bindings.current.filter((binding) => !binding.disabled),
+  }))
+}
+
+/** `Mod+K` as it stands on this keyboard: `⌘ K` or `Ctrl K`. */
+export function showKeys(keys: string): string {
+  return keys
+    .split('+')
+    .map((part) => (part === 'Mod' ? (isMac ? '⌘' : 'Ctrl') : part.length === 1 ? part.toUpperCase() : part))
+    .join(' ')
+}
