@@ -28,3 +28,7 @@ window.ResizeObserver = class {
   }
 }
 Element.prototype.scrollIntoView = () => undefined
+
+// Without a layout every element is 0 × 0 and a virtual list shows nothing.
+Object.defineProperty(HTMLElement.prototype, 'offsetHeight', { configurable: true, value: 600 })
+Object.defineProperty(HTMLElement.prototype, 'offsetWidth', { configurable: true, value: 1000 })

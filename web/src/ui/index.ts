@@ -18,3 +18,8 @@ export {
   type StateOf,
 } from './signs'
 export { Empty, Later, Outline, ProblemNote, ProblemText, ProgressNote, toast, toastProblem } from './feedback'
+export { WorkList, type WorkListProps } from './worklist/WorkList'
+export type { Sort, WorkAction, WorkColumn, WorkFilter, WorkView } from './worklist/model'
+export { ConfirmIrreversible, ReauthDialog, Refusal, type Reauthentication } from './forms/dialogs'
+export { Form, Wide } from './forms/Form'
+export { useProblemForm, type ProblemForm } from './forms/useProblemForm'
