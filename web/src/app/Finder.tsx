@@ -63,7 +63,7 @@ export function Finder({ opened, onToggle }: { opened: boolean; onToggle: (opene
   const actions = actionsFor(actor).filter((entry) => matches(entry.label))
   const go = (to: string) => {
     onToggle(false)
-    void navigate({ to })
+    void navigate({ href: to })
   }
   const nothing = !places.length && !actions.length && !found.length
   return (

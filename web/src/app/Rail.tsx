@@ -5,7 +5,7 @@ import { useActor, useSession } from '@/lib/api'
 import type { FeatureNav } from '@/lib/feature'
 import { showKeys } from '@/lib/keys'
 import { ROLE_LABEL } from '@/lib/permissions'
-import { toastProblem, useLight, type LightChoice } from '@/ui'
+import { Mark, toastProblem, useLight, type LightChoice } from '@/ui'
 import { navFor } from './features'
 import classes from './Rail.module.css'
 
@@ -51,11 +51,7 @@ export function Rail({ onFind, onKeys }: { onFind: () => void; onKeys: () => voi
   return (
     <nav className={classes['rail']} aria-label="Places">
       <Link to="/" className={classes['mark']} aria-label="Wetread, to my home">
-        <svg width="28" height="28" viewBox="0 0 32 32" aria-hidden>
-          <path d="M6 3h15l6 6v17a3 3 0 0 1-3 3H6a3 3 0 0 1-3-3V6a3 3 0 0 1 3-3z" fill="var(--film)" stroke="var(--line-strong)" strokeWidth="0.75" />
-          <path d="M8.2 12 11.4 23l4.1-10.5L19.6 23l3.2-11" fill="none" stroke="var(--on-film)" strokeWidth="2.4" strokeLinecap="round" strokeLinejoin="round" />
-          <path d="M21 3v4.5A1.5 1.5 0 0 0 22.5 9H27z" fill="var(--accent)" />
-        </svg>
+        <Mark size={28} />
       </Link>
       <UnstyledButton className={classes['place']} onClick={onFind} title={`Find anything (${showKeys('Mod+K')})`}>
         <IconSearch size={20} stroke={1.6} aria-hidden />

@@ -1,3 +1,4 @@
+export { Mark } from './Mark'
 export { UiProvider, useLight, type Light, type LightChoice } from './UiProvider'
 export { Facts, Screen, Section, type ScreenProps } from './Screen'
 export { PatientBar, type PatientBarPatient } from './PatientBar'

@@ -9,6 +9,7 @@ import {
   Menu,
   Modal,
   Paper,
+  PasswordInput,
   Popover,
   SegmentedControl,
   Table,
@@ -54,8 +55,13 @@ export const theme = createTheme({
     Button: Button.extend({
       defaultProps: { size: 'sm' },
       classNames: { root: classes['button'] },
-      vars: () => ({
-        root: { '--button-height': 'var(--control)', '--button-padding-x': '12px', '--button-fz': 'var(--text-list)' },
+      vars: (_theme, { variant = 'filled' }) => ({
+        root: {
+          '--button-height': 'var(--control)',
+          '--button-padding-x': '12px',
+          '--button-fz': 'var(--text-list)',
+          ...(variant === 'filled' ? { '--button-color': 'var(--on-accent)' } : {}),
+        },
       }),
     }),
     ActionIcon: ActionIcon.extend({
@@ -71,6 +77,9 @@ export const theme = createTheme({
       classNames: { label: classes['label'], error: classes['error'], description: classes['description'] },
     }),
     Checkbox: Checkbox.extend({ defaultProps: { size: 'sm' } }),
+    PasswordInput: PasswordInput.extend({
+      defaultProps: { visibilityToggleButtonProps: { 'aria-label': 'Show what is typed' } },
+    }),
     Paper: Paper.extend({ classNames: { root: classes['paper'] } }),
     Modal: Modal.extend({
       defaultProps: { centered: true, overlayProps: { backgroundOpacity: 1, color: 'var(--veil)' }, transitionProps: { duration: 0 } },

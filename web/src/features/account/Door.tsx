@@ -1,4 +1,5 @@
 import type { ReactNode } from 'react'
+import { Mark } from '@/ui'
 import classes from './Welcome.module.css'
 
 // The head phantom of Shepp and Logan: centre, half axes, angle in degrees, grey. The field's own test picture.
@@ -20,7 +21,10 @@ export function Door({ title, children }: { title: string; children: ReactNode }
   return (
     <div className={classes['page']}>
       <main className={classes['sheet']}>
-        <div className={classes['mark']}>Wetread</div>
+        <div className={classes['mark']}>
+          <Mark size={40} />
+          Wetread
+        </div>
         <h1>{title}</h1>
         {children}
       </main>

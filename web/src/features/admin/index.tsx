@@ -1,0 +1,19 @@
+import { IconBuildingHospital, IconHistory, IconServer, IconUsers } from '@tabler/icons-react'
+import { lazy } from 'react'
+import type { Feature } from '@/lib/feature'
+
+export const feature: Feature = {
+  routes: [
+    { path: '/system', component: lazy(() => import('./SystemScreen')), title: 'System', permission: 'config.read' },
+    { path: '/users', component: lazy(() => import('./UsersScreen')), title: 'Users', permission: 'user.admin' },
+    { path: '/sites', component: lazy(() => import('./SitesScreen')), title: 'Sites', permission: 'config.read' },
+    { path: '/audit', component: lazy(() => import('./AuditScreen')), title: 'Audit trail', permission: 'audit.read' },
+  ],
+  nav: [
+    { label: 'System', to: '/system', icon: IconServer, permission: 'config.read', order: 5 },
+    { label: 'Users', to: '/users', icon: IconUsers, permission: 'user.admin', order: 40 },
+    { label: 'Sites', to: '/sites', icon: IconBuildingHospital, permission: 'config.read', order: 41 },
+    { label: 'Audit', to: '/audit', icon: IconHistory, permission: 'audit.read', order: 42 },
+  ],
+  actions: [{ id: 'add-user', label: 'Add a user', to: '/users?add=1', permission: 'user.admin' }],
+}
