@@ -30,5 +30,5 @@ window.ResizeObserver = class {
 Element.prototype.scrollIntoView = () => undefined
 
 // Without a layout every element is 0 × 0 and a virtual list shows nothing.
-Object.defineProperty(HTMLElement.prototype, 'offsetHeight', { configurable: true, value: 600 })
-Object.defineProperty(HTMLElement.prototype, 'offsetWidth', { configurable: true, value: 1000 })
+Object.defineProperty(HTMLElement.prototype, 'clientHeight', { configurable: true, value: 600 })
+Object.defineProperty(HTMLElement.prototype, 'clientWidth', { configurable: true, value: 1000 })

@@ -133,9 +133,9 @@ export const cssVariablesResolver: CSSVariablesResolver = () => {
     '--mantine-color-gray-outline': 'var(--line-strong)',
   }
   for (const shade of [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]) {
-    const token = shade < 2 ? '--sheet-2' : shade < 5 ? '--line' : shade < 7 ? '--line-strong' : '--ink-2'
+    const token = shade < 2 ? '--sheet-2' : shade < 4 ? '--line' : shade < 7 ? '--line-strong' : '--ink-2'
     variables[`--mantine-color-gray-${shade}`] = `var(${token})`
-    const dark = ['--ink', '--ink-2', '--ink-3', '--line-strong', '--line', '--sheet-3', '--sheet-2', '--sheet', '--ground', '--ground']
+    const dark = ['--ink', '--ink-2', '--ink-3', '--line-strong', '--line-strong', '--sheet-3', '--sheet-2', '--sheet', '--ground', '--ground']
     variables[`--mantine-color-dark-${shade}`] = `var(${dark[shade] ?? '--ground'})`
   }
   for (const name of FAMILIES) {

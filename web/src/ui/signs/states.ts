@@ -58,7 +58,7 @@ const COMMON: Record<string, StateLook> = {
   no_show: look('No-show', 'slash', 'urgent'),
   open: look('Open', 'ring', 'quiet'),
   pending: look('Pending', 'clock', 'quiet'),
-  active: look('Active', 'check', 'safe'),
+  active: look('Active', 'check', 'quiet'),
   failed: look('Failed', 'alert', 'danger'),
   unread: look('Unread', 'ring', 'quiet'),
   reading: look('Being read', 'lock', 'accent'),
