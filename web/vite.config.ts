@@ -37,5 +37,6 @@ export default defineConfig({
     setupFiles: ['./src/testing.ts'],
     include: ['src/**/*.test.{ts,tsx}'],
     restoreMocks: true,
+    testTimeout: 15_000,
   },
 })

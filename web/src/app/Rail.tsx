@@ -1,5 +1,5 @@
 import { Menu, UnstyledButton } from '@mantine/core'
-import { IconCheck, IconDots, IconKeyboard, IconLogout, IconSearch, IconUserCircle } from '@tabler/icons-react'
+import { IconDots, IconKeyboard, IconLogout, IconSearch, IconUserCircle } from '@tabler/icons-react'
 import { Link, useLocation, useNavigate } from '@tanstack/react-router'
 import { useActor, useSession } from '@/lib/api'
 import type { FeatureNav } from '@/lib/feature'
@@ -93,17 +93,13 @@ export function Rail({ onFind, onKeys }: { onFind: () => void; onKeys: () => voi
             </div>
             <Menu.Divider />
             <Menu.Label>Light</Menu.Label>
-            {LIGHTS.map((entry) => (
-              <Menu.Item
-                key={entry.value}
-                role="menuitemradio"
-                aria-checked={choice === entry.value}
-                leftSection={choice === entry.value ? <IconCheck size={16} /> : <span style={{ width: 16 }} />}
-                onClick={() => choose(entry.value)}
-              >
-                {entry.label}
-              </Menu.Item>
-            ))}
+            <Menu.RadioGroup value={choice} onChange={(value) => choose(value as LightChoice)}>
+              {LIGHTS.map((entry) => (
+                <Menu.RadioItem key={entry.value} value={entry.value}>
+                  {entry.label}
+                </Menu.RadioItem>
+              ))}
+            </Menu.RadioGroup>
             <Menu.Divider />
             <Menu.Item leftSection={<IconUserCircle size={16} />} onClick={() => void navigate({ to: '/account' })}>
               My account

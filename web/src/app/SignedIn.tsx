@@ -1,7 +1,8 @@
 import { Button, Modal } from '@mantine/core'
-import { Navigate, useLocation } from '@tanstack/react-router'
+import { useLocation } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
 import { useSession } from '@/lib/api'
+import { Redirect } from '@/lib/Redirect'
 import { Empty, Later } from '@/ui'
 import { SignInForm } from '@/features/account/SignInForm'
 import classes from './SignedIn.module.css'
@@ -19,7 +20,7 @@ export function SignedIn({ children }: { children: ReactNode }) {
       </Empty>
     )
   }
-  if (state === 'out' || !actor) return <Navigate to="/sign-in" search={pathname === '/' ? {} : { to: pathname }} replace />
+  if (state === 'out' || !actor) return <Redirect to="/sign-in" from={pathname === '/' || pathname === '/sign-in' ? undefined : pathname} />
   return (
     <>
       <div className={classes['work']} data-covered={state === 'locked' || undefined} inert={state === 'locked'}>

@@ -2,7 +2,7 @@ import type { Feature, FeatureAction, FeatureNav, FeatureRoute, SearchProvider }
 import type { SessionActor } from '@/lib/api/session'
 
 const modules = import.meta.glob<{ feature: Feature }>('@/features/*/index.tsx', { eager: true })
-const features = Object.values(modules).map((module) => module.feature)
+export const features = Object.values(modules).map((module) => module.feature)
 
 export const routes: FeatureRoute[] = features.flatMap((feature) => feature.routes)
 const nav: FeatureNav[] = features

@@ -1,33 +1,11 @@
-/** The server's permission table in the client's words; the server decides, the client only spares useless doors. */
-export type Permission =
-  | 'self'
-  | 'patient.read'
-  | 'patient.write'
-  | 'order.read'
-  | 'order.write'
-  | 'schedule.read'
-  | 'schedule.write'
-  | 'step.perform'
-  | 'study.read'
-  | 'study.store'
-  | 'study.reconcile'
-  | 'reading_list.read'
-  | 'report.read'
-  | 'report.write'
-  | 'report.sign'
-  | 'result.read'
-  | 'billing.read'
-  | 'billing.write'
-  | 'analytics.read'
-  | 'queue.read'
-  | 'queue.write'
-  | 'quarantine.read'
-  | 'quarantine.write'
-  | 'config.read'
-  | 'config.write'
-  | 'user.admin'
-  | 'audit.read'
+import type { Answer } from './api/bodies'
 
+/** The server's permission table as it describes it; the server decides, the client only spares useless doors. */
+export type Permission = Answer<'/api/session', 'get'>['permissions'][number]
+
+export type Role = Answer<'/api/session', 'get'>['roles'][number]
+
+/** Every role, in the order people meet them. */
 export const ROLES = [
   'radiologist',
   'technologist',
@@ -36,9 +14,7 @@ export const ROLES = [
   'biller',
   'manager',
   'admin',
-] as const
-
-export type Role = (typeof ROLES)[number]
+] as const satisfies readonly Role[]
 
 export const ROLE_LABEL: Record<Role, string> = {
   radiologist: 'Radiologist',

@@ -1,25 +1,13 @@
 import { Button, Group, TextInput } from '@mantine/core'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
-import { asProblem, http, useActor, useSession } from '@/lib/api'
+import { asProblem, http, useActor, useSession, type Answer } from '@/lib/api'
 import { ROLE_LABEL } from '@/lib/permissions'
 import { Age, DateTime, Facts, Outline, ProblemNote, Screen, Section, toast, toastProblem } from '@/ui'
 import classes from './AccountScreen.module.css'
 
-interface SessionRow {
-  user_session_pk: number
-  created_at: string
-  last_seen_at: string
-  network_address: string | null
-  user_agent: string | null
-  current: boolean
-}
-
-interface TotpStart {
-  secret: string
-  uri: string
-  qr_svg: string
-}
+type SessionRow = Answer<'/api/account/sessions', 'get'>[number]
+type TotpStart = Answer<'/api/account/totp', 'post'>
 
 /** One's own account: who one is here, the authenticator, and where one is signed in. */
 export default function AccountScreen() {

@@ -5,7 +5,7 @@ import { ProblemText } from '@/ui'
 import classes from './SignInForm.module.css'
 
 /** Name and password, then the authenticator's code where the account has one. */
-export function SignInForm({ username: given, onDone }: { username?: string; onDone?: () => void }) {
+export function SignInForm({ username: given }: { username?: string }) {
   const { signIn } = useSession()
   const [username, setUsername] = useState(given ?? '')
   const [password, setPassword] = useState('')
@@ -20,7 +20,6 @@ export function SignInForm({ username: given, onDone }: { username?: string; onD
     setProblem(undefined)
     try {
       await signIn({ username: username.trim(), password, totp: totp.replaceAll(' ', '') || undefined })
-      onDone?.()
     } catch (error) {
       const refused = asProblem(error)
       if (refused.status === 401 && refused.reason('totp') && !needsCode) setNeedsCode(true)

@@ -4,9 +4,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { http, useSession } from '@/lib/api'
 import { Form, Screen, Section, toast, useProblemForm, Wide, WorkList, type WorkColumn } from '@/ui'
-import type { Site } from './types'
-
-type SiteFields = Omit<Site, 'site_pk'>
+import type { Site, SiteFields } from './types'
 
 const COLUMNS: readonly WorkColumn<Site>[] = [
   { id: 'institution_name', label: 'Institution', value: (site) => site.institution_name, width: 200, grow: 2 },

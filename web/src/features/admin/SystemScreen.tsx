@@ -3,18 +3,11 @@ import { useMemo } from 'react'
 import { http, useSession, type Page } from '@/lib/api'
 import { DateTime, Screen, StateSign, toast, WorkList, type WorkAction, type WorkColumn, type WorkFilter } from '@/ui'
 import classes from './admin.module.css'
+import type { Job } from './types'
 
 interface Readiness {
   status: string
   checks: Record<string, boolean>
-}
-
-interface Job {
-  job_id: number
-  task_name: string
-  status: string
-  attempts: number
-  scheduled_at: string | null
 }
 
 const COLUMNS: readonly WorkColumn<Job>[] = [

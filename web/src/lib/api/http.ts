@@ -77,7 +77,7 @@ async function json<T>(method: string, path: string, options?: CallOptions): Pro
   return (await response.json()) as T
 }
 
-/** JSON calls. `T` is a type from the generated schema: `http.get<Schema<'PatientOut'>>('/api/patients/7')`. */
+/** JSON calls: `http.get<Answer<'/api/sites', 'get'>>('/api/sites')`. */
 export const http = {
   get: <T>(path: string, options?: CallOptions) => json<T>('GET', path, options),
   post: <T>(path: string, body?: unknown, options?: CallOptions) => json<T>('POST', path, { ...options, body }),

@@ -1,3 +1,4 @@
+export type { Answer, Sent } from './bodies'
 export { http, request, withQuery, type CallOptions, type Page, type Query } from './http'
 export { useLive, useLiveEvents, useLiveStatus, type LiveEvent, type LiveStatus } from './live'
 export { SessionProvider, useActor, useSession, type Credentials, type SessionActor } from './session'

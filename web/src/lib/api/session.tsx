@@ -1,31 +1,21 @@
 import { useQueryClient } from '@tanstack/react-query'
 import { createContext, useCallback, useContext, useEffect, useMemo, useRef, useState, type ReactNode } from 'react'
-import type { Permission, Role } from '../permissions'
+import type { Permission } from '../permissions'
 import { ApiProblem, asProblem } from '../problem'
+import type { Answer, Sent } from './bodies'
 import { http, whenUnauthenticated } from './http'
 import { connectLive } from './live'
 
-/** Who is signed in, as `GET /api/session` answers. */
-export interface SessionActor {
-  user_pk: number | null
-  username: string
-  display_name: string
-  roles: Role[]
-  permissions: Permission[]
-  practitioner_pk: number | null
-  /** Until an authenticator is enrolled nothing but the own account is open. */
-  must_enrol_totp: boolean
-  idle_s: number
-}
+/**
+ * Who is signed in. While `must_enrol_totp`, nothing but the own account is open. `idle_s`: how long the server keeps
+ * a session in which nothing happens.
+ */
+export type SessionActor = Answer<'/api/session', 'get'>
 
 /** `locked`: the session ended while work was open; the work stays behind a sign-in sheet. */
 export type SessionState = 'loading' | 'out' | 'in' | 'locked' | 'unreachable'
 
-export interface Credentials {
-  username: string
-  password: string
-  totp?: string
-}
+export type Credentials = Sent<'/api/session', 'post'>
 
 interface SessionValue {
   state: SessionState
@@ -102,7 +92,7 @@ export function SessionProvider({ children }: { children: ReactNode }) {
   }, [isIn, idle_s, refresh])
 
   const value = useMemo<SessionValue>(() => {
-    const permissions = new Set(actor?.permissions)
+    const permissions = new Set<Permission>(actor?.permissions)
     return {
       state,
       actor,

@@ -1,5 +1,5 @@
 import { useForm, type UseFormInput, type UseFormReturnType } from '@mantine/form'
-import { useRef, useState } from 'react'
+import { useEffect, useRef, useState } from 'react'
 import { asProblem, type ApiProblem } from '@/lib/problem'
 
 /** `steps[0].modality`, `steps.0.modality` and `body.steps.0.modality` are one field to the form. */
@@ -28,6 +28,10 @@ export function useProblemForm<V extends object>(
   const [problem, setProblem] = useState<ApiProblem>()
   const [busy, setBusy] = useState(false)
   const element = useRef<HTMLFormElement | null>(null)
+  const [refusals, setRefusals] = useState(0)
+  useEffect(() => {
+    if (refusals) element.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus()
+  }, [refusals])
 
   const save = async () => {
     if (form.validate().hasErrors) return
@@ -42,7 +46,7 @@ export function useProblemForm<V extends object>(
       const known = new Set(Object.keys(form.getValues()))
       const elsewhere = refused.errors.filter(({ field }) => !known.has(fieldPath(field).split('.')[0] ?? ''))
       if (elsewhere.length || refused.errors.length === 0) setProblem(refused)
-      setTimeout(() => element.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus(), 0)
+      setRefusals((count) => count + 1)
     } finally {
       setBusy(false)
     }

@@ -640,18 +640,16 @@ function ColumnsMenu<T>({
         {columns.map((column) => {
           const on = shown.includes(column.id)
           return (
-            <Menu.Item
+            <Menu.CheckboxItem
               key={column.id}
-              role="menuitemcheckbox"
-              aria-checked={on}
+              checked={on}
               disabled={on && shown.length === 1}
-              leftSection={<Checkbox size="xs" checked={on} readOnly tabIndex={-1} aria-hidden />}
-              onClick={() =>
+              onChange={() =>
                 onChange(columns.map((one) => one.id).filter((one) => (one === column.id ? !on : shown.includes(one))))
               }
             >
               {column.label}
-            </Menu.Item>
+            </Menu.CheckboxItem>
           )
         })}
       </Menu.Dropdown>

@@ -1,0 +1,40 @@
+import { describe, expect, it } from 'vitest'
+import type { SessionActor } from '@/lib/api'
+import { actionsFor, features, navFor, routes } from './features'
+
+const actor = (roles: SessionActor['roles'], permissions: SessionActor['permissions']): SessionActor => ({
+  user_pk: 1,
+  username: 'x',
+  display_name: 'X',
+  roles,
+  permissions,
+  practitioner_pk: null,
+  must_enrol_totp: false,
+  idle_s: 900,
+})
+
+const paths = new Set(routes.map((route) => route.path))
+
+describe('what the features give to the frame', () => {
+  it('gives each path once', () => {
+    expect(paths.size).toBe(routes.length)
+  })
+
+  it('leads only to screens that exist, under the same permission', () => {
+    for (const entry of features.flatMap((feature) => feature.nav)) {
+      const route = routes.find((candidate) => candidate.path === entry.to)
+      expect(route, entry.to).toBeDefined()
+      if (route?.permission) expect(route.permission, entry.to).toBe(entry.permission)
+    }
+    for (const action of features.flatMap((feature) => feature.actions ?? [])) {
+      expect(paths.has(action.to.split('?')[0] ?? ''), action.to).toBe(true)
+    }
+  })
+
+  it('shows nobody a place they may not enter', () => {
+    expect(navFor(actor(['admin'], ['self']))).toEqual([])
+    expect(actionsFor(actor(['admin'], ['self']))).toEqual([])
+    const places = navFor(actor(['admin'], ['self', 'config.read', 'user.admin', 'audit.read']))
+    expect(places[0]?.to).toBe('/system')
+  })
+})
