@@ -66,6 +66,7 @@ export const theme = createTheme({
     }),
     ActionIcon: ActionIcon.extend({
       defaultProps: { variant: 'subtle', color: 'gray' },
+      classNames: { root: classes['icon'] },
       vars: () => ({ root: { '--ai-size': 'var(--control)' } }),
     }),
     Input: Input.extend({
@@ -82,7 +83,12 @@ export const theme = createTheme({
     }),
     Paper: Paper.extend({ classNames: { root: classes['paper'] } }),
     Modal: Modal.extend({
-      defaultProps: { centered: true, overlayProps: { backgroundOpacity: 1, color: 'var(--veil)' }, transitionProps: { duration: 0 } },
+      defaultProps: {
+        centered: true,
+        closeButtonProps: { 'aria-label': 'Close' },
+        overlayProps: { backgroundOpacity: 1, color: 'var(--veil)' },
+        transitionProps: { duration: 0 },
+      },
       classNames: { content: classes['modal'], header: classes['modalHeader'], title: classes['modalTitle'] },
     }),
     Menu: Menu.extend({

@@ -5,6 +5,7 @@ import { useMemo, useState } from 'react'
 import { http, type Page } from '@/lib/api'
 import { formatDay, formatTime } from '@/lib/time'
 import { Facts, Screen, Section, WorkList, type WorkColumn, type WorkFilter } from '@/ui'
+import classes from './admin.module.css'
 import type { AuditRecord } from './types'
 
 // PS3.15 A.5.3, CID 400
@@ -112,6 +113,14 @@ export default function AuditScreen() {
           if (trail.hasNextPage && !trail.isFetchingNextPage) void trail.fetchNextPage()
         }}
         searchPlaceholder="Search what is fetched"
+        compact={(record) => (
+          <>
+            <strong>{EVENTS[record.event_id] ?? record.event_id}</strong>
+            <span className={classes['note']}>
+              {momentOf(record)} · {record.user_id} · {outcomeOf(record)}
+            </span>
+          </>
+        )}
         empty={{ title: 'No record answers to this', hint: 'Take away a part of what you ask for.' }}
         tools={
           <>

@@ -203,7 +203,7 @@ export function WorkList<T>(props: WorkListProps<T>) {
       column.grow ? `minmax(${column.width ?? 96}px, ${column.grow}fr)` : `${column.width ?? 96}px`,
     ),
   ].join(' ')
-  const minWidth = 36 + shownColumns.reduce((sum, column) => sum + (column.width ?? 96), 0) + shownColumns.length * 12
+  const minWidth = 36 + shownColumns.reduce((sum, column) => sum + (column.width ?? 96), 0) + shownColumns.length * 16 + 16
   const count = total ?? rows?.length ?? 0
 
   return (
