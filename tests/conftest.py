@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,26 +37,39 @@ NOW = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """An empty database of its own for this test process."""
+def make_database() -> Iterator[Callable[[str], str]]:
+    """Makes empty databases for this test process, by name; returns their URLs."""
     given = os.environ.get("WETREAD_TEST_DATABASE_URL")
-    name = f"wetread_test_{os.getpid()}"
     if given:
+        made: list[str] = []
+
+        def create(name: str) -> str:
+            own = f"{name}_{os.getpid()}"
+            with psycopg.connect(given, autocommit=True) as connection:
+                connection.execute(f"CREATE DATABASE {own}".encode())
+            made.append(own)
+            base, _, query = given.partition("?")
+            return base.rsplit("/", 1)[0] + f"/{own}" + (f"?{query}" if query else "")
+
+        yield create
         with psycopg.connect(given, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
-        base, _, query = given.partition("?")
-        yield base.rsplit("/", 1)[0] + f"/{name}" + (f"?{query}" if query else "")
-        with psycopg.connect(given, autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+            for own in made:
+                connection.execute(f"DROP DATABASE {own} WITH (FORCE)".encode())
         return
     with tempfile.TemporaryDirectory(prefix="wetread-test-") as folder:
         Path(folder).chmod(0o755)
         server = EmbeddedPostgres(Path(folder))
         server.start()
         try:
-            yield server.create_database(name)
+            yield server.create_database
         finally:
             server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(make_database: Callable[[str], str]) -> str:
+    """An empty database of its own for this test process."""
+    return make_database("wetread_test")
 
 
 @pytest.fixture(scope="session")

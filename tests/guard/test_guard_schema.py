@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
-import psycopg
 import pytest
 from pydicom.datadict import keyword_dict
 
@@ -55,16 +55,9 @@ def _sorted_columns(statement: str) -> str:
 
 
 @pytest.fixture
-def empty_url(postgres_url: str) -> str:
+def empty_url(make_database: Callable[[str], str]) -> str:
     """An empty database beside the test's own."""
-    name = "wetread_migrated"
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
-        row = connection.execute("SELECT rolcreatedb FROM pg_roles WHERE rolname = current_user").fetchone()
-        assert row is not None
-        connection.execute(f"CREATE DATABASE {name}".encode())
-    base, _, query = postgres_url.partition("?")
-    return base.rsplit("/", 1)[0] + f"/{name}" + (f"?{query}" if query else "")
+    return make_database("wetread_migrated")
 
 
 def test_migrations_make_the_schema_of_the_models(database: Database, empty_url: str) -> None:

@@ -30,8 +30,9 @@ def _web(settings: Settings) -> None:
 
     load(MODELS)
     house = build_house(settings, part="web")
-    wire(house)
+    archive = wire(house)
     app = create_app(house.security, https=settings.secure_cookies)
+    app.state.archive = archive
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -49,6 +50,7 @@ def _web(settings: Settings) -> None:
     try:
         uvicorn.Server(config).run()
     finally:
+        archive.close()
         house.close()
 
 
@@ -57,9 +59,9 @@ def _node(settings: Settings) -> None:
 
     load(MODELS)
     house = build_house(settings, part="node")
-    wire(house)
+    archive = wire(house)
     try:
-        run_node(house)
+        run_node(house, archive)
     finally:
         house.close()
 
@@ -68,7 +70,7 @@ def _worker(settings: Settings) -> None:
     load(MODELS)
     load(TASKS)
     house = build_house(settings, part="worker")
-    wire(house)
+    archive = wire(house)
 
     async def work() -> None:
         ending = asyncio.Event()
@@ -81,4 +83,5 @@ def _worker(settings: Settings) -> None:
     try:
         asyncio.run(work())
     finally:
+        archive.close()
         house.close()

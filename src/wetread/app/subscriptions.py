@@ -2,4 +2,9 @@
 
 from __future__ import annotations
 
-SUBSCRIPTIONS: dict[str, tuple[str, ...]] = {}
+SUBSCRIPTIONS: dict[str, tuple[str, ...]] = {
+    "study.updated": ("scheduling.study_arrived", "archive.study_updated"),
+    "order.changed": ("scheduling.order_changed", "billing.order_changed"),
+    "patient.changed": ("billing.patient_changed",),
+    "patient.merged": ("billing.patient_changed",),
+}

@@ -540,10 +540,10 @@ class Incoming:
             self._writer.abort()
             self._writer = None
 
-    def commit(self) -> StoreResult:
-        """Files the object; returns once it is durable, or says why it is not."""
+    def commit(self, *, only_study: str | None = None) -> StoreResult:
+        """Files the object; returns once it is durable, or says why it is not. Others than of `only_study` are refused."""
         try:
-            return self._commit()
+            return self._commit(only_study)
         except NoSpace as error:
             self.abort()
             return self._result(Status.OUT_OF_RESOURCES, "refused", f"no room in the store: {error}")
@@ -607,7 +607,7 @@ class Incoming:
                 self._follower.feed(view[max(begin - start, 0) :])
         self._writer.write(view)
 
-    def _commit(self) -> StoreResult:
+    def _commit(self, only_study: str | None) -> StoreResult:
         if self._failed is not None:
             raise self._failed
         if self._writer is None:
@@ -615,6 +615,9 @@ class Incoming:
         writer = self._writer
         if writer is None:
             raise _Failed("the object is empty")
+        if only_study is not None and self._head is not None and self._head.study_instance_uid != only_study:
+            self.abort()
+            return self._result(Status.NOT_OF_SOP_CLASS, "refused", "the object belongs to another study")
         writer.finish()
         try:
             if self._fault is not None:

@@ -206,6 +206,12 @@ class StoredObject(Base):
             unique=True,
             postgresql_where=text("role = 'original'"),
         ),
+        Index(
+            "ix_stored_object_one_rendition",
+            "instance_pk",
+            unique=True,
+            postgresql_where=text("role = 'rendition'"),
+        ),
         Index("ix_stored_object_instance_pk", "instance_pk"),
         Index("ix_stored_object_location", "location", unique=True),
     )

@@ -7,6 +7,7 @@ was written without such a row is removed by the janitor.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import re
 import secrets
@@ -71,6 +72,7 @@ class ObjectStore(Protocol):
 
 
 _POOL_FILES = 32
+_POOL_AGE_S_MAX = 600.0  # far below the age at which the janitor takes a file for an orphan
 _WRITE_BACK_BYTES = 256 * 1024
 _SYNC_FILE_RANGE_WRITE = 2
 
@@ -102,16 +104,23 @@ class LocalObjects:
     def create(self) -> LocalWriter:
         """A writer under a fresh random key. Raises NoSpace."""
         self._check_room()
-        try:
-            writer = self._ready.popleft()
-        except IndexError:
-            writer = self._make(secrets.randbelow(256))
+        writer = self._made_ahead() or self._make(secrets.randbelow(256))
         if len(self._ready) < _POOL_FILES // 2:
             if self._maker is None and not self._closed:
                 self._maker = threading.Thread(target=self._make_ahead, name="archive-files", daemon=True)
                 self._maker.start()
             self._wanted.set()
         return writer
+
+    def _made_ahead(self) -> LocalWriter | None:
+        while True:
+            try:
+                writer = self._ready.popleft()
+            except IndexError:
+                return None
+            if time.monotonic() - writer.made_at < _POOL_AGE_S_MAX:
+                return writer
+            writer.abort()  # old files without a row are the janitor's
 
     def close(self) -> None:
         """Removes the files that were made ahead."""
@@ -201,6 +210,7 @@ class LocalWriter:
     def __init__(self, descriptor: int, folder: int, name: str, location: str) -> None:
         self.location = location
         self.entry_durable = False
+        self.made_at = time.monotonic()
         self._descriptor = descriptor
         self._folder = folder
         self._name = name
@@ -230,6 +240,8 @@ class LocalWriter:
             os.fsync(self._descriptor)
             if not self.entry_durable:
                 os.fsync(self._folder)
+            if not os.fstat(self._descriptor).st_nlink:
+                raise FileNotFoundError(errno.ENOENT, "it was removed while it was written")
         except OSError as error:
             self.abort()
             raise NoSpace(f"cannot keep an object: {error.strerror}") from error

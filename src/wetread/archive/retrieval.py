@@ -217,6 +217,16 @@ class Retrieval:
             if one.role == StoredRole.ORIGINAL
         }
 
+    def middle(self, actor: Actor, study_instance_uid: str, series_instance_uid: str) -> InstanceFiles | None:
+        """The instance in the middle of a series, among those with a picture."""
+        self.admit(actor, study_instance_uid)
+        pictures = [
+            files
+            for files in self._locate(study_instance_uid, series_instance_uid).values()
+            if files.original.number_of_frames
+        ]
+        return pictures[(len(pictures) - 1) // 2] if pictures else None
+
     def forget(self) -> None:
         """Drops everything remembered, e.g. after a correction or a resolved quarantine."""
         self._located.clear()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, time
 from enum import IntEnum, StrEnum
@@ -513,34 +513,6 @@ def correction_trace(corrected_at_dt: str, corrected_by: str, reason: str) -> Js
         "04000564": {"vr": "LO"},
         "04000565": {"vr": "CS", "Value": [reason]},
     }
-
-
-def parse_ranges(header: str, size: int) -> tuple[int, int] | None:
-    """(start, end) of a single-range `bytes=` request (RFC 9110 14.1.2); None where it is to be ignored.
-
-    Raises ValueError where the range lies outside (416).
-    """
-    unit, equals, spec = header.partition("=")
-    if unit.strip().lower() != "bytes" or not equals or "," in spec:
-        return None
-    first, dash, last = spec.strip().partition("-")
-    if not dash or not (first or last) or not (first + last).isdigit():
-        return None
-    if not first:
-        start, end = max(size - int(last), 0), size
-        if int(last) == 0:
-            raise ValueError("an empty suffix")
-    else:
-        start, end = int(first), min(int(last) + 1, size) if last else size
-    if start >= size or start >= end:
-        raise ValueError("outside of the content")
-    return start, end
-
-
-def chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    """`items` in slices of at most `size`."""
-    for at in range(0, len(items), size):
-        yield items[at : at + size]
 
 
 def dumps(value: Any) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 from sqlalchemy import ColumnElement, Select, and_, func, select, text, true
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from wetread.archive.model import (
     Instance,
@@ -22,6 +22,7 @@ from wetread.archive.model import (
     StudyKey,
 )
 from wetread.archive.rules import InstanceRow, Level
+from wetread.dicom.transfersyntax import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
 from wetread.query.matching import Compiled, Key, KeyTable, Kind
 
 Columns = dict[str, InstrumentedAttribute[Any]]
@@ -257,6 +258,7 @@ def stored_instances(
     sop_instance_uids: Sequence[str] = (),
     visible: ColumnElement[bool] | None = None,
     roles: Sequence[StoredRole] = (StoredRole.ORIGINAL,),
+    condition: ColumnElement[bool] | None = None,
     limit: int | None = None,
 ) -> list[StoredInstance]:
     """Instances with their objects, in the order of series and instance numbers. At least one list of UIDs."""
@@ -302,7 +304,9 @@ def stored_instances(
         )
         .limit(limit)
     )
-    narrowed = False
+    narrowed = condition is not None
+    if condition is not None:
+        query = query.where(condition)
     for column, uids in (
         (Study.study_instance_uid, study_instance_uids),
         (Series.series_instance_uid, series_instance_uids),
@@ -317,6 +321,24 @@ def stored_instances(
         query = query.where(visible)
     rows: Sequence[Sequence[Any]] = session.execute(query).all()
     return [StoredInstance(*row) for row in rows]
+
+
+def without_rendition(session: Session, study_pk: int, limit: int) -> list[StoredInstance]:
+    """Originals of a study that could have a rendition for viewing and have none."""
+    rendition = aliased(StoredObject)
+    return stored_instances(
+        session,
+        condition=and_(
+            Study.study_pk == study_pk,
+            StoredObject.frame_length.is_not(None),
+            Instance.bits_allocated.in_((8, 16)),
+            StoredObject.transfer_syntax_uid.in_((IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN)),
+            ~select(rendition.stored_object_pk)
+            .where(rendition.instance_pk == Instance.instance_pk, rendition.role == StoredRole.RENDITION)
+            .exists(),
+        ),
+        limit=limit,
+    )
 
 
 def corrections_of(session: Session, study_pks: Sequence[int]) -> dict[int, list[StudyCorrection]]:

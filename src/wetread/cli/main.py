@@ -14,7 +14,12 @@ from wetread.kit.config import Settings, SettingsError, load_settings
 from wetread.kit.errors import WetreadError
 from wetread.security.rules import Role
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Wetread: a PACS and RIS in one system.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Wetread: a PACS and RIS in one system.",
+)
 user_app = typer.Typer(no_args_is_help=True, help="Accounts: add, list, invite, disable.")
 token_app = typer.Typer(no_args_is_help=True, help="API tokens of an account: add, revoke.")
 audit_app = typer.Typer(no_args_is_help=True, help="The audit trail: verify its chain.")

@@ -174,7 +174,7 @@ class Association:
         sop_class_uid: str,
         sop_instance_uid: str,
         transfer_syntax_uid: str,
-        data: Iterable[bytes],
+        data: Iterable[bytes | memoryview],
         *,
         originator: tuple[str, int] | None = None,
     ) -> Answer:
@@ -261,12 +261,18 @@ class Association:
             raise OperationFailed(operation, answer.status, answer.comment)
 
     def _ask(
-        self, context_id: int, values: Mapping[str, str | int | bytes | None], data: Iterable[bytes] | None
+        self,
+        context_id: int,
+        values: Mapping[str, str | int | bytes | None],
+        data: Iterable[bytes | memoryview] | None,
     ) -> Answer:
         return next(self._answers(context_id, values, data))
 
     def _answers(
-        self, context_id: int, values: Mapping[str, str | int | bytes | None], data: Iterable[bytes] | None
+        self,
+        context_id: int,
+        values: Mapping[str, str | int | bytes | None],
+        data: Iterable[bytes | memoryview] | None,
     ) -> Iterator[Answer]:
         self._message_id = self._message_id % 0xFFFF + 1
         command = build_command(

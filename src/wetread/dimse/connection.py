@@ -90,7 +90,7 @@ class Connection:
             raise Disconnected(type(error).__name__) from None
 
     def send_message(
-        self, context_id: int, command: bytes, data: Iterable[bytes] | None, max_length: int
+        self, context_id: int, command: bytes, data: Iterable[bytes | memoryview] | None, max_length: int
     ) -> None:
         """A DIMSE message: the command set, then the data set's pieces, in P-DATA-TF of at most `max_length`."""
         for fragment, last in fragments(command, max_length):

@@ -63,7 +63,7 @@ class RetrieveItem(Protocol):
     @property
     def transfer_syntax_uid(self) -> str: ...
 
-    def chunks(self) -> Iterable[bytes]:
+    def chunks(self) -> Iterable[bytes | memoryview]:
         """The data set (without preamble and meta), corrections laid over, piece by piece."""
 
 

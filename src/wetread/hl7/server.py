@@ -6,13 +6,13 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import structlog
 
 from wetread.hl7.acknowledgment import acknowledge, reject
 from wetread.hl7.framing import Framer, FrameTooLarge, frame
 from wetread.kit import limits
+from wetread.kit.clock import SystemClock
 
 log = structlog.get_logger()
 
@@ -124,7 +124,7 @@ class MllpServer:
                 messages = framer.feed(data)
             except FrameTooLarge as large:
                 fault = reject("207", "", f"The message is longer than {self._message_bytes_max} bytes")
-                answer = acknowledge(large.head, datetime.now(UTC), "too-large", fault=fault)
+                answer = acknowledge(large.head, SystemClock().now(), "too-large", fault=fault)
                 connection.sendall(frame(answer.encode()))
                 connection.shutdown(socket.SHUT_WR)
                 return

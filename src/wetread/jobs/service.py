@@ -17,11 +17,21 @@ from wetread.security.service import AuditEventID, Permission, Work
 
 Run = Callable[..., None]
 
-install_sql(
-    "procrastinate",
-    SchemaManager.get_schema(),
-    "DROP TABLE IF EXISTS procrastinate_periodic_defers, procrastinate_events, procrastinate_jobs, procrastinate_workers CASCADE;",
-)
+_DROP = r"""
+DROP TABLE IF EXISTS procrastinate_periodic_defers, procrastinate_events, procrastinate_jobs, procrastinate_workers CASCADE;
+DO $$
+DECLARE
+    it record;
+BEGIN
+    FOR it IN SELECT oid::regprocedure AS name FROM pg_proc
+        WHERE proname LIKE 'procrastinate\_%' AND pronamespace = 'public'::regnamespace
+    LOOP
+        EXECUTE 'DROP FUNCTION ' || it.name || ' CASCADE';
+    END LOOP;
+END $$;
+DROP TYPE IF EXISTS procrastinate_job_status, procrastinate_job_event_type, procrastinate_job_to_defer_v1;
+"""
+install_sql("procrastinate", SchemaManager.get_schema(), _DROP)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,3 +46,7 @@ FRAME_DECODE_BYTES_MAX: Final = 512 * 1024 * 1024  # one decoded frame
 DECODE_S: Final = 30
 DECODER_MEMORY_BYTES: Final = 3 * 1024**3
 RENDERED_PIXELS_MAX: Final = 8192 * 8192
+QIDO_OBJECTS_MAX: Final = 20_000  # series or instances in one answer
+FRAMES_A_REQUEST_MAX: Final = 500
+STOW_OBJECTS_MAX: Final = 100_000
+PREPARE_STUDY_AFTER_S: Final = 3  # after its last news, a study is made ready for viewing

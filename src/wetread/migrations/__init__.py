@@ -14,7 +14,8 @@ from wetread.kit.db import Database
 FOLDER = Path(__file__).parent
 
 
-def _config(database: Database) -> Config:
+def config_of(database: Database) -> Config:
+    """Alembic's configuration for this database."""
     config = Config()
     config.set_main_option("script_location", str(FOLDER))
     config.attributes["engine"] = database.engine
@@ -23,12 +24,12 @@ def _config(database: Database) -> Config:
 
 def upgrade(database: Database, revision: str = "head") -> None:
     """Brings the schema to `revision`, in one transaction each step; concurrent starts wait for one another."""
-    command.upgrade(_config(database), revision)
+    command.upgrade(config_of(database), revision)
 
 
 def downgrade(database: Database, revision: str) -> None:
     """Takes steps back, for drills."""
-    command.downgrade(_config(database), revision)
+    command.downgrade(config_of(database), revision)
 
 
 def is_current(database: Database) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, case, func, or_, select, update
+from sqlalchemy import and_, case, func, literal, or_, select, update
 
 from wetread.archive.model import Series, Study
 from wetread.kit import limits
@@ -102,7 +102,7 @@ class UnmatchedStudy:
     number_of_study_related_instances: int
 
 
-def _cases() -> Select[Any]:
+def _cases() -> Any:
     """One row a Requested Procedure with images, joined to all that the list shows."""
     return (
         select(
@@ -162,10 +162,10 @@ def reading_list(
         moment = datetime.fromisoformat(str(since))
         query = query.where(
             or_(
-                rank < _RANK,
-                and_(rank == _RANK, Study.created_at > moment),
+                literal(rank) < _RANK,
+                and_(literal(rank) == _RANK, Study.created_at > moment),
                 and_(
-                    rank == _RANK,
+                    literal(rank) == _RANK,
                     Study.created_at == moment,
                     RequestedProcedure.requested_procedure_pk > last,
                 ),
@@ -191,7 +191,7 @@ def reading_list(
     return Page(items, more, total)
 
 
-def _filtered(work: Work, query: Select[Any], wanted: ReadingFilter) -> Select[Any]:
+def _filtered(work: Work, query: Any, wanted: ReadingFilter) -> Any:
     states = set(wanted.states)
     conditions = []
     if "unread" in states:

@@ -36,6 +36,6 @@ def test_wrong_settings_are_named(tmp_path: Path, environ: dict[str, str], words
 def test_unknown_keys_of_the_file_name_their_neighbour(tmp_path: Path) -> None:
     (tmp_path / "wetread.toml").write_text("htp_port = 1\n")
     with pytest.raises(
-        SettingsError, match="unknown setting htp_port in wetread.toml; did you mean http_port"
+        SettingsError, match=r"unknown setting htp_port in wetread\.toml; did you mean http_port"
     ):
         load_settings({"WETREAD_DATA": str(tmp_path)})

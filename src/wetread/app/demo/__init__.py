@@ -1,1 +1,1 @@
-"""A small hospital to try the system with: images, people, orders and reports, all made here."""
+"""The demo hospital: invented patients, images made by the program, and the 3 AM case played through the real interfaces."""

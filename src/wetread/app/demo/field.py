@@ -6,13 +6,15 @@ the head. Arrays are indexed `[z, y, x]`; points and radii are given `(x, y, z)`
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+Array = NDArray[Any]
 Point = tuple[float, float, float]
 Box = tuple[slice, slice, slice]
 
@@ -24,6 +26,7 @@ def resampling_matrix(source: int, positions: NDArray[np.floating], *, cubic: bo
     t = p - base
     rows = np.arange(len(p))
     matrix = np.zeros((len(p), source), dtype=np.float32)
+    weights: tuple[tuple[int, Array], ...]
     if cubic:  # Catmull-Rom
         weights = (
             (-1, ((-t + 2) * t - 1) * t / 2),
@@ -44,7 +47,8 @@ def averaging_matrix(source: int, centres: NDArray[np.floating], width: float) -
     overlap = 0.5 + width / 2 - np.abs(edges[None, :] - np.asarray(centres)[:, None])
     matrix = np.clip(overlap, 0, 1).astype(np.float32)
     total = matrix.sum(axis=1, keepdims=True)
-    return np.divide(matrix, total, out=np.zeros_like(matrix), where=total > 0)
+    weights: Array = np.divide(matrix, total, out=np.zeros_like(matrix), where=total > 0)
+    return weights
 
 
 def apply_axes(volume: Array, matrices: Sequence[Array | None]) -> Array:
@@ -79,7 +83,8 @@ def band_noise(rng: np.random.Generator, size: int, low: float, high: float, pow
     gain = np.power(f + 1e-6, power) / (1 + (low / (f + 1e-6)) ** 2) * np.exp(-((f / high) ** 4))
     spectrum = np.fft.rfft2(rng.standard_normal((size, size))) * gain
     tile = np.fft.irfft2(spectrum, s=(size, size)).astype(np.float32)
-    return tile / tile.std()
+    scaled: Array = tile / tile.std()
+    return scaled
 
 
 class NoiseTiles:
@@ -162,7 +167,8 @@ def ellipsoid(
     a, b, c = (np.float32(r) for r in radii)
     k0 = np.sqrt((x / a) ** 2 + (y / b) ** 2 + (z / c) ** 2)
     k1 = np.sqrt((x / a**2) ** 2 + (y / b**2) ** 2 + (z / c**2) ** 2)
-    return k0 * (k0 - 1) / (k1 + np.float32(1e-6))
+    distance: Array = k0 * (k0 - 1) / (k1 + np.float32(1e-6))
+    return distance
 
 
 def rotation(degrees: Point) -> NDArray[np.float64]:
@@ -241,5 +247,5 @@ class Canvas:
         self, points: Sequence[Point], radius: float, values: Sequence[float], *, edge: float | None = None
     ) -> None:
         """Paints a tube along points."""
-        for p, q in zip(points, points[1:], strict=False):
+        for p, q in itertools.pairwise(points):
             self.rod(p, q, radius, radius, values, edge=edge)

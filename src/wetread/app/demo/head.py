@@ -250,7 +250,7 @@ def head_volume(kind: Literal["ct", "mr"], traits: HeadTraits, *, grown: bool = 
     side = np.abs(x)
     canvas = Canvas(GRID, of(AIR))
     bump = smooth_noise(rng, GRID.shape, 34)
-    gap = np.float32(1.6 + 4 * traits.ventricles) + np.clip((-y - 20) * 0.012, 0, 1.0)
+    gap = np.float32(0.9 + 4 * traits.ventricles) + np.clip((-y - 20) * 0.012, 0, 1.0)
     squama = np.exp(-(((side - 70) / 14) ** 2) - ((z - 2) / 26) ** 2 - ((y - 8) / 40) ** 2)
     thickness = 6.2 + bump * 0.7 - squama * 2.6 + np.clip((y - 70) * 0.04, 0, 1.6)
     muscle_bulge = np.exp(-(((z + 14) / 27) ** 2) - ((y + 12) / 30) ** 2) * np.clip((side - 45) / 20, 0, 1)
@@ -259,6 +259,8 @@ def head_volume(kind: Literal["ct", "mr"], traits: HeadTraits, *, grown: bool = 
     outer_skull = hull - gap - thickness
     outer = outer_skull - scalp
     face = ellipsoid((x, y, z), (0, -34, -72), (64, 64, 62))
+    brow = ellipsoid((x, y, z), (0, -34, -36), (67, 57, 40))
+    face = smooth_union(face, brow, 14)
     jaw = ellipsoid((x, y, z), (0, -20, -98), (58, 66, 44))
     neck = np.hypot(x / 1.05, y - 36) - 60 + np.clip(z + 60, 0, 200) * 1.4
     outer = smooth_union(outer, smooth_union(smooth_union(face, jaw, 12), neck, 14), 10)
@@ -268,7 +270,7 @@ def head_volume(kind: Literal["ct", "mr"], traits: HeadTraits, *, grown: bool = 
     canvas.cover(soft(outer, 1.3), of(SKIN))
     fat = soft(outer + 2.0, 1.3)
     canvas.cover(fat, of(FAT))
-    strands = smooth_noise(rng, GRID.shape, (14, 7, 5))
+    strands = smooth_noise(rng, GRID.shape, (18, 12, 9))
     flesh = np.maximum(outer + 5.5, -ellipsoid((side, y, z), (52, -52, -60), (20, 34, 30)))
     below = np.clip((-z - 34) / 8, 0, 1)
     canvas.cover(soft(flesh + strands * 2.2, 3) * below, of(MUSCLE))
@@ -309,7 +311,7 @@ def head_volume(kind: Literal["ct", "mr"], traits: HeadTraits, *, grown: bool = 
             strict=True,
         ):
             signal = np.interp(t1, [50, 85, 122, 160, 222, 255], levels).astype(np.float32)
-            channel += blend * (signal - channel)
+            np.add(channel, blend * (signal - channel), out=channel)
 
     _inner_details(canvas, of, hull, tissue, rng, traits)
     _petrous(canvas, of, rng)
@@ -329,7 +331,13 @@ def _hull(tissue: Array) -> Array:
         coarse = labels == sizes.argmax()
     out = ndimage.distance_transform_edt(~coarse, sampling=2.0)
     closed = ndimage.distance_transform_edt(out < 11.0, sampling=2.0)
-    grown = closed > 10.0
+    vault = ndimage.distance_transform_edt(np.pad(out, 20, constant_values=99) < 36.0, sampling=2.0)
+    z = GRID.axis(2)[::2][:, None, None]
+    y = GRID.axis(1)[::2][None, :, None]
+    x = GRID.axis(0)[::2][None, None, :]
+    above = z > -6 + np.clip(-y - 20, 0, 60) * 0.1
+    grown = (closed > 10.0) | ((vault[20:-20, 20:-20, 20:-20] > 34.5) & (above | (y > 50) & (z > -50)))
+    grown &= (z > -62) | (np.hypot(x, y - 38) < 11)
     outside = ndimage.distance_transform_edt(~grown, sampling=2.0)
     inside = ndimage.distance_transform_edt(grown, sampling=2.0)
     signed = np.where(grown, 1.0 - inside, outside - 1.0).astype(np.float32)
@@ -346,15 +354,15 @@ def _base_of_skull(canvas: Canvas, of: Pick, rng: np.random.Generator, cavity: A
     v = of
     paint = canvas.ellipsoid
     for s in (-1, 1):
-        paint((s * 30, -38, -66), (21, 25, 24), v(CORTEX))  # maxilla
-        paint((s * 30, -38, -66), (18, 22, 21.5), v(AIR))
+        paint((s * 30, -38, -66), (21, 25, 24), v(CORTEX), tilt=(0, 0, s * 14))  # maxilla
+        paint((s * 30, -38, -66), (19.8, 23.8, 22.8), v(AIR), tilt=(0, 0, s * 14))
         paint((s * 30, -36, -82), (18, 20, 5), v(MUCOSA), edge=4)
         paint((s * 52, -34, -52), (7, 19, 7), v(CORTEX), tilt=(0, 0, s * 24))  # zygoma
         paint((s * 56, -6, -52), (4, 24, 4.5), v(CORTEX), tilt=(0, 0, s * -8))
         paint((s * 54, 12, -56), (7, 6, 10), v(CORTEX))  # condyle
         paint((s * 52, 8, -82), (4, 11, 26), v(CORTEX), tilt=(0, 0, s * 5))  # ramus
         paint((s * 32, -44, -36), (21, 29, 21), v(CORTEX), tilt=(0, 0, s * -18))  # orbit
-        paint((s * 32, -46, -36), (19.3, 30, 19.3), v(FAT), tilt=(0, 0, s * -18))
+        paint((s * 32, -46, -36), (19.6, 31, 19.6), v(FAT), tilt=(0, 0, s * -18))
         paint((s * 24, 12, -42), (18, 7, 9), v(CORTEX), tilt=(0, 0, s * 14))
         paint((s * 22, -4, -64), (3, 10, 16), v(CORTEX), tilt=(0, 0, s * 20))  # pterygoids
         paint((s * 40, -22, -28), (16, 3, 14), v(CORTEX), tilt=(0, 0, s * 28))  # greater wing
@@ -415,7 +423,7 @@ def _inner_details(
     v = of
     x, y, z = GRID.mesh()
     bend = smooth_noise(rng, GRID.shape[:2], 40)[:, :, None] * np.float32(0.7)
-    shift = np.float32(0.0)
+    shift: Array | np.float32 = np.float32(0.0)
     if traits.finding == "haemorrhage":
         shift = np.float32(5.5) * np.exp(-(((y - 0) / 45) ** 2) - ((z - 5) / 34) ** 2)
     sheet = np.abs(x - bend - shift) - 0.75

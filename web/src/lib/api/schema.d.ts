@@ -1216,6 +1216,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/reconciliation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Unmatched
+         * @description Studies that wait for a person, with what speaks against each candidate.
+         */
+        get: operations["unmatched_api_reconciliation_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/reconciliation/{study_pk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reconcile
+         * @description Hangs a study on an order.
+         */
+        post: operations["reconcile_api_reconciliation__study_pk__post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/reconciliation/{study_pk}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Undo
+         * @description Takes the link back.
+         */
+        post: operations["undo_api_reconciliation__study_pk__undo_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/report-templates": {
         parameters: {
             query?: never;
@@ -1416,6 +1476,174 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/schedule/appointments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Book
+         * @description Books a slot; 409 where it is taken.
+         */
+        post: operations["book_api_schedule_appointments_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/schedule/appointments/{appointment_pk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Reschedule
+         * @description Another time or scanner.
+         */
+        put: operations["reschedule_api_schedule_appointments__appointment_pk__put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/schedule/appointments/{appointment_pk}/cancellation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel
+         * @description Frees the slot; the order stays to be scheduled.
+         */
+        post: operations["cancel_api_schedule_appointments__appointment_pk__cancellation_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/schedule/appointments/{appointment_pk}/no-show": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * No Show
+         * @description The patient did not come.
+         */
+        post: operations["no_show_api_schedule_appointments__appointment_pk__no_show_post"];
+        /**
+         * Reinstate
+         * @description The patient came after all.
+         */
+        delete: operations["reinstate_api_schedule_appointments__appointment_pk__no_show_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/schedule/days/{day}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Day Board
+         * @description The day board.
+         */
+        get: operations["day_board_api_schedule_days__day__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/schedule/resources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Resources
+         * @description Bookable scanners.
+         */
+        get: operations["resources_api_schedule_resources_get"];
+        put?: never;
+        /**
+         * Add Resource
+         * @description A new scanner.
+         */
+        post: operations["add_resource_api_schedule_resources_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/schedule/slots": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Slots
+         * @description The first fitting free slots.
+         */
+        get: operations["slots_api_schedule_slots_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/schedule/walk-ins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Walk In
+         * @description Scheduled now, arrived at once.
+         */
+        post: operations["walk_in_api_schedule_walk_ins_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/session": {
         parameters: {
             query?: never;
@@ -1488,6 +1716,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/steps/{scheduled_procedure_step_pk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Step
+         * @description One step with all around it.
+         */
+        get: operations["step_api_steps__scheduled_procedure_step_pk__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/steps/{scheduled_procedure_step_pk}/moves": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Move
+         * @description Arrive, prepare, start, complete, discontinue.
+         */
+        post: operations["move_api_steps__scheduled_procedure_step_pk__moves_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/studies/{study_pk}/key-images": {
         parameters: {
             query?: never;
@@ -1523,6 +1791,26 @@ export interface paths {
          * @description Ends a token.
          */
         delete: operations["revoke_token_api_tokens__api_token_pk__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tracking": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tracking
+         * @description What is under way everywhere.
+         */
+        get: operations["tracking_api_tracking_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -2198,6 +2486,93 @@ export interface components {
             /** Total */
             total?: number | null;
         };
+        /** BookIn */
+        BookIn: {
+            /** Minutes */
+            minutes?: number | null;
+            /** Modality Resource Pk */
+            modality_resource_pk: number;
+            /** Overbook Reason */
+            overbook_reason?: string | null;
+            /** Requested Procedure Pk */
+            requested_procedure_pk: number;
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+        };
+        /**
+         * Booking
+         * @description A step with its appointment, order and patient: a line of the day board, the technologist's day, the tracking.
+         */
+        Booking: {
+            /** Accession Number */
+            accession_number: string;
+            /** Appointment Pk */
+            appointment_pk: number | null;
+            /** Appointment State */
+            appointment_state: string | null;
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            /** Imaging Service Request Pk */
+            imaging_service_request_pk: number;
+            /** Laterality */
+            laterality: string | null;
+            /** Modality */
+            modality: string;
+            /** Modality Resource Pk */
+            modality_resource_pk: number;
+            /** Number Of Images */
+            number_of_images: number;
+            /** Overbooked */
+            overbooked: boolean;
+            patient: components["schemas"]["PatientBar"];
+            /** Reason For The Requested Procedure */
+            reason_for_the_requested_procedure: string | null;
+            /** Requested Procedure Description */
+            requested_procedure_description: string;
+            /** Requested Procedure Pk */
+            requested_procedure_pk: number;
+            /** Requested Procedure Priority */
+            requested_procedure_priority: string;
+            /** Requested Procedure State */
+            requested_procedure_state: string;
+            /** Resource Name */
+            resource_name: string;
+            /** Scheduled Procedure Step Id */
+            scheduled_procedure_step_id: string;
+            /** Scheduled Procedure Step Pk */
+            scheduled_procedure_step_pk: number;
+            /** Scheduled Procedure Step Status */
+            scheduled_procedure_step_status: string;
+            /** Site Code */
+            site_code: string;
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+            /**
+             * Status Changed At
+             * Format: date-time
+             */
+            status_changed_at: string;
+            /** Time Zone */
+            time_zone: string;
+        };
+        /** BookingPage */
+        BookingPage: {
+            /** Items */
+            items: components["schemas"]["Booking"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /** Total */
+            total: number;
+        };
         /**
          * CancelIn
          * @description Why the order is cancelled.
@@ -2756,6 +3131,16 @@ export interface components {
             patient_merge_pk: number;
             /** Surviving Patient Pk */
             surviving_patient_pk: number;
+        };
+        /** MoveIn */
+        MoveIn: {
+            /**
+             * Move
+             * @enum {string}
+             */
+            move: "arrive" | "prepare" | "start" | "complete" | "discontinue" | "revert";
+            /** Reason */
+            reason?: string | null;
         };
         /**
          * Need
@@ -3366,13 +3751,12 @@ export interface components {
             /** Total */
             total: number | null;
         };
-        /**
-         * ReasonIn
-         * @description Why.
-         */
-        ReasonIn: {
+        /** ReconcileIn */
+        ReconcileIn: {
             /** Reason */
             reason: string;
+            /** Requested Procedure Pk */
+            requested_procedure_pk: number;
         };
         /**
          * ReferrerOut
@@ -3564,6 +3948,88 @@ export interface components {
             /** Site Pk */
             site_pk: number;
         };
+        /** RescheduleIn */
+        RescheduleIn: {
+            /** Modality Resource Pk */
+            modality_resource_pk: number;
+            /** Overbook Reason */
+            overbook_reason?: string | null;
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+        };
+        /**
+         * Resource
+         * @description A resource as screens show it.
+         */
+        Resource: {
+            /** Active */
+            active: boolean;
+            /**
+             * Closes
+             * Format: time
+             */
+            closes: string;
+            /** Modality */
+            modality: string;
+            /** Modality Resource Pk */
+            modality_resource_pk: number;
+            /** Name */
+            name: string;
+            /**
+             * Opens
+             * Format: time
+             */
+            opens: string;
+            /** Site Code */
+            site_code: string;
+            /** Site Pk */
+            site_pk: number;
+            /** Station Ae Title */
+            station_ae_title: string;
+            /** Time Zone */
+            time_zone: string;
+            /** Weekdays */
+            weekdays: number[];
+        };
+        /** ResourceIn */
+        ResourceIn: {
+            /**
+             * Closes
+             * Format: time
+             * @default 20:00:00
+             */
+            closes: string;
+            /** Modality */
+            modality: string;
+            /** Name */
+            name: string;
+            /**
+             * Opens
+             * Format: time
+             * @default 07:00:00
+             */
+            opens: string;
+            /** Site Pk */
+            site_pk: number;
+            /** Station Ae Title */
+            station_ae_title: string;
+            /** Station Name */
+            station_name: string;
+            /**
+             * Weekdays
+             * @default [
+             *       0,
+             *       1,
+             *       2,
+             *       3,
+             *       4
+             *     ]
+             */
+            weekdays: number[];
+        };
         /**
          * Role
          * @description The people who use the system.
@@ -3722,6 +4188,24 @@ export interface components {
             total: number;
         };
         /**
+         * Slot
+         * @description A free slot on a resource.
+         */
+        Slot: {
+            /**
+             * Ends At
+             * Format: date-time
+             */
+            ends_at: string;
+            /** Modality Resource Pk */
+            modality_resource_pk: number;
+            /**
+             * Starts At
+             * Format: date-time
+             */
+            starts_at: string;
+        };
+        /**
          * SubmitterFields
          * @description Who hands files in, and to whom.
          */
@@ -3854,14 +4338,46 @@ export interface components {
             /** Patient Sex */
             patient_sex?: ("M" | "F" | "O") | null;
         };
-        /** UnmatchedPage */
-        UnmatchedPage: {
-            /** Items */
-            items: components["schemas"]["UnmatchedStudy"][];
-            /** Next Cursor */
-            next_cursor?: string | null;
-            /** Total */
-            total: number;
+        /**
+         * Unmatched
+         * @description A study that waits, with what speaks against each candidate.
+         */
+        Unmatched: {
+            /** Accession Number */
+            accession_number: string | null;
+            /**
+             * Arrived At
+             * Format: date-time
+             */
+            arrived_at: string;
+            /** Candidate Procedure Pk */
+            candidate_procedure_pk: number | null;
+            /** Issuer Of Patient Id */
+            issuer_of_patient_id: string | null;
+            /** Modalities In Study */
+            modalities_in_study: string[];
+            /** Number Of Study Related Instances */
+            number_of_study_related_instances: number;
+            /** Patient Birth Date */
+            patient_birth_date: string | null;
+            /** Patient Id */
+            patient_id: string | null;
+            /** Patient Name */
+            patient_name: string | null;
+            /** Patient Sex */
+            patient_sex: string | null;
+            /** Reasons */
+            reasons: {
+                [key: string]: string;
+            }[];
+            /** Study Date */
+            study_date: string | null;
+            /** Study Description */
+            study_description: string | null;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            /** Study Pk */
+            study_pk: number;
         };
         /**
          * UnmatchedStudy
@@ -3966,6 +4482,13 @@ export interface components {
             msg: string;
             /** Error Type */
             type: string;
+        };
+        /** WalkInIn */
+        WalkInIn: {
+            /** Modality Resource Pk */
+            modality_resource_pk: number;
+            /** Requested Procedure Pk */
+            requested_procedure_pk: number;
         };
         /**
          * Warning
@@ -4173,6 +4696,14 @@ export interface components {
             taxonomy_code: string | null;
         };
         /**
+         * ReasonIn
+         * @description Why.
+         */
+        wetread__billing__schemas__ReasonIn: {
+            /** Reason */
+            reason: string;
+        };
+        /**
          * SiteOut
          * @description Where it was done.
          */
@@ -4370,6 +4901,20 @@ export interface components {
             /** Unidentified */
             unidentified: boolean;
         };
+        /** ReasonIn */
+        wetread__scheduling__api__ReasonIn: {
+            /** Reason */
+            reason: string;
+        };
+        /** UnmatchedPage */
+        wetread__scheduling__api__UnmatchedPage: {
+            /** Items */
+            items: components["schemas"]["Unmatched"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /** Total */
+            total: number;
+        };
         /** PractitionerOut */
         wetread__security__api__PractitionerOut: {
             /** Email */
@@ -4427,6 +4972,15 @@ export interface components {
              * Format: date-time
              */
             claimed_until: string;
+        };
+        /** UnmatchedPage */
+        wetread__worklist__api__UnmatchedPage: {
+            /** Items */
+            items: components["schemas"]["UnmatchedStudy"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /** Total */
+            total: number;
         };
     };
     responses: never;
@@ -5034,7 +5588,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ReasonIn"];
+                "application/json": components["schemas"]["wetread__billing__schemas__ReasonIn"];
             };
         };
         responses: {
@@ -6491,7 +7045,93 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["UnmatchedPage"];
+                    "application/json": components["schemas"]["wetread__worklist__api__UnmatchedPage"];
+                };
+            };
+        };
+    };
+    unmatched_api_reconciliation_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["wetread__scheduling__api__UnmatchedPage"];
+                };
+            };
+        };
+    };
+    reconcile_api_reconciliation__study_pk__post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReconcileIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    undo_api_reconciliation__study_pk__undo_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["wetread__scheduling__api__ReasonIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
@@ -6819,6 +7459,332 @@ export interface operations {
             };
         };
     };
+    book_api_schedule_appointments_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BookIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Booking"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    reschedule_api_schedule_appointments__appointment_pk__put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                appointment_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RescheduleIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    cancel_api_schedule_appointments__appointment_pk__cancellation_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                appointment_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["wetread__scheduling__api__ReasonIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    no_show_api_schedule_appointments__appointment_pk__no_show_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                appointment_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    reinstate_api_schedule_appointments__appointment_pk__no_show_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                appointment_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Booking"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    day_board_api_schedule_days__day__get: {
+        parameters: {
+            query?: {
+                modality_resource_pk?: number | null;
+                site_pk?: number | null;
+            };
+            header?: never;
+            path: {
+                day: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BookingPage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    resources_api_schedule_resources_get: {
+        parameters: {
+            query?: {
+                modality?: string | null;
+                site_pk?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Resource"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    add_resource_api_schedule_resources_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResourceIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: number;
+                    };
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    slots_api_schedule_slots_get: {
+        parameters: {
+            query: {
+                not_before?: string | null;
+                requested_procedure_pk: number;
+                site_pk?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Slot"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    walk_in_api_schedule_walk_ins_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WalkInIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Booking"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     who_am_i_api_session_get: {
         parameters: {
             query?: never;
@@ -6978,6 +7944,72 @@ export interface operations {
             };
         };
     };
+    step_api_steps__scheduled_procedure_step_pk__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                scheduled_procedure_step_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Booking"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    move_api_steps__scheduled_procedure_step_pk__moves_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                scheduled_procedure_step_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoveIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Booking"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     key_images_api_studies__study_pk__key_images_get: {
         parameters: {
             query?: never;
@@ -7026,6 +8058,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tracking_api_tracking_get: {
+        parameters: {
+            query?: {
+                site_pk?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BookingPage"];
+                };
             };
             /** @description Validation Error */
             422: {

@@ -1,0 +1,250 @@
+"""The node process: DICOM and HL7 over the services of the house."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+
+import structlog
+
+from wetread.app.build import House
+from wetread.archive import service as archive_service
+from wetread.archive.service import Archive, Level
+from wetread.dicom.pdu import CALLED_AE_NOT_RECOGNIZED, CALLING_AE_NOT_RECOGNIZED, Rejection, UserIdentity
+from wetread.dimse.server import Node
+from wetread.dimse.services import (
+    Destination,
+    JsonDict,
+    Peer,
+    RefusedOperation,
+    RetrieveItem,
+    StoreOutcome,
+    StoreSink,
+    Transfer,
+)
+from wetread.hl7.inbound import Interface, InterfaceSettings
+from wetread.hl7.server import MllpServer
+from wetread.kit.config import is_loopback
+from wetread.scheduling import service as scheduling
+from wetread.security.service import Actor, AuditEventID, Permission
+
+log = structlog.get_logger()
+
+# What an application entity's rights allow in the house.
+_PERMISSIONS: dict[str, frozenset[Permission]] = {
+    "store": frozenset({Permission.STUDY_STORE}),
+    "find": frozenset({Permission.STUDY_READ}),
+    "move": frozenset({Permission.STUDY_READ}),
+    "get": frozenset({Permission.STUDY_READ}),
+    "worklist": frozenset({Permission.SCHEDULE_READ, Permission.PATIENT_READ, Permission.ORDER_READ}),
+    "mpps": frozenset({Permission.STEP_PERFORM}),
+}
+_RIGHTS = frozenset(_PERMISSIONS)
+
+
+class HouseServices:
+    """Fulfils `dimse.services.NodeServices` with the archive and scheduling rooms."""
+
+    def __init__(self, house: House, archive: Archive) -> None:
+        self._house = house
+        self._offices = house.offices
+        self._archive = archive
+
+    def admit(
+        self, calling_ae_title: str, called_ae_title: str, network_address: str, identity: UserIdentity | None
+    ) -> Peer | Rejection:
+        """Known titles from their own host; in the demonstration any title from this machine."""
+        settings = self._house.settings
+        with self._offices.work(Actor.system("dicom-node")) as work:
+            known = archive_service.remote_ae(work, calling_ae_title)
+            rights: frozenset[str] | None = None
+            if known is not None and (
+                known.host == network_address or _same_machine(known.host, network_address)
+            ):
+                rights = frozenset(known.rights)
+            elif settings.accept_any_loopback_ae and is_loopback(network_address):
+                rights = _RIGHTS
+            answer: Peer | Rejection
+            if called_ae_title != settings.ae_title:
+                answer = CALLED_AE_NOT_RECOGNIZED
+            elif rights is None or not calling_ae_title:
+                answer = CALLING_AE_NOT_RECOGNIZED
+            else:
+                permissions = frozenset().union(*(_PERMISSIONS.get(right, frozenset()) for right in rights))
+                actor = Actor.application_entity(calling_ae_title, network_address, permissions)
+                return Peer(calling_ae_title, called_ae_title, network_address, rights, actor)
+            work.audit(
+                AuditEventID.SECURITY_ALERT,
+                "E",
+                object_type="association",
+                object_id=calling_ae_title,
+                detail={"called": called_ae_title, "from": network_address, "reason": str(answer.reason)},
+                outcome=4,
+            )
+        return answer
+
+    def transfer(self, peer: Peer) -> Transfer:
+        """The archive's transfer for one association."""
+        return _Transfer(
+            self._archive.intake.transfer(
+                peer.token, received_from=peer.calling_ae_title, network_address=peer.network_address
+            )
+        )
+
+    def find(self, peer: Peer, level: str, identifier: JsonDict) -> Iterator[JsonDict]:
+        """Study and Patient Root C-FIND."""
+        with self._offices.work(peer.token) as work:
+            found = archive_service.find_identifier(work, Level(level), identifier)
+        for match in found:
+            match["00080054"] = {"vr": "AE", "Value": [self._house.settings.ae_title]}
+            yield dict(sorted(match.items()))
+
+    def retrieve(self, peer: Peer, level: str, identifier: JsonDict) -> Sequence[RetrieveItem]:
+        """Objects by the unique keys of the level (PS3.4 C.4.2.1.4)."""
+        keys = {
+            "STUDY": ("0020000D", "study_instance_uids"),
+            "SERIES": ("0020000E", "series_instance_uids"),
+            "IMAGE": ("00080018", "sop_instance_uids"),
+        }
+        if level == "PATIENT":
+            uids = self._studies_of_patient(peer, identifier)
+            chosen = {"study_instance_uids": uids}
+        else:
+            tag, argument = keys[level]
+            uids = [str(value) for value in identifier.get(tag, {}).get("Value", []) if value]
+            chosen = {argument: uids}
+            if not uids:
+                raise RefusedOperation(
+                    0xA900, "the unique key of the level is missing", offending_tags=(int(tag, 16),)
+                )
+        with self._offices.work(peer.token) as work:
+            return archive_service.instances_for_retrieve(work, destination=peer.calling_ae_title, **chosen)
+
+    def _studies_of_patient(self, peer: Peer, identifier: JsonDict) -> list[str]:
+        wanted = {
+            "00100020": identifier.get("00100020", {"vr": "LO"}),
+            "0020000D": {"vr": "UI"},
+        }
+        if not wanted["00100020"].get("Value"):
+            raise RefusedOperation(0xA900, "Patient ID is missing", offending_tags=(0x00100020,))
+        with self._offices.work(peer.token) as work:
+            found = archive_service.find_identifier(work, Level.STUDY, wanted)
+        return [str(match["0020000D"]["Value"][0]) for match in found]
+
+    def retrieved(self, peer: Peer, items: Sequence[RetrieveItem], destination: str) -> None:
+        """Records what arrived, per study (PS3.15 A.5.3.7)."""
+        if not items:
+            return
+        counts: dict[str, int] = {}
+        for item in items:
+            stored = getattr(item, "stored", None)
+            uid = stored.study_instance_uid if stored is not None else ""
+            counts[uid] = counts.get(uid, 0) + 1
+        with self._offices.work(peer.token) as work:
+            for uid, count in counts.items():
+                work.audit(
+                    AuditEventID.INSTANCES_TRANSFERRED,
+                    "R",
+                    study_instance_uid=uid or None,
+                    object_type="study",
+                    detail={"to": destination, "instances": str(count)},
+                )
+
+    def destination(self, ae_title: str) -> Destination | None:
+        """A known peer; its address comes from the table, never from the request."""
+        with self._offices.work(Actor.system("dicom-node")) as work:
+            known = archive_service.remote_ae(work, ae_title)
+            return None if known is None else Destination(known.ae_title, known.host, known.port)
+
+    def worklist(self, peer: Peer, identifier: JsonDict) -> Iterator[JsonDict]:
+        """Modality Worklist (PS3.4 K.6)."""
+        with self._offices.work(peer.token) as work:
+            found = scheduling.worklist_items(work, identifier)
+        yield from found
+
+    def create_performed_step(self, peer: Peer, sop_instance_uid: str, attributes: JsonDict) -> None:
+        """MPPS N-CREATE, kept before it is answered."""
+        try:
+            with self._offices.work(peer.token) as work:
+                scheduling.create_performed_step(work, sop_instance_uid, attributes)
+        except scheduling.PerformedStepRefused as refused:
+            raise RefusedOperation(
+                refused.dimse_status, refused.detail, offending_tags=refused.tags
+            ) from None
+
+    def set_performed_step(self, peer: Peer, sop_instance_uid: str, attributes: JsonDict) -> None:
+        """MPPS N-SET."""
+        try:
+            with self._offices.work(peer.token) as work:
+                scheduling.update_performed_step(work, sop_instance_uid, attributes)
+        except scheduling.PerformedStepRefused as refused:
+            raise RefusedOperation(
+                refused.dimse_status, refused.detail, offending_tags=refused.tags
+            ) from None
+
+
+class _Transfer:
+    """The archive's transfer as the DICOM node calls it."""
+
+    def __init__(self, transfer: archive_service.Transfer) -> None:
+        self._transfer = transfer
+
+    def open(self, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> StoreSink:
+        """One object."""
+        return _Sink(
+            self._transfer.object(
+                sop_class_uid=sop_class_uid,
+                sop_instance_uid=sop_instance_uid,
+                transfer_syntax_uid=transfer_syntax_uid,
+            )
+        )
+
+    def close(self) -> None:
+        """Records the transfer."""
+        self._transfer.close()
+
+
+class _Sink:
+    """The archive's incoming object as the DICOM node calls it."""
+
+    def __init__(self, incoming: archive_service.Incoming) -> None:
+        self._incoming = incoming
+        self.write = incoming.write
+        self.abort = incoming.abort
+
+    def commit(self) -> StoreOutcome:
+        """Durable before it says so."""
+        result = self._incoming.commit()
+        return StoreOutcome(int(result.status), "" if result.status == 0 else result.detail)
+
+
+def _same_machine(host: str, network_address: str) -> bool:
+    return is_loopback(host) and is_loopback(network_address)
+
+
+def run_node(house: House, archive: Archive) -> None:
+    """Serves until SIGTERM."""
+    settings = house.settings
+    ending = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ending.set())
+    archive.recover()
+    node: Node | None = None
+    interface: MllpServer | None = None
+    if "dicom" in settings.roles:
+        node = Node(
+            HouseServices(house, archive), settings.host, settings.dicom_port, ae_title=settings.ae_title
+        )
+        node.start()
+    if "hl7" in settings.roles:
+        inbound = Interface(house.offices, InterfaceSettings(settings.issuer_of_patient_id))
+        interface = MllpServer(settings.host, settings.hl7_port, inbound.handle)
+        interface.start()
+    log.info("node ready", dicom=settings.dicom_port, hl7=settings.hl7_port)
+    ending.wait()
+    if interface is not None:
+        interface.stop()
+    if node is not None:
+        node.close()
+    archive.close()

@@ -1,0 +1,89 @@
+"""Background work of the archive: ready-made metadata, HTJ2K renditions, removal of orphans."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import islice
+from typing import Any
+
+import structlog
+
+from wetread.archive import store
+from wetread.archive.model import Study
+from wetread.archive.objects import NoSpace
+from wetread.archive.renditions import make_rendition
+from wetread.archive.sealing import Damaged
+from wetread.archive.service import the_archive
+from wetread.jobs.service import Retry, defer, task
+from wetread.kit import limits
+from wetread.kit.errors import WetreadError
+from wetread.security.service import AuditEventID, Work
+
+log = structlog.get_logger()
+
+_RENDITIONS_A_JOB = 64
+_ORPHAN_AGE_S = 2 * 3600.0
+
+
+@task("archive.study_updated")
+def study_updated(work: Work, event: dict[str, Any]) -> None:
+    """Subscriber of `study.updated`: prepares the study for viewing a little later, once for many events."""
+    study_pk = int(event["keys"]["study_pk"])
+    defer(
+        work,
+        "archive.prepare_study",
+        run_at=work.now() + timedelta(seconds=limits.PREPARE_STUDY_AFTER_S),
+        queueing_lock=f"archive.prepare_study:{study_pk}",
+        study_pk=study_pk,
+    )
+
+
+@task("archive.prepare_study", retry=Retry(max_attempts=4))
+def prepare_study(work: Work, study_pk: int) -> None:
+    """Makes the metadata of changed series and the renditions that are missing, some at a time."""
+    archive = the_archive()
+    study = work.session.get(Study, study_pk)
+    work.audit(AuditEventID.APPLICATION_ACTIVITY, "E", object_type="prepare_study", object_id=study_pk)
+    if study is None:
+        return
+    for series_instance_uid in store.series_uids(work.session, study.study_instance_uid):
+        archive.retrieval.build_series_metadata(study.study_instance_uid, series_instance_uid)
+    waiting = store.without_rendition(work.session, study_pk, _RENDITIONS_A_JOB)
+    made = 0
+    for stored in waiting:
+        try:
+            made += make_rendition(archive, stored)
+        except (WetreadError, Damaged, NoSpace) as error:
+            # The picture is served as it was received; a person sees damage in the storage check.
+            log.warning("no rendition", stored_object_pk=stored.stored_object_pk, error=type(error).__name__)
+    if made and len(waiting) == _RENDITIONS_A_JOB:
+        defer(
+            work,
+            "archive.prepare_study",
+            run_at=work.now(),
+            queueing_lock=f"archive.prepare_study:{study_pk}",
+            study_pk=study_pk,
+        )
+
+
+@task("archive.remove_orphans", cron="41 * * * *")
+def remove_orphans_hourly(work: Work) -> None:
+    """Removes what was written but never filed, e.g. because a process was killed in between."""
+    removed = remove_orphans(work, older_than_s=_ORPHAN_AGE_S)
+    if removed:
+        log.info("orphan objects removed", count=removed)
+
+
+def remove_orphans(work: Work, *, older_than_s: float) -> int:
+    """Removes objects that no row names and nobody can be writing any more; returns how many."""
+    archive = the_archive()
+    removed = 0
+    listing = archive.objects.listing(older_than_s)
+    while locations := list(islice(listing, 500)):
+        known = store.known_locations(work.session, locations)
+        for location in locations:
+            if location not in known:
+                archive.objects.delete(location)
+                removed += 1
+    work.audit(AuditEventID.APPLICATION_ACTIVITY, "D", object_type="orphan_objects", object_id=removed)
+    return removed

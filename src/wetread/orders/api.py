@@ -1,0 +1,109 @@
+"""HTTP of the orders room."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from wetread.kit import limits
+from wetread.orders import schemas, service
+from wetread.security.door import door
+from wetread.security.service import Permission, Work
+
+router = APIRouter(prefix="/api/orders", tags=["orders"])
+procedures_router = APIRouter(prefix="/api/procedures", tags=["orders"])
+
+Typed = Annotated[str, Query(max_length=limits.SEARCH_TEXT_CHARACTERS_MAX)]
+
+
+@procedures_router.get("")
+def procedures(
+    q: Typed = "",
+    modality: Annotated[str | None, Query(max_length=16)] = None,
+    everything: bool = False,
+    work: Work = door(Permission.ORDER_READ, Permission.CONFIG_READ),
+) -> schemas.ProceduresOut:
+    """The catalogue; `q` holds beginnings of words, `everything` also shows inactive entries."""
+    found = service.procedure_catalogue(work, q, modality=modality, active_only=not everything)
+    items = [schemas.ProcedureOut.model_validate(one) for one in found]
+    return schemas.ProceduresOut(items=items, total=len(items))
+
+
+@procedures_router.post("", status_code=201)
+def add_procedure(
+    body: schemas.ProcedureIn, work: Work = door(Permission.CONFIG_WRITE)
+) -> schemas.ProcedureOut:
+    """Adds an entry to the catalogue."""
+    return schemas.ProcedureOut.model_validate(
+        service.add_procedure(work, service.ProcedureInput(**body.model_dump()))
+    )
+
+
+@procedures_router.put("/{procedure_pk}")
+def change_procedure(
+    procedure_pk: int, body: schemas.ProcedureFieldsIn, work: Work = door(Permission.CONFIG_WRITE)
+) -> schemas.ProcedureOut:
+    """Alters an entry; orders that were placed keep their own words."""
+    return schemas.ProcedureOut.model_validate(
+        service.change_procedure(work, procedure_pk, body.model_dump(exclude_unset=True))
+    )
+
+
+@router.get("")
+def find(
+    q: Typed = "",
+    state: Annotated[list[str] | None, Query(max_length=6)] = None,
+    patient_pk: int | None = None,
+    limit: Annotated[int, Query(ge=1, le=limits.PAGE_ITEMS_MAX)] = 100,
+    work: Work = door(Permission.ORDER_READ),
+) -> schemas.OrderLinesOut:
+    """Requested Procedures, most urgent first. `q` is the beginning of an accession number."""
+    return schemas.OrderLinesOut.of(
+        service.find_orders(work, q, states=state or (), patient_pk=patient_pk, limit=limit)
+    )
+
+
+@router.post("", status_code=201)
+def place(body: schemas.OrderIn, work: Work = door(Permission.ORDER_WRITE)) -> schemas.OrderOut:
+    """Places an order."""
+    request = service.place_order(work, body.to_input())
+    return schemas.OrderOut.model_validate(service.get_order(work, request.imaging_service_request_pk))
+
+
+@router.get("/diagnoses")
+def diagnoses(
+    q: Typed, work: Work = door(Permission.ORDER_READ, Permission.BILLING_READ)
+) -> schemas.DiagnosesOut:
+    """ICD-10-CM codes by code or beginnings of words."""
+    items = [schemas.DiagnosisOut.model_validate(one) for one in service.search_diagnoses(work, q)]
+    return schemas.DiagnosesOut(items=items, total=len(items))
+
+
+@router.get("/referrers")
+def referrers(q: Typed = "", work: Work = door(Permission.ORDER_READ)) -> schemas.ReferrersOut:
+    """Practitioners by beginnings of the words of their names, or by NPI."""
+    items = [schemas.ReferrerOut.model_validate(one) for one in service.referrers(work, q)]
+    return schemas.ReferrersOut(items=items, total=len(items))
+
+
+@router.get("/sites")
+def sites(work: Work = door(Permission.ORDER_READ, Permission.SCHEDULE_READ)) -> schemas.SitesOut:
+    """The sites that this actor works at."""
+    items = [schemas.SiteOut.model_validate(one) for one in service.sites(work)]
+    return schemas.SitesOut(items=items, total=len(items))
+
+
+@router.get("/{imaging_service_request_pk}")
+def get(imaging_service_request_pk: int, work: Work = door(Permission.ORDER_READ)) -> schemas.OrderOut:
+    """A whole order."""
+    return schemas.OrderOut.model_validate(service.get_order(work, imaging_service_request_pk))
+
+
+@router.post("/{imaging_service_request_pk}/cancel")
+def cancel(
+    imaging_service_request_pk: int, body: schemas.CancelIn, work: Work = door(Permission.ORDER_WRITE)
+) -> schemas.OrderOut:
+    """Cancels an order of which nothing has begun."""
+    service.cancel_order(work, imaging_service_request_pk, body.reason)
+    return schemas.OrderOut.model_validate(service.get_order(work, imaging_service_request_pk))

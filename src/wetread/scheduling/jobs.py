@@ -1,0 +1,22 @@
+"""Background: linking studies to orders, and orders that are cancelled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wetread.jobs.service import task
+from wetread.scheduling import service
+from wetread.security.service import Work
+
+
+@task("scheduling.study_arrived")
+def study_arrived(work: Work, event: dict[str, Any]) -> None:
+    """Links the study of a `study.updated`."""
+    service.study_arrived(work, event)
+
+
+@task("scheduling.order_changed")
+def order_changed(work: Work, event: dict[str, Any]) -> None:
+    """Late orders find their waiting images; cancelled ones leave the worklist."""
+    service.appointment_of_canceled_order(work, event)
+    service.order_arrived(work, event)

@@ -1,0 +1,374 @@
+"""Which study hangs on which order: exact agreement links by itself, everything else waits for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, select
+
+from wetread.archive.model import Study
+from wetread.archive.service import correct_study
+from wetread.dicom.personname import PersonName
+from wetread.kit.errors import Conflict, FieldError, IllegalTransition, Invalid, NotFound
+from wetread.orders.model import ImagingServiceRequest, Procedure, RequestedProcedure
+from wetread.orders.rules import Move
+from wetread.orders.service import move_requested_procedure
+from wetread.patients.model import Patient, PatientIdentifier
+from wetread.patients.service import issuer_of_our_identifiers
+from wetread.scheduling import rules
+from wetread.scheduling.events import StudyLinked, StudyUnmatched
+from wetread.scheduling.model import ScheduledProcedureStep, StudyLink
+from wetread.scheduling.rules import Demographics
+from wetread.scheduling.steps import move_step
+from wetread.security.service import AuditEventID, Permission, Work
+
+HISTORIC = timedelta(days=2)  # an earlier study of a known patient needs no order here
+
+
+@dataclass(frozen=True, slots=True)
+class Unmatched:
+    """A study that waits, with what speaks against each candidate."""
+
+    study_pk: int
+    study_instance_uid: str
+    patient_name: str | None
+    patient_id: str | None
+    issuer_of_patient_id: str | None
+    patient_birth_date: date | None
+    patient_sex: str | None
+    accession_number: str | None
+    study_description: str | None
+    study_date: date | None
+    modalities_in_study: list[str]
+    number_of_study_related_instances: int
+    reasons: list[dict[str, str]]
+    candidate_procedure_pk: int | None
+    arrived_at: datetime
+
+
+def study_arrived(work: Work, event: dict[str, Any]) -> None:
+    """On `study.updated`: links the study where it is not linked yet. Idempotent."""
+    match_study(work, int(event["keys"]["study_pk"]))
+
+
+def order_arrived(work: Work, event: dict[str, Any]) -> None:
+    """On `order.changed`: images may have come before their order."""
+    requested = work.session.get(RequestedProcedure, int(event["keys"]["requested_procedure_pk"]))
+    work.audit(AuditEventID.PROCEDURE_RECORD, "R", object_type="requested_procedure")
+    if requested is None or requested.state == "CANCELED":
+        return
+    waiting = work.session.scalars(
+        select(StudyLink.study_pk)
+        .join(Study, Study.study_pk == StudyLink.study_pk)
+        .where(
+            StudyLink.state == "unmatched",
+            (Study.study_instance_uid == requested.study_instance_uid)
+            | (Study.accession_number == requested.accession_number),
+        )
+    ).all()
+    for study_pk in waiting:
+        match_study(work, study_pk)
+
+
+def match_study(work: Work, study_pk: int) -> StudyLink | None:
+    """Links by study UID, else by accession number, where the patient agrees; else puts it on the list with reasons."""
+    study = work.session.get(Study, study_pk, with_for_update=True)
+    work.audit(
+        AuditEventID.PROCEDURE_RECORD,
+        "E",
+        study_instance_uid=study.study_instance_uid if study else None,
+        object_type="study link",
+        object_id=study_pk,
+    )
+    if study is None:
+        return None
+    links = list(work.session.scalars(select(StudyLink).where(StudyLink.study_pk == study_pk)))
+    if any(link.state in ("matched", "resolved") for link in links):
+        return None
+    candidates = _candidates(work, study)
+    of_study = _of_study(study)
+    reasons: list[dict[str, str]] = []
+    agreeing: list[tuple[RequestedProcedure, ImagingServiceRequest]] = []
+    for requested, request, _ in candidates:
+        against = rules.disagreements(_of_patient(work, request.patient_pk), of_study)
+        if requested.state == "CANCELED":
+            against.append({"field": "order", "order": "CANCELED", "study": "images arrived"})
+        if against:
+            reasons.extend(against)
+        else:
+            agreeing.append((requested, request))
+    if len(agreeing) > 1:
+        fitting = [
+            (requested, request)
+            for requested, request in agreeing
+            if any(
+                one.requested_procedure_pk == requested.requested_procedure_pk
+                and procedure.modality in study.modalities_in_study
+                for one, _, procedure in candidates
+            )
+        ]
+        agreeing = fitting if len(fitting) == 1 else agreeing
+    if len(agreeing) == 1:
+        requested, request = agreeing[0]
+        return _link(work, study, requested, request.patient_pk, "matched", "agreement")
+    if len(agreeing) > 1:
+        reasons.append(
+            {"field": "accession_number", "order": f"{len(agreeing)} procedures", "study": "one study"}
+        )
+    if not candidates:
+        patient_pk = _known_patient(work, of_study)
+        if patient_pk is not None and study.patient_pk is None:
+            correct_study(work, study_pk, {}, reason="patient known", patient_pk=patient_pk, coerced=True)
+        if patient_pk is not None and study.study_date and _is_historic(work, study.study_date):
+            return _note(work, links, study, None, "matched", [], "agreement")
+        reasons.append(
+            {"field": "accession_number", "order": "no such order", "study": study.accession_number or ""}
+        )
+    return _note(
+        work,
+        links,
+        study,
+        None,
+        "unmatched",
+        reasons,
+        "agreement",
+        candidate=candidates[0][0].requested_procedure_pk if candidates else None,
+    )
+
+
+def _is_historic(work: Work, study_date: date) -> bool:
+    return study_date < (work.now() - HISTORIC).date()
+
+
+def _candidates(
+    work: Work, study: Study
+) -> Sequence[tuple[RequestedProcedure, ImagingServiceRequest, Procedure]]:
+    base = (
+        select(RequestedProcedure, ImagingServiceRequest, Procedure)
+        .join(
+            ImagingServiceRequest,
+            ImagingServiceRequest.imaging_service_request_pk == RequestedProcedure.imaging_service_request_pk,
+        )
+        .join(Procedure, Procedure.procedure_pk == RequestedProcedure.procedure_pk)
+    )
+    rows = work.session.execute(
+        base.where(RequestedProcedure.study_instance_uid == study.study_instance_uid)
+    ).all()
+    if not rows and study.accession_number:
+        rows = work.session.execute(
+            base.where(ImagingServiceRequest.accession_number == study.accession_number)
+        ).all()
+    return [(a, b, c) for a, b, c in rows]
+
+
+def _of_study(study: Study) -> Demographics:
+    identifiers: frozenset[tuple[str, str]] = frozenset()
+    if study.patient_id:
+        # Modalities rarely send an issuer; without one it is ours (IHE RAD TF-2 4.5).
+        identifiers = frozenset(
+            {(study.issuer_of_patient_id or issuer_of_our_identifiers(), study.patient_id)}
+        )
+    return Demographics(study.patient_name, study.patient_birth_date, study.patient_sex, identifiers)
+
+
+def _of_patient(work: Work, patient_pk: int) -> Demographics:
+    patient = work.session.get(Patient, patient_pk)
+    assert patient is not None
+    own = work.session.execute(
+        select(PatientIdentifier.issuer_of_patient_id, PatientIdentifier.patient_id).where(
+            PatientIdentifier.patient_pk == patient_pk
+        )
+    ).all()
+    return Demographics(
+        patient.patient_name,
+        patient.patient_birth_date,
+        patient.patient_sex,
+        frozenset((issuer, identifier) for issuer, identifier in own),
+    )
+
+
+def _known_patient(work: Work, of_study: Demographics) -> int | None:
+    for issuer, identifier in of_study.identifiers:
+        patient_pk = work.session.scalar(
+            select(PatientIdentifier.patient_pk).where(
+                PatientIdentifier.issuer_of_patient_id == issuer, PatientIdentifier.patient_id == identifier
+            )
+        )
+        if patient_pk is not None and not rules.disagreements(_of_patient(work, patient_pk), of_study):
+            return patient_pk
+    return None
+
+
+def _link(
+    work: Work, study: Study, requested: RequestedProcedure, patient_pk: int, state: str, by: str
+) -> StudyLink:
+    links = list(work.session.scalars(select(StudyLink).where(StudyLink.study_pk == study.study_pk)))
+    if study.patient_pk != patient_pk:
+        correct_study(
+            work, study.study_pk, {}, reason="linked to its order", patient_pk=patient_pk, coerced=True
+        )
+    link = _note(work, links, study, requested.requested_procedure_pk, state, [], by)
+    steps = work.session.scalars(
+        select(ScheduledProcedureStep).where(
+            ScheduledProcedureStep.requested_procedure_pk == requested.requested_procedure_pk
+        )
+    ).all()
+    # Modalities without MPPS: images say that the step has begun.
+    for step in steps:
+        if step.scheduled_procedure_step_status in rules.OPEN_STEPS:
+            move_step(work, step, rules.StepMove.START)
+    if not steps:
+        with suppress(IllegalTransition):
+            move_requested_procedure(work, requested.requested_procedure_pk, Move.START)
+    return link
+
+
+def _note(
+    work: Work,
+    links: list[StudyLink],
+    study: Study,
+    requested_procedure_pk: int | None,
+    state: str,
+    reasons: list[dict[str, str]],
+    by: str,
+    *,
+    candidate: int | None = None,
+) -> StudyLink:
+    link = next((one for one in links if one.requested_procedure_pk is None), None)
+    if link is None:
+        link = StudyLink(study_pk=study.study_pk, reasons=[], state=state, linked_at=work.now(), linked_by=by)
+        work.session.add(link)
+    changed = (link.state, link.requested_procedure_pk, link.reasons) != (
+        state,
+        requested_procedure_pk,
+        reasons,
+    )
+    link.requested_procedure_pk = requested_procedure_pk
+    link.state = state
+    link.reasons = reasons
+    link.candidate_procedure_pk = candidate
+    link.linked_at = work.now()
+    link.linked_by = by[:64]
+    work.session.flush()
+    if state == "unmatched":
+        if changed or len(links) == 0:
+            work.publish(StudyUnmatched(study.study_pk))
+    else:
+        work.publish(StudyLinked(study.study_pk, requested_procedure_pk, state))
+    return link
+
+
+def unmatched(work: Work, *, limit: int = 200) -> list[Unmatched]:
+    """Studies that wait for a person, newest first."""
+    work.require(Permission.RECONCILE)
+    rows = work.session.execute(
+        select(StudyLink, Study)
+        .join(Study, Study.study_pk == StudyLink.study_pk)
+        .where(StudyLink.state == "unmatched")
+        .order_by(StudyLink.study_link_pk.desc())
+        .limit(limit)
+    ).all()
+    work.audit(AuditEventID.QUERY, "E", object_type="reconciliation")
+    return [
+        Unmatched(
+            study.study_pk,
+            study.study_instance_uid,
+            study.patient_name,
+            study.patient_id,
+            study.issuer_of_patient_id,
+            study.patient_birth_date,
+            study.patient_sex,
+            study.accession_number,
+            study.study_description,
+            study.study_date,
+            list(study.modalities_in_study),
+            study.number_of_study_related_instances,
+            link.reasons,
+            link.candidate_procedure_pk,
+            study.created_at,
+        )
+        for link, study in rows
+    ]
+
+
+def reconcile(work: Work, study_pk: int, requested_procedure_pk: int, reason: str) -> StudyLink:
+    """A person says which order a study belongs to. The order's demographics are laid over the study; the objects as
+    received stay, and `undo_reconciliation` takes it back. Raises NotFound, Conflict, Invalid."""
+    work.require(Permission.RECONCILE)
+    if not reason.strip():
+        raise Invalid("Say why.", fields=[FieldError("reason", "required")])
+    study = work.session.get(Study, study_pk, with_for_update=True)
+    requested = work.session.get(RequestedProcedure, requested_procedure_pk)
+    if study is None or requested is None:
+        raise NotFound("There is no such study or order.")
+    links = list(work.session.scalars(select(StudyLink).where(StudyLink.study_pk == study_pk)))
+    if any(link.state in ("matched", "resolved") and link.requested_procedure_pk for link in links):
+        raise Conflict("This study already hangs on an order. Undo that first.")
+    request = work.session.get_one(ImagingServiceRequest, requested.imaging_service_request_pk)
+    patient = work.session.get_one(Patient, request.patient_pk)
+    identifier = work.session.scalar(
+        select(PatientIdentifier).where(
+            PatientIdentifier.patient_pk == patient.patient_pk, PatientIdentifier.is_primary
+        )
+    )
+    corrections = {
+        "PatientName": patient.patient_name,
+        "PatientBirthDate": patient.patient_birth_date.strftime("%Y%m%d")
+        if patient.patient_birth_date
+        else "",
+        "PatientSex": patient.patient_sex or "",
+        "AccessionNumber": request.accession_number,
+    }
+    if identifier is not None:
+        corrections["PatientID"] = identifier.patient_id
+        corrections["IssuerOfPatientID"] = identifier.issuer_of_patient_id
+    correct_study(work, study_pk, corrections, reason=reason, patient_pk=patient.patient_pk)
+    return _link(work, study, requested, patient.patient_pk, "resolved", work.actor.username)
+
+
+def undo_reconciliation(work: Work, study_pk: int, reason: str) -> None:
+    """Takes a link back: the study shows again what it brought, and waits. Raises NotFound."""
+    work.require(Permission.RECONCILE)
+    study = work.session.get(Study, study_pk, with_for_update=True)
+    link = work.session.scalar(
+        select(StudyLink).where(StudyLink.study_pk == study_pk, StudyLink.state.in_(("matched", "resolved")))
+    )
+    if study is None or link is None:
+        raise NotFound("This study hangs on no order.")
+    received = study.received_attributes
+    back = {
+        "PatientName": _first_name(received.get("00100010")),
+        "PatientID": _first(received.get("00100020")),
+        "IssuerOfPatientID": _first(received.get("00100021")),
+        "PatientBirthDate": _first(received.get("00100030")),
+        "PatientSex": _first(received.get("00100040")),
+        "AccessionNumber": _first(received.get("00080050")),
+    }
+    correct_study(work, study_pk, back, reason=reason)
+    study.patient_pk = None
+    work.session.execute(delete(StudyLink).where(StudyLink.study_pk == study_pk))
+    work.session.flush()
+    _note(
+        work,
+        [],
+        study,
+        None,
+        "unmatched",
+        [{"field": "link", "order": "taken back", "study": reason[:100]}],
+        work.actor.username,
+        candidate=link.requested_procedure_pk,
+    )
+
+
+def _first(element: dict[str, Any] | None) -> str:
+    values = (element or {}).get("Value") or [""]
+    return str(values[0] or "")
+
+
+def _first_name(element: dict[str, Any] | None) -> str:
+    values = (element or {}).get("Value") or [""]
+    return str(PersonName.from_json(values[0]))

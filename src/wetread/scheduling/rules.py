@@ -1,0 +1,247 @@
+"""Decisions of the scheduling room: state tables as the standards lay them out, slots in wall time, agreement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from rapidfuzz import fuzz
+
+from wetread.kit.errors import FieldError, IllegalTransition, Invalid
+from wetread.patients.rules import name_words
+
+
+class StepStatus(StrEnum):
+    """Scheduled Procedure Step Status (0040,0020); the last three are common usage beside the defined terms."""
+
+    SCHEDULED = "SCHEDULED"
+    ARRIVED = "ARRIVED"
+    READY = "READY"
+    STARTED = "STARTED"
+    COMPLETED = "COMPLETED"
+    DISCONTINUED = "DISCONTINUED"
+    CANCELED = "CANCELED"
+
+
+class StepMove(StrEnum):
+    """What can happen to a Scheduled Procedure Step."""
+
+    ARRIVE = "arrive"
+    PREPARE = "prepare"
+    START = "start"
+    COMPLETE = "complete"
+    DISCONTINUE = "discontinue"
+    CANCEL = "cancel"
+    REVERT = "revert"
+
+
+_S, _M = StepStatus, StepMove
+STEP_MOVES: dict[tuple[StepStatus, StepMove], StepStatus] = {
+    (_S.SCHEDULED, _M.ARRIVE): _S.ARRIVED,
+    (_S.SCHEDULED, _M.START): _S.STARTED,
+    (_S.SCHEDULED, _M.CANCEL): _S.CANCELED,
+    (_S.ARRIVED, _M.PREPARE): _S.READY,
+    (_S.ARRIVED, _M.START): _S.STARTED,
+    (_S.ARRIVED, _M.CANCEL): _S.CANCELED,
+    (_S.ARRIVED, _M.REVERT): _S.SCHEDULED,
+    (_S.READY, _M.START): _S.STARTED,
+    (_S.READY, _M.CANCEL): _S.CANCELED,
+    (_S.READY, _M.REVERT): _S.ARRIVED,
+    (_S.STARTED, _M.START): _S.STARTED,  # a second performed step of the same scheduled one
+    (_S.STARTED, _M.COMPLETE): _S.COMPLETED,
+    (_S.STARTED, _M.DISCONTINUE): _S.DISCONTINUED,
+    (_S.STARTED, _M.REVERT): _S.SCHEDULED,  # wrong worklist entry selected
+    (_S.COMPLETED, _M.START): _S.COMPLETED,  # append case
+    (_S.COMPLETED, _M.COMPLETE): _S.COMPLETED,
+}
+OPEN_STEPS = (_S.SCHEDULED, _S.ARRIVED, _S.READY)
+FINAL_STEPS = (_S.COMPLETED, _S.DISCONTINUED, _S.CANCELED)
+
+
+def step_after(status: str, move: StepMove) -> StepStatus:
+    """The status after `move`. Raises IllegalTransition."""
+    try:
+        return STEP_MOVES[StepStatus(status), move]
+    except KeyError:
+        raise IllegalTransition("The procedure step", status, move) from None
+
+
+class AppointmentState(StrEnum):
+    """FHIR Appointment.status, as far as it is used here."""
+
+    BOOKED = "booked"
+    ARRIVED = "arrived"
+    CHECKED_IN = "checked-in"
+    FULFILLED = "fulfilled"
+    CANCELLED = "cancelled"
+    NOSHOW = "noshow"
+
+
+class AppointmentMove(StrEnum):
+    """What can happen to an appointment."""
+
+    RESCHEDULE = "reschedule"
+    ARRIVE = "arrive"
+    CHECK_IN = "check in"
+    FULFIL = "fulfil"
+    CANCEL = "cancel"
+    MISS = "mark as no-show"
+    REINSTATE = "reinstate"
+
+
+_A, _B = AppointmentState, AppointmentMove
+APPOINTMENT_MOVES: dict[tuple[AppointmentState, AppointmentMove], AppointmentState] = {
+    (_A.BOOKED, _B.RESCHEDULE): _A.BOOKED,
+    (_A.BOOKED, _B.ARRIVE): _A.ARRIVED,
+    (_A.BOOKED, _B.FULFIL): _A.FULFILLED,
+    (_A.BOOKED, _B.CANCEL): _A.CANCELLED,
+    (_A.BOOKED, _B.MISS): _A.NOSHOW,
+    (_A.ARRIVED, _B.CHECK_IN): _A.CHECKED_IN,
+    (_A.ARRIVED, _B.FULFIL): _A.FULFILLED,
+    (_A.ARRIVED, _B.CANCEL): _A.CANCELLED,
+    (_A.ARRIVED, _B.REINSTATE): _A.BOOKED,
+    (_A.CHECKED_IN, _B.FULFIL): _A.FULFILLED,
+    (_A.CHECKED_IN, _B.CANCEL): _A.CANCELLED,
+    (_A.CHECKED_IN, _B.REINSTATE): _A.ARRIVED,
+    (_A.NOSHOW, _B.REINSTATE): _A.BOOKED,  # no-shows must be reversible: they come late
+    (_A.FULFILLED, _B.FULFIL): _A.FULFILLED,
+}
+
+
+def appointment_after(state: str, move: AppointmentMove) -> AppointmentState:
+    """The state after `move`. Raises IllegalTransition."""
+    try:
+        return APPOINTMENT_MOVES[AppointmentState(state), move]
+    except KeyError:
+        raise IllegalTransition("The appointment", state, move) from None
+
+
+def wall_to_utc(day: date, clock: time, zone_name: str, *, second: bool = False) -> datetime:
+    """Wall time of a site as an instant. An hour that the clock skips is refused with the next one that exists; of an
+    hour that happens twice the first is meant, unless `second`."""
+    zone = ZoneInfo(zone_name)
+    local = datetime.combine(day, clock, zone).replace(fold=int(second))
+    instant = local.astimezone(UTC)
+    if instant.astimezone(zone).replace(tzinfo=None) != local.replace(tzinfo=None):
+        later = instant.astimezone(zone)
+        raise Invalid(
+            "That time does not exist on that day: the clock is put forward.",
+            fields=[FieldError("starts_at", f"the next time that exists is {later:%H:%M}")],
+        )
+    return instant
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A free slot on a resource."""
+
+    modality_resource_pk: int
+    starts_at: datetime
+    ends_at: datetime
+
+
+def free_slots(
+    modality_resource_pk: int,
+    day: date,
+    opens: time,
+    closes: time,
+    zone_name: str,
+    taken: Sequence[tuple[datetime, datetime]],
+    minutes: int,
+    not_before: datetime,
+    *,
+    grid_minutes: int = 5,
+) -> list[Slot]:
+    """Free slots of that length within the day's opening hours, on a grid, in the order of time."""
+    begin = wall_to_utc(day, opens, zone_name)
+    end = wall_to_utc(day, closes, zone_name)
+    length, grid = timedelta(minutes=minutes), timedelta(minutes=grid_minutes)
+    busy = sorted(taken)
+    found: list[Slot] = []
+    at = begin
+    if not_before > at:
+        steps = -(-(not_before - begin) // grid)
+        at = begin + steps * grid
+    while at + length <= end:
+        clash = next((stop for start, stop in busy if start < at + length and stop > at), None)
+        if clash is None:
+            found.append(Slot(modality_resource_pk, at, at + length))
+            at += max(length, grid)
+        else:
+            at = begin + -(-(clash - begin) // grid) * grid
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Demographics:
+    """Who a study or an order says it is about."""
+
+    patient_name: str | None
+    patient_birth_date: date | None
+    patient_sex: str | None
+    identifiers: frozenset[tuple[str, str]]  # (issuer, id)
+
+
+def disagreements(order: Demographics, study: Demographics) -> list[dict[str, str]]:
+    """Field by field, what speaks against the study being this patient's; empty: they agree.
+
+    The identifier must be one of the patient's, with its issuer; name, birth date and sex must not contradict it.
+    """
+    found: list[dict[str, str]] = []
+    if not study.identifiers & order.identifiers:
+        found.append(_difference("patient_id", _ids(order.identifiers), _ids(study.identifiers)))
+    if (
+        order.patient_birth_date
+        and study.patient_birth_date
+        and order.patient_birth_date != study.patient_birth_date
+    ):
+        found.append(
+            _difference(
+                "patient_birth_date",
+                order.patient_birth_date.isoformat(),
+                study.patient_birth_date.isoformat(),
+            )
+        )
+    sexes = {order.patient_sex, study.patient_sex}
+    if sexes == {"M", "F"}:
+        found.append(_difference("patient_sex", order.patient_sex or "", study.patient_sex or ""))
+    if order.patient_name and study.patient_name and not names_agree(order.patient_name, study.patient_name):
+        found.append(_difference("patient_name", order.patient_name, study.patient_name))
+    return found
+
+
+def names_agree(one: str, other: str) -> bool:
+    """Whether two names may be one person's: any group's words overlap, spelling apart."""
+    left, right = set(name_words(one).split()), set(name_words(other).split())
+    if not left or not right or left & right:
+        return True
+    return max(fuzz.ratio(a, b) for a in left for b in right) >= 80
+
+
+def _difference(field: str, order: str, study: str) -> dict[str, str]:
+    return {"field": field, "order": order, "study": study}
+
+
+def _ids(identifiers: Iterable[tuple[str, str]]) -> str:
+    return ", ".join(
+        f"{identifier} ({issuer})" if issuer else identifier for issuer, identifier in sorted(identifiers)
+    )
+
+
+MPPS_REQUIRED = {
+    # tag → (keyword, type 1: must hold a value). PS3.4 table F.7.2-1, N-CREATE.
+    "00400270": "ScheduledStepAttributesSequence",
+    "00400253": "PerformedProcedureStepID",
+    "00400241": "PerformedStationAETitle",
+    "00400244": "PerformedProcedureStepStartDate",
+    "00400245": "PerformedProcedureStepStartTime",
+    "00400252": "PerformedProcedureStepStatus",
+    "00080060": "Modality",
+}
+# Attributes that an N-SET may not change (PS3.4 table F.7.2-1).
+MPPS_FIXED = frozenset(
+    {"00400270", "00100010", "00100020", "00400253", "00400241", "00400244", "00400245", "00080060"}
+)

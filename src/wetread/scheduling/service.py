@@ -1,0 +1,571 @@
+"""Use cases of the scheduling room: the only writer of resources, appointments, steps and study links."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from sqlalchemy import and_, func, select
+from sqlalchemy.exc import IntegrityError
+
+from wetread.archive.model import Study
+from wetread.kit.errors import Conflict, FieldError, Invalid, NotFound
+from wetread.orders.model import ImagingServiceRequest, Procedure, RequestedProcedure
+from wetread.orders.rules import Move
+from wetread.orders.service import move_requested_procedure
+from wetread.patients.service import PatientBar, patient_bars
+from wetread.scheduling import rules
+from wetread.scheduling.events import AppointmentChanged, StepChanged
+from wetread.scheduling.linking import (
+    Unmatched,
+    match_study,
+    order_arrived,
+    reconcile,
+    study_arrived,
+    undo_reconciliation,
+    unmatched,
+)
+from wetread.scheduling.model import (
+    Appointment,
+    ModalityResource,
+    PerformedProcedureStep,
+    ScheduledProcedureStep,
+    StudyLink,
+)
+from wetread.scheduling.performed import PerformedStepRefused, create_performed_step, update_performed_step
+from wetread.scheduling.rules import AppointmentMove, Slot, StepMove
+from wetread.scheduling.steps import move_appointment, move_step
+from wetread.scheduling.worklist import worklist_items
+from wetread.security.model import Site
+from wetread.security.service import AuditEventID, Permission, Work
+
+__all__ = [
+    "Booking", "PerformedStepRefused", "ResourceInput", "Slot", "Unmatched", "act_on_step", "add_resource",
+    "appointment_of_canceled_order", "book", "cancel_appointment", "create_performed_step", "day_board", "first_slots",
+    "mark_no_show", "match_study", "order_arrived", "reconcile", "reinstate", "reschedule", "resources", "schedule",
+    "study_arrived", "tracking_board", "undo_reconciliation", "unmatched", "update_performed_step", "walk_in",
+    "worklist_items",
+]  # fmt: skip
+
+SLOT_DAYS_MAX = 60
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceInput:
+    """A scanner that can be booked."""
+
+    site_pk: int
+    name: str
+    station_name: str
+    station_ae_title: str
+    modality: str
+    opens: time = time(7)
+    closes: time = time(20)
+    weekdays: tuple[int, ...] = (0, 1, 2, 3, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A resource as screens show it."""
+
+    modality_resource_pk: int
+    site_pk: int
+    site_code: str
+    time_zone: str
+    name: str
+    station_ae_title: str
+    modality: str
+    opens: time
+    closes: time
+    weekdays: list[int]
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """A step with its appointment, order and patient: a line of the day board, the technologist's day, the tracking."""
+
+    scheduled_procedure_step_pk: int
+    scheduled_procedure_step_id: str
+    scheduled_procedure_step_status: str
+    status_changed_at: datetime
+    appointment_pk: int | None
+    appointment_state: str | None
+    modality_resource_pk: int
+    resource_name: str
+    site_code: str
+    time_zone: str
+    starts_at: datetime
+    ends_at: datetime
+    requested_procedure_pk: int
+    imaging_service_request_pk: int
+    accession_number: str
+    requested_procedure_description: str
+    requested_procedure_priority: str
+    requested_procedure_state: str
+    reason_for_the_requested_procedure: str | None
+    laterality: str | None
+    modality: str
+    patient: PatientBar
+    number_of_images: int
+    overbooked: bool
+
+
+def resources(work: Work, *, site_pk: int | None = None, modality: str | None = None) -> list[Resource]:
+    """Bookable scanners."""
+    work.require(Permission.SCHEDULE_READ, Permission.CONFIG_READ)
+    query = select(ModalityResource, Site).join(Site, Site.site_pk == ModalityResource.site_pk)
+    if site_pk is not None:
+        query = query.where(ModalityResource.site_pk == site_pk)
+    if modality:
+        query = query.where(ModalityResource.modality == modality)
+    if work.actor.site_pks is not None:
+        query = query.where(ModalityResource.site_pk.in_(work.actor.site_pks))
+    rows = work.session.execute(query.order_by(Site.code, ModalityResource.name)).all()
+    return [
+        Resource(
+            one.modality_resource_pk, one.site_pk, site.code, site.time_zone, one.name, one.station_ae_title,
+            one.modality, one.opens, one.closes, list(one.weekdays), one.active,
+        )
+        for one, site in rows
+    ]  # fmt: skip
+
+
+def add_resource(work: Work, given: ResourceInput) -> ModalityResource:
+    """A new scanner. Raises Invalid, Conflict for an AE title that is taken."""
+    work.require(Permission.CONFIG_WRITE)
+    site = work.session.get(Site, given.site_pk)
+    if site is None or site.time_zone not in available_timezones():
+        raise Invalid("The site is not known.", fields=[FieldError("site_pk", "not known")])
+    if given.closes <= given.opens:
+        raise Invalid("The opening hours are empty.", fields=[FieldError("closes", "after opening")])
+    if work.session.scalar(
+        select(ModalityResource.modality_resource_pk).where(
+            ModalityResource.station_ae_title == given.station_ae_title
+        )
+    ):
+        raise Conflict("This AE title is taken.", fields=[FieldError("station_ae_title", "taken")])
+    resource = ModalityResource(
+        site_pk=given.site_pk,
+        name=given.name,
+        station_name=given.station_name,
+        station_ae_title=given.station_ae_title,
+        modality=given.modality,
+        opens=given.opens,
+        closes=given.closes,
+        weekdays=list(given.weekdays),
+    )
+    work.session.add(resource)
+    work.session.flush()
+    work.audit(AuditEventID.APPLICATION_ACTIVITY, "C", object_type="modality_resource",
+               object_id=resource.modality_resource_pk)  # fmt: skip
+    return resource
+
+
+def first_slots(
+    work: Work,
+    requested_procedure_pk: int,
+    *,
+    not_before: datetime | None = None,
+    site_pk: int | None = None,
+    count: int = 6,
+) -> list[Slot]:
+    """The first free slots for a procedure over all fitting resources, by time. Raises NotFound."""
+    work.require(Permission.SCHEDULE_READ)
+    _, request, procedure = _requested(work, requested_procedure_pk)
+    work.audit(AuditEventID.QUERY, "E", object_type="slots", object_id=requested_procedure_pk)
+    start = max(not_before or work.now(), work.now())
+    fitting = [
+        one
+        for one in resources(work, site_pk=site_pk or request.site_pk, modality=procedure.modality)
+        if one.active
+    ]
+    found: list[Slot] = []
+    for offset in range(SLOT_DAYS_MAX):
+        for resource in fitting:
+            day = (start.astimezone(ZoneInfo(resource.time_zone)) + timedelta(days=offset)).date()
+            if day.weekday() not in resource.weekdays:
+                continue
+            taken = _taken(work, resource, day)
+            found.extend(
+                rules.free_slots(
+                    resource.modality_resource_pk, day, resource.opens, resource.closes, resource.time_zone, taken,
+                    procedure.duration_minutes, start,
+                )[:count]
+            )  # fmt: skip
+        if len(found) >= count:
+            break
+    return sorted(found, key=lambda slot: (slot.starts_at, slot.modality_resource_pk))[:count]
+
+
+def _taken(work: Work, resource: Resource, day: date) -> list[tuple[datetime, datetime]]:
+    begin = rules.wall_to_utc(day, time(0), resource.time_zone)
+    rows = work.session.execute(
+        select(Appointment.starts_at, Appointment.ends_at).where(
+            Appointment.modality_resource_pk == resource.modality_resource_pk,
+            Appointment.state.not_in(("cancelled", "noshow")),
+            Appointment.ends_at > begin,
+            Appointment.starts_at < begin + timedelta(hours=26),
+        )
+    ).all()
+    return [(start, end) for start, end in rows]
+
+
+def schedule(
+    work: Work,
+    requested_procedure_pk: int,
+    modality_resource_pk: int,
+    starts_at: datetime,
+    *,
+    minutes: int | None = None,
+    overbook_reason: str | None = None,
+) -> ScheduledProcedureStep:
+    """Books a slot and makes the step that the modality will find. PostgreSQL refuses a double booking: Conflict."""
+    work.require(Permission.SCHEDULE_WRITE)
+    if starts_at.tzinfo is None:
+        raise Invalid("The time needs its zone.", fields=[FieldError("starts_at", "with offset")])
+    requested, request, procedure = _requested(work, requested_procedure_pk, lock=True)
+    resource = work.session.get(ModalityResource, modality_resource_pk)
+    if resource is None or not resource.active:
+        raise NotFound("There is no such resource.")
+    if resource.modality != procedure.modality:
+        raise Invalid(
+            f"{resource.name} is a {resource.modality}; the procedure needs {procedure.modality}.",
+            fields=[FieldError("modality_resource_pk", "wrong modality")],
+        )
+    if work.session.scalar(
+        select(func.count()).where(
+            ScheduledProcedureStep.requested_procedure_pk == requested_procedure_pk,
+            ScheduledProcedureStep.scheduled_procedure_step_status.in_((*rules.OPEN_STEPS, "STARTED")),
+        )
+    ):
+        raise Conflict("This procedure is scheduled already. Reschedule it instead.")
+    move_requested_procedure(work, requested_procedure_pk, Move.SCHEDULE)
+    appointment = Appointment(
+        modality_resource_pk=modality_resource_pk,
+        requested_procedure_pk=requested_procedure_pk,
+        starts_at=starts_at,
+        ends_at=starts_at + timedelta(minutes=minutes or procedure.duration_minutes),
+        state="booked",
+        overbook_reason=overbook_reason,
+        booked_at=work.now(),
+        booked_by=work.actor.username[:64],
+    )
+    _book(work, appointment)
+    number = work.session.scalar(
+        select(func.count()).where(ScheduledProcedureStep.requested_procedure_pk == requested_procedure_pk)
+    )
+    step = ScheduledProcedureStep(
+        requested_procedure_pk=requested_procedure_pk,
+        appointment_pk=appointment.appointment_pk,
+        modality_resource_pk=modality_resource_pk,
+        scheduled_procedure_step_id=f"S{requested_procedure_pk}-{(number or 0) + 1}",
+        scheduled_procedure_step_status="SCHEDULED",
+        modality=resource.modality,
+        scheduled_station_ae_title=resource.station_ae_title,
+        scheduled_station_name=resource.station_name,
+        scheduled_procedure_step_description=requested.requested_procedure_description,
+        scheduled_procedure_step_location=resource.name[:16],
+        starts_at=starts_at,
+        status_changed_at=work.now(),
+    )
+    work.session.add(step)
+    work.session.flush()
+    work.publish(AppointmentChanged(appointment.appointment_pk, appointment.state))
+    work.publish(StepChanged(step.scheduled_procedure_step_pk, requested_procedure_pk, "SCHEDULED"))
+    _audit(work, request.patient_pk, "C", step.scheduled_procedure_step_pk)
+    return step
+
+
+def _book(work: Work, appointment: Appointment) -> None:
+    try:
+        with work.session.begin_nested():
+            work.session.add(appointment)
+            work.session.flush()
+    except IntegrityError as error:
+        if "appointment_no_double_booking" in str(error.orig):
+            raise Conflict(
+                "Another appointment takes this time on this scanner.",
+                fields=[FieldError("starts_at", "taken; choose another slot, or overbook with a reason")],
+            ) from None
+        raise
+
+
+def walk_in(work: Work, requested_procedure_pk: int, modality_resource_pk: int) -> ScheduledProcedureStep:
+    """Emergency or walk-in: scheduled now, arrived at once; it may stand beside another appointment."""
+    now = work.now().replace(second=0, microsecond=0)
+    step = schedule(work, requested_procedure_pk, modality_resource_pk, now, overbook_reason="walk-in")
+    move_step(work, step, StepMove.ARRIVE)
+    move_appointment(work, step.appointment_pk, AppointmentMove.ARRIVE)
+    return step
+
+
+def reschedule(
+    work: Work,
+    appointment_pk: int,
+    modality_resource_pk: int,
+    starts_at: datetime,
+    overbook_reason: str | None = None,
+) -> Appointment:
+    """Moves an appointment to another time or scanner of the same modality. Raises Conflict, IllegalTransition."""
+    work.require(Permission.SCHEDULE_WRITE)
+    appointment, step, patient_pk = _appointment(work, appointment_pk)
+    resource = work.session.get(ModalityResource, modality_resource_pk)
+    if resource is None or resource.modality != step.modality:
+        raise Invalid(
+            "That scanner does not fit.", fields=[FieldError("modality_resource_pk", "wrong modality")]
+        )
+    move_appointment(work, appointment_pk, AppointmentMove.RESCHEDULE)
+    length = appointment.ends_at - appointment.starts_at
+    try:
+        with work.session.begin_nested():
+            appointment.modality_resource_pk = modality_resource_pk
+            appointment.starts_at, appointment.ends_at = starts_at, starts_at + length
+            appointment.overbook_reason = overbook_reason
+            work.session.flush()
+    except IntegrityError:
+        raise Conflict(
+            "Another appointment takes this time on this scanner.",
+            fields=[FieldError("starts_at", "taken; choose another slot, or overbook with a reason")],
+        ) from None
+    step.modality_resource_pk = modality_resource_pk
+    step.scheduled_station_ae_title, step.scheduled_station_name = (
+        resource.station_ae_title,
+        resource.station_name,
+    )
+    step.scheduled_procedure_step_location, step.starts_at = resource.name[:16], starts_at
+    work.session.flush()
+    work.publish(AppointmentChanged(appointment_pk, appointment.state))
+    work.publish(StepChanged(step.scheduled_procedure_step_pk, step.requested_procedure_pk, "SCHEDULED"))
+    _audit(work, patient_pk, "U", step.scheduled_procedure_step_pk)
+    return appointment
+
+
+def cancel_appointment(work: Work, appointment_pk: int, reason: str) -> None:
+    """Frees the slot; the order goes back to be scheduled. Raises IllegalTransition once the step has started."""
+    _leave(work, appointment_pk, AppointmentMove.CANCEL, reason)
+
+
+def mark_no_show(work: Work, appointment_pk: int) -> None:
+    """The patient did not come; the order goes back to be scheduled, and this can be taken back."""
+    _leave(work, appointment_pk, AppointmentMove.MISS, "no-show")
+
+
+def _leave(work: Work, appointment_pk: int, move: AppointmentMove, reason: str) -> None:
+    work.require(Permission.SCHEDULE_WRITE)
+    if not reason.strip():
+        raise Invalid("A reason is needed.", fields=[FieldError("reason", "required")])
+    _, step, patient_pk = _appointment(work, appointment_pk)
+    move_appointment(work, appointment_pk, move, reason)
+    move_step(work, step, StepMove.CANCEL, reason)
+    move_requested_procedure(work, step.requested_procedure_pk, Move.UNSCHEDULE, reason)
+    _audit(work, patient_pk, "U", step.scheduled_procedure_step_pk)
+
+
+def reinstate(work: Work, appointment_pk: int) -> ScheduledProcedureStep:
+    """A no-show comes after all: the slot is taken again where it is free. Raises Conflict, IllegalTransition."""
+    work.require(Permission.SCHEDULE_WRITE)
+    appointment, old, _ = _appointment(work, appointment_pk)
+    rules.appointment_after(appointment.state, AppointmentMove.REINSTATE)
+    if appointment.state != "noshow":
+        raise Conflict("Only a no-show is reinstated.")
+    return schedule(
+        work, old.requested_procedure_pk, appointment.modality_resource_pk, appointment.starts_at,
+        overbook_reason=appointment.overbook_reason,
+    )  # fmt: skip
+
+
+def act_on_step(
+    work: Work, scheduled_procedure_step_pk: int, move: StepMove, reason: str | None = None
+) -> None:
+    """The technologist's or front desk's button: arrive, prepare, start, complete, discontinue. Raises
+    IllegalTransition, Invalid without a reason where one is needed."""
+    work.require(Permission.STEP_PERFORM, Permission.SCHEDULE_WRITE)
+    if move is not StepMove.ARRIVE:
+        work.require(Permission.STEP_PERFORM)
+    if move in (StepMove.DISCONTINUE, StepMove.REVERT) and not (reason or "").strip():
+        raise Invalid("A reason is needed.", fields=[FieldError("reason", "required")])
+    step = work.session.get(ScheduledProcedureStep, scheduled_procedure_step_pk, with_for_update=True)
+    if step is None:
+        raise NotFound("There is no such step.")
+    move_step(work, step, move, reason)
+    follow = {StepMove.ARRIVE: AppointmentMove.ARRIVE, StepMove.PREPARE: AppointmentMove.CHECK_IN}.get(move)
+    if follow is not None:
+        move_appointment(work, step.appointment_pk, follow)
+    _, request, _ = _requested(work, step.requested_procedure_pk)
+    _audit(work, request.patient_pk, "U", scheduled_procedure_step_pk)
+
+
+def appointment_of_canceled_order(work: Work, event: dict[str, Any]) -> None:
+    """On `order.changed` to CANCELED: its steps leave the worklist and its slot is free."""
+    work.audit(AuditEventID.PROCEDURE_RECORD, "U", object_type="steps of order")
+    if event["keys"].get("state") != "CANCELED":
+        return
+    steps = work.session.scalars(
+        select(ScheduledProcedureStep).where(
+            ScheduledProcedureStep.requested_procedure_pk == int(event["keys"]["requested_procedure_pk"]),
+            ScheduledProcedureStep.scheduled_procedure_step_status.in_(rules.OPEN_STEPS),
+        )
+    ).all()
+    for step in steps:
+        move_step(work, step, StepMove.CANCEL, "the order was cancelled")
+        move_appointment(work, step.appointment_pk, AppointmentMove.CANCEL, "the order was cancelled")
+
+
+def book(work: Work, scheduled_procedure_step_pk: int) -> Booking:
+    """One step with all around it. Raises NotFound."""
+    work.require(Permission.SCHEDULE_READ)
+    found = _bookings(work, ScheduledProcedureStep.scheduled_procedure_step_pk == scheduled_procedure_step_pk)
+    work.audit(AuditEventID.PROCEDURE_RECORD, "R", object_type="scheduled_procedure_step",
+               object_id=scheduled_procedure_step_pk)  # fmt: skip
+    if not found:
+        raise NotFound("There is no such step.")
+    return found[0]
+
+
+def day_board(
+    work: Work, day: date, *, site_pk: int | None = None, modality_resource_pk: int | None = None
+) -> list[Booking]:
+    """All bookings of a day in wall time of each site."""
+    work.require(Permission.SCHEDULE_READ)
+    local = func.timezone(Site.time_zone, ScheduledProcedureStep.starts_at)
+    where = [func.date(local) == day]
+    if site_pk is not None:
+        where.append(Site.site_pk == site_pk)
+    if modality_resource_pk is not None:
+        where.append(ScheduledProcedureStep.modality_resource_pk == modality_resource_pk)
+    found = _bookings(work, and_(*where))
+    work.audit(AuditEventID.QUERY, "E", object_type="day board", detail={"day": day.isoformat()})
+    return found
+
+
+def tracking_board(work: Work, *, site_pk: int | None = None) -> list[Booking]:
+    """What is open or was finished within twelve hours, everywhere."""
+    work.require(Permission.SCHEDULE_READ)
+    now = work.now()
+    where: list[Any] = [
+        ScheduledProcedureStep.scheduled_procedure_step_status.in_((*rules.OPEN_STEPS, "STARTED"))
+        & ScheduledProcedureStep.starts_at.between(now - timedelta(hours=24), now + timedelta(hours=16))
+        | (ScheduledProcedureStep.status_changed_at > now - timedelta(hours=12))
+    ]
+    if site_pk is not None:
+        where.append(Site.site_pk == site_pk)
+    found = _bookings(work, and_(*where))
+    work.audit(AuditEventID.QUERY, "E", object_type="tracking board")
+    return found
+
+
+def _bookings(work: Work, where: Any) -> list[Booking]:
+    images = (
+        select(func.coalesce(func.sum(Study.number_of_study_related_instances), 0))
+        .join(StudyLink, StudyLink.study_pk == Study.study_pk)
+        .where(StudyLink.requested_procedure_pk == ScheduledProcedureStep.requested_procedure_pk)
+        .correlate(ScheduledProcedureStep)
+        .scalar_subquery()
+    )
+    query = (
+        select(ScheduledProcedureStep, Appointment, ModalityResource, Site, RequestedProcedure, ImagingServiceRequest,
+               Procedure, images)
+        .join(ModalityResource, ModalityResource.modality_resource_pk == ScheduledProcedureStep.modality_resource_pk)
+        .join(Site, Site.site_pk == ModalityResource.site_pk)
+        .join(RequestedProcedure,
+              RequestedProcedure.requested_procedure_pk == ScheduledProcedureStep.requested_procedure_pk)
+        .join(ImagingServiceRequest,
+              ImagingServiceRequest.imaging_service_request_pk == RequestedProcedure.imaging_service_request_pk)
+        .join(Procedure, Procedure.procedure_pk == RequestedProcedure.procedure_pk)
+        .outerjoin(Appointment, Appointment.appointment_pk == ScheduledProcedureStep.appointment_pk)
+        .where(where)
+        .order_by(ScheduledProcedureStep.starts_at)
+        .limit(1000)
+    )  # fmt: skip
+    if work.actor.site_pks is not None:
+        query = query.where(Site.site_pk.in_(work.actor.site_pks))
+    rows = work.session.execute(query).all()
+    bars = patient_bars(work, {row[5].patient_pk for row in rows})
+    return [
+        Booking(
+            step.scheduled_procedure_step_pk,
+            step.scheduled_procedure_step_id,
+            step.scheduled_procedure_step_status,
+            step.status_changed_at,
+            step.appointment_pk,
+            appointment.state if appointment else None,
+            resource.modality_resource_pk,
+            resource.name,
+            site.code,
+            site.time_zone,
+            step.starts_at,
+            appointment.ends_at
+            if appointment
+            else step.starts_at + timedelta(minutes=procedure.duration_minutes),
+            requested.requested_procedure_pk,
+            request.imaging_service_request_pk,
+            request.accession_number,
+            requested.requested_procedure_description,
+            requested.requested_procedure_priority,
+            requested.state,
+            requested.reason_for_the_requested_procedure,
+            requested.laterality,
+            step.modality,
+            bars[request.patient_pk],
+            int(count),
+            bool(appointment and appointment.overbook_reason),
+        )
+        for step, appointment, resource, site, requested, request, procedure, count in rows
+    ]
+
+
+def _requested(
+    work: Work, requested_procedure_pk: int, *, lock: bool = False
+) -> tuple[RequestedProcedure, ImagingServiceRequest, Procedure]:
+    requested = work.session.get(
+        RequestedProcedure,
+        requested_procedure_pk,
+        with_for_update={"of": RequestedProcedure} if lock else None,
+    )
+    if requested is None:
+        raise NotFound("There is no such requested procedure.")
+    request = work.session.get_one(ImagingServiceRequest, requested.imaging_service_request_pk)
+    if work.actor.site_pks is not None and request.site_pk not in work.actor.site_pks:
+        raise NotFound("There is no such requested procedure.")
+    return requested, request, work.session.get_one(Procedure, requested.procedure_pk)
+
+
+def _appointment(work: Work, appointment_pk: int) -> tuple[Appointment, ScheduledProcedureStep, int]:
+    appointment = work.session.get(Appointment, appointment_pk, with_for_update=True)
+    step = work.session.scalar(
+        select(ScheduledProcedureStep)
+        .where(ScheduledProcedureStep.appointment_pk == appointment_pk)
+        .order_by(ScheduledProcedureStep.scheduled_procedure_step_pk.desc())
+        .limit(1)
+    )
+    if appointment is None or step is None:
+        raise NotFound("There is no such appointment.")
+    _, request, _ = _requested(work, step.requested_procedure_pk)
+    return appointment, step, request.patient_pk
+
+
+def _audit(work: Work, patient_pk: int, action: str, step_pk: int) -> None:
+    work.audit(
+        AuditEventID.PROCEDURE_RECORD,
+        action,
+        patient_pk=patient_pk,
+        object_type="scheduled_procedure_step",
+        object_id=step_pk,
+    )
+
+
+def unscheduled_performed_steps(work: Work) -> list[PerformedProcedureStep]:
+    """Work that modalities reported and that hangs on no scheduled step, newest first."""
+    work.require(Permission.RECONCILE)
+    work.audit(AuditEventID.QUERY, "E", object_type="unscheduled performed steps")
+    return list(
+        work.session.scalars(
+            select(PerformedProcedureStep)
+            .where(PerformedProcedureStep.unscheduled_reason.is_not(None))
+            .order_by(PerformedProcedureStep.performed_procedure_step_pk.desc())
+            .limit(200)
+        )
+    )

@@ -1,0 +1,74 @@
+"""Moving Scheduled Procedure Steps, and what moves with them: the Requested Procedure and the appointment."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from sqlalchemy import select
+
+from wetread.kit.errors import IllegalTransition
+from wetread.orders.rules import Move
+from wetread.orders.service import move_requested_procedure
+from wetread.scheduling import rules
+from wetread.scheduling.events import AppointmentChanged, StepChanged
+from wetread.scheduling.model import Appointment, ScheduledProcedureStep
+from wetread.scheduling.rules import AppointmentMove, StepMove, StepStatus
+from wetread.security.service import Work
+
+
+def move_step(work: Work, step: ScheduledProcedureStep, move: StepMove, reason: str | None = None) -> None:
+    """Moves one step by its table and lets order and appointment follow. Raises IllegalTransition."""
+    before = step.scheduled_procedure_step_status
+    after = rules.step_after(before, move)
+    if after == before:
+        return
+    step.scheduled_procedure_step_status = after
+    step.status_changed_at = work.now()
+    if reason:
+        step.discontinuation_reason = reason[:200]
+    work.session.flush()
+    work.publish(StepChanged(step.scheduled_procedure_step_pk, step.requested_procedure_pk, after))
+    _move_order(work, step, move, reason)
+    if move is StepMove.START:
+        move_appointment(work, step.appointment_pk, AppointmentMove.FULFIL)
+
+
+def _move_order(work: Work, step: ScheduledProcedureStep, move: StepMove, reason: str | None) -> None:
+    statuses = set(
+        work.session.scalars(
+            select(ScheduledProcedureStep.scheduled_procedure_step_status).where(
+                ScheduledProcedureStep.requested_procedure_pk == step.requested_procedure_pk
+            )
+        )
+    )
+    pk = step.requested_procedure_pk
+    if move is StepMove.START:
+        move_requested_procedure(work, pk, Move.START)
+    elif move is StepMove.REVERT and StepStatus.STARTED not in statuses:
+        with suppress(IllegalTransition):  # arrived → scheduled does not touch the order
+            move_requested_procedure(work, pk, Move.REVERT, reason)
+    elif move in (StepMove.COMPLETE, StepMove.DISCONTINUE) and statuses <= set(rules.FINAL_STEPS):
+        done = StepStatus.COMPLETED in statuses
+        move_requested_procedure(work, pk, Move.COMPLETE if done else Move.DISCONTINUE, reason)
+
+
+def move_appointment(
+    work: Work, appointment_pk: int | None, move: AppointmentMove, reason: str | None = None
+) -> Appointment | None:
+    """Moves an appointment by its table. Raises IllegalTransition."""
+    if appointment_pk is None:
+        return None
+    appointment = work.session.get(Appointment, appointment_pk, with_for_update=True)
+    if appointment is None:
+        return None
+    before = appointment.state
+    appointment.state = rules.appointment_after(before, move)
+    if appointment.state == before:
+        return appointment
+    if move is AppointmentMove.ARRIVE:
+        appointment.arrived_at = work.now()
+    if reason:
+        appointment.cancel_reason = reason[:200]
+    work.session.flush()
+    work.publish(AppointmentChanged(appointment.appointment_pk, appointment.state))
+    return appointment

@@ -1,0 +1,258 @@
+"""Modality Worklist (PS3.4 K.6): matching, and an answer with every key that was asked for."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from sqlalchemy import func, select
+
+from wetread.dicom.personname import PersonName
+from wetread.kit.errors import FieldError, Invalid
+from wetread.orders.model import ImagingServiceRequest, Procedure, RequestedProcedure
+from wetread.patients.model import Allergy, Patient, PatientIdentifier
+from wetread.patients.rules import name_words
+from wetread.scheduling.model import ScheduledProcedureStep
+from wetread.security.model import Practitioner, Site
+from wetread.security.service import AuditEventID, Permission, Work
+
+JsonDict = dict[str, Any]
+ITEMS_MAX = 1000
+_STEP_SEQUENCE = "00400100"
+_OFFERED = ("SCHEDULED", "ARRIVED", "READY")
+_PREGNANCY = {"not_pregnant": 1, "possibly_pregnant": 2, "pregnant": 3, "unknown": 4}  # (0010,21C0)
+_DATES = re.compile(r"(\d{8})?(-)?(\d{8})?")
+_TIMES = re.compile(r"([\d.:]{2,})?(-)?([\d.:]{2,})?")
+
+
+def worklist_items(work: Work, identifier: JsonDict) -> list[JsonDict]:
+    """Matches of a Modality Worklist identifier in the DICOM JSON Model, by start. Raises Invalid for a malformed key."""
+    work.require(Permission.SCHEDULE_READ)
+    step_keys: JsonDict = (identifier.get(_STEP_SEQUENCE, {}).get("Value") or [{}])[0] or {}
+    local_start = func.timezone(Site.time_zone, ScheduledProcedureStep.starts_at)
+    query = (
+        select(
+            ScheduledProcedureStep, RequestedProcedure, ImagingServiceRequest, Procedure, Patient, Site,
+            PatientIdentifier, Practitioner.person_name,
+        )
+        .join(RequestedProcedure,
+              RequestedProcedure.requested_procedure_pk == ScheduledProcedureStep.requested_procedure_pk)
+        .join(ImagingServiceRequest,
+              ImagingServiceRequest.imaging_service_request_pk == RequestedProcedure.imaging_service_request_pk)
+        .join(Procedure, Procedure.procedure_pk == RequestedProcedure.procedure_pk)
+        .join(Patient, Patient.patient_pk == ImagingServiceRequest.patient_pk)
+        .join(Site, Site.site_pk == ImagingServiceRequest.site_pk)
+        .outerjoin(PatientIdentifier,
+                   (PatientIdentifier.patient_pk == Patient.patient_pk) & PatientIdentifier.is_primary)
+        .outerjoin(Practitioner, Practitioner.practitioner_pk == ImagingServiceRequest.referring_practitioner_pk)
+        .order_by(ScheduledProcedureStep.starts_at, ScheduledProcedureStep.scheduled_procedure_step_pk)
+        .limit(ITEMS_MAX)
+    )  # fmt: skip
+    status = _value(step_keys, "00400020")
+    wanted = [status] if status and "*" not in status else list(_OFFERED)
+    query = query.where(ScheduledProcedureStep.scheduled_procedure_step_status.in_(wanted))
+    if (title := _value(step_keys, "00400001")) and not _wild(title):
+        query = query.where(ScheduledProcedureStep.scheduled_station_ae_title == title)
+    if (modality := _value(step_keys, "00080060")) and not _wild(modality):
+        query = query.where(ScheduledProcedureStep.modality == modality)
+    if day := _value(step_keys, "00400002"):
+        first, last = _range(_DATES, day, "ScheduledProcedureStepStartDate")
+        text = func.to_char(local_start, "YYYYMMDD")
+        query = query.where(*_between(text, first, last))
+    if clock := _value(step_keys, "00400003"):
+        first, last = _range(_TIMES, clock, "ScheduledProcedureStepStartTime")
+        text = func.to_char(local_start, "HH24MISS")
+        query = query.where(*_between(text, first and first.replace(":", "").split(".")[0].ljust(6, "0"),
+                                      last and last.replace(":", "").split(".")[0].ljust(6, "9")))  # fmt: skip
+    rows = work.session.execute(query).all()
+    allergies: dict[int, list[str]] = {}
+    for patient_pk, substance in work.session.execute(
+        select(Allergy.patient_pk, Allergy.substance).where(
+            Allergy.patient_pk.in_({row[4].patient_pk for row in rows})
+        )
+    ):
+        allergies.setdefault(patient_pk, []).append(substance)
+    work.audit(
+        AuditEventID.QUERY, "E", object_type="worklist", detail={"keys": ",".join(sorted(identifier))[:300]}
+    )
+    full = [_item(row, allergies.get(row[4].patient_pk, [])) for row in rows]
+    return [_answer(identifier, item) for item in full if _matches(identifier, item)]
+
+
+def _item(row: Any, allergies: list[str]) -> JsonDict:
+    step, requested, request, procedure, patient, site, identifier, referrer = row
+    local: datetime = step.starts_at.astimezone(ZoneInfo(site.time_zone))
+    code = [{"CodeValue": procedure.code_value, "CodingSchemeDesignator": procedure.coding_scheme_designator,
+             "CodeMeaning": procedure.code_meaning}]  # fmt: skip
+    return _model(
+        {
+            "SpecificCharacterSet": "ISO_IR 192",
+            "AccessionNumber": request.accession_number,
+            "ReferringPhysicianName": referrer or request.referring_physician_name,
+            "ReferencedStudySequence": [],
+            "ReferencedPatientSequence": [],
+            "PatientName": patient.patient_name,
+            "PatientID": identifier.patient_id if identifier else None,
+            "IssuerOfPatientID": identifier.issuer_of_patient_id if identifier else None,
+            "PatientBirthDate": patient.patient_birth_date.strftime("%Y%m%d")
+            if patient.patient_birth_date
+            else None,
+            "PatientSex": patient.patient_sex,
+            "PatientSize": patient.patient_size_m,
+            "PatientWeight": patient.patient_weight_kg,
+            "MedicalAlerts": patient.medical_alerts or patient.implants,
+            "Allergies": "\\".join(allergies)[:64] or None,
+            "PregnancyStatus": _PREGNANCY.get(patient.pregnancy_status or ""),
+            "SpecialNeeds": patient.special_needs,
+            "PatientState": None,
+            "ConfidentialityConstraintOnPatientDataDescription": patient.confidentiality,
+            "AdmissionID": request.admission_id,
+            "CurrentPatientLocation": None,
+            "StudyInstanceUID": requested.study_instance_uid,
+            "RequestingPhysician": referrer or request.referring_physician_name,
+            "RequestingService": request.requesting_service,
+            "RequestedProcedureDescription": requested.requested_procedure_description,
+            "RequestedProcedureCodeSequence": code,
+            "RequestedProcedureID": requested.requested_procedure_id,
+            "RequestedProcedurePriority": requested.requested_procedure_priority,
+            "PatientTransportArrangements": requested.patient_transport_arrangements,
+            "ReasonForTheRequestedProcedure": (requested.reason_for_the_requested_procedure or "")[:64]
+            or None,
+            "RequestedProcedureComments": requested.requested_procedure_comments,
+            "PlacerOrderNumberImagingServiceRequest": request.placer_order_number,
+            "FillerOrderNumberImagingServiceRequest": request.accession_number,
+            "ScheduledProcedureStepSequence": [
+                {
+                    "ScheduledStationAETitle": step.scheduled_station_ae_title,
+                    "ScheduledProcedureStepStartDate": local.strftime("%Y%m%d"),
+                    "ScheduledProcedureStepStartTime": local.strftime("%H%M%S"),
+                    "Modality": step.modality,
+                    "ScheduledPerformingPhysicianName": step.scheduled_performing_physician_name,
+                    "ScheduledProcedureStepDescription": step.scheduled_procedure_step_description,
+                    "ScheduledProtocolCodeSequence": code,
+                    "ScheduledProcedureStepID": step.scheduled_procedure_step_id,
+                    "ScheduledStationName": step.scheduled_station_name,
+                    "ScheduledProcedureStepLocation": step.scheduled_procedure_step_location,
+                    "PreMedication": procedure.pre_medication,
+                    "RequestedContrastAgent": procedure.requested_contrast_agent,
+                    "ScheduledProcedureStepStatus": step.scheduled_procedure_step_status,
+                }
+            ],
+        }
+    )
+
+
+def _model(attributes: JsonDict) -> JsonDict:
+    """Keywords to the JSON model; None is zero length."""
+    result: JsonDict = {}
+    for keyword, value in attributes.items():
+        tag = tag_for_keyword(keyword)
+        assert tag is not None, keyword
+        vr = dictionary_VR(tag).split(" or ")[0]
+        entry: JsonDict = {"vr": vr}
+        if vr == "SQ":
+            if value:
+                entry["Value"] = [_model(item) for item in value]
+        elif value is not None:
+            entry["Value"] = [PersonName.parse(value).as_json()] if vr == "PN" else _values(value)
+        result[f"{int(tag):08X}"] = entry
+    return result
+
+
+def _values(value: Any) -> list[Any]:
+    return value.split("\\") if isinstance(value, str) else [value]
+
+
+def _value(keys: JsonDict, tag: str) -> str:
+    values = keys.get(tag, {}).get("Value") or []
+    parts = [
+        str(PersonName.from_json(one)) if isinstance(one, dict) else str(one)
+        for one in values
+        if one is not None
+    ]
+    return "\\".join(parts).strip()
+
+
+def _wild(text: str) -> bool:
+    return "*" in text or "?" in text
+
+
+def _range(pattern: re.Pattern[str], text: str, keyword: str) -> tuple[str | None, str | None]:
+    match = pattern.fullmatch(text.replace(" ", ""))
+    if match is None or not (match[1] or match[3]):
+        raise Invalid(
+            f"{keyword} is not a value or range.", fields=[FieldError(keyword, "not a value or range")]
+        )
+    return match[1], match[3] if match[2] else match[1]
+
+
+def _between(column: Any, first: str | None, last: str | None) -> list[Any]:
+    return [*([column >= first] if first else []), *([column <= last] if last else [])]
+
+
+def _matches(keys: JsonDict, item: JsonDict) -> bool:
+    """Single value, list and wild card matching of the keys that SQL did not see; sequences by their one item."""
+    for tag, asked in keys.items():
+        if tag in ("00080005", "00400002", "00400003", "00400020"):
+            continue
+        if asked.get("vr") == "SQ":
+            inner = (asked.get("Value") or [{}])[0]
+            found = item.get(tag, {}).get("Value") or [{}]
+            if inner and tag in item and not any(_matches(inner, one) for one in found):
+                return False
+            continue
+        wanted = _value(asked and {tag: asked}, tag)
+        if not wanted or wanted == "*" or tag not in item:
+            continue
+        have = _value(item, tag)
+        if asked.get("vr") == "PN":
+            if not _name_matches(wanted, have):
+                return False
+        elif not any(_like(one, have) for one in wanted.split("\\")):
+            return False
+    return True
+
+
+def _like(pattern: str, text: str) -> bool:
+    if not _wild(pattern):
+        return any(pattern == one for one in text.split("\\"))
+    return fnmatch.fnmatchcase(text, pattern.replace("[", "[[]"))
+
+
+def _name_matches(pattern: str, have: str) -> bool:
+    folded = pattern.casefold().rstrip("^")
+    for group in have.casefold().split("="):
+        if _like(folded, group.rstrip("^")) or _like(
+            folded.rstrip("*") + "*" if _wild(folded) else folded, group
+        ):
+            return True
+    words = name_words(pattern.replace("*", " ").replace("?", " ")).split()
+    return (
+        _wild(pattern)
+        and bool(words)
+        and all(any(one.startswith(word) for one in name_words(have).split()) for word in words)
+    )
+
+
+def _answer(asked: JsonDict, item: JsonDict) -> JsonDict:
+    """Exactly the keys that were asked for; a sequence asked for without content comes whole."""
+    answer: JsonDict = {"00080005": item["00080005"]} if "00080005" in item else {}
+    for tag, key in asked.items():
+        if tag == "00080005":
+            continue
+        found = item.get(tag)
+        if found is None:
+            answer[tag] = {"vr": key.get("vr", "UN")}
+        elif found.get("vr") == "SQ" and found.get("Value"):
+            inner = (key.get("Value") or [{}])[0]
+            answer[tag] = {
+                "vr": "SQ",
+                "Value": [_answer(inner, one) if inner else one for one in found["Value"]],
+            }
+        else:
+            answer[tag] = found
+    return dict(sorted(answer.items()))
