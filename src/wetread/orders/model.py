@@ -152,6 +152,7 @@ class RequestedProcedure(Base):
     accession_number: Mapped[str] = column_property(
         select(ImagingServiceRequest.accession_number)
         .where(ImagingServiceRequest.imaging_service_request_pk == imaging_service_request_pk)
+        .correlate_except(ImagingServiceRequest)
         .scalar_subquery()
     )
 

@@ -20,3 +20,4 @@ def order_changed(work: Work, event: dict[str, Any]) -> None:
     """Late orders find their waiting images; cancelled ones leave the worklist."""
     service.appointment_of_canceled_order(work, event)
     service.order_arrived(work, event)
+    service.stat_order_arrived(work, event)

@@ -44,7 +44,7 @@ from wetread.security.service import AuditEventID, Permission, Work
 __all__ = [
     "Booking", "PerformedStepRefused", "ResourceInput", "Slot", "Unmatched", "act_on_step", "add_resource",
     "appointment_of_canceled_order", "book", "cancel_appointment", "create_performed_step", "day_board", "first_slots",
-    "mark_no_show", "match_study", "order_arrived", "reconcile", "reinstate", "reschedule", "resources", "schedule",
+    "mark_no_show", "match_study", "order_arrived", "reconcile", "reinstate", "reschedule", "resources", "schedule", "stat_order_arrived",
     "study_arrived", "tracking_board", "undo_reconciliation", "unmatched", "update_performed_step", "walk_in",
     "worklist_items",
 ]  # fmt: skip
@@ -412,6 +412,26 @@ def appointment_of_canceled_order(work: Work, event: dict[str, Any]) -> None:
     for step in steps:
         move_step(work, step, StepMove.CANCEL, "the order was cancelled")
         move_appointment(work, step.appointment_pk, AppointmentMove.CANCEL, "the order was cancelled")
+
+
+def stat_order_arrived(work: Work, event: dict[str, Any]) -> None:
+    """On `order.changed`: a STAT order from another system stands on a scanner's worklist at once, beside what is booked.
+    Nobody at the front desk is awake at 3 AM; the technologist may still take it on another scanner."""
+    requested = work.session.get(RequestedProcedure, int(event["keys"]["requested_procedure_pk"]))
+    if (
+        requested is None
+        or requested.state != "REQUESTED"
+        or requested.requested_procedure_priority != "STAT"
+    ):
+        return
+    _, request, procedure = _requested(work, requested.requested_procedure_pk)
+    if request.placer_order_number is None:
+        return
+    fitting = resources(work, site_pk=request.site_pk, modality=procedure.modality)
+    chosen = next((one for one in fitting if one.active), None)
+    if chosen is not None:
+        schedule(work, requested.requested_procedure_pk, chosen.modality_resource_pk, work.now(),
+                 overbook_reason="STAT order")  # fmt: skip
 
 
 def book(work: Work, scheduled_procedure_step_pk: int) -> Booking:

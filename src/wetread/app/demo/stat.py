@@ -59,14 +59,25 @@ def play_stat_case(
     now = datetime.now(UTC)
     born = date(1940 + number % 40, 1 + number % 12, 1 + number % 28)
     sex = "F" if number % 2 else "M"
+    stamp = f"{now:%Y%m%d%H%M%S}+0000"
+    obr = [
+        "OBR",
+        "1",
+        f"{placer}^ER",
+        "",
+        f"{CODE_CT_HEAD}^CT head without contrast^99WETREAD",
+        "S",
+        *[""] * 26,
+    ]
+    obr[16] = f"{REFERRER_NPI}^Berg^Tom"
+    obr[27], obr[31] = "1^^^^^S", "^Sudden weakness of the left side"
     order = "\r".join(
         (
-            f"MSH|^~\\&|ER|NORTH|WETREAD|NORTH|{now:%Y%m%d%H%M%S}||ORM^O01|{placer}|P|2.3.1|||||||UNICODE UTF-8",
+            f"MSH|^~\\&|ER|NORTH|WETREAD|NORTH|{stamp}||ORM^O01|{placer}|P|2.3.1|||||||UNICODE UTF-8",
             f"PID|1||{patient_id}^^^{ISSUER}||{family}^{given}||{born:%Y%m%d}|{sex}",
             "PV1|1|E",
-            f"ORC|NW|{placer}^ER|||SC||1^^^{now:%Y%m%d%H%M%S}^^S||{now:%Y%m%d%H%M%S}|||{REFERRER_NPI}^Berg^Tom",
-            f"OBR|1|{placer}^ER||{CODE_CT_HEAD}^CT head without contrast^99WETREAD|S||||||||||||{REFERRER_NPI}^Berg^Tom"
-            "|||||||||||1^^^^^S||||^Sudden weakness of the left side",
+            f"ORC|NW|{placer}^ER|||SC||1^^^{stamp}^^S||{stamp}|||{REFERRER_NPI}^Berg^Tom",
+            "|".join(obr),
             "DG1|1||R29.818^^I10",
         )
     )
