@@ -9,7 +9,7 @@ T ?= tests
 N ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check check-python check-web fix bench web openapi lock migration clean
+.PHONY: help run serve test check check-python check-web fix web openapi lock migration clean
 
 help: ## Show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,8 +41,8 @@ test: $(STATE)/dev ## Run all checks and all tests (T=path for some)
 check: check-python check-web ## Lint, types, import rules, web checks
 
 check-python: $(STATE)/dev
-	$(BIN)/ruff check src tests bench tools
-	$(BIN)/ruff format --check src tests bench tools
+	$(BIN)/ruff check src tests tools
+	$(BIN)/ruff format --check src tests tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
@@ -51,11 +51,8 @@ check-web: $(STATE)/dev
 	$(BIN)/python tools/npm.py run check
 
 fix: $(STATE)/dev ## Format and mend what can be mended by itself
-	$(BIN)/ruff check --fix src tests bench tools
-	$(BIN)/ruff format src tests bench tools
-
-bench: $(STATE)/dev ## Measure beside Orthanc and DCMTK (Debian packages orthanc, orthanc-dicomweb, dcmtk)
-	$(BIN)/python -m bench
+	$(BIN)/ruff check --fix src tests tools
+	$(BIN)/ruff format src tests tools
 
 openapi: $(STATE)/dev ## Write web/openapi.json and the client's types from the server's code
 	$(BIN)/wetread openapi > web/openapi.json

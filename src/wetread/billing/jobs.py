@@ -15,6 +15,12 @@ def order_changed(work: Work, event: dict[str, Any]) -> None:
     service.procedure_changed(work, event["keys"]["requested_procedure_pk"])
 
 
+@task("billing.report_final")
+def report_final(work: Work, event: dict[str, Any]) -> None:
+    """On `report.final`: the reading is charged."""
+    service.report_final(work, event["keys"]["report_pk"])
+
+
 @task("billing.patient_changed")
 def patient_changed(work: Work, event: dict[str, Any]) -> None:
     """On `patient.changed` and `patient.merged`: unsent claims are looked at again."""

@@ -366,6 +366,7 @@ class ClaimFacts:
     coverage: CoverageFacts | None
     referrer: PersonFacts | None
     reader: PersonFacts | None
+    report_is_final: bool
     billing_provider: EntityFacts | None
     site: EntityFacts
     lines: tuple[LineFacts, ...]
@@ -376,8 +377,10 @@ class ClaimFacts:
 def scrub(facts: ClaimFacts) -> list[Finding]:
     """What keeps the claim from being sent; an empty list means ready."""
     found: list[Finding] = []
-    if facts.component != Component.TECHNICAL and facts.reader is None:
+    if facts.component != Component.TECHNICAL and not facts.report_is_final:
         found.append(Finding(Need.REPORT, "report", "The report is not final yet"))
+    elif facts.component != Component.TECHNICAL and facts.reader is None:
+        found.append(Finding(Need.READER, "reader", "Who signed the report is not among the physicians"))
     found += _coverage(facts)
     found += _patient(facts)
     found += _physicians(facts)

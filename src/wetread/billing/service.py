@@ -40,22 +40,53 @@ from wetread.security.service import AuditEventID, Permission, Work, valid_npi
 from wetread.security.service import change_practitioner as _change_practitioner
 
 __all__ = [
-    "BatchResult", "ClaimLine", "ClaimListRow", "ClaimView", "ProviderInput", "QueueCount", "SubmitterInput", "batch_file",
-    "batches", "change_charge", "change_claim", "change_practitioner", "correct_claim", "fees", "get_claim", "list_charges",
-    "list_claims", "make_batch", "mark_sent", "preview", "procedure_changed", "providers", "queue_counts", "reading_done",
-    "recheck", "recheck_open", "remove_fee", "save_provider", "save_submitter", "set_coverage", "set_fee",
-    "set_site_billing", "site_billings", "submitter", "unmake_batch", "void_claim",
+    "BatchResult",
+    "ClaimLine",
+    "ClaimListRow",
+    "ClaimView",
+    "ProviderInput",
+    "QueueCount",
+    "SubmitterInput",
+    "batch_file",
+    "batches",
+    "change_charge",
+    "change_claim",
+    "change_practitioner",
+    "correct_claim",
+    "fees",
+    "get_claim",
+    "list_charges",
+    "list_claims",
+    "make_batch",
+    "mark_sent",
+    "preview",
+    "procedure_changed",
+    "providers",
+    "queue_counts",
+    "recheck",
+    "recheck_open",
+    "remove_fee",
+    "report_final",
+    "save_provider",
+    "save_submitter",
+    "set_coverage",
+    "set_fee",
+    "set_site_billing",
+    "site_billings",
+    "submitter",
+    "unmake_batch",
+    "void_claim",
 ]  # fmt: skip
 
 
 # --- charges out of what was done ---------------------------------------------------------------------------
 
 
-def procedure_changed(work: Work, requested_procedure_pk: int, reader_pk: int | None = None) -> list[Charge]:
-    """Brings the charges of a procedure in line with its state. Idempotent.
+def procedure_changed(work: Work, requested_procedure_pk: int) -> list[Charge]:
+    """Brings the charges of a procedure in line with its state and its report. Idempotent.
 
-    Completed: the components that are due are charged, each once. No longer completed: what is not yet in a file is
-    voided. `reader_pk`: who signed the final report, once it is final.
+    Completed: the components that are due are charged, each once; the reading once the report is final. No longer
+    completed: what is not yet in a file is voided.
     """
     work.require(Permission.BILLING_WRITE)
     done = store.performed(work.session, requested_procedure_pk)
@@ -74,28 +105,35 @@ def procedure_changed(work: Work, requested_procedure_pk: int, reader_pk: int | 
         if done.requested.state in {"SCHEDULED", "REQUESTED", "CANCELED", "DISCONTINUED"}:
             _void_charges(work, standing, "The procedure is not completed")
         return []
-    reader_pk = reader_pk or next(
-        (c.rendering_practitioner_pk for c in standing if c.rendering_practitioner_pk), None
-    )
+    reading = store.reading(work.session, requested_procedure_pk)
     due = rules.components(
         bills_global=done.site.bills_global,
         splittable=done.procedure.professional_technical_split,
         place_of_service=done.site.place_of_service,
-        read=reader_pk is not None,
+        read=reading.final,
     )
     have = {charge.component: charge for charge in standing}
-    made = [_charge(work, done, component, reader_pk) for component in due if component not in have]
+    made = [
+        _charge(work, done, component, reading.practitioner_pk) for component in due if component not in have
+    ]
     for charge in standing:
-        if reader_pk and charge.component != Component.TECHNICAL and charge.rendering_practitioner_pk is None:
-            _read_by(work, charge, reader_pk)
+        if (
+            reading.practitioner_pk
+            and charge.component != Component.TECHNICAL
+            and charge.rendering_practitioner_pk is None
+        ):
+            _read_by(work, charge, reading.practitioner_pk)
     for claim_pk in dict.fromkeys(charge.claim_pk for charge in (*standing, *made)):
         _scrub(work, claim_pk)
     return made
 
 
-def reading_done(work: Work, requested_procedure_pk: int, practitioner_pk: int) -> None:
-    """The report of a procedure became final: its reading is charged, with who read it."""
-    procedure_changed(work, requested_procedure_pk, practitioner_pk)
+def report_final(work: Work, report_pk: int) -> None:
+    """A report became final: the reading of its procedures is charged, with who read them."""
+    work.require(Permission.BILLING_WRITE)
+    for requested_procedure_pk in store.procedures_of_report(work.session, report_pk):
+        procedure_changed(work, requested_procedure_pk)
+    work.audit(AuditEventID.ORDER_RECORD, "R", object_type="report", object_id=report_pk)
 
 
 def _charge(work: Work, done: store.Performed, component: Component, reader_pk: int | None) -> Charge:
@@ -265,6 +303,7 @@ def _facts(work: Work, claim: Claim, lines: list[Charge], around: store.Surround
         coverage=covered,
         referrer=_person_facts(around.referrer, around.request.referring_physician_name),
         reader=_person_facts(around.reader, None),
+        report_is_final=all(store.reading(work.session, line.requested_procedure_pk).final for line in lines),
         billing_provider=_entity_facts(around.provider),
         site=rules.EntityFacts(
             site.institution_name,

@@ -24,6 +24,7 @@ from wetread.billing.model import (
 )
 from wetread.orders.model import ImagingServiceRequest, Procedure, RequestedProcedure
 from wetread.patients.model import Coverage, Patient, Payer
+from wetread.reporting.model import ReportProcedure, ReportVersion
 from wetread.security.model import Practitioner, Site
 
 
@@ -51,6 +52,39 @@ def performed(session: Session, requested_procedure_pk: int) -> Performed | None
         .with_for_update(of=RequestedProcedure)
     ).first()
     return Performed(*row) if row else None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Whether the report of a procedure is final, and who signed it (None: a user that is no known physician)."""
+
+    final: bool
+    practitioner_pk: int | None
+
+
+def reading(session: Session, requested_procedure_pk: int) -> Reading:
+    """The final version of the procedure's report."""
+    row = session.execute(
+        select(ReportVersion.signed_by_practitioner_pk)
+        .join(ReportProcedure, ReportProcedure.report_pk == ReportVersion.report_pk)
+        .where(
+            ReportProcedure.requested_procedure_pk == requested_procedure_pk, ReportVersion.kind == "final"
+        )
+        .order_by(ReportVersion.version_number)
+        .limit(1)
+    ).first()
+    return Reading(row is not None, row[0] if row else None)
+
+
+def procedures_of_report(session: Session, report_pk: int) -> list[int]:
+    """The Requested Procedures that a report covers."""
+    return list(
+        session.scalars(
+            select(ReportProcedure.requested_procedure_pk)
+            .where(ReportProcedure.report_pk == report_pk)
+            .order_by(ReportProcedure.requested_procedure_pk)
+        )
+    )
 
 
 def charges_of_procedure(session: Session, requested_procedure_pk: int) -> list[Charge]:

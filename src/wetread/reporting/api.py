@@ -7,11 +7,8 @@ from typing import Literal
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from wetread.kit.errors import Conflict
-from wetread.reporting import pdf, rules, service
-from wetread.reporting.pictures import picture_of
+from wetread.reporting import rules, service
 from wetread.security.door import door
-from wetread.security.model import Site
 from wetread.security.service import AuditEventID, Permission, Work
 
 router = APIRouter(prefix="/api", tags=["reports"])
@@ -141,13 +138,8 @@ def report_pdf(report_pk: int, work: Work = door(Permission.REPORT_READ)) -> Res
 
 def pdf_response(work: Work, view: service.ReportView) -> Response:
     """The PDF of a report that the caller may see."""
-    if not view.versions:
-        raise Conflict("Nothing of this report is signed yet.")
-    site = work.session.get(Site, view.site_pk)
-    assert site is not None
-    pictures = [picture for image in view.key_images if (picture := picture_of(work, image)) is not None]
     return Response(
-        pdf.render(view, site, pictures),
+        service.document(work, view),
         media_type="application/pdf",
         headers={
             "Content-Disposition": f'inline; filename="report-{view.report_pk}.pdf"',

@@ -49,6 +49,8 @@ class SignedVersion:
     sections: dict[str, str]
     signed_by_name: str
     signed_at: datetime
+    signed_by_person_name: str | None = None
+    signed_by_npi: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +191,18 @@ def get_report(work: Work, report_pk: int) -> ReportView:
 def signed_report(work: Work, report_pk: int) -> ReportView:
     """A report for rooms that distribute it; the calling use case decides who may see it and writes the audit record."""
     return _view(work, _report(work, report_pk))
+
+
+def document(work: Work, view: ReportView) -> bytes:
+    """The signed report as PDF with its key images. Raises Conflict where nothing is signed."""
+    from wetread.reporting import pdf
+    from wetread.reporting.pictures import picture_of
+
+    if not view.versions:
+        raise Conflict("Nothing of this report is signed yet.")
+    site = work.session.get_one(Site, view.site_pk)
+    pictures = [picture for image in view.key_images if (picture := picture_of(work, image)) is not None]
+    return pdf.render(view, site, pictures)
 
 
 def save_draft(work: Work, report_pk: int, sections: Mapping[str, str], draft_revision: int) -> DraftSaved:
@@ -616,8 +630,9 @@ def _reported(work: Work, report_pk: int) -> list[ReportedProcedure]:
 
 def _view(work: Work, report: Report) -> ReportView:
     procedures = _reported(work, report.report_pk)
-    versions = work.session.scalars(
-        select(ReportVersion)
+    versions = work.session.execute(
+        select(ReportVersion, Practitioner.person_name, Practitioner.npi)
+        .outerjoin(Practitioner, Practitioner.practitioner_pk == ReportVersion.signed_by_practitioner_pk)
         .where(ReportVersion.report_pk == report.report_pk)
         .order_by(ReportVersion.version_number)
     )
@@ -633,8 +648,16 @@ def _view(work: Work, report: Report) -> ReportView:
         report.template_key,
         procedures,
         [
-            SignedVersion(one.version_number, one.kind, one.sections, one.signed_by_name, one.signed_at)
-            for one in versions
+            SignedVersion(
+                one.version_number,
+                one.kind,
+                one.sections,
+                one.signed_by_name,
+                one.signed_at,
+                person_name,
+                npi,
+            )
+            for one, person_name, npi in versions
         ],
         key_images(work, [one.study_pk for one in procedures if one.study_pk is not None]),
         report.draft_sections if may_write else None,

@@ -113,7 +113,10 @@ def test_objects_in_a_folder(tmp_path: Path) -> None:
     dropped = store.create()
     dropped.write([b"gone"])
     dropped.abort()
-    assert list(store.listing(-1)) == [writer.location]
+    # Empty files made ahead may be listed too; what was written is, what was dropped is not.
+    listed = set(store.listing(-1))
+    assert writer.location in listed
+    assert dropped.location not in listed
     assert list(store.listing(3600)) == []
     store.delete(writer.location)
     store.delete(writer.location)

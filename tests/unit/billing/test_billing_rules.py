@@ -45,6 +45,7 @@ GOOD = ClaimFacts(
     coverage=CoverageFacts("Medicare", "12345", "MB", "1EG4TE5MK73", "self", None, None),
     referrer=PersonFacts("Smith^Ann", "1679576722"),
     reader=PersonFacts("Read^Ray", "1497758544"),
+    report_is_final=True,
     billing_provider=EntityFacts("Riverside Radiology", "1234567893", OAK, "123456789"),
     site=EntityFacts("Riverside", "1588667638", OAK),
     lines=(LINE,),
@@ -55,7 +56,7 @@ GOOD = ClaimFacts(
 
 def test_a_complete_claim_has_no_finding() -> None:
     assert scrub(GOOD) == []
-    assert scrub(replace(GOOD, component="TC", reader=None)) == []
+    assert scrub(replace(GOOD, component="TC", reader=None, report_is_final=False)) == []
 
 
 def line(**changes: object) -> ClaimFacts:
@@ -66,7 +67,8 @@ def line(**changes: object) -> ClaimFacts:
 @pytest.mark.parametrize(
     ("facts", "need", "field"),
     [
-        (replace(GOOD, reader=None), Need.REPORT, "report"),
+        (replace(GOOD, reader=None, report_is_final=False), Need.REPORT, "report"),
+        (replace(GOOD, reader=None), Need.READER, "reader"),
         (replace(GOOD, coverage=None), Need.COVERAGE, "coverage"),
         (replace(GOOD, coverage=replace(GOOD.coverage, member_id=" ")), Need.COVERAGE, "member_id"),  # type: ignore[type-var]
         (replace(GOOD, coverage=replace(GOOD.coverage, payer_id="")), Need.COVERAGE, "payer_id"),  # type: ignore[type-var]
