@@ -24,7 +24,7 @@ _KIND = {"preliminary": "PRELIMINARY REPORT", "final": "REPORT", "addendum": "AD
 
 _LAYOUT = """
 #let d = json(sys.inputs.file)
-#set document(title: d.title, author: d.author, date: none)
+#set document(title: d.title, author: d.author, date: datetime(year: d.date.at(0), month: d.date.at(1), day: d.date.at(2)))
 #set text(font: d.fonts, size: 10pt, lang: "en", fallback: true)
 #set par(justify: false, leading: 0.62em)
 #show heading.where(level: 1): it => block(above: 0pt, below: 8pt, text(size: 15pt, weight: "bold", it.body))
@@ -111,6 +111,7 @@ def render(view: ReportView, site: Site, pictures: Sequence[KeyPicture] = ()) ->
     data = {
         "title": f"{title}{' — ' + ', '.join(dict.fromkeys(sides)) if sides else ''}",
         "author": shown[0].signed_by_name,
+        "date": shown[-1].signed_at.astimezone(zone).timetuple()[:3],
         "fonts": FONTS,
         "institution": site.institution_name,
         "address": ", ".join(filter(None, (site.address_line, site.city, site.state, site.postal_code))),
