@@ -486,26 +486,36 @@ def _accept_for_study(
     work: Work, archive: Archive, row: Quarantine, stored: StoredObject, filing: Filing
 ) -> None:
     """Files an object under its study though it names another patient: the study's patient is laid over it."""
-    study = work.session.scalars(
-        select(Study).where(Study.study_instance_uid == filing.study_instance_uid).with_for_update()
-    ).one_or_none()
-    if study is None:
-        raise Conflict("Its study is not here any more: retry it.")
-    tags = dict(
-        element_json(keyword, _dicom_text(getattr(study, snake(keyword))))
-        for keyword in ("PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex")
-    )
-    work.session.add(
-        StudyCorrection(
-            study_pk=study.study_pk,
-            attributes=tags,
-            original={},
-            reason_for_the_attribute_modification="COERCE",
-            reason="an object of another patient identifier was accepted into the study",
-            corrected_at=work.now(),
-            corrected_by=work.actor.username[:64],
+    # Committed before the object is filed: it must not be seen for a moment under the patient whom it names.
+    with archive.offices.work(work.actor) as before:
+        study = before.session.scalars(
+            select(Study).where(Study.study_instance_uid == filing.study_instance_uid)
+        ).one_or_none()
+        if study is None:
+            raise Conflict("Its study is not here any more: retry it.")
+        tags = dict(
+            element_json(keyword, _dicom_text(getattr(study, snake(keyword))))
+            for keyword in ("PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex")
         )
-    )
+        before.session.add(
+            StudyCorrection(
+                study_pk=study.study_pk,
+                attributes=tags,
+                original={},
+                reason_for_the_attribute_modification="COERCE",
+                reason="an object of another patient identifier was accepted into the study",
+                corrected_at=before.now(),
+                corrected_by=before.actor.username[:64],
+            )
+        )
+        before.audit(
+            AuditEventID.PATIENT_RECORD,
+            "U",
+            patient_pk=study.patient_pk,
+            study_instance_uid=study.study_instance_uid,
+            object_type="study",
+            object_id=study.study_pk,
+        )
     with archive.intake.transfer(
         work.actor, received_from=row.received_from, network_address=row.network_address
     ) as transfer:

@@ -261,6 +261,8 @@ def test_corrections_are_laid_over_and_kept_apart(
         ({"PatientName": "doe*"}, 2),
         ({"PatientName": "DOE^JANE"}, 1),
         ({"PatientName": "ozturk^*"}, 1),
+        ({"PatientName": "ozturk^*"}, 1),
+        ({"PatientName": "山田*"}, 1),
         ({"PatientID": "_1"}, 0),
         ({"PatientID": "A_1"}, 1),
         ({"PatientID": "A?1"}, 2),
