@@ -4086,6 +4086,10 @@ export interface components {
             signed_at: string;
             /** Signed By Name */
             signed_by_name: string;
+            /** Signed By Npi */
+            signed_by_npi?: string | null;
+            /** Signed By Person Name */
+            signed_by_person_name?: string | null;
             /** Version Number */
             version_number: number;
         };
