@@ -9,6 +9,7 @@ import structlog
 import uvicorn
 
 from wetread.app.build import build_house
+from wetread.app.echo import echo_as
 from wetread.app.logging import configure
 from wetread.app.rooms import MODELS, TASKS, load
 from wetread.app.subscriptions import SUBSCRIPTIONS
@@ -33,6 +34,7 @@ def _web(settings: Settings) -> None:
     archive = wire(house)
     app = create_app(house.security, https=settings.secure_cookies)
     app.state.archive = archive
+    app.state.echo = echo_as(settings.ae_title)
     config = uvicorn.Config(
         app,
         host=settings.host,

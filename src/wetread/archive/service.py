@@ -73,8 +73,8 @@ __all__ = [
     "PEER_RIGHTS", "Archive", "Damaged", "Decoder", "Incoming", "InstanceFiles", "Level", "LocalObjects", "NoSpace",
     "ObjectStore", "Retrieval", "RetrieveObject", "RoleVisibility", "Status", "StoreResult", "StoredInstance",
     "StudyVisibility", "Transfer", "Vault", "correct_study", "find", "find_identifier", "instances_for_retrieve",
-    "list_quarantine", "list_remote_aes", "remote_ae", "remove_remote_ae", "save_remote_ae", "storage_summary",
-    "study_detail", "the_archive", "use_archive",
+    "list_quarantine", "list_remote_aes", "remote_ae", "remote_ae_of", "remove_remote_ae", "resolve_quarantine",
+    "save_remote_ae", "storage_summary", "study_detail", "the_archive", "use_archive",
 ]  # fmt: skip
 
 
@@ -575,6 +575,22 @@ def remote_ae(work: Work, ae_title: str) -> RemoteAE | None:
     return work.session.scalars(select(RemoteAE).where(RemoteAE.ae_title == ae_title)).one_or_none()
 
 
+def remote_ae_of(work: Work, remote_ae_pk: int) -> RemoteAE:
+    """The peer of that key, about to be called by a person. Raises NotFound."""
+    work.require(Permission.CONFIG_WRITE)
+    peer = work.session.get(RemoteAE, remote_ae_pk)
+    if peer is None:
+        raise NotFound("There is no such application entity.")
+    work.audit(
+        AuditEventID.APPLICATION_ACTIVITY,
+        "E",
+        object_type="remote_ae",
+        object_id=remote_ae_pk,
+        detail={"called": peer.ae_title},
+    )
+    return peer
+
+
 def save_remote_ae(
     work: Work,
     *,
@@ -736,9 +752,3 @@ def study_detail(work: Work, study_pk: int) -> StudyDetail:
     )
     return StudyDetail(study, series, store.middle_instances(work.session, study_pk))
 
-
-def forget_series_metadata(work: Work, series_pk: int) -> None:
-    """Drops a series' ready-made metadata; the next reader makes it anew."""
-    found = work.session.get(SeriesMetadata, series_pk)
-    if found is not None:
-        work.session.delete(found)

@@ -50,3 +50,4 @@ QIDO_OBJECTS_MAX: Final = 20_000  # series or instances in one answer
 FRAMES_A_REQUEST_MAX: Final = 500
 STOW_OBJECTS_MAX: Final = 100_000
 PREPARE_STUDY_AFTER_S: Final = 3  # after its last news, a study is made ready for viewing
+ECHO_S: Final = 8.0

@@ -1,0 +1,128 @@
+"""An archive on a real database and folder, and small DICOM objects to feed it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pydicom
+import pytest
+from pydicom.data import get_testdata_file
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
+from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+
+from conftest import Api
+from wetread.archive.service import Archive, LocalObjects, StoreResult, use_archive
+from wetread.kit.db import Database
+from wetread.security.service import Actor, FileMasterKey, Identity, Offices, Security, use_identity
+
+MakeDicom = Callable[..., pydicom.Dataset]
+Store = Callable[..., list[StoreResult]]
+
+
+@pytest.fixture
+def archive(clean_database: Database, tmp_path: Path) -> Iterator[Archive]:
+    """A committing archive; its objects lie in a folder of this test."""
+    made = Archive(
+        clean_database,
+        Offices(clean_database),
+        LocalObjects(tmp_path / "objects", reserve_bytes=0),
+        FileMasterKey(b"m" * 32),
+    )
+    use_archive(made)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def make_dicom() -> MakeDicom:
+    """A CT slice of 128 × 128 with fresh UIDs; keywords are set as given, None removes."""
+
+    def make(**attributes: Any) -> pydicom.Dataset:
+        ds = pydicom.dcmread(get_testdata_file("CT_small.dcm"))
+        ds.remove_private_tags()
+        del ds[0xFFFC, 0xFFFC]
+        ds.PatientName, ds.PatientID, ds.IssuerOfPatientID = "Doe^Jane", "P1", "HOSPITAL"
+        ds.AccessionNumber = "A1"
+        ds.StudyInstanceUID, ds.SeriesInstanceUID, ds.SOPInstanceUID = (generate_uid() for _ in range(3))
+        for keyword, value in attributes.items():
+            if value is None:
+                delattr(ds, keyword)
+            else:
+                setattr(ds, keyword, value)
+        ds.file_meta.MediaStorageSOPInstanceUID = ds.get("SOPInstanceUID", "1.2")
+        return ds
+
+    return make
+
+
+def dataset_bytes(ds: pydicom.Dataset) -> bytes:
+    """The data set in explicit little endian, without meta information."""
+    out = DicomBytesIO()
+    out.is_little_endian, out.is_implicit_VR = True, False
+    write_dataset(out, ds)
+    return bytes(out.getvalue())
+
+
+def file_bytes(ds: pydicom.Dataset) -> bytes:
+    """The whole Part 10 file."""
+    out = io.BytesIO()
+    ds.save_as(out, enforce_file_format=True)
+    return out.getvalue()
+
+
+@pytest.fixture
+def as_dataset() -> Callable[[pydicom.Dataset], bytes]:
+    """See dataset_bytes."""
+    return dataset_bytes
+
+
+@pytest.fixture
+def as_file() -> Callable[[pydicom.Dataset], bytes]:
+    """See file_bytes."""
+    return file_bytes
+
+
+@pytest.fixture
+def store(archive: Archive) -> Callable[..., list[StoreResult]]:
+    """Stores data sets as one association does, in fragments of 4,000 bytes."""
+
+    def send(
+        *objects: pydicom.Dataset | bytes, sender: str = "CT1", as_files: bool = False
+    ) -> list[StoreResult]:
+        results = []
+        with archive.intake.transfer(Actor.system("modality"), received_from=sender) as transfer:
+            for one in objects:
+                if isinstance(one, bytes):
+                    incoming, data = transfer.file(), one
+                elif as_files:
+                    incoming, data = transfer.file(), file_bytes(one)
+                else:
+                    data = dataset_bytes(one)
+                    incoming = transfer.object(
+                        sop_class_uid=one.get("SOPClassUID", "1.2.840.10008.5.1.4.1.1.2"),
+                        sop_instance_uid=one.get("SOPInstanceUID", "1.2.3"),
+                        transfer_syntax_uid=ExplicitVRLittleEndian,
+                    )
+                for at in range(0, len(data), 4000):
+                    incoming.write(memoryview(data)[at : at + 4000])
+                results.append(incoming.commit())
+        return results
+
+    return send
+
+
+@pytest.fixture
+def web(archive: Archive) -> Api:
+    """The HTTP application on the committing archive, not signed in; `as_role` signs in."""
+    from wetread.app.web import create_app
+
+    identity = Identity(archive.offices, FileMasterKey(b"k" * 32))
+    use_identity(identity)
+    client = Api(create_app(Security(archive.offices, identity)), raise_server_exceptions=True)
+    client.app.state.archive = archive  # type: ignore[attr-defined]
+    client.offices = archive.offices
+    return client

@@ -1,0 +1,83 @@
+"""The administrator's view of the archive by HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+
+from archive_fixtures import Store
+from conftest import Api
+from wetread.archive.model import Study
+from wetread.archive.service import Archive
+
+
+def test_quarantine_is_seen_and_decided(web: Api, make_dicom: Any, store: Store) -> None:
+    first = make_dicom()
+    store(first, make_dicom(StudyInstanceUID=first.StudyInstanceUID, PatientID="P2", PatientName="Roe^R"))
+    admin = web.as_role("admin")
+    page = admin.get("/api/archive/quarantine").json()
+    (item,) = page["items"]
+    assert (item["reason"], item["patient_name"], item["can_accept"]) == ("patient-differs", "Roe^R", True)
+    assert page["total"] == 1
+    path = f"/api/archive/quarantine/{item['quarantine_pk']}/resolution"
+    assert admin.post(path, json={"resolution": "retried", "reason": "x"}).status_code == 409
+    assert admin.post(path, json={"resolution": "discarded", "reason": ""}).status_code == 422
+    decided = admin.post(path, json={"resolution": "discarded", "reason": "sent again by the modality"})
+    assert (decided.status_code, decided.json()["resolution"]) == (200, "discarded")
+    assert admin.get("/api/archive/quarantine").json()["items"] == []
+    assert len(admin.get("/api/archive/quarantine", params={"waiting": "false"}).json()["items"]) == 1
+    assert web.as_role("technologist").get("/api/archive/quarantine").status_code == 403
+
+
+def test_application_entities_are_kept_and_called(web: Api) -> None:
+    admin = web.as_role("admin")
+    body = {
+        "ae_title": " CT1 ",
+        "host": "10.0.0.7",
+        "port": 104,
+        "description": "scanner",
+        "rights": ["store", "mpps"],
+    }
+    made = admin.post("/api/archive/application-entities", json=body)
+    assert made.status_code == 201
+    pk = made.json()["remote_ae_pk"]
+    assert made.json() == {**body, "ae_title": "CT1", "rights": ["mpps", "store"], "remote_ae_pk": pk}
+    assert admin.post("/api/archive/application-entities", json=body).status_code == 409
+    for change in ({"ae_title": "A" * 17}, {"port": 0}, {"host": "a b"}, {"rights": ["everything"]}):
+        answer = admin.put(f"/api/archive/application-entities/{pk}", json={**body, **change})
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["field"] == next(iter(change))
+    web.app.state.echo = lambda title, host, port: (
+        None if (title, host, port) == ("CT1", "10.0.0.7", 104) else "?"
+    )  # type: ignore[attr-defined]
+    assert admin.post(f"/api/archive/application-entities/{pk}/echo").json() == {
+        "answered": True,
+        "detail": None,
+    }
+    assert admin.put(f"/api/archive/application-entities/{pk}", json={**body, "port": 105}).status_code == 200
+    assert admin.post(f"/api/archive/application-entities/{pk}/echo").json()["detail"] == "?"
+    assert admin.delete(f"/api/archive/application-entities/{pk}").status_code == 204
+    assert admin.get("/api/archive/application-entities").json() == []
+    assert admin.delete(f"/api/archive/application-entities/{pk}").status_code == 404
+
+
+def test_numbers_and_a_study(web: Api, archive: Archive, make_dicom: Any, store: Store) -> None:
+    ds = make_dicom(SeriesNumber=4)
+    store(ds, make_dicom(StudyInstanceUID=ds.StudyInstanceUID, SeriesNumber=2))
+    numbers = web.as_role("admin").get("/api/archive/storage").json()
+    assert (numbers["studies"], numbers["series"], numbers["instances"]) == (1, 2, 2)
+    assert numbers["original_bytes"] > 2 * 128 * 128 * 2
+    assert numbers["file_system_free_bytes"] > 0
+    with archive.offices.database.transaction() as session:
+        study_pk = session.scalar(select(Study.study_pk))
+    reader = web.as_role("radiologist")
+    study = reader.get(f"/api/archive/studies/{study_pk}").json()
+    assert (study["patient_name"], study["number_of_study_related_instances"]) == ("Doe^Jane", 2)
+    assert [series["series_number"] for series in study["series"]] == [2, 4]
+    thumbnail = reader.get(study["series"][0]["thumbnail_url"])
+    assert (thumbnail.status_code, thumbnail.headers["content-type"]) == (200, "image/jpeg")
+    assert reader.get("/api/archive/studies/999999").status_code == 404
+    # A referrer sees nothing until a higher room says what is his.
+    assert web.as_role("referrer").get(f"/api/archive/studies/{study_pk}").status_code == 404
+    assert web.as_role("referrer").get(study["series"][0]["thumbnail_url"]).status_code == 404
