@@ -25,7 +25,6 @@ from wetread.archive.model import (
     RemoteAE,
     Resolution,
     Series,
-    SeriesMetadata,
     StoredObject,
     StoredRole,
     Study,
@@ -751,4 +750,3 @@ def study_detail(work: Work, study_pk: int) -> StudyDetail:
         object_id=study_pk,
     )
     return StudyDetail(study, series, store.middle_instances(work.session, study_pk))
-
