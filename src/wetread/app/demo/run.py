@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 
 from wetread.app.build import House, build_house
 from wetread.app.demo.images import Subject, head_ct
+from wetread.app.demo.money import set_up_billing
 from wetread.app.rooms import MODELS, load
 from wetread.app.wiring import wire
 from wetread.archive.service import Archive
@@ -29,8 +30,9 @@ CODE_CT_HEAD = "CTHEAD"
 REFERRER_NPI = "1999999992"
 
 _SITES = (
-    ("NORTH", "Northside Hospital", "America/New_York", "12 Harbor Street", "Portland", "ME", "041011234"),
-    ("RIVER", "River Clinic", "America/New_York", "4 Mill Lane", "Bath", "ME", "045301234"),
+    # In the hospital its own bill covers the scanner, and the readers bill their part; the clinic bills globally.
+    ("NORTH", "Northside Hospital", "America/New_York", "12 Harbor Street", "Portland", "ME", "041011234", "1999999828", "22"),
+    ("RIVER", "River Clinic", "America/New_York", "4 Mill Lane", "Bath", "ME", "045301234", "1999999836", "11"),
 )
 _SCANNERS = (("CT", "CT1"), ("MR", "MR1"), ("DX", "XR1"), ("US", "US1"), ("MG", "MG1"))
 _PROCEDURES = (
@@ -87,10 +89,10 @@ def _foundations(house: House) -> None:
     with house.offices.work(Actor.system("demo")) as work:
         if work.session.scalar(select(func.count()).select_from(Site)):
             return
-        for code, name, zone, line, city, state, postal in _SITES:
+        for code, name, zone, line, city, state, postal, npi, place in _SITES:
             site = Site(code=code, institution_name=name, time_zone=zone, address_line=line, city=city, state=state,
-                        postal_code=postal, phone="2075550100", npi="1999999984", tax_id="123456789",
-                        place_of_service="22")  # fmt: skip
+                        postal_code=postal, phone="2075550100", npi=npi, tax_id="123456789",
+                        place_of_service=place, bills_global=place == "11")  # fmt: skip
             work.session.add(site)
             work.session.flush()
             for modality, scanner in _SCANNERS:
@@ -107,6 +109,7 @@ def _foundations(house: House) -> None:
                                       laterality_required=sided, template_key=template, cpt_code=cpt),
             )  # fmt: skip
         patients.payer_by_identifier(work, patients.PayerInput("60054", "Northern Mutual", "CI"))
+        set_up_billing(work)
         work.audit(AuditEventID.APPLICATION_ACTIVITY, "C", object_type="demo")
 
 
@@ -116,7 +119,8 @@ def _patient(house: House, number: int) -> None:
     with house.offices.work(Actor.system("demo")) as work:
         if patients.patient_by_identifier(work, ISSUER, patient_id) is not None:
             return
-        payer = patients.payers(work)[0]
+        wanted = "14112" if number % 3 == 0 else "60054"
+        payer = next(one for one in patients.payers(work) if one.payer_id == wanted)
         patient = patients.register_patient(
             work,
             patients.PatientInput(

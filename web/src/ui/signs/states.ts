@@ -110,6 +110,8 @@ const BY_KIND: Partial<Record<StateOf, Record<string, StateLook>>> = {
     incomplete: look('Needs work', 'question', 'urgent'),
     missing: look('Needs work', 'question', 'urgent'),
     ready: look('Ready to send', 'target', 'accent'),
+    held: look('Awaiting report', 'clock', 'quiet'),
+    batched: look('In a file', 'page', 'accent'),
     generated: look('File made', 'page', 'accent'),
     submitted: look('Sent', 'arrow', 'accent'),
     sent: look('Sent', 'arrow', 'accent'),
