@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
@@ -32,8 +32,8 @@ from wetread.kit import limits
 
 _EXTENDED_OFFSET_TABLE = 0x7FE00001
 _WANTED = frozenset({*READ_TAGS.values(), _EXTENDED_OFFSET_TABLE})
+_REQUEST_ATTRIBUTES = b"\x40\x00\x75\x02"  # (0040,0275), little endian
 _LAST_INDEXED = 0x00420000  # beyond it, only pixel data is of interest
-_KEYWORDS = {tag: keyword for keyword, tag in READ_TAGS.items()}
 _NUMBERS = frozenset({"Rows", "Columns", "BitsAllocated", "SamplesPerPixel"})  # US
 _NAMES = frozenset({"PatientName", "ReferringPhysicianName", "NameOfPhysiciansReadingStudy"})
 _CHARSET_TAG = tag_of("SpecificCharacterSet")
@@ -52,7 +52,7 @@ class Unreadable(Exception):
 class Head:
     """What the header says. Offsets count from the start of the object as it is kept."""
 
-    texts: dict[str, str]
+    texts: Mapping[str, str]
     transfer_syntax_uid: str
     dataset_offset: int
     scanned: Header
@@ -91,6 +91,8 @@ class Head:
         import pydicom
         from pydicom.dataset import Dataset
 
+        if _REQUEST_ATTRIBUTES not in self.dataset_head:
+            return {}
         syntax = transfer_syntax(self.scanned.transfer_syntax_uid)
         end = self.scanned.pixel_offset or len(self.dataset_head)
         found: dict[str, str] = {}
@@ -179,8 +181,8 @@ class HeadReader:
         self.transfer_syntax_uid = transfer_syntax_uid
         self.prefix = b""
         self.dataset_offset = 0
-        self.texts: dict[str, str] = {}
-        self._is_file = is_file
+        self.texts: Mapping[str, str] = {}
+        self.is_file = is_file
         self._buffer = bytearray()
         self._next_try = 0
         self._head: Head | None = None
@@ -238,10 +240,10 @@ class HeadReader:
 
     def _give_up(self, reason: QuarantineReason, detail: str) -> None:
         self._fault = Unreadable(reason, detail)
-        if not self._is_file:
+        if not self.is_file:
             self._set_prefix(self.transfer_syntax_uid or EXPLICIT_VR_LITTLE_ENDIAN)
         # What can be read of the identity is shown to the person who has to decide.
-        data = memoryview(bytes(self._buffer))[0 if not self._is_file else self.dataset_offset :]
+        data = memoryview(bytes(self._buffer))[0 if not self.is_file else self.dataset_offset :]
         for until in (0x0020000E, 0x00100040, 0x00080018):
             with suppress(DicomError, MoreNeeded, ValueError):
                 found = scanner.scan(
@@ -251,14 +253,14 @@ class HeadReader:
                     whole=False,
                     until=until,
                 )
-                self.texts = _texts(found)
+                self.texts = Texts(found)
                 return
 
     def _read(self, *, at_end: bool) -> None:
-        if self._is_file and self.transfer_syntax_uid is None:
+        if self.is_file and self.transfer_syntax_uid is None:
             self._read_meta(at_end=at_end)
         declared = self.transfer_syntax_uid or EXPLICIT_VR_LITTLE_ENDIAN
-        start = self.dataset_offset if self._is_file else 0
+        start = self.dataset_offset if self.is_file else 0
         if at_end and len(self._buffer) <= start:
             raise DicomError("there is no data set", start)
         deflated = transfer_syntax(declared).deflated
@@ -273,12 +275,12 @@ class HeadReader:
                 raise
             # Something very long stands between the header and the pixel data: filed without frames.
             found = scanner.scan(data, declared, _WANTED, whole=False, until=_LAST_INDEXED)
-        self.texts = _texts(found)
+        self.texts = Texts(found)
         if not found.values:
             raise DicomError("no known element stands at the start", 0)
         syntax = declared if deflated else found.transfer_syntax_uid
         self.transfer_syntax_uid = syntax
-        if not self._is_file:
+        if not self.is_file:
             self._set_prefix(syntax)
         self._head = Head(self.texts, syntax, self.dataset_offset, found, data, deflated)
 
@@ -310,16 +312,37 @@ class HeadReader:
         return data, at_end and engine.eof
 
 
-def _texts(found: Header) -> dict[str, str]:
-    """Decoded texts by keyword. US values are numbers and not among them."""
-    codecs = charsets.codecs_of(found.values.get(_CHARSET_TAG, b"").decode("latin-1").strip(" \0"))
-    texts: dict[str, str] = {}
-    for tag, raw in found.values.items():
-        keyword = _KEYWORDS.get(tag)
-        if keyword is not None and keyword not in _NUMBERS:
-            if raw.isascii() and b"\x1b" not in raw and codecs[0] != "shift_jis":
-                text = raw.decode("ascii")
-            else:
-                text = charsets.decode(raw, codecs, person_name=keyword in _NAMES).value
-            texts[keyword] = text.strip(" \0")
-    return texts
+class Texts(Mapping[str, str]):
+    """Decoded texts by keyword, each decoded when first asked for: most objects of a series need only a few.
+
+    US values are numbers and not among them.
+    """
+
+    def __init__(self, found: Header) -> None:
+        self._values = found.values
+        self._codecs: tuple[str, ...] | None = None
+        self._decoded: dict[str, str] = {}
+
+    def __getitem__(self, keyword: str) -> str:
+        known = self._decoded.get(keyword)
+        if known is None:
+            if keyword in _NUMBERS:
+                raise KeyError(keyword)
+            known = self._decoded[keyword] = self._decode(keyword, self._values[READ_TAGS[keyword]])
+        return known
+
+    def __iter__(self) -> Iterator[str]:
+        return (
+            keyword for keyword, tag in READ_TAGS.items() if tag in self._values and keyword not in _NUMBERS
+        )
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def _decode(self, keyword: str, raw: bytes) -> str:
+        if self._codecs is None:
+            named = self._values.get(_CHARSET_TAG, b"").decode("latin-1").strip(" \0")
+            self._codecs = charsets.codecs_of(named)
+        if raw.isascii() and b"\x1b" not in raw and self._codecs[0] != "shift_jis":
+            return raw.decode("ascii").strip(" \0")
+        return charsets.decode(raw, self._codecs, person_name=keyword in _NAMES).value.strip(" \0")

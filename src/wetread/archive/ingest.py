@@ -20,6 +20,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -51,7 +52,6 @@ log = structlog.get_logger()
 
 _SERIES_CACHED_MAX = 50_000
 _ANNOUNCE_S = 0.5
-_ABORT = b"DO $$ BEGIN RAISE EXCEPTION 'the object could not be kept'; END $$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class CommitGroup:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._connection: psycopg.Connection[Any] | None = None
+        self._pipeline: store.InstancePipeline | None = None
         self._lock = threading.Lock()
         self._waiting: deque[_Row] = deque()
         self._led = False
@@ -116,9 +116,9 @@ class CommitGroup:
 
     def close(self) -> None:
         """Closes the connection."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        if self._pipeline is not None:
+            self._pipeline.close()
+            self._pipeline = None
 
     def _lead(self, mine: _Row, make_durable: Callable[[], None] | None) -> None:
         batch = [mine]
@@ -139,59 +139,41 @@ class CommitGroup:
                 self._led = False
 
     def _commit(self, batch: list[_Row], make_durable: Callable[[], None] | None) -> None:
-        connection = self._connected()
-        cursors: list[psycopg.Cursor[Any]] = []
-        fault: BaseException | None = None
+        pipeline = self._pipeline
+        if pipeline is None or not pipeline.usable:
+            pipeline = self._pipeline = store.InstancePipeline(self._url)
+        pipeline.send(batch[0].study_pk, batch[0].series_pk, batch[0].row)
+        if make_durable is not None:
+            try:
+                make_durable()
+            except BaseException:
+                pipeline.spoil()
+                with suppress(psycopg.Error):
+                    pipeline.commit()
+                raise
+        with self._lock:
+            batch += self._waiting
+            self._waiting.clear()
+        for one in batch[1:]:
+            pipeline.send(one.study_pk, one.series_pk, one.row)
         try:
-            # Statements up to the end of the pipeline are one implicit transaction: one round trip in all.
-            with connection.pipeline():
-                cursors.append(
-                    store.send_instance(connection, batch[0].study_pk, batch[0].series_pk, batch[0].row)
-                )
-                if make_durable is not None:
-                    try:
-                        make_durable()
-                    except NoSpace as error:
-                        fault = error
-                        connection.execute(_ABORT)
-                if fault is None:
-                    with self._lock:
-                        batch += self._waiting
-                        self._waiting.clear()
-                    cursors += [
-                        store.send_instance(connection, one.study_pk, one.series_pk, one.row)
-                        for one in batch[1:]
-                    ]
+            answers = pipeline.commit()
         except psycopg.Error:
-            if connection.closed or connection.broken:
-                self._connection = None
+            if len(batch) == 1 or not pipeline.usable:
                 raise
-            if fault is not None:
-                raise fault from None
-            if len(batch) == 1:
-                raise
-            self._commit_singly(connection, batch)
+            self._commit_singly(pipeline, batch)
             return
-        for one, cursor in zip(batch, cursors, strict=True):
-            one.result = cursor.fetchone()
+        for one, answer in zip(batch, answers, strict=True):
+            one.result = answer
 
-    def _commit_singly(self, connection: psycopg.Connection[Any], batch: list[_Row]) -> None:
+    def _commit_singly(self, pipeline: store.InstancePipeline, batch: list[_Row]) -> None:
         # One bad row must not take the others with it.
         for one in batch:
             try:
-                one.result = store.send_instance(connection, one.study_pk, one.series_pk, one.row).fetchone()
+                pipeline.send(one.study_pk, one.series_pk, one.row)
+                (one.result,) = pipeline.commit()
             except psycopg.Error as error:
                 one.error = error
-
-    def _connected(self) -> psycopg.Connection[Any]:
-        if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(
-                self._url,
-                autocommit=True,
-                application_name="wetread-ingest",
-                options="-c lock_timeout=10s -c statement_timeout=60s -c timezone=UTC",
-            )
-        return self._connection
 
 
 @dataclass(slots=True)
@@ -427,10 +409,7 @@ class Transfer:
                 force=other_patient,
             )
             if outcome == "filed":
-                cursor = store.send_instance(connection, study_pk, series_pk, row)
-                result = cursor.fetchone()
-                assert result is not None
-                outcome = result[1]
+                _, outcome = store.add_instance(connection, study_pk, series_pk, row)
             work.audit(
                 AuditEventID.BEGIN_TRANSFER,
                 "E",
@@ -440,11 +419,7 @@ class Transfer:
                 detail={"from": self.received_from},
             )
             if outcome == "stored":
-                work.session.execute(
-                    update(Study)
-                    .where(Study.study_pk == study_pk)
-                    .values(announced_at=func.clock_timestamp())
-                )
+                store.mark_announced(connection, study_pk)
                 work.publish(StudyUpdated(study_pk, filing.study_instance_uid, first_image=new_study))
         return outcome, study_pk, series_pk
 
@@ -567,8 +542,8 @@ class Incoming:
             status,
             outcome,
             detail,
-            self._reader.sop_class_uid or texts.get("SOPClassUID", ""),
-            self._reader.sop_instance_uid or texts.get("SOPInstanceUID", ""),
+            texts.get("SOPClassUID", "") or self._reader.sop_class_uid,
+            texts.get("SOPInstanceUID", "") or self._reader.sop_instance_uid,
             texts.get("StudyInstanceUID", ""),
             texts.get("SeriesInstanceUID", ""),
             quarantine_pk,
@@ -649,7 +624,8 @@ class Incoming:
             (self._reader.sop_instance_uid, filing.sop_instance_uid, "SOP Instance UID"),
             (self._reader.sop_class_uid, filing.sop_class_uid, "SOP Class UID"),
         ):
-            if announced and announced.strip(" \0") != found:
+            # Of a file, the data set counts: its meta information is made anew on the way out.
+            if not self._reader.is_file and announced.strip(" \0") != found:
                 raise NotFilable(
                     QuarantineReason.UID_MISMATCH,
                     f"the data set's {name} is not the announced one",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import select as select_module
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import psycopg
+from psycopg.pq import ConnStatus, ExecStatus
+from psycopg.pq.abc import PGresult
 from sqlalchemy import ColumnElement, Select, and_, func, select, text, true
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
@@ -434,70 +437,157 @@ def series_state(session: Session, study_instance_uid: str, series_instance_uid:
 
 # Ingest ---------------------------------------------------------------------------------------------------------
 
-_ADD_INSTANCE = (
-    "SELECT instance_pk, outcome FROM archive_instance("
-    + ",".join(
-        f"%s::{kind}"
-        for kind in (
-            *("bigint", "bigint", "text", "text", "int", "int", "int", "int", "smallint", "smallint", "text"),
-            *(
-                "date",
-                "time",
-                "text",
-                "bigint",
-                "bigint",
-                "bytea",
-                "text",
-                "int",
-                "bigint",
-                "bigint",
-                "bytea",
-            ),
-        )
-    )
-    + ")"
-).encode()
-
 
 def add_series(
     connection: psycopg.Connection[Any], study_json: bytes, series_json: bytes, *, force: bool
 ) -> tuple[int, int, str, bool]:
     """Finds or makes study and series; returns (study_pk, series_pk, outcome, study is new)."""
     row = connection.execute(
-        b"SELECT study_pk, series_pk, outcome, new_study FROM archive_series(%s, %s, %s)",
+        b"SELECT study_pk, series_pk, outcome, new_study FROM archive_series(%s::jsonb, %s::jsonb, %s)",
         (study_json.decode(), series_json.decode(), force),
+        prepare=True,
     ).fetchone()
     assert row is not None
     return row[0], row[1], row[2], row[3]
 
 
-def send_instance(
+def add_instance(
     connection: psycopg.Connection[Any], study_pk: int, series_pk: int, row: InstanceRow
-) -> psycopg.Cursor[Any]:
-    """Sends the insertion of an instance; the cursor then gives (instance_pk, outcome)."""
-    cursor = connection.cursor(binary=True)
-    cursor.execute(_ADD_INSTANCE, (study_pk, series_pk, *row.values()), prepare=True)
-    return cursor
-
-
-def study_key(connection: psycopg.Connection[Any], study_instance_uid: str) -> tuple[int, bytes] | None:
-    """The sealed data key of a study."""
-    return connection.execute(
-        b"SELECT study_key_pk, sealed_key FROM study_key WHERE study_instance_uid = %s", (study_instance_uid,)
+) -> tuple[int, str]:
+    """Adds an instance in the transaction of `connection`; returns (instance_pk, outcome)."""
+    places = ",".join(f"%s::{kind}" for kind in _INSTANCE_KINDS)
+    found = connection.execute(
+        f"SELECT instance_pk, outcome FROM archive_instance({places})".encode(),
+        (study_pk, series_pk, *row.values()),
+        prepare=True,
     ).fetchone()
-
-
-def add_study_key(
-    connection: psycopg.Connection[Any], study_instance_uid: str, sealed_key: bytes
-) -> tuple[int, bytes]:
-    """Keeps a new data key, unless another process was first: then that one counts."""
-    connection.execute(
-        b"INSERT INTO study_key (study_instance_uid, sealed_key) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-        (study_instance_uid, sealed_key),
-    )
-    found = study_key(connection, study_instance_uid)
     assert found is not None
-    return found
+    return found[0], found[1]
+
+
+class InstancePipeline:
+    """archive_instance() over libpq's pipeline mode, for the hot path: rows go out while the caller does something
+    else, and one round trip ends their common transaction. The connection serves nothing else.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._connection = psycopg.connect(
+            url,
+            autocommit=True,
+            application_name="wetread-ingest",
+            options="-c lock_timeout=10s -c statement_timeout=60s -c timezone=UTC",
+        )
+        kinds = ", ".join(_INSTANCE_KINDS)
+        places = ", ".join(f"${number}" for number in range(1, len(_INSTANCE_KINDS) + 1))
+        self._connection.execute(
+            f"PREPARE archive_instance ({kinds}) AS "
+            f"SELECT instance_pk, outcome FROM archive_instance({places})".encode()
+        )
+        self._link = self._connection.pgconn
+        self._link.enter_pipeline_mode()
+        self._poll = select_module.poll()
+        self._poll.register(self._link.socket, select_module.POLLIN)
+        self._sent = 0
+
+    @property
+    def usable(self) -> bool:
+        """Whether the connection still stands."""
+        return self._link.status == ConnStatus.OK
+
+    def send(self, study_pk: int, series_pk: int, row: InstanceRow) -> None:
+        """Sends a row; the server begins on it at once."""
+        self._link.send_query_prepared(
+            b"archive_instance",
+            [_parameter(value) for value in (study_pk, series_pk, *row.values())],
+            _INSTANCE_FORMATS,
+        )
+        self._sent += 1
+        self._flush()
+
+    def spoil(self) -> None:
+        """Makes the transaction that is under way fail."""
+        self._link.send_query_params(b"SELECT archive_instance_spoiled", None)
+        self._sent += 1
+
+    def commit(self) -> list[tuple[int, str]]:
+        """Ends the transaction; (instance_pk, outcome) of each row. Raises psycopg.Error: then none is kept."""
+        sent, self._sent = self._sent, 0
+        self._link.pipeline_sync()
+        self._flush()
+        answers: list[tuple[int, str]] = []
+        fault: psycopg.Error | None = None
+        for _ in range(sent):
+            result = self._result()
+            if result is None:
+                raise psycopg.OperationalError("the connection was lost")
+            if result.status == ExecStatus.TUPLES_OK:
+                answers.append((int(result.get_value(0, 0) or 0), (result.get_value(0, 1) or b"").decode()))
+            elif fault is None:
+                fault = psycopg.errors.error_from_result(result)
+            self._result()  # the end of this row's results
+        self._result()  # the synchronisation itself: the commit is done
+        if fault is not None:
+            raise fault
+        return answers
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._poll.unregister(self._link.socket)
+        self._connection.close()
+
+    def _flush(self) -> None:
+        while self._link.flush():
+            self._poll.modify(self._link.socket, select_module.POLLIN | select_module.POLLOUT)
+            self._poll.poll()
+            self._poll.modify(self._link.socket, select_module.POLLIN)
+            self._link.consume_input()
+
+    def _result(self) -> PGresult | None:
+        while self._link.is_busy():
+            self._poll.poll()  # lets other threads run
+            self._link.consume_input()
+        return self._link.get_result()
+
+
+_INSTANCE_KINDS = (
+    *("bigint", "bigint", "text", "text", "int", "int", "int", "int", "smallint", "smallint", "text"),
+    *("date", "time", "text", "bigint", "bigint", "bytea", "text", "int", "bigint", "bigint", "bytea"),
+)
+_INSTANCE_FORMATS = [
+    int(kind == "bytea") for kind in _INSTANCE_KINDS
+]  # bytes go as they are, the rest as text
+
+
+def _parameter(value: Any) -> bytes | None:
+    if value is None or isinstance(value, bytes):
+        return value
+    return str(value).encode()
+
+
+def mark_announced(connection: psycopg.Connection[Any], study_pk: int) -> None:
+    """The news of a study were told in this transaction."""
+    connection.execute(
+        b"UPDATE study SET announced_at = clock_timestamp() WHERE study_pk = %s", (study_pk,), prepare=True
+    )
+
+
+def study_key(
+    connection: psycopg.Connection[Any], study_instance_uid: str, new_key: Callable[[], bytes]
+) -> tuple[int, bytes]:
+    """(study_key_pk, sealed key) of a study; `new_key` makes one where there is none. The first to keep one counts."""
+    find = b"SELECT study_key_pk, sealed_key FROM study_key WHERE study_instance_uid = %s"
+    found = connection.execute(find, (study_instance_uid,), prepare=True).fetchone()
+    if found is None:
+        sealed = new_key()
+        made = connection.execute(
+            b"INSERT INTO study_key (study_instance_uid, sealed_key) VALUES (%s, %s) ON CONFLICT DO NOTHING"
+            b" RETURNING study_key_pk",
+            (study_instance_uid, sealed),
+            prepare=True,
+        ).fetchone()
+        found = (made[0], sealed) if made else connection.execute(find, (study_instance_uid,)).fetchone()
+    assert found is not None
+    return found[0], found[1]
 
 
 def unannounced(session: Session, newest: int) -> list[Study]:

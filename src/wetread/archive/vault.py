@@ -111,8 +111,7 @@ class Vault:
     def _find_or_make(
         self, connection: psycopg.Connection[Any], study_instance_uid: str
     ) -> tuple[int, bytes]:
-        found = store.study_key(connection, study_instance_uid)
-        if found is None:
-            sealed = self._master_key.seal(new_data_key(), b"study key")
-            found = store.add_study_key(connection, study_instance_uid, sealed)
+        found = store.study_key(
+            connection, study_instance_uid, lambda: self._master_key.seal(new_data_key(), b"study key")
+        )
         return found[0], self.data_key(found[0], found[1])

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 import orjson
-from sqlalchemy import BigInteger, DateTime, Identity, Index, String, func, insert, text
+from sqlalchemy import BigInteger, DateTime, Identity, Index, String, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -49,6 +49,16 @@ class Event:
 def publish(session: Session, event: Event) -> None:
     """Writes the outbox row and notifies listeners when the transaction commits."""
     keys = event.keys()
-    session.execute(insert(OutboxEvent).values(kind=event.kind, keys=keys))
     payload = orjson.dumps({"kind": event.kind, "keys": keys}).decode()
-    session.execute(text("SELECT pg_notify(:channel, :payload)"), {"channel": CHANNEL, "payload": payload})
+    session.connection().execute(
+        _PUBLISH,
+        {"kind": event.kind, "keys": orjson.dumps(keys).decode(), "channel": CHANNEL, "payload": payload},
+    )
+
+
+_PUBLISH = text(
+    """
+WITH written AS (INSERT INTO outbox_event (kind, keys) VALUES (:kind, CAST(:keys AS jsonb)))
+SELECT pg_notify(:channel, :payload)
+"""
+)
