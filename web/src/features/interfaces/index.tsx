@@ -1,0 +1,12 @@
+import { IconArrowsExchange } from '@tabler/icons-react'
+import { lazy } from 'react'
+import type { Feature } from '@/lib/feature'
+
+export const feature: Feature = {
+  routes: [
+    { path: '/system/messages', component: lazy(() => import('./MessagesScreen')), title: 'Interfaces', permission: 'queue.read' },
+    { path: '/system/receivers', component: lazy(() => import('./ReceiversScreen')), title: 'Receivers', permission: 'queue.read' },
+  ],
+  nav: [{ label: 'Interfaces', to: '/system/messages', icon: IconArrowsExchange, permission: 'queue.read', order: 15 }],
+  actions: [{ id: 'receivers', label: 'Receivers of results', to: '/system/receivers', permission: 'config.write' }],
+}
