@@ -43,6 +43,7 @@ TASKS = (
     "wetread.billing.jobs",
     "wetread.sharing.jobs",
     "wetread.hl7.jobs",
+    "wetread.hl7.results",
 )
 
 

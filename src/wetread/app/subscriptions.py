@@ -5,6 +5,9 @@ from __future__ import annotations
 SUBSCRIPTIONS: dict[str, tuple[str, ...]] = {
     "study.updated": ("scheduling.study_arrived", "archive.study_updated"),
     "order.changed": ("scheduling.order_changed", "billing.order_changed"),
+    "report.preliminary": ("hl7.report_signed",),
+    "report.final": ("billing.report_final", "hl7.report_signed"),
+    "report.addended": ("hl7.report_signed",),
     "patient.changed": ("billing.patient_changed",),
     "patient.merged": ("billing.patient_changed",),
 }

@@ -19,7 +19,16 @@ Component = str | tuple[str | None, ...] | None
 """A component's text, or its sub-components."""
 Repetition = str | tuple[Component, ...] | None
 """A field's text, or its components."""
-FieldValue = Repetition | int | list[Repetition]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Text that is already escaped (formatted text, Base64)."""
+
+    text: str
+
+
+FieldValue = Repetition | Encoded | int | list[Repetition]
 """A field: one repetition, or a list of them."""
 
 _SEGMENT_START = re.compile(r"[A-Z][A-Z0-9]{2}(?=$|[^A-Za-z0-9 ])")
@@ -310,14 +319,7 @@ def segment(name: str, *values: FieldValue, delimiters: Delimiters = STANDARD) -
     return Segment(name, head + fields, delimiters)
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """Text that is already escaped (formatted text, Base64)."""
-
-    text: str
-
-
-def _encode_field(value: FieldValue | Encoded, delimiters: Delimiters) -> str:
+def _encode_field(value: FieldValue, delimiters: Delimiters) -> str:
     if isinstance(value, list):
         return delimiters.repetition.join(_encode_repetition(item, delimiters) for item in value)
     return _encode_repetition(str(value) if isinstance(value, int) else value, delimiters)
