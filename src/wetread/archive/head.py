@@ -180,7 +180,7 @@ class HeadReader:
         self.prefix = b""
         self.dataset_offset = 0
         self.texts: dict[str, str] = {}
-        self._is_file = is_file
+        self.is_file = is_file
         self._buffer = bytearray()
         self._next_try = 0
         self._head: Head | None = None
@@ -238,10 +238,10 @@ class HeadReader:
 
     def _give_up(self, reason: QuarantineReason, detail: str) -> None:
         self._fault = Unreadable(reason, detail)
-        if not self._is_file:
+        if not self.is_file:
             self._set_prefix(self.transfer_syntax_uid or EXPLICIT_VR_LITTLE_ENDIAN)
         # What can be read of the identity is shown to the person who has to decide.
-        data = memoryview(bytes(self._buffer))[0 if not self._is_file else self.dataset_offset :]
+        data = memoryview(bytes(self._buffer))[0 if not self.is_file else self.dataset_offset :]
         for until in (0x0020000E, 0x00100040, 0x00080018):
             with suppress(DicomError, MoreNeeded, ValueError):
                 found = scanner.scan(
@@ -255,10 +255,10 @@ class HeadReader:
                 return
 
     def _read(self, *, at_end: bool) -> None:
-        if self._is_file and self.transfer_syntax_uid is None:
+        if self.is_file and self.transfer_syntax_uid is None:
             self._read_meta(at_end=at_end)
         declared = self.transfer_syntax_uid or EXPLICIT_VR_LITTLE_ENDIAN
-        start = self.dataset_offset if self._is_file else 0
+        start = self.dataset_offset if self.is_file else 0
         if at_end and len(self._buffer) <= start:
             raise DicomError("there is no data set", start)
         deflated = transfer_syntax(declared).deflated
@@ -278,7 +278,7 @@ class HeadReader:
             raise DicomError("no known element stands at the start", 0)
         syntax = declared if deflated else found.transfer_syntax_uid
         self.transfer_syntax_uid = syntax
-        if not self._is_file:
+        if not self.is_file:
             self._set_prefix(syntax)
         self._head = Head(self.texts, syntax, self.dataset_offset, found, data, deflated)
 

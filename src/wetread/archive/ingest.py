@@ -649,7 +649,8 @@ class Incoming:
             (self._reader.sop_instance_uid, filing.sop_instance_uid, "SOP Instance UID"),
             (self._reader.sop_class_uid, filing.sop_class_uid, "SOP Class UID"),
         ):
-            if announced and announced.strip(" \0") != found:
+            # Of a file, the data set counts: its meta information is made anew on the way out.
+            if not self._reader.is_file and announced.strip(" \0") != found:
                 raise NotFilable(
                     QuarantineReason.UID_MISMATCH,
                     f"the data set's {name} is not the announced one",

@@ -63,6 +63,7 @@ class Picture:
             "window_center": self._functional(_FRAME_VOI, "WindowCenter"),
             "window_width": self._functional(_FRAME_VOI, "WindowWidth"),
             "float_pixels": "7FE00008" in document,
+            "words": document.get("7FE00010", {}).get("vr") == "OW",
         }
         if header["photometric_interpretation"] == "PALETTE COLOR":
             header["palette"] = [self._palette(name) for name in _PALETTE]

@@ -75,6 +75,8 @@ def answer_to(header: Header, data: bytes) -> bytes:
         return encode_htj2k(header, data)
     frame = decode(header, data)
     if header["do"] == "decode":
+        if header["bits_allocated"] == 1:
+            return np.packbits(frame, bitorder="little").tobytes()
         return frame.astype(frame.dtype.newbyteorder("<"), copy=False).tobytes()
     return render(header, frame)
 
@@ -123,6 +125,9 @@ def _bits(header: Header, data: bytes) -> Array:
 def _native(header: Header, data: bytes) -> Array:
     rows, columns, samples = header["rows"], header["columns"], header["samples_per_pixel"]
     dtype = _dtype(header)
+    if dtype.itemsize == 1 and header["words"] and header["transfer_syntax_uid"] == _BIG_ENDIAN:
+        # Bytes in big-endian words (OW) stand in pairs the other way round (PS3.5 8.1.1, Annex D).
+        data = np.frombuffer(data, "<u2", len(data) // 2).byteswap().tobytes()
     if header["photometric_interpretation"] in ("YBR_FULL_422", "YBR_PARTIAL_422") and samples == 3:
         count = rows * columns * 2
         flat = np.frombuffer(data, dtype, count, _start(header, count * dtype.itemsize))

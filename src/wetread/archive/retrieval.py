@@ -294,8 +294,10 @@ class Retrieval:
             name: bytes(self.bytes_of(stored, offset, length))
             for name, (offset, length) in pixels.palette_ranges(document).items()
         }
+        syntax = transfer_syntax(stored.transfer_syntax_uid)
+        odd_pairs = syntax.big_endian and stored.bits_allocated == 8
         if stored.frame_table is not None or (
-            stored.frame_length is not None and stored.pixel_data_offset is not None
+            stored.frame_length is not None and stored.pixel_data_offset is not None and not odd_pairs
         ):
             data = bytes(self.frame(stored, number))
             return pixels.Picture(document, data, stored.transfer_syntax_uid, number, palette=palette)
@@ -304,7 +306,6 @@ class Retrieval:
             raise TooLarge("This object is too large to be decoded at once.")
         with self._open(stored) as unsealer:
             dataset = bytes(unsealer.read(stored.dataset_offset, stored.size_bytes))
-        syntax = transfer_syntax(stored.transfer_syntax_uid)
         if syntax.deflated:
             dataset = scanner.inflate(dataset)
         found = scanner.scan(

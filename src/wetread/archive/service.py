@@ -94,6 +94,7 @@ class Archive:
         self.objects = objects
         self.vault = Vault(database, objects, master_key)
         self.intake = Intake(database, offices, self.vault)
+        self._own_decoder = decoder is None
         self.decoder = decoder or Decoder()
         self.retrieval = Retrieval(offices, self.vault, visibility=visibility, decoder=self.decoder)
 
@@ -104,7 +105,8 @@ class Archive:
     def close(self) -> None:
         """Tells what waits, ends workers, closes connections."""
         self.intake.close()
-        self.decoder.close()
+        if self._own_decoder:
+            self.decoder.close()
         if isinstance(self.objects, LocalObjects):
             self.objects.close()
 
