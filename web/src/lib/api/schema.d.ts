@@ -68,6 +68,154 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/archive/application-entities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Application Entities
+         * @description Known DICOM peers, by title.
+         */
+        get: operations["application_entities_api_archive_application_entities_get"];
+        put?: never;
+        /**
+         * Add Application Entity
+         * @description Makes a peer known.
+         */
+        post: operations["add_application_entity_api_archive_application_entities_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/archive/application-entities/{remote_ae_pk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change Application Entity
+         * @description Changes a peer.
+         */
+        put: operations["change_application_entity_api_archive_application_entities__remote_ae_pk__put"];
+        post?: never;
+        /**
+         * Remove Application Entity
+         * @description Forgets a peer: it can neither call nor be sent to.
+         */
+        delete: operations["remove_application_entity_api_archive_application_entities__remote_ae_pk__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/archive/application-entities/{remote_ae_pk}/echo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Echo Application Entity
+         * @description Asks a peer by C-ECHO whether it is there.
+         */
+        post: operations["echo_application_entity_api_archive_application_entities__remote_ae_pk__echo_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/archive/quarantine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Quarantine
+         * @description Objects that were kept but not filed, newest first; `waiting=false` shows those decided.
+         */
+        get: operations["quarantine_api_archive_quarantine_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/archive/quarantine/{quarantine_pk}/resolution": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resolve
+         * @description Tries an object again, accepts it as the right one, or discards it.
+         */
+        post: operations["resolve_api_archive_quarantine__quarantine_pk__resolution_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/archive/storage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Storage
+         * @description Counts and sizes of the archive.
+         */
+        get: operations["storage_api_archive_storage_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/archive/studies/{study_pk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Study
+         * @description One study with its series in order.
+         */
+        get: operations["study_api_archive_studies__study_pk__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/audit": {
         parameters: {
             query?: never;
@@ -555,6 +703,194 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/interfaces/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Messages
+         * @description Messages in and out, newest first.
+         */
+        get: operations["messages_api_interfaces_messages_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/interfaces/messages/{interface_message_pk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Message
+         * @description A message with its content. The look is audited as a look at the patient's data.
+         */
+        get: operations["message_api_interfaces_messages__interface_message_pk__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/interfaces/messages/{interface_message_pk}/raw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Raw Message
+         * @description The bytes of a message, exactly as they came or went.
+         */
+        get: operations["raw_message_api_interfaces_messages__interface_message_pk__raw_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/interfaces/messages/{interface_message_pk}/reprocess": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reprocess
+         * @description Has a received message that failed applied again, after a correction.
+         */
+        post: operations["reprocess_api_interfaces_messages__interface_message_pk__reprocess_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/interfaces/messages/{interface_message_pk}/resend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resend
+         * @description Puts an outgoing message back into its queue.
+         */
+        post: operations["resend_api_interfaces_messages__interface_message_pk__resend_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/interfaces/messages/{interface_message_pk}/skip": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Skip
+         * @description Takes a message out of its queue, with a reason; it is kept.
+         */
+        post: operations["skip_api_interfaces_messages__interface_message_pk__skip_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/interfaces/messages/counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Message Counts
+         * @description How many messages stand in each state.
+         */
+        get: operations["message_counts_api_interfaces_messages_counts_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/interfaces/receivers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Receivers
+         * @description All receivers and how they do.
+         */
+        get: operations["receivers_api_interfaces_receivers_get"];
+        put?: never;
+        /**
+         * Add Receiver
+         * @description A new receiver.
+         */
+        post: operations["add_receiver_api_interfaces_receivers_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/interfaces/receivers/{interface_receiver_pk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change Receiver
+         * @description Alters a receiver; what waits for it is tried at once.
+         */
+        put: operations["change_receiver_api_interfaces_receivers__interface_receiver_pk__put"];
+        post?: never;
+        /**
+         * Remove Receiver
+         * @description Removes a receiver that never had a message.
+         */
+        delete: operations["remove_receiver_api_interfaces_receivers__interface_receiver_pk__delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2385,6 +2721,40 @@ export interface components {
             /** Substance */
             substance: string;
         };
+        /**
+         * ApplicationEntityIn
+         * @description A DICOM peer.
+         */
+        ApplicationEntityIn: {
+            /** Ae Title */
+            ae_title: string;
+            /** Description */
+            description?: string | null;
+            /** Host */
+            host: string;
+            /** Port */
+            port: number;
+            /** Rights */
+            rights?: string[];
+        };
+        /**
+         * ApplicationEntityOut
+         * @description A known DICOM peer.
+         */
+        ApplicationEntityOut: {
+            /** Ae Title */
+            ae_title: string;
+            /** Description */
+            description: string | null;
+            /** Host */
+            host: string;
+            /** Port */
+            port: number;
+            /** Remote Ae Pk */
+            remote_ae_pk: number;
+            /** Rights */
+            rights: string[];
+        };
         /** AuditOut */
         AuditOut: {
             /** Actor Kind */
@@ -2797,6 +3167,20 @@ export interface components {
          */
         ClaimState: "draft" | "held" | "ready" | "batched" | "sent" | "accepted" | "rejected" | "denied" | "paid" | "void";
         /**
+         * CountsOut
+         * @description How many messages stand in each state, by direction.
+         */
+        CountsOut: {
+            /** Inbound */
+            inbound: {
+                [key: string]: number;
+            };
+            /** Outbound */
+            outbound: {
+                [key: string]: number;
+            };
+        };
+        /**
          * DiagnosesOut
          * @description Found codes.
          */
@@ -2848,6 +3232,16 @@ export interface components {
             patient_telephone_numbers?: string | null;
         };
         /**
+         * EchoOut
+         * @description Whether a peer answered, and what it or the network said otherwise.
+         */
+        EchoOut: {
+            /** Answered */
+            answered: boolean;
+            /** Detail */
+            detail: string | null;
+        };
+        /**
          * FeeIn
          * @description A fee for everybody, or for one payer.
          */
@@ -2896,6 +3290,18 @@ export interface components {
             next_cursor?: string | null;
             /** Total */
             total: number;
+        };
+        /**
+         * FieldOut
+         * @description A filled field.
+         */
+        FieldOut: {
+            /** Name */
+            name: string;
+            /** Number */
+            number: number;
+            /** Value */
+            value: string;
         };
         /**
          * FindIn
@@ -3132,6 +3538,96 @@ export interface components {
             /** Surviving Patient Pk */
             surviving_patient_pk: number;
         };
+        /**
+         * MessageContentOut
+         * @description A message with its content, as text and with fields named; and the answer it got.
+         */
+        MessageContentOut: {
+            /** Acknowledgment */
+            acknowledgment: components["schemas"]["SegmentOut"][];
+            /** Doubts */
+            doubts: string[];
+            /** Encoding */
+            encoding: string;
+            message: components["schemas"]["MessageOut"];
+            /** Raw */
+            raw: string;
+            /** Segments */
+            segments: components["schemas"]["SegmentOut"][];
+        };
+        /**
+         * MessageOut
+         * @description A message in the list, without its content.
+         */
+        MessageOut: {
+            /** Accession Number */
+            accession_number: string | null;
+            /** Acknowledgment Code */
+            acknowledgment_code: string | null;
+            /** Attempts */
+            attempts: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Direction
+             * @enum {string}
+             */
+            direction: "in" | "out";
+            /** Duplicate Of Interface Message Pk */
+            duplicate_of_interface_message_pk: number | null;
+            /** Error Code */
+            error_code: string | null;
+            /** Error Location */
+            error_location: string | null;
+            /** Error Text */
+            error_text: string | null;
+            /** Finished At */
+            finished_at: string | null;
+            /** Handled By */
+            handled_by: string | null;
+            /** Handling Reason */
+            handling_reason: string | null;
+            /** Interface Message Pk */
+            interface_message_pk: number;
+            /** Interface Receiver Pk */
+            interface_receiver_pk: number | null;
+            /** Message Control Id */
+            message_control_id: string;
+            /** Message Type */
+            message_type: string;
+            /** Network Address */
+            network_address: string | null;
+            /** Next Attempt At */
+            next_attempt_at: string | null;
+            /** Receiver Name */
+            receiver_name?: string | null;
+            /** Sending Application */
+            sending_application: string;
+            /** Sending Facility */
+            sending_facility: string;
+            state: components["schemas"]["MessageState"];
+        };
+        /**
+         * MessagePage
+         * @description A page of messages.
+         */
+        MessagePage: {
+            /** Items */
+            items: components["schemas"]["MessageOut"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+            /** Total */
+            total?: number | null;
+        };
+        /**
+         * MessageState
+         * @description Where a message stands; the table of moves is in `messages_rules`.
+         * @enum {string}
+         */
+        MessageState: "received" | "applied" | "failed" | "rejected" | "queued" | "delivered" | "dead" | "skipped";
         /** MoveIn */
         MoveIn: {
             /**
@@ -3647,6 +4143,68 @@ export interface components {
             taxonomy_code: string | null;
         };
         /**
+         * QuarantinedObjectOut
+         * @description A quarantined object.
+         */
+        QuarantinedObjectOut: {
+            /** Accession Number */
+            accession_number: string | null;
+            /**
+             * Can Accept
+             * @default false
+             */
+            can_accept: boolean;
+            /** Detail */
+            detail: string;
+            /** Network Address */
+            network_address: string | null;
+            /** Patient Id */
+            patient_id: string | null;
+            /** Patient Name */
+            patient_name: string | null;
+            /** Quarantine Pk */
+            quarantine_pk: number;
+            reason: components["schemas"]["QuarantineReason"];
+            /**
+             * Received At
+             * Format: date-time
+             */
+            received_at: string;
+            /** Received From */
+            received_from: string;
+            resolution: components["schemas"]["Resolution"] | null;
+            /** Resolution Reason */
+            resolution_reason: string | null;
+            /** Resolved At */
+            resolved_at: string | null;
+            /** Resolved By */
+            resolved_by: string | null;
+            /** Sop Class Uid */
+            sop_class_uid: string | null;
+            /** Sop Instance Uid */
+            sop_instance_uid: string | null;
+            /** Study Instance Uid */
+            study_instance_uid: string | null;
+        };
+        /**
+         * QuarantinePage
+         * @description A page of quarantined objects.
+         */
+        QuarantinePage: {
+            /** Items */
+            items: components["schemas"]["QuarantinedObjectOut"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+            /** Total */
+            total: number | null;
+        };
+        /**
+         * QuarantineReason
+         * @description Why an object could not simply be filed.
+         * @enum {string}
+         */
+        QuarantineReason: "unreadable" | "truncated" | "missing-uid" | "bad-uid" | "uid-mismatch" | "content-differs" | "patient-differs" | "series-moved";
+        /**
          * QueueOut
          * @description A queue: claims in a state, or drafts with one need.
          */
@@ -3750,6 +4308,80 @@ export interface components {
             next_cursor: string | null;
             /** Total */
             total: number | null;
+        };
+        /**
+         * ReceiverIn
+         * @description A receiver as an administrator sets it up.
+         */
+        ReceiverIn: {
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            /** Host */
+            host: string;
+            /**
+             * Message Types
+             * @default [
+             *       "ORU^R01"
+             *     ]
+             */
+            message_types: string[];
+            /** Name */
+            name: string;
+            /** Port */
+            port: number;
+            /**
+             * Receiving Application
+             * @default
+             */
+            receiving_application: string;
+            /**
+             * Receiving Facility
+             * @default
+             */
+            receiving_facility: string;
+        };
+        /**
+         * ReceiverOut
+         * @description A receiver and how it does.
+         */
+        ReceiverOut: {
+            /** Enabled */
+            enabled: boolean;
+            /** Host */
+            host: string;
+            /** Interface Receiver Pk */
+            interface_receiver_pk: number;
+            /** Last Delivered At */
+            last_delivered_at: string | null;
+            /** Last Error */
+            last_error: string | null;
+            /** Last Error At */
+            last_error_at: string | null;
+            /** Message Types */
+            message_types: string[];
+            /** Name */
+            name: string;
+            /** Port */
+            port: number;
+            /** Receiving Application */
+            receiving_application: string;
+            /** Receiving Facility */
+            receiving_facility: string;
+        };
+        /**
+         * ReceiverPage
+         * @description All receivers.
+         */
+        ReceiverPage: {
+            /** Items */
+            items: components["schemas"]["ReceiverOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /** Total */
+            total: number;
         };
         /** ReconcileIn */
         ReconcileIn: {
@@ -3961,6 +4593,21 @@ export interface components {
             starts_at: string;
         };
         /**
+         * Resolution
+         * @description What a person decided about a quarantined object.
+         * @enum {string}
+         */
+        Resolution: "retried" | "accepted" | "discarded";
+        /**
+         * ResolutionIn
+         * @description What was decided, and why.
+         */
+        ResolutionIn: {
+            /** Reason */
+            reason: string;
+            resolution: components["schemas"]["Resolution"];
+        };
+        /**
          * Resource
          * @description A resource as screens show it.
          */
@@ -4036,6 +4683,40 @@ export interface components {
          * @enum {string}
          */
         Role: "radiologist" | "technologist" | "front_desk" | "referrer" | "biller" | "manager" | "admin";
+        /**
+         * SegmentOut
+         * @description A segment with its filled fields.
+         */
+        SegmentOut: {
+            /** Fields */
+            fields: components["schemas"]["FieldOut"][];
+            /** Name */
+            name: string;
+        };
+        /**
+         * SeriesOut
+         * @description A series on a screen; `thumbnail_url` is empty where it holds no picture.
+         */
+        SeriesOut: {
+            /** Body Part Examined */
+            body_part_examined: string | null;
+            /** Laterality */
+            laterality: string | null;
+            /** Modality */
+            modality: string | null;
+            /** Number Of Series Related Instances */
+            number_of_series_related_instances: number;
+            /** Series Description */
+            series_description: string | null;
+            /** Series Instance Uid */
+            series_instance_uid: string;
+            /** Series Number */
+            series_number: number | null;
+            /** Series Pk */
+            series_pk: number;
+            /** Thumbnail Url */
+            thumbnail_url: string | null;
+        };
         /** SessionOut */
         SessionOut: {
             /**
@@ -4208,6 +4889,77 @@ export interface components {
              * Format: date-time
              */
             starts_at: string;
+        };
+        /**
+         * StorageOut
+         * @description What is kept, in numbers. Bytes are plain sizes; those of the file system are what its owner sees.
+         */
+        StorageOut: {
+            /** File System Free Bytes */
+            file_system_free_bytes: number;
+            /** File System Used Bytes */
+            file_system_used_bytes: number;
+            /** Instances */
+            instances: number;
+            /** Newest Instance At */
+            newest_instance_at: string | null;
+            /** Original Bytes */
+            original_bytes: number;
+            /** Quarantine Waiting */
+            quarantine_waiting: number;
+            /** Rendition Bytes */
+            rendition_bytes: number;
+            /** Rendition Objects */
+            rendition_objects: number;
+            /** Series */
+            series: number;
+            /** Studies */
+            studies: number;
+        };
+        /**
+         * StudyOut
+         * @description A study on a screen.
+         */
+        StudyOut: {
+            /** Accession Number */
+            accession_number: string | null;
+            /** Issuer Of Patient Id */
+            issuer_of_patient_id: string | null;
+            /** Modalities In Study */
+            modalities_in_study: string[];
+            /** Number Of Study Related Instances */
+            number_of_study_related_instances: number;
+            /** Number Of Study Related Series */
+            number_of_study_related_series: number;
+            /** Patient Birth Date */
+            patient_birth_date: string | null;
+            /** Patient Id */
+            patient_id: string | null;
+            /** Patient Name */
+            patient_name: string | null;
+            /** Patient Pk */
+            patient_pk: number | null;
+            /** Patient Sex */
+            patient_sex: string | null;
+            /** Referring Physician Name */
+            referring_physician_name: string | null;
+            /** Series */
+            series: components["schemas"]["SeriesOut"][];
+            /** Study Date */
+            study_date: string | null;
+            /** Study Description */
+            study_description: string | null;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            /** Study Pk */
+            study_pk: number;
+            /** Study Time */
+            study_time: string | null;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
         };
         /**
          * SubmitterFields
@@ -4734,6 +5486,17 @@ export interface components {
             state: string | null;
         };
         /**
+         * ReasonIn
+         * @description Why.
+         */
+        wetread__hl7__api__ReasonIn: {
+            /**
+             * Reason
+             * @default
+             */
+            reason: string;
+        };
+        /**
          * ChangeOut
          * @description One move of a Requested Procedure.
          */
@@ -5091,6 +5854,273 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TotpOut"];
+                };
+            };
+        };
+    };
+    application_entities_api_archive_application_entities_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApplicationEntityOut"][];
+                };
+            };
+        };
+    };
+    add_application_entity_api_archive_application_entities_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApplicationEntityIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApplicationEntityOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    change_application_entity_api_archive_application_entities__remote_ae_pk__put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                remote_ae_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApplicationEntityIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApplicationEntityOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    remove_application_entity_api_archive_application_entities__remote_ae_pk__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                remote_ae_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    echo_application_entity_api_archive_application_entities__remote_ae_pk__echo_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                remote_ae_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EchoOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    quarantine_api_archive_quarantine_get: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+                waiting?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuarantinePage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    resolve_api_archive_quarantine__quarantine_pk__resolution_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                quarantine_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResolutionIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuarantinedObjectOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    storage_api_archive_storage_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StorageOut"];
+                };
+            };
+        };
+    };
+    study_api_archive_studies__study_pk__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StudyOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
@@ -5920,6 +6950,344 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    messages_api_interfaces_messages_get: {
+        parameters: {
+            query?: {
+                accession_number?: string | null;
+                cursor?: string | null;
+                direction?: ("in" | "out") | null;
+                interface_receiver_pk?: number | null;
+                limit?: number;
+                state?: components["schemas"]["MessageState"][] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagePage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    message_api_interfaces_messages__interface_message_pk__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                interface_message_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageContentOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    raw_message_api_interfaces_messages__interface_message_pk__raw_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                interface_message_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    reprocess_api_interfaces_messages__interface_message_pk__reprocess_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                interface_message_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["wetread__hl7__api__ReasonIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    resend_api_interfaces_messages__interface_message_pk__resend_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                interface_message_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["wetread__hl7__api__ReasonIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    skip_api_interfaces_messages__interface_message_pk__skip_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                interface_message_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["wetread__hl7__api__ReasonIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    message_counts_api_interfaces_messages_counts_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CountsOut"];
+                };
+            };
+        };
+    };
+    receivers_api_interfaces_receivers_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReceiverPage"];
+                };
+            };
+        };
+    };
+    add_receiver_api_interfaces_receivers_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReceiverIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReceiverOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    change_receiver_api_interfaces_receivers__interface_receiver_pk__put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                interface_receiver_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReceiverIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReceiverOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    remove_receiver_api_interfaces_receivers__interface_receiver_pk__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                interface_receiver_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
             };
         };
     };
