@@ -15,7 +15,7 @@ from pydicom.filewriter import write_dataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from conftest import Api
-from wetread.archive.service import Archive, LocalObjects, StoreResult, use_archive
+from wetread.archive.service import Archive, Decoder, LocalObjects, StoreResult, use_archive
 from wetread.kit.db import Database
 from wetread.security.service import Actor, FileMasterKey, Identity, Offices, Security, use_identity
 
@@ -23,14 +23,23 @@ MakeDicom = Callable[..., pydicom.Dataset]
 Store = Callable[..., list[StoreResult]]
 
 
+@pytest.fixture(scope="session")
+def decoder() -> Iterator[Decoder]:
+    """Decoding processes that all tests share."""
+    made = Decoder()
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def archive(clean_database: Database, tmp_path: Path) -> Iterator[Archive]:
+def archive(clean_database: Database, tmp_path: Path, decoder: Decoder) -> Iterator[Archive]:
     """A committing archive; its objects lie in a folder of this test."""
     made = Archive(
         clean_database,
         Offices(clean_database),
         LocalObjects(tmp_path / "objects", reserve_bytes=0),
         FileMasterKey(b"m" * 32),
+        decoder=decoder,
     )
     use_archive(made)
     yield made
