@@ -1,0 +1,47 @@
+import type { Answer, Sent } from '@/lib/api'
+
+export type QuarantinePage = Answer<'/api/archive/quarantine', 'get'>
+export type QuarantinedObject = QuarantinePage['items'][number]
+export type Resolution = Sent<'/api/archive/quarantine/{quarantine_pk}/resolution', 'post'>['resolution']
+export type Storage = Answer<'/api/archive/storage', 'get'>
+export type Entity = Answer<'/api/archive/application-entities', 'get'>[number]
+export type EntityFields = Sent<'/api/archive/application-entities', 'post'>
+export type EchoAnswer = Answer<'/api/archive/application-entities/{remote_ae_pk}/echo', 'post'>
+
+/** Why an object waits, in a few words for the list. The server's `detail` says it exactly. */
+export const REASON_LABEL: Record<QuarantinedObject['reason'], string> = {
+  unreadable: 'Not readable',
+  truncated: 'Cut short',
+  'missing-uid': 'Identifier missing',
+  'bad-uid': 'Identifier not valid',
+  'uid-mismatch': 'Identifiers disagree',
+  'content-differs': 'Known, other content',
+  'patient-differs': 'Other patient',
+  'series-moved': 'Series of another study',
+}
+
+/** The state of an object in the words of the state table. */
+export function stateOf(object: QuarantinedObject): string {
+  if (!object.resolution) return 'quarantined'
+  return object.resolution === 'discarded' ? 'discarded' : 'released'
+}
+
+/** What it means to take the object as it is, for the reasons where that is possible. */
+export function meaningOfAccepting(object: QuarantinedObject): string {
+  return object.reason === 'content-differs'
+    ? 'This version takes the place of the one in the archive. The earlier one is kept aside.'
+    : 'It joins the study, and the patient of the study is laid over it. What it said before stays recorded in it.'
+}
+
+const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'] as const
+
+/** Bytes as people read them: `3.2 GB`. */
+export function formatBytes(bytes: number): string {
+  let value = bytes
+  let unit = 0
+  while (value >= 1000 && unit < UNITS.length - 1) {
+    value /= 1000
+    unit += 1
+  }
+  return `${value.toFixed(unit === 0 || value >= 100 ? 0 : 1)} ${UNITS[unit] ?? ''}`
+}
