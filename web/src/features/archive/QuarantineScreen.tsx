@@ -67,14 +67,20 @@ const COLUMNS: readonly WorkColumn<QuarantinedObject>[] = [
   },
 ]
 
-const FILTERS: readonly WorkFilter<QuarantinedObject>[] = [
-  {
-    id: 'reason',
-    label: 'Reason',
-    options: Object.entries(REASON_LABEL).map(([value, label]) => ({ value, label })),
-    match: (object, value) => object.reason === value,
-  },
-]
+/** Chips only for the reasons that there are: most hospitals never meet most of them. */
+function filtersFor(rows: readonly QuarantinedObject[] | undefined): readonly WorkFilter<QuarantinedObject>[] {
+  const present = new Set(rows?.map((object) => object.reason))
+  return [
+    {
+      id: 'reason',
+      label: 'Reason',
+      options: Object.entries(REASON_LABEL)
+        .filter(([value]) => present.has(value as QuarantinedObject['reason']))
+        .map(([value, label]) => ({ value, label })),
+      match: (object, value) => object.reason === value,
+    },
+  ]
+}
 
 const keyOf = (object: QuarantinedObject) => String(object.quarantine_pk)
 
@@ -96,6 +102,7 @@ export default function QuarantineScreen() {
     placeholderData: keepPreviousData,
   })
   const rows = useMemo(() => pages.data?.pages.flatMap((page) => page.items), [pages.data])
+  const filters = useMemo(() => filtersFor(rows), [rows])
   const current = rows?.find((object) => object.quarantine_pk === currentPk)
   return (
     <Screen
@@ -112,7 +119,7 @@ export default function QuarantineScreen() {
         rows={rows}
         rowKey={keyOf}
         columns={COLUMNS}
-        filters={FILTERS}
+        filters={filters}
         onCurrent={(object) => setCurrentPk(object?.quarantine_pk)}
         isQuiet={(object) => object.resolution !== null}
         total={pages.data?.pages[0]?.total}
@@ -124,7 +131,6 @@ export default function QuarantineScreen() {
         tools={
           <SegmentedControl
             aria-label="Which objects"
-            size="xs"
             value={show}
             onChange={(value) => setShow(value === 'decided' ? 'decided' : 'waiting')}
             data={[
@@ -185,7 +191,7 @@ function Inspector({ object, mayDecide }: { object: QuarantinedObject; mayDecide
   return (
     <>
       <Section title={REASON_LABEL[object.reason]}>
-        <p>{object.detail}</p>
+        <p className={classes['detail']}>{object.detail}</p>
         <Facts
           facts={[
             ['Patient', formatPersonName(object.patient_name ?? '')],
