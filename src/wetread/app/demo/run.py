@@ -31,8 +31,28 @@ REFERRER_NPI = "1999999992"
 
 _SITES = (
     # In the hospital its own bill covers the scanner, and the readers bill their part; the clinic bills globally.
-    ("NORTH", "Northside Hospital", "America/New_York", "12 Harbor Street", "Portland", "ME", "041011234", "1999999828", "22"),
-    ("RIVER", "River Clinic", "America/New_York", "4 Mill Lane", "Bath", "ME", "045301234", "1999999836", "11"),
+    (
+        "NORTH",
+        "Northside Hospital",
+        "America/New_York",
+        "12 Harbor Street",
+        "Portland",
+        "ME",
+        "041011234",
+        "1999999828",
+        "22",
+    ),
+    (
+        "RIVER",
+        "River Clinic",
+        "America/New_York",
+        "4 Mill Lane",
+        "Bath",
+        "ME",
+        "045301234",
+        "1999999836",
+        "11",
+    ),
 )
 _SCANNERS = (("CT", "CT1"), ("MR", "MR1"), ("DX", "XR1"), ("US", "US1"), ("MG", "MG1"))
 _PROCEDURES = (
