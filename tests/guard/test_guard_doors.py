@@ -103,6 +103,19 @@ def test_every_permission_is_held_by_some_role() -> None:
     assert set(Permission) - held == set()
 
 
+def test_who_may_write_may_also_read() -> None:
+    known = set(Permission)
+    blind = [
+        f"{role}: {permission}"
+        for role, held in ROLE_PERMISSIONS.items()
+        for permission in held
+        if permission.endswith(".write")
+        and (reading := permission.removesuffix(".write") + ".read") in known
+        and reading not in held
+    ]
+    assert blind == []
+
+
 @pytest.mark.parametrize("header", ["", "Basic YTpi", "Bearer", "Bearer wtr_nonsense"])
 def test_malformed_credentials_are_strangers(api: Api, header: str) -> None:
     response = api.get("/api/session", headers={"Authorization": header})
