@@ -327,6 +327,7 @@ class Identity:
                 expires_at=work.now() + timedelta(seconds=limits.INVITATION_S),
             )
         )
+        work.session.flush()
         work.audit(AuditEventID.SECURITY_ALERT, "C", object_type="invitation", object_id=user_pk)
         return secret
 
