@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pydicom
+import pydicom.data
 import pytest
-from pydicom.data import get_testdata_file
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
@@ -21,6 +21,14 @@ from wetread.security.service import Actor, FileMasterKey, Identity, Offices, Se
 
 MakeDicom = Callable[..., pydicom.Dataset]
 Store = Callable[..., list[StoreResult]]
+
+
+PACKAGE_FILES = Path(pydicom.data.__file__).parent / "test_files"
+
+
+def package_file(name: str) -> Path:
+    """A file of pydicom's own package. Its `get_testdata_file` could ask the network; this cannot."""
+    return PACKAGE_FILES / name
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +59,7 @@ def make_dicom() -> MakeDicom:
     """A CT slice of 128 × 128 with fresh UIDs; keywords are set as given, None removes."""
 
     def make(**attributes: Any) -> pydicom.Dataset:
-        ds = pydicom.dcmread(get_testdata_file("CT_small.dcm"))
+        ds = pydicom.dcmread(package_file("CT_small.dcm"))
         ds.remove_private_tags()
         del ds[0xFFFC, 0xFFFC]
         ds.PatientName, ds.PatientID, ds.IssuerOfPatientID = "Doe^Jane", "P1", "HOSPITAL"

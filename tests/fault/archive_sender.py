@@ -15,10 +15,9 @@ import threading
 from pathlib import Path
 
 import pydicom
-from pydicom.data import get_testdata_file
 from pydicom.uid import generate_uid
 
-from archive_fixtures import dataset_bytes
+from archive_fixtures import dataset_bytes, package_file
 from wetread.app.rooms import MODELS, load
 from wetread.archive.service import Archive, LocalObjects
 from wetread.kit.db import Database
@@ -34,13 +33,13 @@ def feed(url: str, folder: Path, notes: int, seed: int) -> None:
         database, Offices(database), LocalObjects(folder, reserve_bytes=0), FileMasterKey(b"m" * 32)
     )
     archive.recover()
-    ds = pydicom.dcmread(str(get_testdata_file("CT_small.dcm")))
+    ds = pydicom.dcmread(package_file("CT_small.dcm"))
     ds.remove_private_tags()
     del ds[0xFFFC, 0xFFFC]
 
     def associate(number: int) -> None:
         chance = random.Random(f"{seed} {number}")
-        one = pydicom.dcmread(str(get_testdata_file("CT_small.dcm")))
+        one = pydicom.dcmread(package_file("CT_small.dcm"))
         one.remove_private_tags()
         del one[0xFFFC, 0xFFFC]
         while True:

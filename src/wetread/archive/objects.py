@@ -123,13 +123,16 @@ class LocalObjects:
             writer.abort()  # old files without a row are the janitor's
 
     def close(self) -> None:
-        """Removes the files that were made ahead."""
+        """Removes the files that were made ahead, and lets the folders go. Idempotent."""
         self._closed = True
         self._wanted.set()
         if self._maker is not None:
             self._maker.join(5)
         while self._ready:
             self._ready.popleft().abort()
+        folders, self._folders = self._folders, []
+        for folder in folders:
+            os.close(folder)
 
     def _make(self, number: int) -> LocalWriter:
         name = secrets.token_hex(16)

@@ -6,15 +6,14 @@ import hashlib
 import threading
 import zlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pydicom
 import pytest
-from pydicom.data import get_testdata_file
 from pydicom.uid import generate_uid
 from sqlalchemy import func, select, text
 
+from archive_fixtures import package_file
 from wetread.archive.events import StudyUpdated
 from wetread.archive.model import (
     Instance,
@@ -205,7 +204,7 @@ def test_a_series_under_another_study_waits(archive: Archive, make_dicom: Any, s
 
 
 def test_deflated_objects_are_indexed(archive: Archive, store: Store) -> None:
-    data = Path(str(get_testdata_file("image_dfl.dcm"))).read_bytes()
+    data = package_file("image_dfl.dcm").read_bytes()
     (result,) = store(data)
     assert result.outcome == "stored"
     _, out = fetched(archive, result.sop_instance_uid)

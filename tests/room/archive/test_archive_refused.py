@@ -11,6 +11,7 @@ import pytest
 from pydicom.uid import generate_uid
 from sqlalchemy import func, select
 
+from archive_fixtures import PACKAGE_FILES
 from wetread.archive.jobs import remove_orphans
 from wetread.archive.model import Instance, Quarantine, Resolution, StoredObject, Study
 from wetread.archive.objects import LocalWriter, NoSpace
@@ -192,3 +193,18 @@ def test_an_aborted_object_leaves_nothing(archive: Archive, make_dicom: Any, as_
     assert count(archive, Study) == 0
     root: Path = archive.objects.root
     assert [path for path in root.rglob("*") if path.is_file() and path.stat().st_size] == []
+
+
+def test_pydicoms_own_files_are_kept_as_they_are(archive: Archive, store: Store) -> None:
+    """Every syntax and many oddities: those stored come out with the data set they came with."""
+    kept = 0
+    for path in sorted(PACKAGE_FILES.glob("*.dcm")):
+        data = path.read_bytes()
+        if not 200 < len(data) < 1_000_000:
+            continue
+        (result,) = store(data)
+        assert result.outcome in ("stored", "duplicate", "quarantined"), (path, result)
+        if result.outcome == "stored":
+            assert data.endswith(fetched(archive, result.sop_instance_uid)), path
+            kept += 1
+    assert kept > 30  # many share their identifiers and wait in quarantine

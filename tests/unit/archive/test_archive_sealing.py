@@ -138,3 +138,14 @@ def test_a_full_store_says_so_before_taking_anything(tmp_path: Path) -> None:
     with pytest.raises(NoSpace):
         store.create()
     assert list(store.listing(-1)) == []
+
+
+def test_a_closed_store_holds_no_file_open(tmp_path: Path) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    store = LocalObjects(tmp_path / "objects", reserve_bytes=0)
+    writer = store.create()
+    writer.write([b"one"])
+    writer.commit()
+    store.close()
+    store.close()
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import imagecodecs
@@ -20,10 +19,9 @@ import pydicom
 import pytest
 import uvicorn
 from PIL import Image
-from pydicom.data import get_testdata_file
 from pydicom.uid import generate_uid
 
-from archive_fixtures import Store, dataset_bytes, file_bytes
+from archive_fixtures import Store, dataset_bytes, file_bytes, package_file
 from conftest import Api
 from wetread.archive import jobs
 from wetread.archive.service import Archive
@@ -245,9 +243,9 @@ def test_a_rendition_is_made_and_served_to_who_can_read_it(
 )  # fmt: skip
 def test_every_syntax_is_decoded_and_drawn(reader: Client, store: Store, name: str, exact: bool) -> None:
     """Plain frames equal what pydicom decodes, where a codec leaves no choice; pictures are pictures."""
-    source = str(get_testdata_file(name))
+    source = package_file(name)
     ds = pydicom.dcmread(source)
-    (result,) = store(Path(source).read_bytes())
+    (result,) = store(source.read_bytes())
     assert result.outcome == "stored"
     plain = reader.get(f"{path_of(ds)}/frames/1", Accept='multipart/related; type="application/octet-stream"')
     assert plain.status == 200, plain.body
@@ -296,7 +294,7 @@ def test_a_window_is_applied(reader: Client, make_dicom: Any, store: Store) -> N
 
 
 def test_a_damaged_picture_is_said_and_harms_nothing(reader: Client, store: Store) -> None:
-    ds = pydicom.dcmread(str(get_testdata_file("JPEG2000.dcm")))
+    ds = pydicom.dcmread(package_file("JPEG2000.dcm"))
     ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = generate_uid()
     ds.PixelData = pydicom.encaps.encapsulate([b"\xff\x4f\xff\x51" + b"\0" * 500])
     store(file_bytes(ds))
