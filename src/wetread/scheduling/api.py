@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from wetread.kit.errors import FieldError, Invalid
 from wetread.scheduling import service
 from wetread.scheduling.rules import StepMove
 from wetread.security.door import door
@@ -54,9 +55,14 @@ class ReasonIn(Body):
     reason: str = Field(min_length=1, max_length=200)
 
 
+# What a technologist has asked or seen before a step; it is kept in the audit record.
+Check = Literal["identity", "laterality", "pregnancy", "allergies", "implants", "contrast", "preparation"]
+
+
 class MoveIn(Body):
     move: Literal["arrive", "prepare", "start", "complete", "discontinue", "revert"]
     reason: str | None = Field(None, max_length=200)
+    checks: list[Check] = Field(default_factory=list, max_length=len(get_args(Check)))
 
 
 class ReconcileIn(Body):
@@ -95,13 +101,21 @@ def add_resource(body: ResourceIn, work: Work = door(Permission.CONFIG_WRITE)) -
 
 @router.get("/schedule/slots")
 def slots(
-    requested_procedure_pk: int,
+    requested_procedure_pk: int | None = None,
+    procedure_pk: int | None = None,
     not_before: datetime | None = None,
     site_pk: int | None = None,
     work: Work = door(Permission.SCHEDULE_READ),
 ) -> list[service.Slot]:
-    """The first fitting free slots."""
-    return service.first_slots(work, requested_procedure_pk, not_before=not_before, site_pk=site_pk)
+    """The first fitting free slots of what is ordered, or of a catalogue entry at a site before it is."""
+    if requested_procedure_pk is not None:
+        return service.first_slots(work, requested_procedure_pk, not_before=not_before, site_pk=site_pk)
+    if procedure_pk is None or site_pk is None:
+        raise Invalid(
+            "Slots of what?",
+            fields=[FieldError("requested_procedure_pk", "this, or a procedure_pk and a site_pk")],
+        )
+    return service.first_slots_of_procedure(work, procedure_pk, not_before=not_before, site_pk=site_pk)
 
 
 @router.post("/schedule/appointments", status_code=201)
@@ -175,6 +189,14 @@ def step(scheduled_procedure_step_pk: int, work: Work = door(Permission.SCHEDULE
     return service.book(work, scheduled_procedure_step_pk)
 
 
+@router.get("/steps/{scheduled_procedure_step_pk}/performed")
+def performed(
+    scheduled_procedure_step_pk: int, work: Work = door(Permission.SCHEDULE_READ)
+) -> list[service.Performed]:
+    """What modalities reported of a step, with the series that they say they made."""
+    return service.performed_steps(work, scheduled_procedure_step_pk)
+
+
 @router.post("/steps/{scheduled_procedure_step_pk}/moves")
 def move(
     scheduled_procedure_step_pk: int,
@@ -182,7 +204,7 @@ def move(
     work: Work = door(Permission.STEP_PERFORM, Permission.SCHEDULE_WRITE),
 ) -> service.Booking:
     """Arrive, prepare, start, complete, discontinue."""
-    service.act_on_step(work, scheduled_procedure_step_pk, StepMove(body.move), body.reason)
+    service.act_on_step(work, scheduled_procedure_step_pk, StepMove(body.move), body.reason, body.checks)
     return service.book(work, scheduled_procedure_step_pk)
 
 

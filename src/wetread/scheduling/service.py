@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -37,6 +38,7 @@ from wetread.scheduling.model import (
 from wetread.scheduling.performed import PerformedStepRefused, create_performed_step, update_performed_step
 from wetread.scheduling.rules import AppointmentMove, Slot, StepMove
 from wetread.scheduling.steps import move_appointment, move_step
+from wetread.scheduling.tracking import LinkedStudy, Performed, performed_of, performed_statuses, studies_of
 from wetread.scheduling.worklist import worklist_items
 from wetread.security.model import Site
 from wetread.security.service import AuditEventID, Permission, Work
@@ -44,7 +46,7 @@ from wetread.security.service import AuditEventID, Permission, Work
 __all__ = [
     "Booking", "PerformedStepRefused", "ResourceInput", "Slot", "Unmatched", "act_on_step", "add_resource",
     "appointment_of_canceled_order", "book", "cancel_appointment", "create_performed_step", "day_board", "first_slots",
-    "mark_no_show", "match_study", "order_arrived", "reconcile", "reinstate", "reschedule", "resources", "schedule", "stat_order_arrived",
+    "first_slots_of_procedure", "mark_no_show", "match_study", "order_arrived", "performed_steps", "reconcile", "reinstate", "reschedule", "resources", "schedule", "stat_order_arrived",
     "study_arrived", "tracking_board", "undo_reconciliation", "unmatched", "update_performed_step", "walk_in",
     "worklist_items",
 ]  # fmt: skip
@@ -93,6 +95,7 @@ class Booking:
     status_changed_at: datetime
     appointment_pk: int | None
     appointment_state: str | None
+    arrived_at: datetime | None
     modality_resource_pk: int
     resource_name: str
     site_code: str
@@ -111,6 +114,8 @@ class Booking:
     patient: PatientBar
     number_of_images: int
     overbooked: bool
+    performed_procedure_step_status: str | None
+    studies: list[LinkedStudy]
 
 
 def resources(work: Work, *, site_pk: int | None = None, modality: str | None = None) -> list[Resource]:
@@ -172,16 +177,31 @@ def first_slots(
     site_pk: int | None = None,
     count: int = 6,
 ) -> list[Slot]:
-    """The first free slots for a procedure over all fitting resources, by time. Raises NotFound."""
+    """The first free slots for an ordered procedure over all fitting resources, by time. Raises NotFound."""
     work.require(Permission.SCHEDULE_READ)
     _, request, procedure = _requested(work, requested_procedure_pk)
     work.audit(AuditEventID.QUERY, "E", object_type="slots", object_id=requested_procedure_pk)
+    return _first_slots(work, procedure, not_before, site_pk or request.site_pk, count)
+
+
+def first_slots_of_procedure(
+    work: Work, procedure_pk: int, *, not_before: datetime | None = None, site_pk: int, count: int = 6
+) -> list[Slot]:
+    """The first free slots for a catalogue entry at a site, before anything is ordered: the caller on the telephone
+    asks for the time first. Raises NotFound."""
+    work.require(Permission.SCHEDULE_READ)
+    procedure = work.session.get(Procedure, procedure_pk)
+    if procedure is None:
+        raise NotFound("There is no such procedure.")
+    work.audit(AuditEventID.QUERY, "E", object_type="slots of procedure", object_id=procedure_pk)
+    return _first_slots(work, procedure, not_before, site_pk, count)
+
+
+def _first_slots(
+    work: Work, procedure: Procedure, not_before: datetime | None, site_pk: int, count: int
+) -> list[Slot]:
     start = max(not_before or work.now(), work.now())
-    fitting = [
-        one
-        for one in resources(work, site_pk=site_pk or request.site_pk, modality=procedure.modality)
-        if one.active
-    ]
+    fitting = [one for one in resources(work, site_pk=site_pk, modality=procedure.modality) if one.active]
     found: list[Slot] = []
     for offset in range(SLOT_DAYS_MAX):
         for resource in fitting:
@@ -378,10 +398,15 @@ def reinstate(work: Work, appointment_pk: int) -> ScheduledProcedureStep:
 
 
 def act_on_step(
-    work: Work, scheduled_procedure_step_pk: int, move: StepMove, reason: str | None = None
+    work: Work,
+    scheduled_procedure_step_pk: int,
+    move: StepMove,
+    reason: str | None = None,
+    checks: Sequence[str] = (),
 ) -> None:
-    """The technologist's or front desk's button: arrive, prepare, start, complete, discontinue. Raises
-    IllegalTransition, Invalid without a reason where one is needed."""
+    """The technologist's or front desk's button: arrive, prepare, start, complete, discontinue. What was checked with
+    the patient before goes into the audit record. Raises IllegalTransition, Invalid without a reason where one is
+    needed."""
     work.require(Permission.STEP_PERFORM, Permission.SCHEDULE_WRITE)
     if move is not StepMove.ARRIVE:
         work.require(Permission.STEP_PERFORM)
@@ -390,12 +415,21 @@ def act_on_step(
     step = work.session.get(ScheduledProcedureStep, scheduled_procedure_step_pk, with_for_update=True)
     if step is None:
         raise NotFound("There is no such step.")
+    _, request, _ = _requested(work, step.requested_procedure_pk)
     move_step(work, step, move, reason)
-    follow = {StepMove.ARRIVE: AppointmentMove.ARRIVE, StepMove.PREPARE: AppointmentMove.CHECK_IN}.get(move)
+    follow = {
+        StepMove.ARRIVE: AppointmentMove.ARRIVE,
+        StepMove.PREPARE: AppointmentMove.CHECK_IN,
+        StepMove.REVERT: AppointmentMove.REINSTATE,
+    }.get(move)
     if follow is not None:
         move_appointment(work, step.appointment_pk, follow)
-    _, request, _ = _requested(work, step.requested_procedure_pk)
-    _audit(work, request.patient_pk, "U", scheduled_procedure_step_pk)
+    detail = {"move": move.value}
+    if reason:
+        detail["reason"] = reason[:200]
+    if checks:
+        detail["checked"] = ",".join(sorted(set(checks)))
+    _audit(work, request.patient_pk, "U", scheduled_procedure_step_pk, detail)
 
 
 def appointment_of_canceled_order(work: Work, event: dict[str, Any]) -> None:
@@ -461,6 +495,17 @@ def day_board(
     return found
 
 
+def performed_steps(work: Work, scheduled_procedure_step_pk: int) -> list[Performed]:
+    """What modalities reported of a step, with the series that they say they made. Raises NotFound."""
+    work.require(Permission.SCHEDULE_READ)
+    step = work.session.get(ScheduledProcedureStep, scheduled_procedure_step_pk)
+    if step is None:
+        raise NotFound("There is no such step.")
+    _, request, _ = _requested(work, step.requested_procedure_pk)
+    _audit(work, request.patient_pk, "R", scheduled_procedure_step_pk)
+    return performed_of(work, scheduled_procedure_step_pk)
+
+
 def tracking_board(work: Work, *, site_pk: int | None = None) -> list[Booking]:
     """What is open or was finished within twelve hours, everywhere."""
     work.require(Permission.SCHEDULE_READ)
@@ -504,6 +549,8 @@ def _bookings(work: Work, where: Any) -> list[Booking]:
         query = query.where(Site.site_pk.in_(work.actor.site_pks))
     rows = work.session.execute(query).all()
     bars = patient_bars(work, {row[5].patient_pk for row in rows})
+    performed = performed_statuses(work, [row[0].scheduled_procedure_step_pk for row in rows])
+    studies = studies_of(work, [row[4].requested_procedure_pk for row in rows])
     return [
         Booking(
             step.scheduled_procedure_step_pk,
@@ -512,6 +559,7 @@ def _bookings(work: Work, where: Any) -> list[Booking]:
             step.status_changed_at,
             step.appointment_pk,
             appointment.state if appointment else None,
+            appointment.arrived_at if appointment else None,
             resource.modality_resource_pk,
             resource.name,
             site.code,
@@ -532,6 +580,8 @@ def _bookings(work: Work, where: Any) -> list[Booking]:
             bars[request.patient_pk],
             int(count),
             bool(appointment and appointment.overbook_reason),
+            performed.get(step.scheduled_procedure_step_pk),
+            studies.get(requested.requested_procedure_pk, []),
         )
         for step, appointment, resource, site, requested, request, procedure, count in rows
     ]
@@ -567,13 +617,16 @@ def _appointment(work: Work, appointment_pk: int) -> tuple[Appointment, Schedule
     return appointment, step, request.patient_pk
 
 
-def _audit(work: Work, patient_pk: int, action: str, step_pk: int) -> None:
+def _audit(
+    work: Work, patient_pk: int, action: str, step_pk: int, detail: dict[str, str] | None = None
+) -> None:
     work.audit(
         AuditEventID.PROCEDURE_RECORD,
         action,
         patient_pk=patient_pk,
         object_type="scheduled_procedure_step",
         object_id=step_pk,
+        detail=detail,
     )
 
 

@@ -1949,7 +1949,7 @@ export interface paths {
         };
         /**
          * Slots
-         * @description The first fitting free slots.
+         * @description The first fitting free slots of what is ordered, or of a catalogue entry at a site before it is.
          */
         get: operations["slots_api_schedule_slots_get"];
         put?: never;
@@ -9093,9 +9093,10 @@ export interface operations {
     };
     slots_api_schedule_slots_get: {
         parameters: {
-            query: {
+            query?: {
                 not_before?: string | null;
-                requested_procedure_pk: number;
+                procedure_pk?: number | null;
+                requested_procedure_pk?: number | null;
                 site_pk?: number | null;
             };
             header?: never;
