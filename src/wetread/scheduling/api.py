@@ -176,6 +176,13 @@ def day_board(
     return BookingPage(items=items, total=len(items))
 
 
+@router.get("/patients/{patient_pk}/bookings")
+def bookings_of_patient(patient_pk: int, work: Work = door(Permission.SCHEDULE_READ)) -> BookingPage:
+    """Everything that was ever booked for a patient, oldest first."""
+    items = service.bookings_of_patient(work, patient_pk)
+    return BookingPage(items=items, total=len(items))
+
+
 @router.get("/tracking")
 def tracking(site_pk: int | None = None, work: Work = door(Permission.SCHEDULE_READ)) -> BookingPage:
     """What is under way everywhere."""

@@ -45,7 +45,7 @@ from wetread.security.service import AuditEventID, Permission, Work
 
 __all__ = [
     "Booking", "PerformedStepRefused", "ResourceInput", "Slot", "Unmatched", "act_on_step", "add_resource",
-    "appointment_of_canceled_order", "book", "cancel_appointment", "create_performed_step", "day_board", "first_slots",
+    "appointment_of_canceled_order", "book", "bookings_of_patient", "cancel_appointment", "create_performed_step", "day_board", "first_slots",
     "first_slots_of_procedure", "mark_no_show", "match_study", "order_arrived", "performed_steps", "reconcile", "reinstate", "reschedule", "resources", "schedule", "stat_order_arrived",
     "study_arrived", "tracking_board", "undo_reconciliation", "unmatched", "update_performed_step", "walk_in",
     "worklist_items",
@@ -504,6 +504,14 @@ def performed_steps(work: Work, scheduled_procedure_step_pk: int) -> list[Perfor
     _, request, _ = _requested(work, step.requested_procedure_pk)
     _audit(work, request.patient_pk, "R", scheduled_procedure_step_pk)
     return performed_of(work, scheduled_procedure_step_pk)
+
+
+def bookings_of_patient(work: Work, patient_pk: int) -> list[Booking]:
+    """Everything that was ever booked for a patient, oldest first: "when is my appointment?"."""
+    work.require(Permission.SCHEDULE_READ)
+    found = _bookings(work, ImagingServiceRequest.patient_pk == patient_pk)
+    work.audit(AuditEventID.QUERY, "E", patient_pk=patient_pk, object_type="bookings of patient")
+    return found
 
 
 def tracking_board(work: Work, *, site_pk: int | None = None) -> list[Booking]:
