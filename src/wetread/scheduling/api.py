@@ -82,6 +82,18 @@ class UnmatchedPage(BaseModel):
     total: int
 
 
+class CandidatePage(BaseModel):
+    items: list[service.CandidateOrder]
+    next_cursor: str | None = None
+    total: int
+
+
+class ResolvedPage(BaseModel):
+    items: list[service.Resolved]
+    next_cursor: str | None = None
+    total: int
+
+
 @router.get("/schedule/resources")
 def resources(
     site_pk: int | None = None,
@@ -220,6 +232,24 @@ def unmatched(work: Work = door(Permission.RECONCILE)) -> UnmatchedPage:
     """Studies that wait for a person, with what speaks against each candidate."""
     items = service.unmatched(work)
     return UnmatchedPage(items=items, total=len(items))
+
+
+@router.get("/reconciliation/resolved")
+def resolved(work: Work = door(Permission.RECONCILE)) -> ResolvedPage:
+    """What people decided, newest first; each can be taken back."""
+    items = service.resolved(work)
+    return ResolvedPage(items=items, total=len(items))
+
+
+@router.get("/reconciliation/{study_pk}/candidates")
+def candidates(
+    study_pk: int,
+    q: Annotated[str, Query(max_length=100)] = "",
+    work: Work = door(Permission.RECONCILE),
+) -> CandidatePage:
+    """Orders that a waiting study may belong to, compared field by field, the likeliest first."""
+    items = service.candidate_orders(work, study_pk, q)
+    return CandidatePage(items=items, total=len(items))
 
 
 @router.post("/reconciliation/{study_pk}", status_code=204)

@@ -108,6 +108,7 @@ APPOINTMENT_MOVES: dict[tuple[AppointmentState, AppointmentMove], AppointmentSta
     (_A.CHECKED_IN, _B.REINSTATE): _A.ARRIVED,
     (_A.NOSHOW, _B.REINSTATE): _A.BOOKED,  # no-shows must be reversible: they come late
     (_A.FULFILLED, _B.FULFIL): _A.FULFILLED,
+    (_A.FULFILLED, _B.REINSTATE): _A.BOOKED,  # wrong worklist entry selected
 }
 
 
@@ -211,6 +212,34 @@ def disagreements(order: Demographics, study: Demographics) -> list[dict[str, st
     if order.patient_name and study.patient_name and not names_agree(order.patient_name, study.patient_name):
         found.append(_difference("patient_name", order.patient_name, study.patient_name))
     return found
+
+
+class Verdict(StrEnum):
+    """How one field of a study and of an order stand to one another."""
+
+    AGREES = "agrees"
+    SIMILAR = "similar"
+    DIFFERS = "differs"
+    ABSENT = "absent"  # one of the two does not say
+
+
+def name_verdict(order: str | None, study: str | None) -> Verdict:
+    """Names: the same words in any group, words in common or spelt alike, or neither."""
+    if not order or not study:
+        return Verdict.ABSENT
+    left, right = set(name_words(order).split()), set(name_words(study).split())
+    if not left or not right:
+        return Verdict.ABSENT
+    if left <= right or right <= left:
+        return Verdict.AGREES
+    return Verdict.SIMILAR if names_agree(order, study) else Verdict.DIFFERS
+
+
+def verdict(order: object, study: object) -> Verdict:
+    """Values that are the same or are not."""
+    if not order or not study:
+        return Verdict.ABSENT
+    return Verdict.AGREES if order == study else Verdict.DIFFERS
 
 
 def names_agree(one: str, other: str) -> bool:

@@ -18,6 +18,7 @@ from wetread.orders.rules import Move
 from wetread.orders.service import move_requested_procedure
 from wetread.patients.service import PatientBar, patient_bars
 from wetread.scheduling import rules
+from wetread.scheduling.candidates import CandidateOrder, Resolved, candidate_orders, resolved
 from wetread.scheduling.events import AppointmentChanged, StepChanged
 from wetread.scheduling.linking import (
     Unmatched,
@@ -44,9 +45,9 @@ from wetread.security.model import Site
 from wetread.security.service import AuditEventID, Permission, Work
 
 __all__ = [
-    "Booking", "PerformedStepRefused", "ResourceInput", "Slot", "Unmatched", "act_on_step", "add_resource",
-    "appointment_of_canceled_order", "book", "bookings_of_patient", "cancel_appointment", "create_performed_step", "day_board", "first_slots",
-    "first_slots_of_procedure", "mark_no_show", "match_study", "order_arrived", "performed_steps", "reconcile", "reinstate", "reschedule", "resources", "schedule", "stat_order_arrived",
+    "Booking", "CandidateOrder", "Performed", "PerformedStepRefused", "Resolved", "ResourceInput", "Slot", "Unmatched",
+    "act_on_step", "add_resource", "appointment_of_canceled_order", "book", "bookings_of_patient", "cancel_appointment", "candidate_orders", "create_performed_step", "day_board", "first_slots",
+    "first_slots_of_procedure", "mark_no_show", "match_study", "order_arrived", "performed_steps", "reconcile", "reinstate", "reschedule", "resolved", "resources", "schedule", "stat_order_arrived",
     "study_arrived", "tracking_board", "undo_reconciliation", "unmatched", "update_performed_step", "walk_in",
     "worklist_items",
 ]  # fmt: skip

@@ -24,7 +24,7 @@ def move_step(work: Work, step: ScheduledProcedureStep, move: StepMove, reason: 
         return
     step.scheduled_procedure_step_status = after
     step.status_changed_at = work.now()
-    if reason:
+    if reason and move is not StepMove.REVERT:
         step.discontinuation_reason = reason[:200]
     work.session.flush()
     work.publish(StepChanged(step.scheduled_procedure_step_pk, step.requested_procedure_pk, after))
@@ -67,6 +67,8 @@ def move_appointment(
         return appointment
     if move is AppointmentMove.ARRIVE:
         appointment.arrived_at = work.now()
+    elif move is AppointmentMove.REINSTATE and appointment.state == rules.AppointmentState.BOOKED:
+        appointment.arrived_at = None
     if reason:
         appointment.cancel_reason = reason[:200]
     work.session.flush()

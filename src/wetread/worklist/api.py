@@ -12,6 +12,7 @@ from wetread.kit import limits
 from wetread.security.door import door
 from wetread.security.service import Permission, Work
 from wetread.worklist import service
+from wetread.worklist.progress import ReadingProgress, reading_progress
 
 router = APIRouter(prefix="/api/reading-list", tags=["reading list"])
 
@@ -43,6 +44,12 @@ class NextOut(BaseModel):
 
 
 States = Annotated[list[str], Query(max_length=4)]
+
+
+class ProgressIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    requested_procedure_pks: list[int] = Field(max_length=limits.PAGE_ITEMS_MAX)
 
 
 @router.get("")
@@ -78,6 +85,12 @@ def next_case(
 ) -> NextOut:
     """The first case that nobody else holds."""
     return NextOut(item=service.next_case(work, service.ReadingFilter(("unread",), modality or ())))
+
+
+@router.post("/progress")
+def progress(body: ProgressIn, work: Work = door(Permission.SCHEDULE_READ)) -> list[ReadingProgress]:
+    """How far the reading of some procedures is; those without a report are left out."""
+    return reading_progress(work, body.requested_procedure_pks)
 
 
 @router.get("/studies/{study_pk}")

@@ -1204,6 +1204,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/patients/{patient_pk}/bookings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Bookings Of Patient
+         * @description Everything that was ever booked for a patient, oldest first.
+         */
+        get: operations["bookings_of_patient_api_patients__patient_pk__bookings_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/patients/{patient_pk}/coverage": {
         parameters: {
             query?: never;
@@ -1492,6 +1512,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/reading-list/progress": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Progress
+         * @description How far the reading of some procedures is; those without a report are left out.
+         */
+        post: operations["progress_api_reading_list_progress_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/reading-list/studies/{study_pk}": {
         parameters: {
             query?: never;
@@ -1592,6 +1632,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/reconciliation/{study_pk}/candidates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Candidates
+         * @description Orders that a waiting study may belong to, compared field by field, the likeliest first.
+         */
+        get: operations["candidates_api_reconciliation__study_pk__candidates_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/reconciliation/{study_pk}/undo": {
         parameters: {
             query?: never;
@@ -1606,6 +1666,26 @@ export interface paths {
          * @description Takes the link back.
          */
         post: operations["undo_api_reconciliation__study_pk__undo_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/reconciliation/resolved": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Resolved
+         * @description What people decided, newest first; each can be taken back.
+         */
+        get: operations["resolved_api_reconciliation_resolved_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1805,6 +1885,146 @@ export interface paths {
          * @description Another template under the draft; what was written stays.
          */
         put: operations["apply_template_api_reports__report_pk__template_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/results": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Results
+         * @description Orders that name the caller as referring practitioner, with what came of them: new ones first.
+         */
+        get: operations["results_api_results_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/results/{requested_procedure_pk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Result
+         * @description One result: the report's text that stands, studies and key images.
+         */
+        get: operations["result_api_results__requested_procedure_pk__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/results/{requested_procedure_pk}/acknowledgment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Acknowledge
+         * @description Notes that the caller has taken note of this version; 409 where a newer one is there.
+         */
+        put: operations["acknowledge_api_results__requested_procedure_pk__acknowledgment_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/results/{requested_procedure_pk}/pdf": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Result Pdf
+         * @description The released report as PDF with its key images.
+         */
+        get: operations["result_pdf_api_results__requested_procedure_pk__pdf_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/results/{requested_procedure_pk}/seen": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Mark Seen
+         * @description Notes that the caller has read up to this version.
+         */
+        put: operations["mark_seen_api_results__requested_procedure_pk__seen_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/results/find": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Find
+         * @description The same, searched by patient's name or identifier, accession number or procedure.
+         */
+        post: operations["find_api_results_find_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/results/studies/{study_pk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Result Images
+         * @description A study of one of the caller's orders, for the viewer, with the patient's others.
+         */
+        get: operations["result_images_api_results_studies__study_pk__get"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -2086,6 +2306,26 @@ export interface paths {
          * @description Arrive, prepare, start, complete, discontinue.
          */
         post: operations["move_api_steps__scheduled_procedure_step_pk__moves_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/steps/{scheduled_procedure_step_pk}/performed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Performed
+         * @description What modalities reported of a step, with the series that they say they made.
+         */
+        get: operations["performed_api_steps__scheduled_procedure_step_pk__performed_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2883,6 +3123,8 @@ export interface components {
             appointment_pk: number | null;
             /** Appointment State */
             appointment_state: string | null;
+            /** Arrived At */
+            arrived_at: string | null;
             /**
              * Ends At
              * Format: date-time
@@ -2901,6 +3143,8 @@ export interface components {
             /** Overbooked */
             overbooked: boolean;
             patient: components["schemas"]["PatientBar"];
+            /** Performed Procedure Step Status */
+            performed_procedure_step_status: string | null;
             /** Reason For The Requested Procedure */
             reason_for_the_requested_procedure: string | null;
             /** Requested Procedure Description */
@@ -2931,6 +3175,8 @@ export interface components {
              * Format: date-time
              */
             status_changed_at: string;
+            /** Studies */
+            studies: components["schemas"]["LinkedStudy"][];
             /** Time Zone */
             time_zone: string;
         };
@@ -2952,6 +3198,44 @@ export interface components {
             reason: string;
         };
         /**
+         * CandidateOrder
+         * @description An order that the study may belong to; `studies` counts what hangs on it already.
+         */
+        CandidateOrder: {
+            /** Accession Number */
+            accession_number: string;
+            /** Compared */
+            compared: components["schemas"]["Compared"][];
+            /** Imaging Service Request Pk */
+            imaging_service_request_pk: number;
+            /** Laterality */
+            laterality: string | null;
+            /** Modality */
+            modality: string;
+            /**
+             * Ordered At
+             * Format: date-time
+             */
+            ordered_at: string;
+            patient: components["schemas"]["PatientBar"];
+            /** Requested Procedure Description */
+            requested_procedure_description: string;
+            /** Requested Procedure Pk */
+            requested_procedure_pk: number;
+            /** Requested Procedure Priority */
+            requested_procedure_priority: string;
+            /** Score */
+            score: number;
+            /** Site Code */
+            site_code: string;
+            /** Starts At */
+            starts_at: string | null;
+            /** State */
+            state: string;
+            /** Studies */
+            studies: number;
+        };
+        /**
          * CandidateOut
          * @description A possible duplicate with its score (0–100) and the reasons.
          */
@@ -2961,6 +3245,15 @@ export interface components {
             reasons: string[];
             /** Score */
             score: number;
+        };
+        /** CandidatePage */
+        CandidatePage: {
+            /** Items */
+            items: components["schemas"]["CandidateOrder"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /** Total */
+            total: number;
         };
         /**
          * CandidatesOut
@@ -3167,6 +3460,19 @@ export interface components {
          */
         ClaimState: "draft" | "held" | "ready" | "batched" | "sent" | "accepted" | "rejected" | "denied" | "paid" | "void";
         /**
+         * Compared
+         * @description One field as the order and as the images say it.
+         */
+        Compared: {
+            /** Field */
+            field: string;
+            /** Order */
+            order: string;
+            /** Study */
+            study: string;
+            verdict: components["schemas"]["Verdict"];
+        };
+        /**
          * CountsOut
          * @description How many messages stand in each state, by direction.
          */
@@ -3304,19 +3610,6 @@ export interface components {
             value: string;
         };
         /**
-         * FindIn
-         * @description What a person typed: names in any script, an identifier, a birth date, a telephone number.
-         */
-        FindIn: {
-            /**
-             * Limit
-             * @default 25
-             */
-            limit: number;
-            /** Text */
-            text: string;
-        };
-        /**
          * FindingOut
          * @description One thing that keeps a claim from being sent: where to mend it (`need`), which field, in words.
          */
@@ -3439,6 +3732,26 @@ export interface components {
             study_pk: number;
         };
         /**
+         * KeyPicture
+         * @description A key image with where its picture is.
+         */
+        KeyPicture: {
+            /** Frame Number */
+            frame_number: number;
+            /** Key Image Pk */
+            key_image_pk: number;
+            /** Note */
+            note: string | null;
+            /** Rendered Url */
+            rendered_url: string;
+            /** Series Instance Uid */
+            series_instance_uid: string;
+            /** Sop Instance Uid */
+            sop_instance_uid: string;
+            /** Study Pk */
+            study_pk: number;
+        };
+        /**
          * LineOut
          * @description A charge as a line of its claim.
          */
@@ -3478,6 +3791,30 @@ export interface components {
             state: string;
             /** Units */
             units: number;
+        };
+        /**
+         * LinkedStudy
+         * @description A study that hangs on the step's Requested Procedure, with what came so far.
+         */
+        LinkedStudy: {
+            /**
+             * First Image At
+             * Format: date-time
+             */
+            first_image_at: string;
+            /** Number Of Study Related Instances */
+            number_of_study_related_instances: number;
+            /** Number Of Study Related Series */
+            number_of_study_related_series: number;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            /** Study Pk */
+            study_pk: number;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
         };
         /**
          * MarkedImage
@@ -3630,6 +3967,8 @@ export interface components {
         MessageState: "received" | "applied" | "failed" | "rejected" | "queued" | "delivered" | "dead" | "skipped";
         /** MoveIn */
         MoveIn: {
+            /** Checks */
+            checks?: ("identity" | "laterality" | "pregnancy" | "allergies" | "implants" | "contrast" | "preparation")[];
             /**
              * Move
              * @enum {string}
@@ -3959,6 +4298,43 @@ export interface components {
             total: number;
         };
         /**
+         * Performed
+         * @description A Modality Performed Procedure Step as screens show it.
+         */
+        Performed: {
+            /** Discontinuation Reason */
+            discontinuation_reason: string | null;
+            /** Ended At */
+            ended_at: string | null;
+            /** Performed Procedure Step Id */
+            performed_procedure_step_id: string;
+            /** Performed Procedure Step Pk */
+            performed_procedure_step_pk: number;
+            /** Performed Procedure Step Status */
+            performed_procedure_step_status: string;
+            /** Performed Station Ae Title */
+            performed_station_ae_title: string;
+            /** Series */
+            series: components["schemas"]["PerformedSeries"][];
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+        };
+        /**
+         * PerformedSeries
+         * @description An item of Performed Series Sequence. `number_of_instances` is empty where the modality counted none of them.
+         */
+        PerformedSeries: {
+            /** Number Of Instances */
+            number_of_instances: number | null;
+            /** Series Description */
+            series_description: string | null;
+            /** Series Instance Uid */
+            series_instance_uid: string;
+        };
+        /**
          * Permission
          * @description What can be allowed. `<noun>.<verb>`; object-level visibility is decided beside it.
          * @enum {string}
@@ -4091,6 +4467,11 @@ export interface components {
             requested_contrast_agent: string | null;
             /** Template Key */
             template_key: string | null;
+        };
+        /** ProgressIn */
+        ProgressIn: {
+            /** Requested Procedure Pks */
+            requested_procedure_pks: number[];
         };
         /**
          * ProviderIn
@@ -4308,6 +4689,18 @@ export interface components {
             next_cursor: string | null;
             /** Total */
             total: number | null;
+        };
+        /**
+         * ReadingProgress
+         * @description The report of a Requested Procedure; procedures without one are left out.
+         */
+        ReadingProgress: {
+            /** Reading State */
+            reading_state: string;
+            /** Requested Procedure Pk */
+            requested_procedure_pk: number;
+            /** Signed At */
+            signed_at: string | null;
         };
         /**
          * ReceiverIn
@@ -4608,6 +5001,45 @@ export interface components {
             resolution: components["schemas"]["Resolution"];
         };
         /**
+         * Resolved
+         * @description A study that a person hung on an order.
+         */
+        Resolved: {
+            /** Accession Number */
+            accession_number: string;
+            /**
+             * Linked At
+             * Format: date-time
+             */
+            linked_at: string;
+            /** Linked By */
+            linked_by: string;
+            /** Modalities In Study */
+            modalities_in_study: string[];
+            /** Number Of Study Related Instances */
+            number_of_study_related_instances: number;
+            patient: components["schemas"]["PatientBar"];
+            /** Requested Procedure Description */
+            requested_procedure_description: string;
+            /** Requested Procedure Pk */
+            requested_procedure_pk: number;
+            /** Study Description */
+            study_description: string | null;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            /** Study Pk */
+            study_pk: number;
+        };
+        /** ResolvedPage */
+        ResolvedPage: {
+            /** Items */
+            items: components["schemas"]["Resolved"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /** Total */
+            total: number;
+        };
+        /**
          * Resource
          * @description A resource as screens show it.
          */
@@ -4676,6 +5108,135 @@ export interface components {
              *     ]
              */
             weekdays: number[];
+        };
+        /**
+         * Result
+         * @description An ordered procedure with what came of it so far. `unseen`: a version is there that this person has not read.
+         */
+        Result: {
+            /** Accession Number */
+            accession_number: string;
+            /** Acknowledged */
+            acknowledged: boolean;
+            /** Acknowledged At */
+            acknowledged_at: string | null;
+            /** First Image At */
+            first_image_at: string | null;
+            /** Impression */
+            impression: string;
+            /** Laterality */
+            laterality: string | null;
+            /**
+             * Latest At
+             * Format: date-time
+             */
+            latest_at: string;
+            /** Modality */
+            modality: string;
+            /** Number Of Instances */
+            number_of_instances: number;
+            /**
+             * Ordered At
+             * Format: date-time
+             */
+            ordered_at: string;
+            patient: components["schemas"]["PatientBar"];
+            /** Reason For The Requested Procedure */
+            reason_for_the_requested_procedure: string | null;
+            /** Requested Procedure Description */
+            requested_procedure_description: string;
+            /** Requested Procedure Pk */
+            requested_procedure_pk: number;
+            /** Requested Procedure Priority */
+            requested_procedure_priority: string;
+            /** Seen At */
+            seen_at: string | null;
+            /** Signed At */
+            signed_at: string | null;
+            /** Signed By Name */
+            signed_by_name: string | null;
+            /** Site Code */
+            site_code: string;
+            /** Starts At */
+            starts_at: string | null;
+            /** State */
+            state: string;
+            /** State Reason */
+            state_reason: string | null;
+            /** Unseen */
+            unseen: boolean;
+            /** Version Number */
+            version_number: number | null;
+        };
+        /**
+         * ResultDetail
+         * @description A result whole. `versions` are those that stand; `replaces` says when the preliminary text was signed that they
+         *     replaced; `seen_version_number` is what this person had read before.
+         */
+        ResultDetail: {
+            /** Institution Name */
+            institution_name: string;
+            /** Key Images */
+            key_images: components["schemas"]["KeyPicture"][];
+            /** Procedures */
+            procedures: string[];
+            /** Replaces */
+            replaces: string | null;
+            /** Report Pk */
+            report_pk: number | null;
+            result: components["schemas"]["Result"];
+            /** Seen Version Number */
+            seen_version_number: number | null;
+            /** Studies */
+            studies: components["schemas"]["ResultStudy"][];
+            /** Versions */
+            versions: components["schemas"]["SignedVersion"][];
+        };
+        /**
+         * ResultImages
+         * @description What the viewer needs: the study, and the patient's other studies that this person ordered, newest first.
+         */
+        ResultImages: {
+            patient: components["schemas"]["PatientBar"];
+            /** Priors */
+            priors: components["schemas"]["ResultStudy"][];
+            /** Requested Procedure Pk */
+            requested_procedure_pk: number;
+            study: components["schemas"]["ResultStudy"];
+        };
+        /**
+         * ResultPage
+         * @description A page of results; `total` and `unseen` count all that match, on the first page only.
+         */
+        ResultPage: {
+            /** Items */
+            items: components["schemas"]["Result"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+            /** Total */
+            total: number | null;
+            /** Unseen */
+            unseen: number | null;
+        };
+        /**
+         * ResultStudy
+         * @description A study of the result, as the viewer opens it.
+         */
+        ResultStudy: {
+            /** Modalities In Study */
+            modalities_in_study: string[];
+            /** Number Of Study Related Instances */
+            number_of_study_related_instances: number;
+            /** Study Date */
+            study_date: string | null;
+            /** Study Description */
+            study_description: string | null;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            /** Study Pk */
+            study_pk: number;
+            /** Thumbnail Url */
+            thumbnail_url: string;
         };
         /**
          * Role
@@ -5239,6 +5800,20 @@ export interface components {
             /** Error Type */
             type: string;
         };
+        /**
+         * Verdict
+         * @description How one field of a study and of an order stand to one another.
+         * @enum {string}
+         */
+        Verdict: "agrees" | "similar" | "differs" | "absent";
+        /**
+         * VersionIn
+         * @description Which version was read.
+         */
+        VersionIn: {
+            /** Version Number */
+            version_number: number;
+        };
         /** WalkInIn */
         WalkInIn: {
             /** Modality Resource Pk */
@@ -5617,6 +6192,19 @@ export interface components {
             subscriber_name: string | null;
         };
         /**
+         * FindIn
+         * @description What a person typed: names in any script, an identifier, a birth date, a telephone number.
+         */
+        wetread__patients__schemas__FindIn: {
+            /**
+             * Limit
+             * @default 25
+             */
+            limit: number;
+            /** Text */
+            text: string;
+        };
+        /**
          * PatientOut
          * @description The record's own fields.
          */
@@ -5731,6 +6319,31 @@ export interface components {
             tax_id?: string | null;
             /** Time Zone */
             time_zone: string;
+        };
+        /**
+         * FindIn
+         * @description What to look for among one's results.
+         */
+        wetread__sharing__schemas__FindIn: {
+            /** Cursor */
+            cursor?: string | null;
+            /**
+             * Limit
+             * @default 100
+             */
+            limit: number;
+            /** State */
+            state?: string[];
+            /**
+             * Text
+             * @default
+             */
+            text: string;
+            /**
+             * Unseen
+             * @default false
+             */
+            unseen: boolean;
         };
         /** ClaimOut */
         wetread__worklist__api__ClaimOut: {
@@ -7827,6 +8440,37 @@ export interface operations {
             };
         };
     };
+    bookings_of_patient_api_patients__patient_pk__bookings_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                patient_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BookingPage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     coverage_api_patients__patient_pk__coverage_put: {
         parameters: {
             query?: never;
@@ -8065,7 +8709,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["FindIn"];
+                "application/json": components["schemas"]["wetread__patients__schemas__FindIn"];
             };
         };
         responses: {
@@ -8340,6 +8984,39 @@ export interface operations {
             };
         };
     };
+    progress_api_reading_list_progress_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProgressIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReadingProgress"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     reading_item_api_reading_list_studies__study_pk__get: {
         parameters: {
             query?: never;
@@ -8475,6 +9152,39 @@ export interface operations {
             };
         };
     };
+    candidates_api_reconciliation__study_pk__candidates_get: {
+        parameters: {
+            query?: {
+                q?: string;
+            };
+            header?: never;
+            path: {
+                study_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CandidatePage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     undo_api_reconciliation__study_pk__undo_post: {
         parameters: {
             query?: never;
@@ -8504,6 +9214,26 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    resolved_api_reconciliation_resolved_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResolvedPage"];
                 };
             };
         };
@@ -8818,6 +9548,230 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReportView"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    results_api_results_get: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+                state?: string[] | null;
+                unseen?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResultPage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    result_api_results__requested_procedure_pk__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                requested_procedure_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResultDetail"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    acknowledge_api_results__requested_procedure_pk__acknowledgment_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                requested_procedure_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VersionIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    result_pdf_api_results__requested_procedure_pk__pdf_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                requested_procedure_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    mark_seen_api_results__requested_procedure_pk__seen_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                requested_procedure_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VersionIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    find_api_results_find_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["wetread__sharing__schemas__FindIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResultPage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    result_images_api_results_studies__study_pk__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResultImages"];
                 };
             };
             /** @description Validation Error */
@@ -9370,6 +10324,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Booking"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    performed_api_steps__scheduled_procedure_step_pk__performed_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                scheduled_procedure_step_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Performed"][];
                 };
             };
             /** @description Validation Error */
