@@ -191,7 +191,12 @@ def register_patient(work: Work, given: PatientInput) -> Patient:
     work.require(Permission.PATIENT_WRITE)
     values = {name: getattr(given, name) for name in CHANGEABLE}
     _check(values, work.now().date())
-    identifiers = list(given.identifiers)
+    identifiers = list(
+        dict.fromkeys(
+            IdentifierInput(one.patient_id.strip(), one.issuer_of_patient_id.strip())
+            for one in given.identifiers
+        )
+    )
     _check_identifiers(identifiers)
     if not identifiers:
         number = store.next_patient_number(work.session)
@@ -213,8 +218,8 @@ def register_patient(work: Work, given: PatientInput) -> Patient:
         work.session.add(
             PatientIdentifier(
                 patient_pk=patient.patient_pk,
-                patient_id=one.patient_id.strip(),
-                issuer_of_patient_id=one.issuer_of_patient_id.strip(),
+                patient_id=one.patient_id,
+                issuer_of_patient_id=one.issuer_of_patient_id,
                 is_primary=number == 0,
             )
         )
@@ -254,6 +259,7 @@ def change_patient(work: Work, patient_pk: int, changes: Mapping[str, Any]) -> P
     """Alters the named fields, keeps what stood before. Raises NotFound, Invalid."""
     work.require(Permission.PATIENT_WRITE)
     patient = _living(work, patient_pk, lock=True)
+    patient_pk = patient.patient_pk
     unknown = sorted(set(changes) - CHANGEABLE)
     if unknown:
         raise Invalid(
@@ -289,7 +295,7 @@ def change_patient(work: Work, patient_pk: int, changes: Mapping[str, Any]) -> P
 def replace_allergies(work: Work, patient_pk: int, allergies: Sequence[AllergyInput]) -> None:
     """Sets the list of allergies; what stood before is kept in the history."""
     work.require(Permission.PATIENT_WRITE, Permission.STEP_PERFORM)
-    _living(work, patient_pk)
+    patient_pk = _living(work, patient_pk, lock=True).patient_pk
     before = [one.substance for one in store.allergies_of(work.session, [patient_pk])[patient_pk]]
     _set_allergies(work, patient_pk, allergies)
     after = sorted(one.substance.strip() for one in allergies)
@@ -301,9 +307,19 @@ def replace_allergies(work: Work, patient_pk: int, allergies: Sequence[AllergyIn
 def replace_coverage(work: Work, patient_pk: int, given: CoverageInput) -> Coverage:
     """Sets who pays at the given priority; the earlier coverage ends and is kept. Raises Invalid, NotFound."""
     work.require(Permission.PATIENT_WRITE, Permission.BILLING_WRITE)
-    _living(work, patient_pk)
+    patient_pk = _living(work, patient_pk, lock=True).patient_pk
+    before = {
+        one.priority: f"{payer.name} {one.member_id}"
+        for one, payer in store.coverages_of(work.session, patient_pk)
+    }
     coverage = _set_coverage(work, patient_pk, given)
     work.session.flush()
+    payer = work.session.get_one(Payer, coverage.payer_pk)
+    _note_change(
+        work,
+        patient_pk,
+        {f"coverage {given.priority}": [before.get(given.priority), f"{payer.name} {coverage.member_id}"]},
+    )
     work.audit(
         AuditEventID.PATIENT_RECORD,
         "U",
@@ -365,7 +381,7 @@ def duplicates_of(work: Work, patient_pk: int, *, limit: int = 8) -> list[Candid
     persona = Persona(
         patient.patient_name, patient.patient_birth_date, patient.patient_sex, patient.telephone_digits
     )
-    return _scored(work, persona, limit, leave_out=patient_pk)
+    return _scored(work, persona, limit, leave_out=patient.patient_pk)
 
 
 def patient_by_identifier(work: Work, issuer_of_patient_id: str, patient_id: str) -> Patient | None:
@@ -403,13 +419,14 @@ def get_patient(work: Work, patient_pk: int) -> PatientRecord:
 
 
 def history(work: Work, patient_pk: int) -> list[PatientChange]:
-    """What was changed in the record, newest first."""
+    """What was changed in the record, newest first; of a merged record, in it and in the one it was merged into."""
     work.require(Permission.PATIENT_READ)
+    living_pk = _living(work, patient_pk).patient_pk
     work.audit(AuditEventID.PATIENT_RECORD, "R", patient_pk=patient_pk, detail={"what": "history"})
     return list(
         work.session.scalars(
             select(PatientChange)
-            .where(PatientChange.patient_pk == patient_pk)
+            .where(PatientChange.patient_pk.in_({patient_pk, living_pk}))
             .order_by(PatientChange.patient_change_pk.desc())
             .limit(limits.PAGE_ITEMS_MAX)
         )
@@ -488,12 +505,24 @@ def merge_patients(
 
 
 def unmerge_patients(work: Work, merged_patient_pk: int) -> Patient:
-    """Undoes a merge: every row that was moved and still stands where it was moved to goes back. Raises NotFound."""
+    """Undoes a merge: every row that was moved and still stands where it was moved to goes back.
+
+    Raises NotFound; Conflict where the survivor was merged on: that merge has to be undone first.
+    """
     work.require(Permission.PATIENT_WRITE)
     merge = store.open_merge(work.session, merged_patient_pk)
-    loser = store.patient_by_pk(work.session, merged_patient_pk, lock=True)
-    if merge is None or loser is None:
+    if merge is None:
         raise NotFound("This record is not merged.")
+    records = {
+        pk: store.patient_by_pk(work.session, pk, lock=True)
+        for pk in sorted((merge.surviving_patient_pk, merged_patient_pk))
+    }
+    survivor, loser = records[merge.surviving_patient_pk], records[merged_patient_pk]
+    if survivor is None or loser is None or loser.merged_into_patient_pk is None:
+        raise NotFound("This record is not merged.")
+    if survivor.merged_into_patient_pk is not None:
+        # Its rows went on with that merge, and would stay there under a wrong name.
+        raise Conflict("The record it was merged into was merged itself. Undo that merge first.")
     store.move_back(work.session, merge.moved, merge.surviving_patient_pk, merged_patient_pk)
     loser.merged_into_patient_pk = None
     loser.updated_at = work.now()

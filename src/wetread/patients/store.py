@@ -6,17 +6,25 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any, cast
 
-from sqlalchemy import Table, and_, func, or_, select, text, update
+from sqlalchemy import Table, and_, false, func, or_, select, text, update
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import InstrumentedAttribute
 from sqlalchemy.sql.elements import ColumnElement
 
 from wetread.kit.db import Base
 from wetread.patients import rules
-from wetread.patients.model import Allergy, Coverage, Patient, PatientIdentifier, PatientMerge, Payer
+from wetread.patients.model import (
+    Allergy,
+    Coverage,
+    Patient,
+    PatientChange,
+    PatientIdentifier,
+    PatientMerge,
+    Payer,
+)
 
 CANDIDATES_MAX = 200
-_NOT_MOVED = frozenset({"patient", "patient_merge", "patient_change", "audit_record", "coverage"})
+_NOT_MOVED = frozenset({"patient", "patient_merge", "patient_change", "audit_record"})
 
 
 def next_patient_number(session: Session) -> int:
@@ -25,16 +33,26 @@ def next_patient_number(session: Session) -> int:
 
 
 def next_unknown_number(session: Session, stem: str, since: date) -> int:
-    """1 + the emergency registrations under `stem` (e.g. "Unknown^Male ") since a day; callers are serialised."""
+    """1 + the highest number under `stem` (e.g. "Unknown^Male ") that was given since a day or is still borne.
+
+    A number whose bearer was identified meanwhile is not given again that day: papers and images bear it. Callers are
+    serialised.
+    """
     session.execute(text("SELECT pg_advisory_xact_lock(hashtext('unknown patient'))"))
-    return 1 + (
-        session.scalar(
-            select(func.count())
-            .select_from(Patient)
-            .where(Patient.patient_name.startswith(stem, autoescape=True), Patient.created_at >= since)
+    borne = session.scalars(
+        select(Patient.patient_name).where(
+            Patient.patient_name.startswith(stem, autoescape=True),
+            or_(Patient.unidentified, Patient.created_at >= since),
         )
-        or 0
     )
+    before = PatientChange.changes["patient_name"][0].astext
+    left = session.scalars(
+        select(before)
+        .join(Patient, Patient.patient_pk == PatientChange.patient_pk)
+        .where(before.startswith(stem, autoescape=True), Patient.created_at >= since)
+    )
+    numbers = (name.removeprefix(stem) for name in (*borne, *left))
+    return 1 + max((int(number) for number in numbers if number.isdecimal()), default=0)
 
 
 def patient_by_pk(session: Session, patient_pk: int, *, lock: bool = False) -> Patient | None:
@@ -92,32 +110,41 @@ def coverages_of(session: Session, patient_pk: int) -> list[tuple[Coverage, Paye
 
 
 def has_words(column: InstrumentedAttribute[str], typed: str) -> ColumnElement[bool]:
-    """True where every typed word begins a word of `column` (made by `rules.name_words`) in one of its spellings."""
+    """True where every typed word begins a word of `column` (made by `rules.name_words`) in one of its spellings.
+
+    False where nothing was typed but marks: what asks for nothing must not show everybody.
+    """
+    terms = rules.search_terms(typed)
+    if not terms:
+        return false()
     return and_(
         *(
             or_(*(column.like(f"% {rules.like_literal(form)}%", escape="\\") for form in forms))
-            for forms in rules.search_terms(typed)
+            for forms in terms
+        )
+    )
+
+
+def _has_identifier(typed: str) -> ColumnElement[bool]:
+    return Patient.patient_pk.in_(
+        select(PatientIdentifier.patient_pk).where(
+            PatientIdentifier.patient_id.ilike(f"{rules.like_literal(typed)}%", escape="\\")
         )
     )
 
 
 def find(session: Session, typed: str, *, limit: int) -> list[Patient]:
     """Living records for what a person typed: words of a name, an identifier, a birth date or a telephone number."""
-    words = [word for word in typed.split() if word]
     conditions: list[ColumnElement[bool]] = [Patient.merged_into_patient_pk.is_(None)]
     name: list[str] = []
-    for word in words:
+    for word in typed.split():
         born = rules.birth_date_typed(word)
         number = rules.digits(word)
         if born is not None:
-            conditions.append(Patient.patient_birth_date == born)
+            # Eight digits may be a date and may be somebody's number.
+            conditions.append(or_(Patient.patient_birth_date == born, _has_identifier(word)))
         elif number is not None:
-            is_identifier = Patient.patient_pk.in_(
-                select(PatientIdentifier.patient_pk).where(
-                    PatientIdentifier.patient_id.ilike(f"{rules.like_literal(word)}%", escape="\\")
-                )
-            )
-            either = [is_identifier, has_words(Patient.search_words, word)]
+            either = [_has_identifier(word), has_words(Patient.search_words, word)]
             if len(number) >= 4:
                 either.append(Patient.telephone_digits.like(f"%{number}%"))
             conditions.append(or_(*either))
@@ -125,15 +152,8 @@ def find(session: Session, typed: str, *, limit: int) -> list[Patient]:
             name.append(word)
     if name:
         is_name = has_words(Patient.search_words, " ".join(name))
-        if len(name) == 1:
-            is_name = or_(
-                is_name,
-                Patient.patient_pk.in_(
-                    select(PatientIdentifier.patient_pk).where(
-                        PatientIdentifier.patient_id.ilike(f"{rules.like_literal(name[0])}%", escape="\\")
-                    )
-                ),
-            )
+        if len(name) == 1 and rules.words_of(name[0]):
+            is_name = or_(is_name, _has_identifier(name[0]))
         conditions.append(is_name)
     return list(
         session.scalars(
@@ -179,15 +199,22 @@ def patient_columns() -> list[tuple[Table, str]]:
 
 
 def move_rows(session: Session, from_pk: int, to_pk: int) -> list[list[Any]]:
-    """Points every row of one patient at another; returns [[table, column, [[primary key…], …]], …]."""
+    """Points every row of one patient at another; returns [[table, column, [[primary key…], …]], …].
+
+    A running coverage whose place is taken stays behind: who pays first is not for a merge to decide.
+    """
     moved: list[list[Any]] = []
     for table, name in patient_columns():
         column = table.c[name]
         values: dict[str, Any] = {name: to_pk}
+        where = [column == from_pk]
         if table.name == "patient_identifier":
             values["is_primary"] = False
+        elif table.name == "coverage":
+            taken = select(Coverage.priority).where(Coverage.patient_pk == to_pk, Coverage.ended_at.is_(None))
+            where.append(or_(table.c.ended_at.is_not(None), table.c.priority.not_in(taken)))
         keys = session.execute(
-            update(table).where(column == from_pk).values(**values).returning(*table.primary_key.columns)
+            update(table).where(*where).values(**values).returning(*table.primary_key.columns)
         ).all()
         if keys:
             moved.append([table.name, name, [list(key) for key in keys]])
