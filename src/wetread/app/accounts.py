@@ -84,16 +84,6 @@ _WORDS = [
 ]
 
 
-def npi_is_valid(npi: str) -> bool:
-    """The Luhn check over the card-issuer prefix 80840 and the ten digits (45 CFR 162.406)."""
-    digits = [int(character) for character in "80840" + npi]
-    doubled = [
-        digit if place % 2 == 0 else sum(divmod(2 * digit, 10))
-        for place, digit in enumerate(reversed(digits))
-    ]
-    return sum(doubled) % 10 == 0
-
-
 def first_administrator_link(house: House) -> str | None:
     """A one-time link while nobody can sign in yet; None once somebody can."""
     with house.offices.work(Actor.system("setup")) as work:

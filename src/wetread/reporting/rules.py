@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -236,6 +237,18 @@ def check(sections: Mapping[str, str], *, lateralities: set[str], patient_sex: s
     if any(_BLANK.search(text) for text in sections.values()):
         found.append(Warning("blank", "A blank of the template is not filled in."))
     return found
+
+
+_LINE_ENDS = re.compile("\r\n|[\r\u2028\u2029\x0b\x0c\x85]")
+
+
+def cleaned_text(text: str) -> str:
+    """A section as it is kept. NUL cannot be stored, other control characters break a PDF and an HL7 message; the
+    spaces and joiners that editors and scripts put between letters are part of the text."""
+    lines = _LINE_ENDS.sub("\n", text)
+    return "".join(
+        one for one in lines if one in "\n\t" or unicodedata.category(one) not in ("Cc", "Cs")
+    ).strip()
 
 
 def content_hash(sections: Mapping[str, str]) -> bytes:

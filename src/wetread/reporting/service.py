@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 from sqlalchemy import delete, func, select
 
-from wetread.archive.model import Study
+from wetread.archive.model import Instance, Series, Study
 from wetread.kit.errors import Conflict, Denied, FieldError, Invalid, NotFound
 from wetread.orders.model import ImagingServiceRequest, Procedure, RequestedProcedure
 from wetread.patients.service import PatientBar, patient_bars
@@ -249,9 +249,13 @@ def apply_template(work: Work, report_pk: int, template_key: str, draft_revision
 
 
 def take_over(work: Work, report_pk: int, reason: str) -> ReportView:
-    """Makes the actor the draft's editor; who had it is told by the event."""
+    """Makes the actor the draft's editor, with a reason; who had it is told by the event. Raises Invalid,
+    IllegalTransition where nothing is being written any more."""
     work.require(Permission.REPORT_WRITE)
+    if not reason.strip():
+        raise Invalid("Taking over needs a reason.", fields=[FieldError("reason", "is empty")])
     report = _report(work, report_pk, lock=True)
+    rules.after(report.state, Step.SAVE_DRAFT)
     report.editor_user_pk, report.editor_since = work.actor.user_pk, work.now()
     report.draft_revision += 1
     work.publish(ReportChanged(report_pk, report.state))
@@ -261,7 +265,7 @@ def take_over(work: Work, report_pk: int, reason: str) -> ReportView:
         patient_pk=report.patient_pk,
         object_type="report draft",
         object_id=report_pk,
-        detail={"taken over": reason[:200]},
+        detail={"taken over": reason.strip()[:200]},
     )
     return _view(work, report)
 
@@ -355,7 +359,7 @@ def prior_reports(work: Work, patient_pk: int, *, except_report_pk: int | None =
         )
         .outerjoin(Study, Study.study_pk == StudyLink.study_pk)
         .where(Report.patient_pk == patient_pk)
-        .order_by(ReportVersion.signed_at.desc())
+        .order_by(ReportVersion.signed_at.desc(), ReportVersion.report_version_pk.desc())
     ).all()
     work.audit(AuditEventID.PATIENT_RECORD, "R", patient_pk=patient_pk, object_type="reports")
     found: dict[int, PriorReport] = {}
@@ -406,6 +410,22 @@ def mark_key_image(
         raise NotFound("There is no such study.")
     if work.actor.user_pk is None:
         raise Denied("Only a person marks key images.")
+    # A mark prints the image into the report: it must be of this study, whatever the caller says.
+    frames = work.session.scalar(
+        select(Instance.number_of_frames)
+        .join(Series, Series.series_pk == Instance.series_pk)
+        .where(
+            Instance.study_pk == study_pk,
+            Instance.sop_instance_uid == sop_instance_uid,
+            Series.series_instance_uid == series_instance_uid,
+        )
+    )
+    if frames is None:
+        raise NotFound("There is no such image in this study.")
+    if not 1 <= frame_number <= frames:
+        raise Invalid(
+            "There is no such frame.", fields=[FieldError("frame_number", f"the image has {frames}")]
+        )
     image = work.session.scalar(
         select(KeyImage).where(
             KeyImage.sop_instance_uid == sop_instance_uid, KeyImage.frame_number == frame_number
@@ -506,11 +526,7 @@ def _cleaned(sections: Mapping[str, str]) -> dict[str, str]:
     ]
     if faults:
         raise Invalid("The report's text cannot be kept like this.", fields=faults)
-    # NUL cannot be stored, other control characters break a PDF and an HL7 message.
-    return {
-        name: "".join(one for one in text if one in "\n\t" or one.isprintable()).strip()
-        for name, text in sections.items()
-    }
+    return {name: rules.cleaned_text(text) for name, text in sections.items()}
 
 
 def _save(work: Work, report: Report, sections: Mapping[str, str]) -> None:

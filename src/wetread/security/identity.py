@@ -101,7 +101,7 @@ class Identity:
         refused: Exception | None = None
         with self.offices.work(Actor.system("sign-in")) as work:
             user = work.session.scalar(
-                select(User).where(User.username == username.strip().lower()).with_for_update()
+                select(User).where(User.username == username.strip().lower()).with_for_update(key_share=True)
             )
             try:
                 self._prove(work, user, password, totp)
@@ -483,7 +483,8 @@ def create_token(
 
 def _own(work: Work, *, lock: bool = False) -> User:
     query = select(User).where(User.user_pk == work.actor.user_pk)
-    user = work.session.scalar(query.with_for_update() if lock else query)
+    # Not against FOR KEY SHARE: the caller's own transaction may just have put this user's key into another row.
+    user = work.session.scalar(query.with_for_update(key_share=True) if lock else query)
     if user is None:
         raise Denied("Only a person's own account can do this.")
     return user

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import and_, case, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, tuple_, update
 
 from wetread.archive.model import Series, Study
 from wetread.kit import limits
-from wetread.kit.errors import Conflict, Denied, NotFound
+from wetread.kit.errors import Conflict, Denied, FieldError, Invalid, NotFound
 from wetread.kit.paging import Page, decode_cursor, encode_cursor
 from wetread.orders.model import ImagingServiceRequest, Procedure, RequestedProcedure
-from wetread.patients.service import PatientBar, patient_bars
+from wetread.patients.model import Patient, PatientIdentifier
+from wetread.patients.service import PatientBar, name_words, patient_bars, search_clause
 from wetread.reporting.model import Report, ReportProcedure
 from wetread.scheduling.model import StudyLink
 from wetread.security.model import Practitioner, Site, User
@@ -24,6 +25,9 @@ from wetread.worklist.events import ReadingChanged
 from wetread.worklist.model import ReadingClaim
 
 _RANK = case(rules.PRIORITY_RANK, value=RequestedProcedure.requested_procedure_priority, else_=9)
+# The procedure breaks ties: studies that came in one transaction have one time, and a group case shares its study.
+_ORDER = (_RANK, Study.created_at, RequestedProcedure.requested_procedure_pk, Study.study_pk)
+_WORDS_MAX = 6  # of what was typed into the search field
 _LINKED = StudyLink.state.in_(("matched", "resolved"))
 
 
@@ -102,8 +106,8 @@ class UnmatchedStudy:
     number_of_study_related_instances: int
 
 
-def _cases() -> Any:
-    """One row a Requested Procedure with images, joined to all that the list shows."""
+def _cases(work: Work) -> Any:
+    """One row a Requested Procedure and study of it, joined to all that the list shows."""
     return (
         select(
             RequestedProcedure,
@@ -121,6 +125,7 @@ def _cases() -> Any:
             ImagingServiceRequest.imaging_service_request_pk == RequestedProcedure.imaging_service_request_pk,
         )
         .join(Procedure, Procedure.procedure_pk == RequestedProcedure.procedure_pk)
+        .join(Patient, Patient.patient_pk == ImagingServiceRequest.patient_pk)
         .join(Site, Site.site_pk == ImagingServiceRequest.site_pk)
         .join(
             StudyLink,
@@ -137,7 +142,7 @@ def _cases() -> Any:
             and_(
                 ReadingClaim.requested_procedure_pk == RequestedProcedure.requested_procedure_pk,
                 ReadingClaim.released_at.is_(None),
-                ReadingClaim.expires_at > func.now(),
+                ReadingClaim.expires_at > work.now(),
             ),
         )
         .outerjoin(User, User.user_pk == ReadingClaim.user_pk)
@@ -154,28 +159,14 @@ def reading_list(
     """The list: STAT first, then urgent, then by the age of the images. Keyset pages."""
     work.require(Permission.READING_LIST)
     limit = min(limit, limits.PAGE_ITEMS_MAX)
-    query = _filtered(work, _cases(), wanted).order_by(
-        _RANK, Study.created_at, RequestedProcedure.requested_procedure_pk
-    )
+    query = _filtered(work, _cases(work), wanted).order_by(*_ORDER)
     if cursor:
-        rank, since, last = decode_cursor(cursor, 3)
-        moment = datetime.fromisoformat(str(since))
-        query = query.where(
-            or_(
-                literal(rank) < _RANK,
-                and_(literal(rank) == _RANK, Study.created_at > moment),
-                and_(
-                    literal(rank) == _RANK,
-                    Study.created_at == moment,
-                    RequestedProcedure.requested_procedure_pk > last,
-                ),
-            )
-        )
+        query = query.where(tuple_(*_ORDER) > tuple_(*map(literal, _place(cursor))))
     rows = work.session.execute(query.limit(limit + 1)).all()
     items = _items(work, rows[:limit])
     total = None
     if cursor is None:
-        counted = _filtered(work, _cases(), wanted).with_only_columns(
+        counted = _filtered(work, _cases(work), wanted).with_only_columns(
             func.count(), maintain_column_froms=True
         )
         total = work.session.scalar(counted.order_by(None))
@@ -186,13 +177,33 @@ def reading_list(
             rules.PRIORITY_RANK.get(last_row[0].requested_procedure_priority, 9),
             last_row[3].created_at.isoformat(),
             last_row[0].requested_procedure_pk,
+            last_row[3].study_pk,
         )
     work.audit(AuditEventID.QUERY, "E", object_type="reading list", detail={"shown": str(len(items))})
     return Page(items, more, total)
 
 
+def _place(cursor: str) -> tuple[int, datetime, int, int]:
+    """Where the page before ended, as in `_ORDER`. Raises Invalid."""
+    rank, since, procedure_pk, study_pk = decode_cursor(cursor, 4)
+    try:
+        return int(str(rank)), datetime.fromisoformat(str(since)), int(str(procedure_pk)), int(str(study_pk))
+    except ValueError:
+        raise Invalid(
+            "The page cursor is not one of ours.", fields=[FieldError("cursor", "not valid")]
+        ) from None
+
+
 def _filtered(work: Work, query: Any, wanted: ReadingFilter) -> Any:
     states = set(wanted.states)
+    if unknown := sorted(states - set(rules.READING_STATES)):
+        # Taken for no filter, a misspelt state would show everything.
+        raise Invalid(
+            "The list knows no such state.",
+            fields=[
+                FieldError("state", f"{one} is none of {', '.join(rules.READING_STATES)}") for one in unknown
+            ],
+        )
     conditions = []
     if "unread" in states:
         conditions.append(Report.report_pk.is_(None))
@@ -215,17 +226,25 @@ def _filtered(work: Work, query: Any, wanted: ReadingFilter) -> Any:
         query = query.where(RequestedProcedure.requested_procedure_priority == wanted.priority)
     if wanted.mine:
         query = query.where(ReadingClaim.user_pk == work.actor.user_pk)
-    for word in wanted.text.split()[:6]:
-        pattern = func.immutable_unaccent(word.lower())
-        query = query.where(
-            or_(
-                Study.patient_name_match.icontains(pattern, autoescape=False),
-                Study.patient_id == word,
-                ImagingServiceRequest.accession_number.istartswith(word, autoescape=True),
-                RequestedProcedure.requested_procedure_description.icontains(word, autoescape=True),
-            )
-        )
+    for word in wanted.text.split()[:_WORDS_MAX]:
+        query = query.where(_found_by(word))
     return query
+
+
+def _found_by(word: str) -> ColumnElement[bool]:
+    """By the register's name and identifiers, which are those shown, not by what the scanner sent."""
+    identifier = select(PatientIdentifier.patient_pk).where(
+        PatientIdentifier.patient_pk == ImagingServiceRequest.patient_pk,
+        PatientIdentifier.patient_id.istartswith(word, autoescape=True),
+    )
+    ways = [
+        identifier.exists(),
+        ImagingServiceRequest.accession_number.istartswith(word, autoescape=True),
+        RequestedProcedure.requested_procedure_description.icontains(word, autoescape=True),
+    ]
+    if name_words(word).strip():
+        ways.append(search_clause(Patient.search_words, word))
+    return or_(*ways)
 
 
 def _items(work: Work, rows: Sequence[Any]) -> list[ReadingItem]:
@@ -273,7 +292,7 @@ def _item(row: Any, bars: dict[int, PatientBar], by_study: dict[int, list[int]])
 def reading_item(work: Work, study_pk: int) -> ReadingItem:
     """One case by its study. Raises NotFound."""
     work.require(Permission.READING_LIST, Permission.STUDY_READ)
-    rows = work.session.execute(_cases().where(Study.study_pk == study_pk)).all()
+    rows = work.session.execute(_cases(work).where(Study.study_pk == study_pk)).all()
     visible = [row for row in rows if work.actor.site_pks is None or row[1].site_pk in work.actor.site_pks]
     if not visible:
         raise NotFound("There is no such case.")
@@ -374,8 +393,9 @@ def claim(work: Work, requested_procedure_pk: int, *, take_over_reason: str | No
     work.require(Permission.REPORT_WRITE)
     if work.actor.user_pk is None:
         raise Denied("Only a person reads.")
-    if work.session.get(RequestedProcedure, requested_procedure_pk, with_for_update=True) is None:
-        raise NotFound("There is no such requested procedure.")
+    if take_over_reason is not None and not take_over_reason.strip():
+        raise Invalid("Taking over needs a reason.", fields=[FieldError("take_over_reason", "is empty")])
+    patient_pk = _lock(work, requested_procedure_pk)
     now = work.now()
     held = work.session.scalar(
         select(ReadingClaim).where(
@@ -405,11 +425,30 @@ def claim(work: Work, requested_procedure_pk: int, *, take_over_reason: str | No
     work.audit(
         AuditEventID.PROCEDURE_RECORD,
         "U",
+        patient_pk=patient_pk,
         object_type="reading claim",
         object_id=requested_procedure_pk,
         detail={"taken over": take_over_reason} if take_over_reason else None,
     )
     return now + rules.CLAIM
+
+
+def _lock(work: Work, requested_procedure_pk: int) -> int:
+    """Lets nobody else claim the procedure meanwhile; returns its patient. Raises NotFound, also for what one may not
+    see."""
+    found = work.session.execute(
+        select(ImagingServiceRequest.patient_pk, ImagingServiceRequest.site_pk)
+        .join(
+            RequestedProcedure,
+            RequestedProcedure.imaging_service_request_pk == ImagingServiceRequest.imaging_service_request_pk,
+        )
+        .where(RequestedProcedure.requested_procedure_pk == requested_procedure_pk)
+        .with_for_update(of=RequestedProcedure)
+    ).one_or_none()
+    sites = work.actor.site_pks
+    if found is None or (sites is not None and found[1] not in sites):
+        raise NotFound("There is no such requested procedure.")
+    return int(found[0])
 
 
 def release(work: Work, requested_procedure_pk: int) -> None:
@@ -434,9 +473,9 @@ def next_case(work: Work, wanted: ReadingFilter) -> ReadingItem | None:
     """The first case of the list that nobody else holds."""
     work.require(Permission.READING_LIST)
     query = (
-        _filtered(work, _cases(), wanted)
+        _filtered(work, _cases(work), wanted)
         .where(or_(ReadingClaim.user_pk.is_(None), ReadingClaim.user_pk == work.actor.user_pk))
-        .order_by(_RANK, Study.created_at, RequestedProcedure.requested_procedure_pk)
+        .order_by(*_ORDER)
         .limit(1)
     )
     rows = work.session.execute(query).all()
