@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import structlog
+
 from wetread.app.build import House
-from wetread.archive.service import Archive, LocalObjects, use_archive
+from wetread.archive.service import Archive, Damaged, LocalObjects, use_archive
+from wetread.kit.errors import WetreadError
 from wetread.patients.service import use_issuer
+from wetread.reporting.pictures import Renderer, use_renderer
+from wetread.security.service import Work
+from wetread.sharing.service import OwnPatients, ReleasePolicy, use_release_policy
+
+log = structlog.get_logger(__name__)
+PICTURE_PIXELS = (900, 900)  # three a line on A4, fine enough for print
 
 
 def wire(house: House) -> Archive:
@@ -15,6 +24,30 @@ def wire(house: House) -> Archive:
         house.offices,
         LocalObjects(house.settings.objects_path),
         house.master_key,
+        visibility=OwnPatients(),
     )
     use_archive(archive)
+    use_renderer(renderer_of(archive))
+    use_release_policy(ReleasePolicy(preliminary=house.settings.results_release_preliminary))
     return archive
+
+
+def renderer_of(archive: Archive) -> Renderer:
+    """Draws key images for the printed report. Who may see the report was decided by the use case that prints it."""
+
+    def render(work: Work, sop_instance_uid: str, frame_number: int) -> bytes | None:
+        found = archive.retrieval.objects(work.session, sop_instance_uids=[sop_instance_uid])
+        try:
+            return (
+                archive.retrieval.rendered(
+                    found[0].stored, frame_number, media_type="image/jpeg", viewport=PICTURE_PIXELS
+                )
+                if found
+                else None
+            )
+        except (WetreadError, Damaged) as error:
+            # A report goes out with its text even where one of its pictures cannot be drawn.
+            log.warning("key image not drawn", error=type(error).__name__, frame_number=frame_number)
+            return None
+
+    return render

@@ -81,6 +81,7 @@ class Study(Base):
         ),
         Index("ix_study_patient_id", "patient_id"),
         Index("ix_study_accession_number", "accession_number"),
+        Index("ix_study_created_at", "created_at"),
         Index(
             "ix_study_latest", text("coalesce(study_date, '0001-01-01'::date) DESC"), text("study_pk DESC")
         ),

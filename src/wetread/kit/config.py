@@ -49,6 +49,7 @@ class Settings:
     accept_any_loopback_ae: bool = False
     mfa_required: bool = True
     session_idle_minutes: int = 15
+    results_release_preliminary: bool = True
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -92,6 +92,8 @@ class ImagingServiceRequest(Base):
             postgresql_nulls_not_distinct=True,
         ),
         Index("ix_imaging_service_request_accession", text("accession_number text_pattern_ops")),
+        Index("ix_imaging_service_request_referrer", "referring_practitioner_pk", "ordered_at"),
+        Index("ix_imaging_service_request_ordered_at", "ordered_at"),
         PHI,
     )
 
@@ -127,6 +129,7 @@ class RequestedProcedure(Base):
         # Not unique: a group case has several Requested Procedures under one study (PS3.17 J.4).
         Index("ix_requested_procedure_study_instance_uid", "study_instance_uid"),
         Index("ix_requested_procedure_open", "state", "requested_procedure_pk"),
+        Index("ix_requested_procedure_state_changed_at", "state_changed_at"),
         PHI,
     )
 

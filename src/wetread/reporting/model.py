@@ -65,6 +65,7 @@ class ReportVersion(Base):
     __tablename__ = "report_version"
     __table_args__ = (
         UniqueConstraint("report_pk", "version_number"),
+        Index("ix_report_version_signed_at", "signed_at"),
         CheckConstraint("kind IN ('preliminary','final','addendum')", name="kind"),
         PHI,
     )

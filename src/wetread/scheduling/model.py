@@ -53,6 +53,8 @@ class Appointment(Base):
         ),
         CheckConstraint("ends_at > starts_at", name="order"),
         Index("ix_appointment_day", "modality_resource_pk", "starts_at"),
+        Index("ix_appointment_starts_at", "starts_at"),
+        Index("ix_appointment_booked_at", "booked_at"),
         PHI,
     )
 
