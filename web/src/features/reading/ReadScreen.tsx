@@ -1,0 +1,259 @@
+import { ActionIcon, Button, Tooltip } from '@mantine/core'
+import { useMediaQuery } from '@mantine/hooks'
+import {
+  IconArrowLeft,
+  IconColumns2,
+  IconLayoutSidebarRight,
+  IconLayoutSidebarRightCollapse,
+  IconLayoutSidebarRightExpand,
+  IconPlayerTrackNext,
+} from '@tabler/icons-react'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { useNavigate, useParams } from '@tanstack/react-router'
+import { useEffect, useMemo, useRef, useState } from 'react'
+import { asProblem, http, useActor, useLive, useLiveEvents, useSession } from '@/lib/api'
+import { showKeys, useKeys } from '@/lib/keys'
+import { load, save } from '@/lib/storage'
+import { Empty, Outline, PatientBar, ProblemNote, toast } from '@/ui'
+import { claim, refreshCases, release, useOpenNext, usePriors } from './api'
+import { enter, takeOver, type Entry } from './entry'
+import { Images } from './Images'
+import { Panel } from './Panel'
+import classes from './report.module.css'
+import { barOf, EVERYTHING, LIST_EVENTS, type ListFilter, type ReadingItem } from './types'
+
+const WIDTH = { least: 380, most: 640, usual: 460 }
+const PROLONG_MS = 10 * 60_000
+
+/** One case: patient on top, images left, report right. */
+export default function ReadScreen() {
+  const { studyPk } = useParams({ strict: false }) as { studyPk: string }
+  const found = useQuery({
+    queryKey: ['reading-list', 'case', studyPk],
+    queryFn: ({ signal }) => http.get<ReadingItem>(`/api/reading-list/studies/${studyPk}`, { signal }),
+    enabled: /^\d{1,15}$/.test(studyPk),
+  })
+  useLive(LIST_EVENTS, [['reading-list']])
+  useEffect(() => {
+    document.title = 'Reading · Wetread'
+  }, [])
+  const navigate = useNavigate()
+  const back = (
+    <Button variant="default" onClick={() => void navigate({ to: '/reading' })}>
+      Back to the list
+    </Button>
+  )
+  if (found.data) return <Case key={found.data.study_pk} item={found.data} />
+  if (!/^\d{1,15}$/.test(studyPk) || (found.error && asProblem(found.error).status === 404)) {
+    return (
+      <Empty title="There is no such case" hint="It may have been taken off its order, or lie at a site that is not open to you.">
+        {back}
+      </Empty>
+    )
+  }
+  if (found.error) {
+    return <ProblemNote error={found.error} title="The case could not be opened" onRetry={() => void found.refetch()} />
+  }
+  return <Outline rows={10} />
+}
+
+function Case({ item }: { item: ReadingItem }) {
+  const { may } = useSession()
+  const { user_pk: userPk } = useActor()
+  const client = useQueryClient()
+  const navigate = useNavigate()
+  const narrow = useMediaQuery('(max-width: 1100px)') ?? false
+  const [overlay, setOverlay] = useState(() => load('reading-overlay', false))
+  const [shown, setShown] = useState(true)
+  const [width, setWidth] = useState(() => load('reading-width', WIDTH.usual))
+  const priors = usePriors(item.study_pk)
+  const modality = useMemo(() => load<Partial<ListFilter>>('reading-filter', {}).modality ?? EVERYTHING.modality, [])
+  const openNext = useOpenNext(modality)
+
+  // Opening takes the case and begins its report; the answer stays for as long as the case is open.
+  const entryKey = ['reading-entry', item.study_pk]
+  const entry = useQuery<Entry>({
+    queryKey: entryKey,
+    queryFn: () => enter(item, may('report.write')),
+    staleTime: Infinity,
+    gcTime: 0,
+    retry: false,
+    refetchOnReconnect: false,
+  })
+  const reportPk = entry.data?.report?.report_pk
+  useLiveEvents(['report.changed', 'report.preliminary', 'report.final', 'report.addended'], (event) => {
+    if (reportPk !== undefined && event.keys['report_pk'] === reportPk) void client.invalidateQueries({ queryKey: ['report', reportPk] })
+  })
+
+  const writing = entry.data?.mode === 'write'
+  const signed = useRef(false)
+  useEffect(() => {
+    if (!writing) return undefined
+    // A claim runs out by itself; reading a long case must not lose it.
+    const timer = setInterval(() => {
+      if (!signed.current) claim(item).catch(() => undefined)
+    }, PROLONG_MS)
+    return () => clearInterval(timer)
+  }, [writing, item])
+
+  const toggle = () => setShown((was) => !was)
+  useKeys('Case', [
+    { keys: '.', label: 'Show or hide the report', run: toggle },
+    { keys: 'n', label: 'Next unread case', run: () => void openNext() },
+    { keys: 'Shift+L', label: 'Back to the list', run: () => void navigate({ to: '/reading' }) },
+  ])
+
+  const giveBack = async () => {
+    await release(item)
+    toast('The case is given back.')
+    await refreshCases(client)
+    await navigate({ to: '/reading' })
+  }
+  const drawer = narrow && overlay
+  const others = useMemo(
+    () =>
+      (priors.data ?? []).map((prior) => ({
+        study_pk: prior.study_pk,
+        study_instance_uid: prior.study_instance_uid,
+        study_date: prior.study_date,
+        study_description: prior.study_description,
+        modalities_in_study: prior.modalities_in_study,
+      })),
+    [priors.data],
+  )
+  const study = useMemo(
+    () => ({
+      study_pk: item.study_pk,
+      study_instance_uid: item.study_instance_uid,
+      study_date: item.study_date,
+      study_description: item.requested_procedure_description,
+      modalities_in_study: [item.modality],
+    }),
+    [item.study_pk, item.study_instance_uid, item.study_date, item.requested_procedure_description, item.modality],
+  )
+
+  return (
+    <div className={classes['screen']}>
+      <h1 className="sr-only">Reading</h1>
+      <PatientBar patient={barOf(item.patient)}>
+        <div className={classes['barTools']}>
+          <Tooltip label={`Back to the list (${showKeys('Shift+L')})`}>
+            <ActionIcon aria-label="Back to the list" onClick={() => void navigate({ to: '/reading' })}>
+              <IconArrowLeft size={18} />
+            </ActionIcon>
+          </Tooltip>
+          <Tooltip label={`Next unread case (${showKeys('n')})`}>
+            <ActionIcon aria-label="Next unread case" onClick={() => void openNext()}>
+              <IconPlayerTrackNext size={18} />
+            </ActionIcon>
+          </Tooltip>
+          {narrow ? (
+            <Tooltip label={overlay ? 'Images and report side by side' : 'The report as a drawer over the images'}>
+              <ActionIcon
+                aria-label={overlay ? 'Images and report side by side' : 'The report as a drawer over the images'}
+                onClick={() => {
+                  save('reading-overlay', !overlay)
+                  setOverlay(!overlay)
+                }}
+              >
+                {overlay ? <IconColumns2 size={18} /> : <IconLayoutSidebarRight size={18} />}
+              </ActionIcon>
+            </Tooltip>
+          ) : null}
+          <Tooltip label={`${shown ? 'Hide' : 'Show'} the report (.)`}>
+            <ActionIcon aria-label={shown ? 'Hide the report' : 'Show the report'} aria-expanded={shown} onClick={toggle}>
+              {shown ? <IconLayoutSidebarRightCollapse size={18} /> : <IconLayoutSidebarRightExpand size={18} />}
+            </ActionIcon>
+          </Tooltip>
+        </div>
+      </PatientBar>
+      <main className={classes['work']} data-drawer={drawer || undefined}>
+        <div className={classes['images']}>
+          {priors.isPending ? null : (
+            <Images
+              study={study}
+              priors={others}
+              canMark={may('report.write')}
+              onKeyImage={() => void client.invalidateQueries({ queryKey: ['key-images', item.study_pk] })}
+            />
+          )}
+        </div>
+        {shown && !drawer ? (
+          <Splitter
+            width={width}
+            onWidth={(next) => {
+              setWidth(next)
+              save('reading-width', next)
+            }}
+          />
+        ) : null}
+        {/* The panel stays mounted while hidden: what is being written is never thrown away. */}
+        <aside className={classes['panel']} style={{ width }} aria-label="Report" hidden={!shown}>
+          {entry.data ? (
+            <Panel
+              item={item}
+              entry={entry.data}
+              priors={priors.data ?? []}
+              modality={modality}
+              userPk={userPk}
+              onTakeOver={async (reason) => {
+                client.setQueryData(entryKey, await takeOver(item, entry.data, reason))
+                await refreshCases(client)
+              }}
+              onGiveBack={giveBack}
+              onNext={() => void openNext()}
+              onFinal={() => {
+                signed.current = true
+                void release(item)
+                  .catch(() => undefined)
+                  .then(() => refreshCases(client))
+              }}
+            />
+          ) : entry.error ? (
+            <ProblemNote error={entry.error} title="The report could not be opened" onRetry={() => void entry.refetch()} />
+          ) : (
+            <div className={classes['pad']}>
+              <Outline rows={12} />
+            </div>
+          )}
+        </aside>
+      </main>
+    </div>
+  )
+}
+
+/** The edge between images and report: dragged, or moved by the arrow keys. */
+function Splitter({ width, onWidth }: { width: number; onWidth: (width: number) => void }) {
+  const from = useRef<{ x: number; width: number }>(undefined)
+  const put = (next: number) => onWidth(Math.round(Math.max(WIDTH.least, Math.min(WIDTH.most, next))))
+  return (
+    // A separator that can be moved is a control (WAI-ARIA 1.2, window splitter).
+    // eslint-disable-next-line jsx-a11y/no-noninteractive-element-interactions
+    <div
+      role="separator"
+      aria-orientation="vertical"
+      aria-label="Width of the report"
+      aria-valuenow={width}
+      aria-valuemin={WIDTH.least}
+      aria-valuemax={WIDTH.most}
+      // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
+      tabIndex={0}
+      className={classes['splitter']}
+      onPointerDown={(event) => {
+        event.currentTarget.setPointerCapture(event.pointerId)
+        from.current = { x: event.clientX, width }
+      }}
+      onPointerMove={(event) => {
+        if (from.current) put(from.current.width + from.current.x - event.clientX)
+      }}
+      onPointerUp={() => {
+        from.current = undefined
+      }}
+      onDoubleClick={() => put(WIDTH.usual)}
+      onKeyDown={(event) => {
+        if (event.key === 'ArrowLeft') put(width + 20)
+        if (event.key === 'ArrowRight') put(width - 20)
+      }}
+    />
+  )
+}

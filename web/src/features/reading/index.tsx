@@ -1,0 +1,33 @@
+import { IconReportMedical } from '@tabler/icons-react'
+import { lazy } from 'react'
+import type { Feature } from '@/lib/feature'
+
+export const feature: Feature = {
+  routes: [
+    {
+      path: '/reading',
+      component: lazy(() => import('./ReadingListScreen')),
+      title: 'Reading list',
+      permission: 'reading_list.read',
+      light: 'reading',
+    },
+    {
+      path: '/read/$studyPk',
+      component: lazy(() => import('./ReadScreen')),
+      title: 'Reading',
+      permission: 'reading_list.read',
+      light: 'reading',
+    },
+  ],
+  nav: [
+    {
+      label: 'Reading',
+      to: '/reading',
+      icon: IconReportMedical,
+      permission: 'reading_list.read',
+      roles: ['radiologist'],
+      order: 0,
+    },
+  ],
+  actions: [{ id: 'reading-list', label: 'Reading list', to: '/reading', permission: 'reading_list.read' }],
+}
