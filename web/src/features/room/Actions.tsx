@@ -1,0 +1,261 @@
+import { Button, Chip, Group, Menu, Modal, Textarea } from '@mantine/core'
+import { IconArrowBackUp, IconDotsVertical } from '@tabler/icons-react'
+import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { useState } from 'react'
+import { http } from '@/lib/api'
+import { showKeys, useKeys } from '@/lib/keys'
+import { formatPersonName } from '@/lib/personname'
+import { asProblem } from '@/lib/problem'
+import { formatTime } from '@/lib/time'
+import { Refusal, stateLook, toast, toastProblem } from '@/ui'
+import classes from './room.module.css'
+import { nextPatient, nextStep, undoTarget } from './rules'
+import type { Booking, CheckName, Move, Sending } from './types'
+
+/** Procedure Discontinuation Reasons (PS3.16 CID 9300) in the words of the room. */
+const STOPPED = [
+  'Patient refused to continue',
+  'Patient condition prevented continuing',
+  'Patient allergic to contrast',
+  'Equipment failure',
+  'Incorrect worklist entry selected',
+  'Incorrect side ordered',
+  'Patient did not hold still',
+]
+const UNDONE = ['Pressed by mistake', 'Wrong patient chosen', 'The patient went away again']
+const CALLED_OFF = ['Patient not prepared', 'Patient too unwell', 'Patient refused', 'Equipment failure', 'Not needed any more']
+
+type Asking = 'discontinue' | 'revert' | 'cancel'
+
+/** The next safe step as the one big button; beside it the way back and what is rare. */
+export function Actions({
+  booking,
+  line,
+  checked,
+  openChecks,
+  onPick,
+}: {
+  booking: Booking
+  line: readonly Booking[]
+  checked: CheckName[]
+  openChecks: number
+  onPick: (booking: Booking | undefined) => void
+}) {
+  const client = useQueryClient()
+  const [asking, setAsking] = useState<Asking>()
+  const status = booking.scheduled_procedure_step_status
+  const stepPk = booking.scheduled_procedure_step_pk
+  const refresh = () =>
+    Promise.all([
+      client.invalidateQueries({ queryKey: ['room-day'] }),
+      client.invalidateQueries({ queryKey: ['room-open'] }),
+      client.invalidateQueries({ queryKey: ['order', booking.imaging_service_request_pk] }),
+    ])
+  const send = async (body: Sending) => {
+    await http.post(`/api/steps/${stepPk}/moves`, body)
+    await refresh()
+  }
+  const moving = useMutation({
+    mutationFn: (move: Move) => send({ move, checks: move === 'prepare' || move === 'start' ? checked : [] }),
+    onError: (error) => {
+      toastProblem(error)
+      void refresh()
+    },
+  })
+  const appointment = useMutation({
+    mutationFn: async (what: 'missed' | 'came') => {
+      const path = `/api/schedule/appointments/${booking.appointment_pk}/no-show`
+      await (what === 'missed' ? http.post(path) : http.delete<unknown>(path))
+      await refresh()
+    },
+    onError: (error) => toastProblem(error),
+  })
+  const next = nextStep(status)
+  const blocked = next?.move === 'prepare' && openChecks > 0
+  const after = nextPatient(line, booking)
+  const busy = moving.isPending || appointment.isPending
+  const press = () => {
+    if (busy || blocked) return
+    if (next) moving.mutate(next.move)
+    else if (after) onPick(after)
+  }
+  useKeys('Step', [{ keys: 'Mod+Enter', label: next?.label ?? 'Next patient', run: press, disabled: blocked || (!next && !after) }])
+  const back = undoTarget(status)
+  const missed = booking.appointment_state === 'noshow' && status === 'CANCELED'
+  const canLeave = ['SCHEDULED', 'ARRIVED', 'READY'].includes(status) && booking.appointment_pk !== null
+  const hasMore = canLeave || status === 'STARTED' || missed
+  return (
+    <footer className={classes['actions']}>
+      <div className={classes['side-actions']}>
+        {back ? (
+          <Menu position="top-start" width={260}>
+            <Menu.Target>
+              <Button variant="default" size="lg" leftSection={<IconArrowBackUp size={18} />} disabled={busy}>
+                Undo
+              </Button>
+            </Menu.Target>
+            <Menu.Dropdown>
+              <Menu.Label>Back to “{stateLook(back, 'step').word}”, because</Menu.Label>
+              {UNDONE.map((reason) => (
+                <Menu.Item
+                  key={reason}
+                  onClick={() => {
+                    send({ move: 'revert', reason, checks: [] }).catch((error: unknown) => toastProblem(error))
+                  }}
+                >
+                  {reason}
+                </Menu.Item>
+              ))}
+              <Menu.Item onClick={() => setAsking('revert')}>Another reason…</Menu.Item>
+            </Menu.Dropdown>
+          </Menu>
+        ) : null}
+        {hasMore ? (
+          <Menu position="top-start" width={290}>
+            <Menu.Target>
+              <Button variant="default" size="lg" leftSection={<IconDotsVertical size={18} />} disabled={busy}>
+                More
+              </Button>
+            </Menu.Target>
+            <Menu.Dropdown>
+              {status === 'SCHEDULED' || status === 'ARRIVED' ? (
+                <Menu.Item onClick={() => moving.mutate('start')}>Emergency: start at once</Menu.Item>
+              ) : null}
+              {status === 'STARTED' ? (
+                <Menu.Item onClick={() => setAsking('discontinue')}>Discontinue the scan…</Menu.Item>
+              ) : null}
+              {status === 'SCHEDULED' && booking.appointment_pk !== null ? (
+                <Menu.Item onClick={() => appointment.mutate('missed')}>The patient did not come</Menu.Item>
+              ) : null}
+              {missed ? <Menu.Item onClick={() => appointment.mutate('came')}>The patient came after all</Menu.Item> : null}
+              {canLeave ? <Menu.Item onClick={() => setAsking('cancel')}>Cancel the appointment…</Menu.Item> : null}
+            </Menu.Dropdown>
+          </Menu>
+        ) : null}
+      </div>
+      {next ? (
+        <Button className={classes['big']} loading={moving.isPending} disabled={blocked} onClick={press} title={showKeys('Mod+Enter')}>
+          {blocked ? `${next.label}: ${openChecks} ${openChecks === 1 ? 'check' : 'checks'} left` : next.label}
+        </Button>
+      ) : after ? (
+        <Button className={classes['big']} variant="default" onClick={press} title={showKeys('Mod+Enter')}>
+          <span className={classes['nextName']}>
+            Next: {formatTime(after.starts_at)} <bdi>{formatPersonName(after.patient.patient_name.split('=')[0])}</bdi>
+          </span>
+        </Button>
+      ) : (
+        <p className={classes['none']}>Nobody else waits for this room today.</p>
+      )}
+      <ReasonDialog
+        key={asking ?? 'none'}
+        opened={asking === 'discontinue'}
+        title="Discontinue this scan?"
+        text={`${booking.number_of_images} images stay with the order. A discontinued step cannot be taken up again; another try is scheduled anew.`}
+        reasons={STOPPED}
+        confirm="Discontinue the scan"
+        danger
+        onConfirm={async (reason) => {
+          await send({ move: 'discontinue', reason, checks: [] })
+          toast('The scan is discontinued.')
+        }}
+        onClose={() => setAsking(undefined)}
+      />
+      <ReasonDialog
+        opened={asking === 'cancel'}
+        title="Cancel this appointment?"
+        text="The slot is free again; the order stays, to be scheduled another time."
+        reasons={CALLED_OFF}
+        confirm="Cancel the appointment"
+        danger
+        onConfirm={async (reason) => {
+          await http.post(`/api/schedule/appointments/${booking.appointment_pk}/cancellation`, { reason })
+          await refresh()
+          toast('The appointment is cancelled.')
+        }}
+        onClose={() => setAsking(undefined)}
+      />
+      <ReasonDialog
+        opened={asking === 'revert'}
+        title="Take the step back"
+        text={
+          booking.number_of_images
+            ? `The ${booking.number_of_images} images stay with this order. If they are another patient's, reconcile them.`
+            : 'The order and the appointment go back with it.'
+        }
+        reasons={UNDONE}
+        confirm="Take it back"
+        onConfirm={(reason) => send({ move: 'revert', reason, checks: [] })}
+        onClose={() => setAsking(undefined)}
+      />
+    </footer>
+  )
+}
+
+/** A reason by one press, or in words. */
+function ReasonDialog({
+  opened,
+  title,
+  text,
+  reasons,
+  confirm,
+  danger = false,
+  onConfirm,
+  onClose,
+}: {
+  opened: boolean
+  title: string
+  text: string
+  reasons: readonly string[]
+  confirm: string
+  danger?: boolean
+  onConfirm: (reason: string) => Promise<void>
+  onClose: () => void
+}) {
+  const [reason, setReason] = useState('')
+  const saving = useMutation({
+    mutationFn: () => onConfirm(reason.trim()),
+    onSuccess: () => {
+      setReason('')
+      onClose()
+    },
+  })
+  return (
+    <Modal opened={opened} onClose={onClose} title={title} size={520}>
+      <div className={classes['dialog']}>
+        <p>{text}</p>
+        <Chip.Group value={reasons.includes(reason) ? reason : ''} onChange={(value) => setReason(value)}>
+          <Group gap={8}>
+            {reasons.map((one) => (
+              <Chip key={one} value={one} variant="outline">
+                {one}
+              </Chip>
+            ))}
+          </Group>
+        </Chip.Group>
+        <Textarea
+          label="Reason"
+          description="It stays in the record."
+          autosize
+          minRows={2}
+          maxLength={200}
+          value={reason}
+          onChange={(event) => setReason(event.currentTarget.value)}
+        />
+        {saving.error ? <Refusal problem={asProblem(saving.error)} /> : null}
+        <div className={classes['buttons']}>
+          <Button variant="default" onClick={onClose}>
+            Go back
+          </Button>
+          <Button
+            data-tone={danger ? 'danger' : undefined}
+            disabled={!reason.trim()}
+            loading={saving.isPending}
+            onClick={() => saving.mutate()}
+          >
+            {confirm}
+          </Button>
+        </div>
+      </div>
+    </Modal>
+  )
+}
