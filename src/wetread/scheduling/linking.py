@@ -21,11 +21,12 @@ from wetread.patients.model import Patient, PatientIdentifier
 from wetread.patients.service import issuer_of_our_identifiers
 from wetread.scheduling import rules
 from wetread.scheduling.events import StudyLinked, StudyUnmatched
-from wetread.scheduling.model import ScheduledProcedureStep, StudyLink
+from wetread.scheduling.model import PerformedStepReference, ScheduledProcedureStep, StudyLink
 from wetread.scheduling.rules import Demographics
-from wetread.scheduling.steps import move_step
+from wetread.scheduling.steps import move_appointment, move_step
 from wetread.security.service import AuditEventID, Permission, Work
 
+_TAKEN_BACK = "link"
 HISTORIC = timedelta(days=2)  # an earlier study of a known patient needs no order here
 
 
@@ -89,6 +90,8 @@ def match_study(work: Work, study_pk: int) -> StudyLink | None:
     links = list(work.session.scalars(select(StudyLink).where(StudyLink.study_pk == study_pk)))
     if any(link.state in ("matched", "resolved") for link in links):
         return None
+    if any(reason["field"] == _TAKEN_BACK for link in links for reason in link.reasons):
+        return None  # a person said that it belongs elsewhere; agreement of what it says cannot outweigh that
     candidates = _candidates(work, study)
     of_study = _of_study(study)
     reasons: list[dict[str, str]] = []
@@ -101,6 +104,16 @@ def match_study(work: Work, study_pk: int) -> StudyLink | None:
             reasons.extend(against)
         else:
             agreeing.append((requested, request))
+    group = len(agreeing) > 1 and all(
+        requested.study_instance_uid == study.study_instance_uid for requested, _ in agreeing
+    )
+    if group and len({request.patient_pk for _, request in agreeing}) == 1:
+        # Several orders whose images were taken in one go under one study (PS3.17 J.4).
+        made = [
+            _link(work, study, requested, request.patient_pk, "matched", "agreement")
+            for requested, request in agreeing
+        ]
+        return made[0]
     if len(agreeing) > 1:
         fitting = [
             (requested, request)
@@ -212,11 +225,7 @@ def _link(
             work, study.study_pk, {}, reason="linked to its order", patient_pk=patient_pk, coerced=True
         )
     link = _note(work, links, study, requested.requested_procedure_pk, state, [], by)
-    steps = work.session.scalars(
-        select(ScheduledProcedureStep).where(
-            ScheduledProcedureStep.requested_procedure_pk == requested.requested_procedure_pk
-        )
-    ).all()
+    steps = _steps(work, requested.requested_procedure_pk)
     # Modalities without MPPS: images say that the step has begun.
     for step in steps:
         if step.scheduled_procedure_step_status in rules.OPEN_STEPS:
@@ -308,6 +317,8 @@ def reconcile(work: Work, study_pk: int, requested_procedure_pk: int, reason: st
     links = list(work.session.scalars(select(StudyLink).where(StudyLink.study_pk == study_pk)))
     if any(link.state in ("matched", "resolved") and link.requested_procedure_pk for link in links):
         raise Conflict("This study already hangs on an order. Undo that first.")
+    if requested.state == "CANCELED":
+        raise Conflict("This order was cancelled. Place a new one for what was done.")
     request = work.session.get_one(ImagingServiceRequest, requested.imaging_service_request_pk)
     patient = work.session.get_one(Patient, request.patient_pk)
     identifier = work.session.scalar(
@@ -331,14 +342,18 @@ def reconcile(work: Work, study_pk: int, requested_procedure_pk: int, reason: st
 
 
 def undo_reconciliation(work: Work, study_pk: int, reason: str) -> None:
-    """Takes a link back: the study shows again what it brought, and waits. Raises NotFound."""
+    """Takes a link back: the study shows again what it brought, and waits; the order that it was taken for stands on the
+    worklist again, where nothing else says that its work has begun. Raises NotFound."""
     work.require(Permission.RECONCILE)
     study = work.session.get(Study, study_pk, with_for_update=True)
-    link = work.session.scalar(
-        select(StudyLink).where(StudyLink.study_pk == study_pk, StudyLink.state.in_(("matched", "resolved")))
-    )
-    if study is None or link is None:
+    links = work.session.scalars(
+        select(StudyLink)
+        .where(StudyLink.study_pk == study_pk, StudyLink.state.in_(("matched", "resolved")))
+        .order_by(StudyLink.study_link_pk)
+    ).all()
+    if study is None or not links:
         raise NotFound("This study hangs on no order.")
+    left = [link.requested_procedure_pk for link in links if link.requested_procedure_pk is not None]
     received = study.received_attributes
     back = {
         "PatientName": _first_name(received.get("00100010")),
@@ -358,10 +373,51 @@ def undo_reconciliation(work: Work, study_pk: int, reason: str) -> None:
         study,
         None,
         "unmatched",
-        [{"field": "link", "order": "taken back", "study": reason[:100]}],
+        [{"field": _TAKEN_BACK, "order": "taken back", "study": reason[:100]}],
         work.actor.username,
-        candidate=link.requested_procedure_pk,
+        candidate=left[0] if left else None,
     )
+    for requested_procedure_pk in left:
+        _not_begun(work, requested_procedure_pk, reason)
+
+
+def _not_begun(work: Work, requested_procedure_pk: int, reason: str) -> None:
+    """Puts an order back that only the images of another had begun."""
+    others = work.session.scalar(
+        select(StudyLink.study_link_pk)
+        .where(StudyLink.requested_procedure_pk == requested_procedure_pk, StudyLink.state != "unmatched")
+        .limit(1)
+    )
+    steps = _steps(work, requested_procedure_pk)
+    performed = work.session.scalar(
+        select(PerformedStepReference.performed_procedure_step_pk)
+        .where(
+            PerformedStepReference.scheduled_procedure_step_pk.in_(
+                [step.scheduled_procedure_step_pk for step in steps]
+            )
+        )
+        .limit(1)
+    )
+    if others is not None or performed is not None:
+        return
+    for step in steps:
+        if step.scheduled_procedure_step_status == rules.StepStatus.STARTED:
+            move_step(work, step, rules.StepMove.REVERT, reason)
+            move_appointment(work, step.appointment_pk, rules.AppointmentMove.REINSTATE)
+    if not steps:
+        with suppress(IllegalTransition):
+            move_requested_procedure(work, requested_procedure_pk, Move.REVERT, reason)
+            move_requested_procedure(work, requested_procedure_pk, Move.UNSCHEDULE, reason)
+
+
+def _steps(work: Work, requested_procedure_pk: int) -> Sequence[ScheduledProcedureStep]:
+    return work.session.scalars(
+        select(ScheduledProcedureStep)
+        .where(ScheduledProcedureStep.requested_procedure_pk == requested_procedure_pk)
+        .order_by(ScheduledProcedureStep.scheduled_procedure_step_pk)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
 
 
 def _first(element: dict[str, Any] | None) -> str:

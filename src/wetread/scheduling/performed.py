@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from wetread.dicom.personname import PersonName
-from wetread.kit.errors import WetreadError
+from wetread.kit.errors import IllegalTransition, WetreadError
 from wetread.orders.model import ImagingServiceRequest, RequestedProcedure
 from wetread.patients.model import PatientIdentifier
 from wetread.scheduling import rules
-from wetread.scheduling.model import PerformedProcedureStep, PerformedStepReference, ScheduledProcedureStep
-from wetread.scheduling.steps import move_step
+from wetread.scheduling.model import (
+    ModalityResource,
+    PerformedProcedureStep,
+    PerformedStepReference,
+    ScheduledProcedureStep,
+)
+from wetread.scheduling.steps import move_appointment, move_step
 from wetread.security.model import Site
 from wetread.security.service import AuditEventID, Permission, Work
 
@@ -56,20 +62,25 @@ def create_performed_step(work: Work, sop_instance_uid: str, attributes: JsonDic
             0x0121, "Study Instance UID of the scheduled step is missing", (0x0020000D,)
         )
     steps, reason = _steps_meant(work, attributes, items)
+    station = _text(attributes, "00400241")
     step = PerformedProcedureStep(
         sop_instance_uid=sop_instance_uid,
         performed_procedure_step_id=_text(attributes, "00400253")[:16],
         performed_procedure_step_status="IN PROGRESS",
-        performed_station_ae_title=_text(attributes, "00400241")[:16],
+        performed_station_ae_title=station[:16],
         modality=_text(attributes, "00080060")[:16],
         study_instance_uid=study_uids[0],
         attributes=attributes,
-        started_at=_moment(work, attributes, "00400244", "00400245"),
+        started_at=_moment(work, attributes, "00400244", "00400245", _zone(work, station, steps)),
         unscheduled_reason=reason,
         received_at=work.now(),
     )
-    work.session.add(step)
-    work.session.flush()
+    try:
+        with work.session.begin_nested():
+            work.session.add(step)
+            work.session.flush()
+    except IntegrityError:
+        raise PerformedStepRefused(0x0111, "this performed step exists already") from None
     for scheduled in steps:
         work.session.add(
             PerformedStepReference(
@@ -112,20 +123,66 @@ def update_performed_step(work: Work, sop_instance_uid: str, attributes: JsonDic
                 raise PerformedStepRefused(
                     0x0121, "a final state needs its end date and time", (int(tag, 16),)
                 )
-        step.ended_at = _moment(work, merged, "00400250", "00400251")
+        zone = _zone(work, step.performed_station_ae_title, _referenced(work, step))
+        step.ended_at = _moment(work, merged, "00400250", "00400251", zone)
     step.attributes = merged
     step.performed_procedure_step_status = status
     work.session.flush()
     if status != "IN PROGRESS":
-        move = rules.StepMove.COMPLETE if status == "COMPLETED" else rules.StepMove.DISCONTINUE
-        reason = None
-        if status == "DISCONTINUED":
-            items = merged.get("00400281", {}).get("Value") or [{}]
-            reason = _text(items[0], "00080104") or "discontinued at the modality"
         for scheduled in _referenced(work, step):
-            move_step(work, scheduled, move, reason)
+            _settle(work, scheduled)
     _audit(work, step, "U")
     return step
+
+
+def _settle(work: Work, scheduled: ScheduledProcedureStep) -> None:
+    """Moves a Scheduled Procedure Step as far as all its performed ones say.
+
+    What a modality reports is kept whatever people did to the step meanwhile; a move that its table does not have is
+    left out.
+    """
+    performed = work.session.scalars(
+        select(PerformedProcedureStep)
+        .join(
+            PerformedStepReference,
+            PerformedStepReference.performed_procedure_step_pk
+            == PerformedProcedureStep.performed_procedure_step_pk,
+        )
+        .where(PerformedStepReference.scheduled_procedure_step_pk == scheduled.scheduled_procedure_step_pk)
+        .order_by(PerformedProcedureStep.performed_procedure_step_pk)
+    ).all()
+    reasons = {
+        one.performed_procedure_step_pk: (one.attributes.get("00400281", {}).get("Value") or [{}])[0]
+        for one in performed
+    }
+    counted = [
+        one
+        for one in performed
+        if one.performed_procedure_step_status != "DISCONTINUED"
+        or _text(reasons[one.performed_procedure_step_pk], "00080100") != rules.WRONG_WORKLIST_ENTRY
+    ]
+    statuses = {one.performed_procedure_step_status for one in counted}
+    reason = None
+    if "IN PROGRESS" in statuses:
+        return
+    if not statuses:
+        move, reason = rules.StepMove.REVERT, "another worklist entry was meant"
+    elif "COMPLETED" in statuses:
+        move = rules.StepMove.COMPLETE
+    else:
+        move = rules.StepMove.DISCONTINUE
+        words = _text(reasons[counted[-1].performed_procedure_step_pk], "00080104")
+        reason = words or "discontinued at the modality"
+    started = scheduled.scheduled_procedure_step_status == rules.StepStatus.STARTED
+    if not started and move is not rules.StepMove.COMPLETE:
+        return
+    try:
+        rules.step_after(scheduled.scheduled_procedure_step_status, move)
+    except IllegalTransition:
+        return
+    move_step(work, scheduled, move, reason)
+    if move is rules.StepMove.REVERT:
+        move_appointment(work, scheduled.appointment_pk, rules.AppointmentMove.REINSTATE)
 
 
 def _referenced(work: Work, step: PerformedProcedureStep) -> list[ScheduledProcedureStep]:
@@ -138,6 +195,9 @@ def _referenced(work: Work, step: PerformedProcedureStep) -> list[ScheduledProce
                 == ScheduledProcedureStep.scheduled_procedure_step_pk,
             )
             .where(PerformedStepReference.performed_procedure_step_pk == step.performed_procedure_step_pk)
+            .order_by(ScheduledProcedureStep.scheduled_procedure_step_pk)
+            .with_for_update(of=ScheduledProcedureStep)
+            .execution_options(populate_existing=True)
         )
     )
 
@@ -147,10 +207,11 @@ def _steps_meant(
 ) -> tuple[list[ScheduledProcedureStep], str | None]:
     """Every Scheduled Procedure Step that is referenced, or the reason why the work hangs on none."""
     found: list[ScheduledProcedureStep] = []
+    orders: set[str] = set()
     for item in items:
         step_id = _text(item, "00400009")
         query = (
-            select(ScheduledProcedureStep, ImagingServiceRequest.patient_pk)
+            select(ScheduledProcedureStep, ImagingServiceRequest.patient_pk, RequestedProcedure.state)
             .join(
                 RequestedProcedure,
                 RequestedProcedure.requested_procedure_pk == ScheduledProcedureStep.requested_procedure_pk,
@@ -160,6 +221,9 @@ def _steps_meant(
                 ImagingServiceRequest.imaging_service_request_pk
                 == RequestedProcedure.imaging_service_request_pk,
             )
+            .order_by(ScheduledProcedureStep.scheduled_procedure_step_pk)
+            .with_for_update(of=ScheduledProcedureStep)
+            .execution_options(populate_existing=True)
         )
         if step_id:
             query = query.where(ScheduledProcedureStep.scheduled_procedure_step_id == step_id)
@@ -178,9 +242,13 @@ def _steps_meant(
             if patient_id not in own:
                 return [], "Patient ID is not that of the order"
         found.extend(row[0] for row in rows)
+        orders.update(row[2] for row in rows)
     unique = list({step.scheduled_procedure_step_pk: step for step in found}.values())
     if any(step.scheduled_procedure_step_status in ("CANCELED", "DISCONTINUED") for step in unique):
         return [], "the scheduled step was cancelled"
+    if orders & {"CANCELED", "DISCONTINUED"}:
+        # Its steps leave the worklist a moment later; the scanner was quicker.
+        return [], "the order was cancelled"
     return unique, None
 
 
@@ -205,10 +273,20 @@ def _text(attributes: Mapping[str, Any], tag: str) -> str:
     )
 
 
-def _moment(work: Work, attributes: JsonDict, date_tag: str, time_tag: str) -> datetime:
-    """A modality's local date and time; without a zone of its own it is the site's. Nonsense counts as now."""
+def _zone(work: Work, station_ae_title: str, steps: Sequence[ScheduledProcedureStep]) -> str:
+    """The time zone of the scanner that reports; of an unknown one, that of the steps or of the first site."""
+    query = select(Site.time_zone).join(ModalityResource, ModalityResource.site_pk == Site.site_pk)
+    known = work.session.scalar(query.where(ModalityResource.station_ae_title == station_ae_title))
+    if known is None and steps:
+        known = work.session.scalar(
+            query.where(ModalityResource.modality_resource_pk == steps[0].modality_resource_pk)
+        )
+    return known or work.session.scalar(select(Site.time_zone).order_by(Site.site_pk).limit(1)) or "UTC"
+
+
+def _moment(work: Work, attributes: JsonDict, date_tag: str, time_tag: str, zone: str) -> datetime:
+    """A modality's local date and time. Nonsense counts as now."""
     day, clock = _text(attributes, date_tag), _text(attributes, time_tag).split(".")[0].ljust(6, "0")[:6]
-    zone = work.session.scalar(select(Site.time_zone).order_by(Site.site_pk).limit(1)) or "UTC"
     try:
         moment = datetime.strptime(day + clock, "%Y%m%d%H%M%S").replace(tzinfo=ZoneInfo(zone))
     except ValueError:

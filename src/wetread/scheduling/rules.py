@@ -124,15 +124,27 @@ def wall_to_utc(day: date, clock: time, zone_name: str, *, second: bool = False)
     """Wall time of a site as an instant. An hour that the clock skips is refused with the next one that exists; of an
     hour that happens twice the first is meant, unless `second`."""
     zone = ZoneInfo(zone_name)
-    local = datetime.combine(day, clock, zone).replace(fold=int(second))
-    instant = local.astimezone(UTC)
-    if instant.astimezone(zone).replace(tzinfo=None) != local.replace(tzinfo=None):
-        later = instant.astimezone(zone)
+    if _skipped(day, clock, zone):
+        later = datetime.combine(day, clock, zone).astimezone(UTC).astimezone(zone)
         raise Invalid(
             "That time does not exist on that day: the clock is put forward.",
             fields=[FieldError("starts_at", f"the next time that exists is {later:%H:%M}")],
         )
-    return instant
+    return datetime.combine(day, clock, zone).replace(fold=int(second)).astimezone(UTC)
+
+
+def hours_of(day: date, opens: time, closes: time, zone_name: str) -> tuple[datetime, datetime]:
+    """A day's opening hours as instants. A wall time that the clock skips (midnight in Cairo, once a year) counts by the
+    offset before the gap and so lies after it; of a closing hour that happens twice the second is meant."""
+    zone = ZoneInfo(zone_name)
+    twice = not _skipped(day, closes, zone)
+    begin = datetime.combine(day, opens, zone).astimezone(UTC)
+    return begin, datetime.combine(day, closes, zone).replace(fold=int(twice)).astimezone(UTC)
+
+
+def _skipped(day: date, clock: time, zone: ZoneInfo) -> bool:
+    local = datetime.combine(day, clock, zone)
+    return local.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != local.replace(tzinfo=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +169,7 @@ def free_slots(
     grid_minutes: int = 5,
 ) -> list[Slot]:
     """Free slots of that length within the day's opening hours, on a grid, in the order of time."""
-    begin = wall_to_utc(day, opens, zone_name)
-    end = wall_to_utc(day, closes, zone_name)
+    begin, end = hours_of(day, opens, closes, zone_name)
     length, grid = timedelta(minutes=minutes), timedelta(minutes=grid_minutes)
     busy = sorted(taken)
     found: list[Slot] = []
@@ -270,6 +281,7 @@ MPPS_REQUIRED = {
     "00400252": "PerformedProcedureStepStatus",
     "00080060": "Modality",
 }
+WRONG_WORKLIST_ENTRY = "110514"  # DCM, CID 9300: "Incorrect worklist entry selected"
 # Attributes that an N-SET may not change (PS3.4 table F.7.2-1).
 MPPS_FIXED = frozenset(
     {"00400270", "00100010", "00100020", "00400253", "00400241", "00400244", "00400245", "00080060"}

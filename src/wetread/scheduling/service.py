@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from sqlalchemy import and_, func, select
 from sqlalchemy.exc import IntegrityError
 
 from wetread.archive.model import Study
-from wetread.kit.errors import Conflict, FieldError, Invalid, NotFound
+from wetread.kit.errors import Conflict, FieldError, IllegalTransition, Invalid, NotFound
 from wetread.orders.model import ImagingServiceRequest, Procedure, RequestedProcedure
 from wetread.orders.rules import Move
 from wetread.orders.service import move_requested_procedure
@@ -201,6 +202,8 @@ def first_slots_of_procedure(
 def _first_slots(
     work: Work, procedure: Procedure, not_before: datetime | None, site_pk: int, count: int
 ) -> list[Slot]:
+    if not_before is not None:
+        _check_aware(not_before, "not_before")
     start = max(not_before or work.now(), work.now())
     fitting = [one for one in resources(work, site_pk=site_pk, modality=procedure.modality) if one.active]
     found: list[Slot] = []
@@ -222,7 +225,7 @@ def _first_slots(
 
 
 def _taken(work: Work, resource: Resource, day: date) -> list[tuple[datetime, datetime]]:
-    begin = rules.wall_to_utc(day, time(0), resource.time_zone)
+    begin, _ = rules.hours_of(day, time(0), time(0), resource.time_zone)
     rows = work.session.execute(
         select(Appointment.starts_at, Appointment.ends_at).where(
             Appointment.modality_resource_pk == resource.modality_resource_pk,
@@ -245,8 +248,7 @@ def schedule(
 ) -> ScheduledProcedureStep:
     """Books a slot and makes the step that the modality will find. PostgreSQL refuses a double booking: Conflict."""
     work.require(Permission.SCHEDULE_WRITE)
-    if starts_at.tzinfo is None:
-        raise Invalid("The time needs its zone.", fields=[FieldError("starts_at", "with offset")])
+    _check_aware(starts_at, "starts_at")
     requested, request, procedure = _requested(work, requested_procedure_pk, lock=True)
     resource = work.session.get(ModalityResource, modality_resource_pk)
     if resource is None or not resource.active:
@@ -256,13 +258,7 @@ def schedule(
             f"{resource.name} is a {resource.modality}; the procedure needs {procedure.modality}.",
             fields=[FieldError("modality_resource_pk", "wrong modality")],
         )
-    if work.session.scalar(
-        select(func.count()).where(
-            ScheduledProcedureStep.requested_procedure_pk == requested_procedure_pk,
-            ScheduledProcedureStep.scheduled_procedure_step_status.in_((*rules.OPEN_STEPS, "STARTED")),
-        )
-    ):
-        raise Conflict("This procedure is scheduled already. Reschedule it instead.")
+    _check_not_scheduled(work, requested_procedure_pk)
     move_requested_procedure(work, requested_procedure_pk, Move.SCHEDULE)
     appointment = Appointment(
         modality_resource_pk=modality_resource_pk,
@@ -275,13 +271,32 @@ def schedule(
         booked_by=work.actor.username[:64],
     )
     _book(work, appointment)
+    step = _new_step(work, requested, resource, appointment)
+    _audit(work, request.patient_pk, "C", step.scheduled_procedure_step_pk)
+    return step
+
+
+def _check_not_scheduled(work: Work, requested_procedure_pk: int) -> None:
+    if work.session.scalar(
+        select(func.count()).where(
+            ScheduledProcedureStep.requested_procedure_pk == requested_procedure_pk,
+            ScheduledProcedureStep.scheduled_procedure_step_status.in_((*rules.OPEN_STEPS, "STARTED")),
+        )
+    ):
+        raise Conflict("This procedure is scheduled already. Reschedule it instead.")
+
+
+def _new_step(
+    work: Work, requested: RequestedProcedure, resource: ModalityResource, appointment: Appointment
+) -> ScheduledProcedureStep:
+    requested_procedure_pk = requested.requested_procedure_pk
     number = work.session.scalar(
         select(func.count()).where(ScheduledProcedureStep.requested_procedure_pk == requested_procedure_pk)
     )
     step = ScheduledProcedureStep(
         requested_procedure_pk=requested_procedure_pk,
         appointment_pk=appointment.appointment_pk,
-        modality_resource_pk=modality_resource_pk,
+        modality_resource_pk=resource.modality_resource_pk,
         scheduled_procedure_step_id=f"S{requested_procedure_pk}-{(number or 0) + 1}",
         scheduled_procedure_step_status="SCHEDULED",
         modality=resource.modality,
@@ -289,21 +304,32 @@ def schedule(
         scheduled_station_name=resource.station_name,
         scheduled_procedure_step_description=requested.requested_procedure_description,
         scheduled_procedure_step_location=resource.name[:16],
-        starts_at=starts_at,
+        starts_at=appointment.starts_at,
         status_changed_at=work.now(),
     )
     work.session.add(step)
     work.session.flush()
     work.publish(AppointmentChanged(appointment.appointment_pk, appointment.state))
     work.publish(StepChanged(step.scheduled_procedure_step_pk, requested_procedure_pk, "SCHEDULED"))
-    _audit(work, request.patient_pk, "C", step.scheduled_procedure_step_pk)
     return step
 
 
+def _check_aware(moment: datetime, field: str) -> None:
+    if moment.tzinfo is None:
+        raise Invalid("The time needs its zone.", fields=[FieldError(field, "with offset")])
+
+
 def _book(work: Work, appointment: Appointment) -> None:
+    with _no_double_booking(work):
+        work.session.add(appointment)
+
+
+@contextmanager
+def _no_double_booking(work: Work) -> Iterator[None]:
+    """Flushes what the block does, in a savepoint; PostgreSQL's own refusal becomes a Conflict."""
     try:
         with work.session.begin_nested():
-            work.session.add(appointment)
+            yield
             work.session.flush()
     except IntegrityError as error:
         if "appointment_no_double_booking" in str(error.orig):
@@ -332,25 +358,19 @@ def reschedule(
 ) -> Appointment:
     """Moves an appointment to another time or scanner of the same modality. Raises Conflict, IllegalTransition."""
     work.require(Permission.SCHEDULE_WRITE)
+    _check_aware(starts_at, "starts_at")
     appointment, step, patient_pk = _appointment(work, appointment_pk)
     resource = work.session.get(ModalityResource, modality_resource_pk)
-    if resource is None or resource.modality != step.modality:
+    if resource is None or not resource.active or resource.modality != step.modality:
         raise Invalid(
             "That scanner does not fit.", fields=[FieldError("modality_resource_pk", "wrong modality")]
         )
     move_appointment(work, appointment_pk, AppointmentMove.RESCHEDULE)
     length = appointment.ends_at - appointment.starts_at
-    try:
-        with work.session.begin_nested():
-            appointment.modality_resource_pk = modality_resource_pk
-            appointment.starts_at, appointment.ends_at = starts_at, starts_at + length
-            appointment.overbook_reason = overbook_reason
-            work.session.flush()
-    except IntegrityError:
-        raise Conflict(
-            "Another appointment takes this time on this scanner.",
-            fields=[FieldError("starts_at", "taken; choose another slot, or overbook with a reason")],
-        ) from None
+    with _no_double_booking(work):
+        appointment.modality_resource_pk = modality_resource_pk
+        appointment.starts_at, appointment.ends_at = starts_at, starts_at + length
+        appointment.overbook_reason = overbook_reason
     step.modality_resource_pk = modality_resource_pk
     step.scheduled_station_ae_title, step.scheduled_station_name = (
         resource.station_ae_title,
@@ -386,16 +406,21 @@ def _leave(work: Work, appointment_pk: int, move: AppointmentMove, reason: str) 
 
 
 def reinstate(work: Work, appointment_pk: int) -> ScheduledProcedureStep:
-    """A no-show comes after all: the slot is taken again where it is free. Raises Conflict, IllegalTransition."""
+    """A no-show comes after all: the same appointment stands again, where its time is still free, and counts as missed no
+    more. Raises Conflict, IllegalTransition."""
     work.require(Permission.SCHEDULE_WRITE)
-    appointment, old, _ = _appointment(work, appointment_pk)
-    rules.appointment_after(appointment.state, AppointmentMove.REINSTATE)
+    appointment, old, patient_pk = _appointment(work, appointment_pk)
     if appointment.state != "noshow":
-        raise Conflict("Only a no-show is reinstated.")
-    return schedule(
-        work, old.requested_procedure_pk, appointment.modality_resource_pk, appointment.starts_at,
-        overbook_reason=appointment.overbook_reason,
-    )  # fmt: skip
+        raise IllegalTransition("The appointment", appointment.state, AppointmentMove.REINSTATE)
+    requested, _, _ = _requested(work, old.requested_procedure_pk, lock=True)
+    _check_not_scheduled(work, requested.requested_procedure_pk)
+    move_requested_procedure(work, requested.requested_procedure_pk, Move.SCHEDULE)
+    with _no_double_booking(work):
+        move_appointment(work, appointment_pk, AppointmentMove.REINSTATE)
+    resource = work.session.get_one(ModalityResource, appointment.modality_resource_pk)
+    step = _new_step(work, requested, resource, appointment)
+    _audit(work, patient_pk, "U", step.scheduled_procedure_step_pk, {"move": "reinstate"})
+    return step
 
 
 def act_on_step(
@@ -613,13 +638,16 @@ def _requested(
 
 
 def _appointment(work: Work, appointment_pk: int) -> tuple[Appointment, ScheduledProcedureStep, int]:
-    appointment = work.session.get(Appointment, appointment_pk, with_for_update=True)
+    # The step is locked first, as everybody does who moves both.
     step = work.session.scalar(
         select(ScheduledProcedureStep)
         .where(ScheduledProcedureStep.appointment_pk == appointment_pk)
         .order_by(ScheduledProcedureStep.scheduled_procedure_step_pk.desc())
         .limit(1)
+        .with_for_update()
+        .execution_options(populate_existing=True)
     )
+    appointment = work.session.get(Appointment, appointment_pk, with_for_update=True, populate_existing=True)
     if appointment is None or step is None:
         raise NotFound("There is no such appointment.")
     _, request, _ = _requested(work, step.requested_procedure_pk)

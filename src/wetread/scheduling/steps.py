@@ -28,12 +28,14 @@ def move_step(work: Work, step: ScheduledProcedureStep, move: StepMove, reason: 
         step.discontinuation_reason = reason[:200]
     work.session.flush()
     work.publish(StepChanged(step.scheduled_procedure_step_pk, step.requested_procedure_pk, after))
-    _move_order(work, step, move, reason)
+    _move_order(work, step, move, before, reason)
     if move is StepMove.START:
         move_appointment(work, step.appointment_pk, AppointmentMove.FULFIL)
 
 
-def _move_order(work: Work, step: ScheduledProcedureStep, move: StepMove, reason: str | None) -> None:
+def _move_order(
+    work: Work, step: ScheduledProcedureStep, move: StepMove, before: str, reason: str | None
+) -> None:
     statuses = set(
         work.session.scalars(
             select(ScheduledProcedureStep.scheduled_procedure_step_status).where(
@@ -44,9 +46,12 @@ def _move_order(work: Work, step: ScheduledProcedureStep, move: StepMove, reason
     pk = step.requested_procedure_pk
     if move is StepMove.START:
         move_requested_procedure(work, pk, Move.START)
-    elif move is StepMove.REVERT and StepStatus.STARTED not in statuses:
-        with suppress(IllegalTransition):  # arrived → scheduled does not touch the order
-            move_requested_procedure(work, pk, Move.REVERT, reason)
+    elif move is StepMove.REVERT:
+        # Arrived → scheduled does not touch the order, nor does one of several steps while another is done or under way.
+        begun = statuses & {StepStatus.STARTED, StepStatus.COMPLETED}
+        if before == StepStatus.STARTED and not begun:
+            with suppress(IllegalTransition):
+                move_requested_procedure(work, pk, Move.REVERT, reason)
     elif move in (StepMove.COMPLETE, StepMove.DISCONTINUE) and statuses <= set(rules.FINAL_STEPS):
         done = StepStatus.COMPLETED in statuses
         move_requested_procedure(work, pk, Move.COMPLETE if done else Move.DISCONTINUE, reason)
@@ -67,8 +72,10 @@ def move_appointment(
         return appointment
     if move is AppointmentMove.ARRIVE:
         appointment.arrived_at = work.now()
-    elif move is AppointmentMove.REINSTATE and appointment.state == rules.AppointmentState.BOOKED:
-        appointment.arrived_at = None
+    elif move is AppointmentMove.REINSTATE:
+        appointment.cancel_reason = None
+        if appointment.state == rules.AppointmentState.BOOKED:
+            appointment.arrived_at = None
     if reason:
         appointment.cancel_reason = reason[:200]
     work.session.flush()

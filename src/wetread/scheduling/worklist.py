@@ -55,10 +55,20 @@ def worklist_items(work: Work, identifier: JsonDict) -> list[JsonDict]:
     status = _value(step_keys, "00400020")
     wanted = [status] if status and "*" not in status else list(_OFFERED)
     query = query.where(ScheduledProcedureStep.scheduled_procedure_step_status.in_(wanted))
-    if (title := _value(step_keys, "00400001")) and not _wild(title):
-        query = query.where(ScheduledProcedureStep.scheduled_station_ae_title == title)
-    if (modality := _value(step_keys, "00080060")) and not _wild(modality):
-        query = query.where(ScheduledProcedureStep.modality == modality)
+    # What names few lines exactly narrows in SQL, so that the limit cannot hide what was asked for.
+    for keys, tag, column in (
+        (step_keys, "00400001", ScheduledProcedureStep.scheduled_station_ae_title),
+        (step_keys, "00080060", ScheduledProcedureStep.modality),
+        (step_keys, "00400009", ScheduledProcedureStep.scheduled_procedure_step_id),
+        (identifier, "00080050", ImagingServiceRequest.accession_number),
+        (identifier, "00100020", PatientIdentifier.patient_id),
+        (identifier, "0020000D", RequestedProcedure.study_instance_uid),
+        (identifier, "00401001", RequestedProcedure.requested_procedure_id),
+    ):
+        if (asked := _value(keys, tag)) and not _wild(asked):
+            query = query.where(column.in_([one.strip() for one in asked.split("\\")]))
+    # The steps of a cancelled order leave the list a moment later; no scanner shall find them meanwhile.
+    query = query.where(RequestedProcedure.state != "CANCELED")
     if day := _value(step_keys, "00400002"):
         first, last = _range(_DATES, day, "ScheduledProcedureStepStartDate")
         text = func.to_char(local_start, "YYYYMMDD")
