@@ -68,6 +68,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/analytics/today": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Today
+         * @description Volumes, turnaround, appointments and what waits, of one day at one site or all; days go by the site's clock.
+         */
+        get: operations["today_api_analytics_today_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/analytics/today/cases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Cases
+         * @description The cases that a figure counts.
+         */
+        get: operations["cases_api_analytics_today_cases_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/archive/application-entities": {
         parameters: {
             query?: never;
@@ -1442,6 +1482,50 @@ export interface paths {
          * @description A new physician.
          */
         post: operations["add_practitioner_api_practitioners_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/procedures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Procedures
+         * @description The catalogue; `q` holds beginnings of words, `everything` also shows inactive entries.
+         */
+        get: operations["procedures_api_procedures_get"];
+        put?: never;
+        /**
+         * Add Procedure
+         * @description Adds an entry to the catalogue.
+         */
+        post: operations["add_procedure_api_procedures_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/procedures/{procedure_pk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change Procedure
+         * @description Alters an entry; orders that were placed keep their own words.
+         */
+        put: operations["change_procedure_api_procedures__procedure_pk__put"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2995,6 +3079,20 @@ export interface components {
             /** Rights */
             rights: string[];
         };
+        /**
+         * AppointmentsOfDay
+         * @description Appointments that would have begun on the day, and what became of them.
+         */
+        AppointmentsOfDay: {
+            /** Canceled */
+            canceled: number;
+            /** Kept */
+            kept: number;
+            /** No Show */
+            no_show: number;
+            /** Total */
+            total: number;
+        };
         /** AuditOut */
         AuditOut: {
             /** Actor Kind */
@@ -3266,6 +3364,60 @@ export interface components {
             next_cursor?: string | null;
             /** Total */
             total: number;
+        };
+        /**
+         * Case
+         * @description A case behind a figure: its moments, and how long it took where the figure measures that.
+         */
+        Case: {
+            /** Accession Number */
+            accession_number: string | null;
+            /** Acquired At */
+            acquired_at: string | null;
+            /** Case Pk */
+            case_pk: number;
+            /** Description */
+            description: string | null;
+            /** Final At */
+            final_at: string | null;
+            /** First Report At */
+            first_report_at: string | null;
+            /** Issuer Of Patient Id */
+            issuer_of_patient_id: string | null;
+            /** Modality */
+            modality: string | null;
+            /** Moment */
+            moment: string | null;
+            /** Note */
+            note: string | null;
+            /** Ordered At */
+            ordered_at: string | null;
+            /** Patient Id */
+            patient_id: string | null;
+            /** Patient Name */
+            patient_name: string | null;
+            /** Requested Procedure Pk */
+            requested_procedure_pk: number | null;
+            /** Requested Procedure Priority */
+            requested_procedure_priority: string | null;
+            /** Scheduled At */
+            scheduled_at: string | null;
+            /** Site Code */
+            site_code: string | null;
+            /** Span S */
+            span_s: number | null;
+            /** State */
+            state: string;
+        };
+        /**
+         * CasePage
+         * @description A page of cases behind a figure.
+         */
+        CasePage: {
+            /** Items */
+            items: components["schemas"]["Case"][];
+            /** Next Cursor */
+            next_cursor: string | null;
         };
         /**
          * ChangesOut
@@ -3837,6 +3989,20 @@ export interface components {
             study_pk: number;
         };
         /**
+         * Measure
+         * @description Percentiles of a stretch over `count` cases; `left_out` ended before they began and measure nothing.
+         */
+        Measure: {
+            /** Count */
+            count: number;
+            /** Left Out */
+            left_out: number;
+            /** Median S */
+            median_s: number | null;
+            /** P90 S */
+            p90_s: number | null;
+        };
+        /**
          * MergedOut
          * @description A record that was merged into this one.
          */
@@ -3986,6 +4152,38 @@ export interface components {
         /** NextOut */
         NextOut: {
             item: components["schemas"]["ReadingItem"] | null;
+        };
+        /**
+         * Now
+         * @description How things stand at this moment, whatever the day.
+         */
+        Now: {
+            /** In Progress */
+            in_progress: number;
+            /** Quarantined */
+            quarantined: number;
+            /** Quarantined Oldest At */
+            quarantined_oldest_at: string | null;
+            /** Requested */
+            requested: number;
+            /** Scheduled */
+            scheduled: number;
+            /** Unmatched */
+            unmatched: number;
+            /** Unmatched Oldest At */
+            unmatched_oldest_at: string | null;
+            /** Waiting */
+            waiting: number;
+            /** Waiting Oldest At */
+            waiting_oldest_at: string | null;
+            /** Waiting Oldest Stat At */
+            waiting_oldest_stat_at: string | null;
+            /** Waiting Overdue */
+            waiting_overdue: number;
+            /** Waiting Preliminary */
+            waiting_preliminary: number;
+            /** Waiting Stat */
+            waiting_stat: number;
         };
         /** OpenIn */
         OpenIn: {
@@ -4433,6 +4631,97 @@ export interface components {
             procedure_pk?: number | null;
         };
         /**
+         * ProcedureFieldsIn
+         * @description What may be changed in a catalogue entry.
+         */
+        ProcedureFieldsIn: {
+            /**
+             * Active
+             * @default true
+             */
+            active: boolean;
+            /** Body Part Examined */
+            body_part_examined?: string | null;
+            /** Code Meaning */
+            code_meaning: string;
+            /** Cpt Code */
+            cpt_code?: string | null;
+            /**
+             * Duration Minutes
+             * @default 15
+             */
+            duration_minutes: number;
+            /**
+             * Laterality Required
+             * @default false
+             */
+            laterality_required: boolean;
+            /** Modality */
+            modality: string;
+            /** Pre Medication */
+            pre_medication?: string | null;
+            /** Preparation */
+            preparation?: string | null;
+            /**
+             * Professional Technical Split
+             * @default true
+             */
+            professional_technical_split: boolean;
+            /** Requested Contrast Agent */
+            requested_contrast_agent?: string | null;
+            /** Template Key */
+            template_key?: string | null;
+        };
+        /**
+         * ProcedureIn
+         * @description A new catalogue entry.
+         */
+        ProcedureIn: {
+            /**
+             * Active
+             * @default true
+             */
+            active: boolean;
+            /** Body Part Examined */
+            body_part_examined?: string | null;
+            /** Code Meaning */
+            code_meaning: string;
+            /** Code Value */
+            code_value: string;
+            /**
+             * Coding Scheme Designator
+             * @default 99WETREAD
+             */
+            coding_scheme_designator: string;
+            /** Cpt Code */
+            cpt_code?: string | null;
+            /**
+             * Duration Minutes
+             * @default 15
+             */
+            duration_minutes: number;
+            /**
+             * Laterality Required
+             * @default false
+             */
+            laterality_required: boolean;
+            /** Modality */
+            modality: string;
+            /** Pre Medication */
+            pre_medication?: string | null;
+            /** Preparation */
+            preparation?: string | null;
+            /**
+             * Professional Technical Split
+             * @default true
+             */
+            professional_technical_split: boolean;
+            /** Requested Contrast Agent */
+            requested_contrast_agent?: string | null;
+            /** Template Key */
+            template_key?: string | null;
+        };
+        /**
          * ProcedureOut
          * @description A catalogue entry.
          */
@@ -4467,6 +4756,18 @@ export interface components {
             requested_contrast_agent: string | null;
             /** Template Key */
             template_key: string | null;
+        };
+        /**
+         * ProceduresOut
+         * @description The catalogue.
+         */
+        ProceduresOut: {
+            /** Items */
+            items: components["schemas"]["ProcedureOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /** Total */
+            total: number;
         };
         /** ProgressIn */
         ProgressIn: {
@@ -5278,6 +5579,20 @@ export interface components {
             /** Thumbnail Url */
             thumbnail_url: string | null;
         };
+        /**
+         * ServiceLevel
+         * @description Reports of one priority that became final on the day: within the time allowed after the first image, or not.
+         */
+        ServiceLevel: {
+            /** Allowed S */
+            allowed_s: number;
+            /** Met */
+            met: number;
+            /** Missed */
+            missed: number;
+            /** Priority */
+            priority: string;
+        };
         /** SessionOut */
         SessionOut: {
             /**
@@ -5418,6 +5733,20 @@ export interface components {
             state?: string | null;
             /** Tax Id */
             tax_id?: string | null;
+            /** Time Zone */
+            time_zone: string;
+        };
+        /**
+         * SiteOfDay
+         * @description A site on the page, with the clock its day goes by.
+         */
+        SiteOfDay: {
+            /** Code */
+            code: string;
+            /** Institution Name */
+            institution_name: string;
+            /** Site Pk */
+            site_pk: number;
             /** Time Zone */
             time_zone: string;
         };
@@ -5590,6 +5919,56 @@ export interface components {
             /** Template Key */
             template_key: string;
         };
+        /**
+         * Today
+         * @description The page. Each number's name is a figure that `cases` opens.
+         */
+        Today: {
+            /** Acquired */
+            acquired: number;
+            appointments: components["schemas"]["AppointmentsOfDay"];
+            /** By Hour */
+            by_hour: components["schemas"]["VolumeOfHour"][];
+            /** By Modality */
+            by_modality: components["schemas"]["VolumeOfGroup"][];
+            /** By Priority */
+            by_priority: components["schemas"]["VolumeOfGroup"][];
+            /** By Site */
+            by_site: components["schemas"]["VolumeOfGroup"][];
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /** Discontinued */
+            discontinued: number;
+            /** Final */
+            final: number;
+            /** First Reported */
+            first_reported: number;
+            /** Is Today */
+            is_today: boolean;
+            /**
+             * Made At
+             * Format: date-time
+             */
+            made_at: string;
+            now: components["schemas"]["Now"];
+            /** Order Canceled */
+            order_canceled: number;
+            /** Ordered */
+            ordered: number;
+            /** Scheduled */
+            scheduled: number;
+            /** Service Levels */
+            service_levels: components["schemas"]["ServiceLevel"][];
+            /** Site Pk */
+            site_pk: number | null;
+            /** Sites */
+            sites: components["schemas"]["SiteOfDay"][];
+            /** Turnaround */
+            turnaround: components["schemas"]["Turnaround"][];
+        };
         /** TokenIn */
         TokenIn: {
             /**
@@ -5644,6 +6023,16 @@ export interface components {
             secret: string;
             /** Uri */
             uri: string;
+        };
+        /**
+         * Turnaround
+         * @description A stretch of the way, for all cases that reached its end on the day and for the STAT ones among them.
+         */
+        Turnaround: {
+            all: components["schemas"]["Measure"];
+            /** Name */
+            name: string;
+            stat: components["schemas"]["Measure"];
         };
         /**
          * UnknownPatientIn
@@ -5813,6 +6202,34 @@ export interface components {
         VersionIn: {
             /** Version Number */
             version_number: number;
+        };
+        /**
+         * VolumeOfGroup
+         * @description How many procedures of one modality, site or priority were ordered, imaged and made final on the day.
+         */
+        VolumeOfGroup: {
+            /** Acquired */
+            acquired: number;
+            /** Final */
+            final: number;
+            /** Key */
+            key: string;
+            /** Ordered */
+            ordered: number;
+        };
+        /**
+         * VolumeOfHour
+         * @description The same for one hour of the site's clock, 0 to 23.
+         */
+        VolumeOfHour: {
+            /** Acquired */
+            acquired: number;
+            /** Final */
+            final: number;
+            /** Hour */
+            hour: number;
+            /** Ordered */
+            ordered: number;
         };
         /** WalkInIn */
         WalkInIn: {
@@ -6467,6 +6884,77 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TotpOut"];
+                };
+            };
+        };
+    };
+    today_api_analytics_today_get: {
+        parameters: {
+            query?: {
+                day?: string | null;
+                site_pk?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Today"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    cases_api_analytics_today_cases_get: {
+        parameters: {
+            query: {
+                cursor?: string | null;
+                day?: string | null;
+                figure: string;
+                hour?: number | null;
+                limit?: number;
+                modality?: string | null;
+                priority?: ("STAT" | "HIGH" | "ROUTINE") | null;
+                site_code?: string | null;
+                site_pk?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CasePage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
@@ -8837,6 +9325,107 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["wetread__security__api__PractitionerOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    procedures_api_procedures_get: {
+        parameters: {
+            query?: {
+                everything?: boolean;
+                modality?: string | null;
+                q?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProceduresOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    add_procedure_api_procedures_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProcedureIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProcedureOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    change_procedure_api_procedures__procedure_pk__put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                procedure_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProcedureFieldsIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProcedureOut"];
                 };
             };
             /** @description Validation Error */
