@@ -407,7 +407,7 @@ def middle_instances(session: Session, study_pk: int) -> dict[int, str]:
         .subquery()
     )
     rows = session.execute(
-        select(ranked.c.series_pk, ranked.c.sop_instance_uid).where(ranked.c.place == (ranked.c.of + 1) / 2)
+        select(ranked.c.series_pk, ranked.c.sop_instance_uid).where(ranked.c.place == (ranked.c.of + 1) // 2)
     )
     return {row[0]: row[1] for row in rows}
 

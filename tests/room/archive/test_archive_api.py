@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from archive_fixtures import Store
@@ -81,3 +82,17 @@ def test_numbers_and_a_study(web: Api, archive: Archive, make_dicom: Any, store:
     # A referrer sees nothing until a higher room says what is his.
     assert web.as_role("referrer").get(f"/api/archive/studies/{study_pk}").status_code == 404
     assert web.as_role("referrer").get(study["series"][0]["thumbnail_url"]).status_code == 404
+
+
+@pytest.mark.parametrize("images", [1, 2, 3, 4])
+def test_a_series_of_any_length_has_its_picture(
+    web: Api, archive: Archive, make_dicom: Any, store: Store, images: int
+) -> None:
+    first = make_dicom(InstanceNumber=1)
+    same = {"StudyInstanceUID": first.StudyInstanceUID, "SeriesInstanceUID": first.SeriesInstanceUID}
+    store(first, *(make_dicom(InstanceNumber=number, **same) for number in range(2, images + 1)))
+    with archive.offices.database.transaction() as session:
+        study_pk = session.scalar(select(Study.study_pk))
+    reader = web.as_role("radiologist")
+    (series,) = reader.get(f"/api/archive/studies/{study_pk}").json()["series"]
+    assert reader.get(series["thumbnail_url"]).status_code == 200
