@@ -1,0 +1,283 @@
+import {
+  cache,
+  Enums,
+  imageLoader,
+  init as initCore,
+  RenderingEngine,
+  type StackViewport,
+  type Types,
+} from '@cornerstonejs/core'
+import { init as initLoader, wadors } from '@cornerstonejs/dicom-image-loader'
+import {
+  addTool,
+  annotation,
+  Enums as ToolEnums,
+  init as initTools,
+  LengthTool,
+  PanTool,
+  StackScrollTool,
+  ToolGroupManager,
+  WindowLevelTool,
+  ZoomTool,
+  type Types as ToolTypes,
+} from '@cornerstonejs/tools'
+import type { Frame, Stack } from './stacks'
+
+const CACHE_BYTES = 1_500_000_000
+const PREFETCHES_AT_ONCE = 6
+/** HTJ2K where the archive has made it, else the pixels as they are stored. */
+const ACCEPT =
+  'multipart/related; type="image/jphc"; transfer-syntax=1.2.840.10008.1.2.4.202, multipart/related; type="application/octet-stream"; transfer-syntax=*'
+
+let begun = false
+
+function begin(): void {
+  if (begun) return
+  begun = true
+  initCore()
+  initLoader({
+    maxWebWorkers: Math.max(2, Math.min(6, (navigator.hardwareConcurrency || 2) - 1)),
+    beforeSend: async () => ({ Accept: ACCEPT, 'X-Wetread': '1' }),
+  })
+  initTools()
+  cache.setMaxCacheSize(CACHE_BYTES)
+  for (const tool of [LengthTool, PanTool, StackScrollTool, WindowLevelTool, ZoomTool]) addTool(tool)
+  const style = annotation.config.style.getDefaultToolStyles()
+  annotation.config.style.setDefaultToolStyles({
+    ...style,
+    global: {
+      ...style.global,
+      color: 'rgb(255, 221, 87)',
+      colorHighlighted: 'rgb(120, 200, 255)',
+      colorSelected: 'rgb(120, 200, 255)',
+      textBoxFontFamily: 'IBM Plex Sans Variable, system-ui, sans-serif',
+      textBoxFontSize: '13px',
+      lineWidth: '1.5',
+    },
+  })
+}
+
+/** What the first button or one finger does. */
+export type ToolName = 'scroll' | 'window' | 'zoom' | 'pan' | 'length'
+
+const TOOL: Record<ToolName, string> = {
+  scroll: StackScrollTool.toolName as string,
+  window: WindowLevelTool.toolName as string,
+  zoom: ZoomTool.toolName as string,
+  pan: PanTool.toolName as string,
+  length: LengthTool.toolName as string,
+}
+
+const { MouseBindings } = ToolEnums
+
+/** The words beside a length: how long, and what the millimetres are worth. */
+function lengthWords(data: { cachedStats?: Record<string, { length?: number; unit?: string }> }, targetId: string): string[] {
+  const stats = data.cachedStats?.[targetId]
+  if (!stats || stats.length === undefined || Number.isNaN(stats.length)) return []
+  const imageId = targetId.replace(/^imageId:/, '')
+  const kind = calibrationKinds.get(imageId)
+  const source = kind === 'detector' ? ' at detector' : kind === 'calibrated' ? ' calibrated' : ''
+  return [`${stats.length.toFixed(stats.length < 100 ? 1 : 0)} ${stats.unit ?? 'px'}${stats.unit === 'mm' ? source : ''}`]
+}
+
+const calibrationKinds = new Map<string, string>()
+
+function describe(frames: readonly Frame[]): void {
+  for (const frame of frames) {
+    calibrationKinds.set(frame.imageId, frame.calibration.kind)
+    wadors.metaDataManager.add(frame.imageId, frame.metadata as never)
+  }
+}
+
+interface Place {
+  zoom: number
+  pan: Types.Point2
+}
+
+function placeOf(viewport: StackViewport): Place {
+  return { zoom: viewport.getZoom(), pan: viewport.getPan() }
+}
+
+function putBack(viewport: StackViewport, { zoom, pan }: Place): void {
+  if (Math.abs(zoom - 1) > 0.01) viewport.setZoom(zoom)
+  if (Math.hypot(pan[0], pan[1]) > 1) viewport.setPan(pan)
+}
+
+let made = 0
+
+/** One viewer's drawing: viewports on screen elements, tools on mouse and fingers, pictures fetched ahead. */
+export class Engine {
+  readonly id = `viewer-${++made}`
+  private readonly rendering: RenderingEngine
+  private readonly group: ToolTypes.IToolGroup
+  private tool: ToolName = 'window'
+  private ended = false
+  /** Panes whose picture and camera stand; before that a zoom read from one means nothing. */
+  private readonly shown = new Set<string>()
+  private prefetching = new AbortController()
+
+  constructor() {
+    begin()
+    this.rendering = new RenderingEngine(this.id)
+    const group = ToolGroupManager.createToolGroup(this.id)
+    if (!group) throw new Error('The viewer could not make its tools.')
+    this.group = group
+    group.addTool(TOOL.scroll)
+    group.addTool(TOOL.window)
+    group.addTool(TOOL.zoom)
+    group.addTool(TOOL.pan)
+    group.addTool(TOOL.length, { getTextLines: lengthWords } as never)
+    this.bind()
+  }
+
+  private bind(): void {
+    const { group, tool } = this
+    const bindings: Record<ToolName, ToolTypes.IToolBinding[]> = {
+      scroll: [{ mouseButton: MouseBindings.Wheel }, { numTouchPoints: 3 }],
+      window: [],
+      zoom: [{ mouseButton: MouseBindings.Secondary }, { numTouchPoints: 2 }],
+      pan: [{ mouseButton: MouseBindings.Auxiliary }],
+      length: [],
+    }
+    for (const name of Object.keys(TOOL) as ToolName[]) {
+      if (name === 'length') group.setToolPassive(TOOL.length)
+      else group.setToolPassive(TOOL[name], { removeAllBindings: true })
+    }
+    for (const name of Object.keys(TOOL) as ToolName[]) {
+      const wanted = [...bindings[name]]
+      if (name === tool) wanted.push({ mouseButton: MouseBindings.Primary })
+      if (wanted.length) group.setToolActive(TOOL[name], { bindings: wanted })
+    }
+  }
+
+  /** Chooses what the first button, or one finger, does. */
+  use(tool: ToolName): void {
+    this.tool = tool
+    this.group.setToolPassive(TOOL.length, { removeAllBindings: true })
+    this.bind()
+  }
+
+  /** Puts a viewport on an element; `close` takes it off again. */
+  open(paneId: string, element: HTMLDivElement): StackViewport {
+    this.rendering.enableElement({
+      viewportId: paneId,
+      element,
+      type: Enums.ViewportType.STACK,
+      defaultOptions: { background: [0, 0, 0] },
+    })
+    this.group.addViewport(paneId, this.id)
+    return this.rendering.getViewport(paneId) as StackViewport
+  }
+
+  close(paneId: string): void {
+    this.shown.delete(paneId)
+    if (this.ended) return
+    this.group.removeViewports(this.id, paneId)
+    this.rendering.disableElement(paneId)
+  }
+
+  viewport(paneId: string): StackViewport | undefined {
+    return this.rendering.getViewport(paneId) as StackViewport | undefined
+  }
+
+  /**
+   * Shows a stack from image `index` on; rejects where that picture cannot be had. `keep`: the same stack with more
+   * pictures, so the reader's window and place stay.
+   */
+  async show(paneId: string, stack: Stack, index: number, keep: boolean): Promise<void> {
+    describe(stack.frames)
+    const viewport = this.viewport(paneId)
+    if (!viewport) return
+    const before = keep && this.shown.has(paneId) ? placeOf(viewport) : null
+    const { voiRange, invert } = before ? viewport.getProperties() : {}
+    this.shown.delete(paneId)
+    await viewport.setStack(
+      stack.frames.map((frame) => frame.imageId),
+      index,
+    )
+    if (this.ended || this.viewport(paneId) !== viewport) return
+    this.shown.add(paneId)
+    if (before) {
+      viewport.setProperties({ voiRange, invert })
+      putBack(viewport, before)
+    } else {
+      // A pane that was resized while its first picture was on the way holds the camera of an empty pane.
+      viewport.resetCamera()
+    }
+    viewport.render()
+  }
+
+  /** Fits the pictures to their panes anew; what a reader enlarged or moved stays so. */
+  resize(): void {
+    if (this.ended) return
+    const kept = [...this.shown].flatMap((paneId) => {
+      const viewport = this.viewport(paneId)
+      return viewport ? [{ viewport, place: placeOf(viewport) }] : []
+    })
+    this.rendering.resize(true, false)
+    for (const { viewport, place } of kept) {
+      putBack(viewport, place)
+      viewport.render()
+    }
+  }
+
+  /**
+   * Fetches the pictures of stacks ahead of the eye, nearest to `from` first; a newer call takes the place of this one.
+   * `loaded` is told how many of the first stack's pictures are there.
+   */
+  prefetch(stacks: readonly { stack: Stack; from: number }[], loaded: (stack: Stack, count: number) => void): void {
+    this.prefetching.abort()
+    const stop = new AbortController()
+    this.prefetching = stop
+    const queue: { stack: Stack; frame: Frame }[] = []
+    const done = new Map<string, number>()
+    for (const { stack, from } of stacks) {
+      describe(stack.frames)
+      const order = stack.frames.map((frame, at) => ({ frame, away: Math.abs(at - from) })).sort((a, b) => a.away - b.away)
+      let there = 0
+      for (const { frame } of order) {
+        if (cache.getImageLoadObject(frame.imageId) && cache.isLoaded(frame.imageId)) there += 1
+        else queue.push({ stack, frame })
+      }
+      done.set(stack.key, there)
+      loaded(stack, there)
+    }
+    const next = async (): Promise<void> => {
+      for (let job = queue.shift(); job && !stop.signal.aborted; job = queue.shift()) {
+        if (cache.getCacheSize() > CACHE_BYTES * 0.9) return
+        try {
+          await imageLoader.loadAndCacheImage(job.frame.imageId, { requestType: Enums.RequestType.Prefetch, priority: 10 })
+        } catch {
+          continue // The picture is asked for again, with its error shown, when a person comes to it.
+        }
+        const count = (done.get(job.stack.key) ?? 0) + 1
+        done.set(job.stack.key, count)
+        if (!stop.signal.aborted) loaded(job.stack, count)
+      }
+    }
+    for (let at = 0; at < PREFETCHES_AT_ONCE; at++) void next()
+  }
+
+  /** Removes all measurements; true where there were any. */
+  clearMeasurements(): boolean {
+    const all = annotation.state.getAllAnnotations()
+    annotation.state.removeAllAnnotations()
+    this.rendering.render()
+    return all.length > 0
+  }
+
+  end(): void {
+    this.ended = true
+    this.prefetching.abort()
+    ToolGroupManager.destroyToolGroup(this.id)
+    this.rendering.destroy()
+    // Another patient's measurements and pictures never stay behind.
+    annotation.state.removeAllAnnotations()
+    cache.purgeCache()
+    wadors.metaDataManager.purge()
+    calibrationKinds.clear()
+  }
+}
+
+export type { StackViewport }
+export const EVENTS = Enums.Events

@@ -1,0 +1,3 @@
+/** The image viewer: stacks from DICOMweb, a prior beside them, keyboard and touch. */
+export { Viewer, Viewer as default, type ViewerProps } from './Viewer'
+export type { ViewerStudy } from './study'

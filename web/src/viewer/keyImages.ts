@@ -1,0 +1,42 @@
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { http, type Answer, type Sent } from '@/lib/api'
+import { toastProblem } from '@/ui'
+import type { Frame } from './stacks'
+
+type KeyImage = Answer<'/api/studies/{study_pk}/key-images', 'get'>[number]
+
+/** The key images of a study; others read the same query: `['key-images', study_pk]`. */
+export function useKeyImages(study_pk: number, canMark: boolean, changed?: () => void) {
+  const client = useQueryClient()
+  const queryKey = ['key-images', study_pk]
+  const list = useQuery({
+    queryKey,
+    queryFn: ({ signal }) => http.get<KeyImage[]>(`/api/studies/${study_pk}/key-images`, { signal }),
+    enabled: canMark,
+  })
+  const marked = list.data ?? []
+  const find = (sopInstanceUid: string, frameNumber: number) =>
+    marked.find((one) => one.sop_instance_uid === sopInstanceUid && one.frame_number === frameNumber)
+  const toggle = useMutation({
+    mutationFn: async (frame: Frame) => {
+      const known = find(frame.sopInstanceUid, frame.frameNumber)
+      if (known) return http.delete(`/api/key-images/${known.key_image_pk}`)
+      const body: Sent<'/api/key-images', 'post'> = {
+        study_pk,
+        series_instance_uid: frame.seriesInstanceUid,
+        sop_instance_uid: frame.sopInstanceUid,
+        frame_number: frame.frameNumber,
+      }
+      return http.post<unknown>('/api/key-images', body)
+    },
+    onSuccess: async () => {
+      await client.invalidateQueries({ queryKey })
+      changed?.()
+    },
+    onError: (error) => toastProblem(error, 'The key image was not changed'),
+  })
+  return {
+    isKey: (sopInstanceUid: string, frameNumber: number) => find(sopInstanceUid, frameNumber) !== undefined,
+    toggle: (frame: Frame) => toggle.mutate(frame),
+  }
+}

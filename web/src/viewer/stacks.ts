@@ -1,0 +1,251 @@
+import { item, number, numbers, TAG, text, texts, type DicomJson } from './dicom'
+import { dot, normalOf, vec3, type Scrollable, type Vec3 } from './geometry'
+
+/** Where a length on the image comes from; shown beside each measurement and in the corner. */
+export type Calibration =
+  | { kind: 'patient'; label: string }
+  | { kind: 'calibrated'; label: string }
+  | { kind: 'detector'; label: string }
+  | { kind: 'region'; label: string }
+  | { kind: 'none'; label: string }
+
+/** One picture to draw: a frame of an instance. */
+export interface Frame {
+  imageId: string
+  /** For `<img>`: drawn by the server. */
+  renderedUrl: string
+  sopInstanceUid: string
+  seriesInstanceUid: string
+  /** From 1, as DICOM counts. */
+  frameNumber: number
+  instanceNumber: number | null
+  position: number | null
+  sliceThickness: number | null
+  calibration: Calibration
+  patientOrientation: readonly string[]
+  hasPlane: boolean
+  laterality: string | null
+  viewPosition: string | null
+  lossy: boolean
+  /** What Cornerstone is told of the instance. */
+  metadata: DicomJson
+}
+
+/** Frames that scroll as one: a series, or the part of it that shares a plane. */
+export interface Stack extends Scrollable {
+  key: string
+  seriesInstanceUid: string
+  seriesNumber: number | null
+  label: string
+  modality: string | null
+  bodyPart: string | null
+  frames: readonly Frame[]
+  /** Frames a second that the scanner recommends; null: not a cine. */
+  cineRate: number | null
+}
+
+/** A series as QIDO-RS lists it. */
+export interface SeriesHead {
+  seriesInstanceUid: string
+  seriesNumber: number | null
+  description: string | null
+  modality: string | null
+  bodyPart: string | null
+  instances: number
+}
+
+export function seriesHead(found: DicomJson): SeriesHead | null {
+  const seriesInstanceUid = text(found, TAG.SeriesInstanceUID)
+  if (!seriesInstanceUid) return null
+  return {
+    seriesInstanceUid,
+    seriesNumber: number(found, TAG.SeriesNumber),
+    description: text(found, TAG.SeriesDescription),
+    modality: text(found, TAG.Modality),
+    bodyPart: text(found, TAG.BodyPartExamined),
+    instances: number(found, TAG.NumberOfSeriesRelatedInstances) ?? 0,
+  }
+}
+
+/** Series in the order people read them: by number, those without one last. */
+export function inReadingOrder<T extends { seriesNumber: number | null; seriesInstanceUid: string }>(series: readonly T[]): T[] {
+  return [...series].sort(
+    (a, b) =>
+      (a.seriesNumber ?? Infinity) - (b.seriesNumber ?? Infinity) || a.seriesInstanceUid.localeCompare(b.seriesInstanceUid),
+  )
+}
+
+const PROJECTIONS = new Set(['CR', 'DX', 'MG', 'RF', 'XA', 'PX', 'IO', 'RG'])
+
+function regionSpacing(instance: DicomJson): boolean {
+  return item(instance, TAG.SequenceOfUltrasoundRegions) !== undefined
+}
+
+/**
+ * The spacing to measure with and what it is worth. A projection's Imager Pixel Spacing is at the detector: what lies
+ * nearer to the tube is drawn larger than it is (PS3.3 10.7.1.3), so its millimetres are named for what they are.
+ */
+export function calibrationOf(instance: DicomJson): { spacing: number[] | null; calibration: Calibration } {
+  const modality = text(instance, TAG.Modality) ?? ''
+  const spacing = numbers(instance, TAG.PixelSpacing)
+  const imager = numbers(instance, TAG.ImagerPixelSpacing)
+  const measures =
+    item(item(instance, TAG.SharedFunctionalGroupsSequence), TAG.PixelMeasuresSequence) ??
+    item(item(instance, TAG.PerFrameFunctionalGroupsSequence), TAG.PixelMeasuresSequence)
+  if (spacing.length === 2) {
+    const kind = text(instance, TAG.PixelSpacingCalibrationType)
+    if (kind) return { spacing, calibration: { kind: 'calibrated', label: `mm, calibrated (${kind.toLowerCase()})` } }
+    const asAtDetector = imager.length === 2 && imager.every((value, axis) => Math.abs(value - (spacing[axis] ?? 0)) < 1e-6)
+    if (PROJECTIONS.has(modality))
+      return asAtDetector
+        ? { spacing, calibration: { kind: 'detector', label: 'mm at the detector' } }
+        : { spacing, calibration: { kind: 'calibrated', label: 'mm, as the device calibrated' } }
+    return { spacing, calibration: { kind: 'patient', label: 'mm in the patient' } }
+  }
+  if (imager.length === 2) {
+    const factor = number(instance, TAG.EstimatedRadiographicMagnificationFactor)
+    if (factor !== null && factor >= 1 && factor < 10)
+      return {
+        spacing: imager.map((value) => value / factor),
+        calibration: { kind: 'calibrated', label: `mm, magnification ×${factor.toFixed(2)} corrected` },
+      }
+    return { spacing: imager, calibration: { kind: 'detector', label: 'mm at the detector' } }
+  }
+  if (measures) return { spacing: null, calibration: { kind: 'patient', label: 'mm in the patient' } }
+  if (regionSpacing(instance)) return { spacing: null, calibration: { kind: 'region', label: 'calibrated in the scan region' } }
+  return { spacing: null, calibration: { kind: 'none', label: 'not calibrated: pixels only' } }
+}
+
+function planeOf(instance: DicomJson, frameNumber: number): { orientation: number[]; position: number[] } {
+  const shared = item(instance, TAG.SharedFunctionalGroupsSequence)
+  const perFrame = instance[TAG.PerFrameFunctionalGroupsSequence]?.Value?.[frameNumber - 1] as DicomJson | undefined
+  const orientation = [
+    numbers(instance, TAG.ImageOrientationPatient),
+    numbers(item(perFrame, TAG.PlaneOrientationSequence), TAG.ImageOrientationPatient),
+    numbers(item(shared, TAG.PlaneOrientationSequence), TAG.ImageOrientationPatient),
+  ].find((one) => one.length === 6)
+  const position = [
+    numbers(item(perFrame, TAG.PlanePositionSequence), TAG.ImagePositionPatient),
+    numbers(instance, TAG.ImagePositionPatient),
+    numbers(item(shared, TAG.PlanePositionSequence), TAG.ImagePositionPatient),
+  ].find((one) => one.length === 3)
+  return { orientation: orientation ?? [], position: position ?? [] }
+}
+
+interface Placed extends Frame {
+  orientation: number[]
+  normal: Vec3 | null
+  group: string
+}
+
+function framesOf(studyInstanceUid: string, seriesInstanceUid: string, instance: DicomJson): Placed[] {
+  const sopInstanceUid = text(instance, TAG.SOPInstanceUID)
+  const rows = number(instance, TAG.Rows)
+  const columns = number(instance, TAG.Columns)
+  if (!sopInstanceUid || !rows || !columns) return []
+  const { spacing, calibration } = calibrationOf(instance)
+  const metadata: DicomJson =
+    spacing && calibration.kind !== 'patient' ? { ...instance, [TAG.PixelSpacing]: { vr: 'DS', Value: spacing } } : instance
+  const base = `/dicom-web/studies/${studyInstanceUid}/series/${seriesInstanceUid}/instances/${sopInstanceUid}`
+  const count = Math.max(1, number(instance, TAG.NumberOfFrames) ?? 1)
+  return Array.from({ length: count }, (_, at): Placed => {
+    const frameNumber = at + 1
+    const { orientation, position } = planeOf(instance, frameNumber)
+    const normal = normalOf(orientation)
+    const point = vec3(position)
+    const plane = orientation.map((value) => value.toFixed(2)).join(',')
+    return {
+      imageId: `wadors:${window.location.origin}${base}/frames/${frameNumber}`,
+      renderedUrl: `${base}/frames/${frameNumber}/rendered`,
+      sopInstanceUid,
+      seriesInstanceUid,
+      frameNumber,
+      instanceNumber: number(instance, TAG.InstanceNumber),
+      position: normal && point ? dot(normal, point) : null,
+      sliceThickness: number(instance, TAG.SliceThickness),
+      calibration,
+      patientOrientation: texts(instance, TAG.PatientOrientation),
+      hasPlane: normal !== null && point !== null,
+      laterality: text(instance, TAG.ImageLaterality) ?? text(instance, TAG.Laterality),
+      viewPosition: text(instance, TAG.ViewPosition),
+      lossy: text(instance, TAG.LossyImageCompression) === '01',
+      metadata,
+      orientation,
+      normal,
+      // A cine is a stack of its own; pictures of another size or plane (a localiser) do not scroll among the slices.
+      group: count > 1 && !normal ? sopInstanceUid : `${rows}x${columns}/${plane}/${text(instance, TAG.FrameOfReferenceUID) ?? ''}`,
+    }
+  })
+}
+
+function byNumber(a: Frame, b: Frame): number {
+  return (
+    (a.instanceNumber ?? Infinity) - (b.instanceNumber ?? Infinity) ||
+    a.sopInstanceUid.localeCompare(b.sopInstanceUid) ||
+    a.frameNumber - b.frameNumber
+  )
+}
+
+/** Along the plane's normal where every picture has its own place, running as the scanner numbered them; else by number. */
+function ordered(frames: readonly Placed[]): { frames: Placed[]; positions: number[] | null } {
+  const numbered = [...frames].sort(byNumber)
+  const places = numbered.map((frame) => frame.position)
+  const distinct = new Set(places.map((place) => place?.toFixed(3)))
+  if (frames.length < 2 || places.some((place) => place === null) || distinct.size !== frames.length)
+    return { frames: numbered, positions: null }
+  const first = places[0] ?? 0
+  const last = places[places.length - 1] ?? 0
+  const direction = last < first ? -1 : 1
+  const sorted = numbered.sort((a, b) => ((a.position ?? 0) - (b.position ?? 0)) * direction)
+  return { frames: sorted, positions: sorted.map((frame) => frame.position ?? 0) }
+}
+
+/** The stacks of one series from its WADO-RS metadata; what holds no picture (SR, PDF, PR, KO) makes none. */
+export function stacksOfSeries(studyInstanceUid: string, head: SeriesHead, instances: readonly DicomJson[]): Stack[] {
+  const groups = new Map<string, Placed[]>()
+  for (const instance of instances)
+    for (const frame of framesOf(studyInstanceUid, head.seriesInstanceUid, instance))
+      groups.set(frame.group, [...(groups.get(frame.group) ?? []), frame])
+  const parts = [...groups.values()].map((group) => {
+    const { frames, positions } = ordered(group)
+    const first = frames[0]?.metadata
+    return { frames, positions, first }
+  })
+  parts.sort((a, b) => b.frames.length - a.frames.length)
+  return parts.map(({ frames, positions, first }, at) => ({
+    key: `${head.seriesInstanceUid}#${frames[0]?.group ?? at}`,
+    seriesInstanceUid: head.seriesInstanceUid,
+    seriesNumber: head.seriesNumber,
+    label: head.description ?? text(first, TAG.SeriesDescription) ?? head.modality ?? 'Images',
+    modality: text(first, TAG.Modality) ?? head.modality,
+    bodyPart: text(first, TAG.BodyPartExamined) ?? head.bodyPart,
+    frames,
+    frameOfReferenceUid: text(first, TAG.FrameOfReferenceUID),
+    normal: frames[0]?.normal ?? null,
+    positions,
+    length: frames.length,
+    cineRate: (number(first, TAG.NumberOfFrames) ?? 1) > 1 && !frames[0]?.hasPlane ? (number(first, TAG.CineRate) ?? 15) : null,
+  }))
+}
+
+const SPELT: Record<string, string> = { L: 'LEFT', R: 'RIGHT', B: 'BOTH SIDES', U: 'UNPAIRED' }
+
+/** Image Laterality in words, as it always stands on a screen. */
+export function speltLaterality(code: string | null): string | null {
+  return code ? (SPELT[code.toUpperCase()] ?? null) : null
+}
+
+/** The stack of a prior that is most like `stack`: modality, then plane, then words in its label, then length. */
+export function mostAlike(stack: Stack, candidates: readonly Stack[]): Stack | null {
+  const words = new Set(stack.label.toLowerCase().split(/\W+/).filter(Boolean))
+  const score = (other: Stack): number => {
+    let points = other.modality === stack.modality ? 100 : 0
+    if (stack.normal && other.normal) points += Math.abs(dot(stack.normal, other.normal)) > 0.8 ? 50 : 0
+    else if (!stack.normal && !other.normal) points += 20
+    if (stack.frames[0]?.viewPosition && stack.frames[0].viewPosition === other.frames[0]?.viewPosition) points += 40
+    if (stack.frames[0]?.laterality && stack.frames[0].laterality === other.frames[0]?.laterality) points += 40
+    points += 10 * other.label.toLowerCase().split(/\W+/).filter((word) => words.has(word)).length
+    return points + Math.min(other.length, stack.length) / Math.max(other.length, stack.length, 1)
+  }
+  return candidates.reduce<Stack | null>((best, other) => (best === null || score(other) > score(best) ? other : best), null)
+}

@@ -1,0 +1,34 @@
+import { asDate } from '@/lib/time'
+
+/** A study that can be shown; the fields are the reading list's. */
+export interface ViewerStudy {
+  study_pk: number
+  study_instance_uid: string
+  study_date: string | null
+  study_description: string | null
+  modalities_in_study: string[]
+}
+
+/** How long before the study that is read a prior was made, as it stands on the picture: `PRIOR · 14 months`. */
+export function priorLabel(prior: ViewerStudy, current: ViewerStudy): string {
+  const then = dateOf(prior.study_date)
+  const now = dateOf(current.study_date) ?? new Date()
+  if (!then) return 'PRIOR · date unknown'
+  const days = Math.round((now.getTime() - then.getTime()) / 86_400_000)
+  if (days < 0) return `LATER · ${span(-days)}`
+  return `PRIOR · ${days === 0 ? 'same day' : span(days)}`
+}
+
+function span(days: number): string {
+  const plural = (count: number, unit: string) => `${count} ${unit}${count === 1 ? '' : 's'}`
+  if (days < 14) return plural(days, 'day')
+  if (days < 60) return plural(Math.floor(days / 7), 'week')
+  const months = Math.floor(days / 30.44)
+  return months < 24 ? plural(months, 'month') : plural(Math.floor(days / 365.25), 'year')
+}
+
+/** A DA or ISO date at noon, so that no zone moves it to another day. */
+function dateOf(value: string | null): Date | undefined {
+  const match = /^(\d{4})-?(\d{2})-?(\d{2})/.exec(value ?? '')
+  return match ? asDate(`${match[1]}-${match[2]}-${match[3]}T12:00:00`) : undefined
+}

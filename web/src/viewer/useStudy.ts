@@ -1,0 +1,87 @@
+import { useQueries, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useEffect, useMemo, useRef } from 'react'
+import { http, useLiveEvents } from '@/lib/api'
+import type { DicomJson } from './dicom'
+import { inReadingOrder, seriesHead, stacksOfSeries, type SeriesHead, type Stack } from './stacks'
+
+const JSON_TYPE = { Accept: 'application/dicom+json' }
+/** While a study arrives its metadata is asked for again at most this often. */
+const REFRESH_MS = 1_500
+
+/** A series with the stacks that its metadata makes; `stacks` is undefined until that has come. */
+export interface LoadedSeries extends SeriesHead {
+  stacks: readonly Stack[] | undefined
+  error: unknown
+}
+
+export interface LoadedStudy {
+  series: readonly LoadedSeries[]
+  stacks: readonly Stack[]
+  loading: boolean
+  error: unknown
+}
+
+/** The series of a study by QIDO-RS and their metadata by WADO-RS, kept fresh while pictures arrive. */
+export function useStudy(studyInstanceUid: string | null): LoadedStudy {
+  const client = useQueryClient()
+  const root = useMemo(() => ['dicomweb', studyInstanceUid] as const, [studyInstanceUid])
+  const list = useQuery({
+    queryKey: [...root, 'series'],
+    enabled: studyInstanceUid !== null,
+    staleTime: 60_000,
+    queryFn: ({ signal }) =>
+      http.get<DicomJson[]>(`/dicom-web/studies/${studyInstanceUid}/series`, { headers: JSON_TYPE, signal }),
+    select: headsOf,
+  })
+  const heads = list.data
+  const metadata = useQueries({
+    queries: (heads ?? []).map((head) => ({
+      queryKey: [...root, 'metadata', head.seriesInstanceUid],
+      staleTime: Infinity,
+      queryFn: ({ signal }: { signal: AbortSignal }) =>
+        http.get<DicomJson[]>(`/dicom-web/studies/${studyInstanceUid}/series/${head.seriesInstanceUid}/metadata`, {
+          headers: JSON_TYPE,
+          signal,
+        }),
+    })),
+    combine: (results) => ({
+      data: results.map((result) => result.data),
+      errors: results.map((result) => result.error),
+      stamp: results.map((result) => result.dataUpdatedAt + (result.error ? 0.5 : 0)).join(),
+    }),
+  })
+
+  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined)
+  useLiveEvents(['study.updated'], (event) => {
+    if (event.keys['study_instance_uid'] !== studyInstanceUid || timer.current !== undefined) return
+    timer.current = setTimeout(() => {
+      timer.current = undefined
+      void client.invalidateQueries({ queryKey: root })
+    }, REFRESH_MS)
+  })
+  useEffect(() => () => clearTimeout(timer.current), [])
+
+  const { data, errors, stamp } = metadata
+  return useMemo(() => {
+    const series = (heads ?? []).map((head, at): LoadedSeries => {
+      const instances = data[at]
+      return {
+        ...head,
+        stacks: instances && studyInstanceUid ? stacksOfSeries(studyInstanceUid, head, instances) : undefined,
+        error: errors[at],
+      }
+    })
+    return {
+      series,
+      stacks: series.flatMap((one) => one.stacks ?? []),
+      loading: list.isPending || series.some((one) => one.stacks === undefined && !one.error),
+      error: list.error ?? errors.find((error) => error !== null) ?? null,
+    }
+    // `stamp` stands for `data` and `errors`, which are new arrays at each drawing.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [heads, stamp, studyInstanceUid, list.isPending, list.error])
+}
+
+function headsOf(found: DicomJson[]): SeriesHead[] {
+  return inReadingOrder(found.map(seriesHead).filter((head): head is SeriesHead => head !== null))
+}

@@ -1,0 +1,73 @@
+import { TAG, values } from './dicom'
+import type { StackViewport } from './engine'
+import { cross, edgesOfPlane, edgesOfProjection, vec3, type EdgeLetters } from './geometry'
+import { windowOf } from './presets'
+import type { Stack } from './stacks'
+
+/** What the corners and edges of a pane say now. */
+export interface View {
+  index: number
+  window: { center: number; width: number } | null
+  inverted: boolean
+  /** 1 = fits the pane. */
+  zoom: number
+  /** Screen pixels a millimetre (or a pixel, where the picture is not calibrated). */
+  pixelsPerUnit: number
+  edges: EdgeLetters | null
+}
+
+/** Reads a viewport that shows `stack`; null while nothing is drawn. */
+export function viewOf(viewport: StackViewport, stack: Stack, element: HTMLElement): View | null {
+  const index = viewport.getCurrentImageIdIndex()
+  const frame = stack.frames[index]
+  if (!frame || viewport.getImageIds().length === 0) return null
+  const camera = viewport.getCamera()
+  const properties = viewport.getProperties()
+  const up = vec3(camera.viewUp)
+  const toViewer = vec3(camera.viewPlaneNormal)
+  let edges: EdgeLetters | null = null
+  if (up && toViewer) {
+    const right = cross(up, toViewer)
+    edges = frame.hasPlane ? edgesOfPlane(right, up) : edgesOfProjection(frame.patientOrientation, right, up)
+  }
+  const scale = camera.parallelScale
+  return {
+    index,
+    window: properties.voiRange && isGrey(stack, index) ? windowOf(properties.voiRange) : null,
+    inverted: properties.invert === true,
+    zoom: viewport.getZoom(),
+    pixelsPerUnit: scale ? element.clientHeight / (2 * scale) : 0,
+    edges,
+  }
+}
+
+function isGrey(stack: Stack, index: number): boolean {
+  const samples = values(stack.frames[index]?.metadata, '00280002')[0]
+  return samples === undefined || samples === 1
+}
+
+/** The patient as the picture itself names it, overlaid by the archive's corrections. */
+export function patientOf(stack: Stack): { name: string | null; id: string | null } {
+  const first = stack.frames[0]?.metadata
+  const name = values(first, '00100010')[0]
+  const groups = name !== null && typeof name === 'object' ? (name as Record<string, string>) : {}
+  const id = values(first, '00100020')[0]
+  return {
+    name: [groups['Alphabetic'], groups['Ideographic'], groups['Phonetic']].map((group) => group ?? '').join('=') || null,
+    id: typeof id === 'string' ? id : null,
+  }
+}
+
+/** A length for the scale bar: 1, 2 or 5 times a power of ten, at most `room_px` long. */
+export function scaleBar(pixelsPerUnit: number, room_px: number): { units: number; length_px: number } | null {
+  if (!(pixelsPerUnit > 0)) return null
+  const most = room_px / pixelsPerUnit
+  const power = 10 ** Math.floor(Math.log10(most))
+  const units = [5, 2, 1].map((step) => step * power).find((length) => length <= most) ?? power
+  return { units, length_px: units * pixelsPerUnit }
+}
+
+/** A localiser shows where the slices lie; reading does not begin with it. */
+export function isLocaliser(stack: Stack): boolean {
+  return values(stack.frames[0]?.metadata, TAG.ImageType).some((word) => word === 'LOCALIZER')
+}
