@@ -11,7 +11,7 @@ from wetread.orders import schemas, service
 from wetread.security.door import door
 from wetread.security.service import Permission, Work
 
-router = APIRouter(prefix="/api/orders", tags=["orders"])
+orders_router = APIRouter(prefix="/api/orders", tags=["orders"])
 procedures_router = APIRouter(prefix="/api/procedures", tags=["orders"])
 
 Typed = Annotated[str, Query(max_length=limits.SEARCH_TEXT_CHARACTERS_MAX)]
@@ -50,7 +50,7 @@ def change_procedure(
     )
 
 
-@router.get("")
+@orders_router.get("")
 def find(
     q: Typed = "",
     state: Annotated[list[str] | None, Query(max_length=6)] = None,
@@ -64,14 +64,14 @@ def find(
     )
 
 
-@router.post("", status_code=201)
+@orders_router.post("", status_code=201)
 def place(body: schemas.OrderIn, work: Work = door(Permission.ORDER_WRITE)) -> schemas.OrderOut:
     """Places an order."""
     request = service.place_order(work, body.to_input())
     return schemas.OrderOut.model_validate(service.get_order(work, request.imaging_service_request_pk))
 
 
-@router.get("/diagnoses")
+@orders_router.get("/diagnoses")
 def diagnoses(
     q: Typed, work: Work = door(Permission.ORDER_READ, Permission.BILLING_READ)
 ) -> schemas.DiagnosesOut:
@@ -80,30 +80,35 @@ def diagnoses(
     return schemas.DiagnosesOut(items=items, total=len(items))
 
 
-@router.get("/referrers")
+@orders_router.get("/referrers")
 def referrers(q: Typed = "", work: Work = door(Permission.ORDER_READ)) -> schemas.ReferrersOut:
     """Practitioners by beginnings of the words of their names, or by NPI."""
     items = [schemas.ReferrerOut.model_validate(one) for one in service.referrers(work, q)]
     return schemas.ReferrersOut(items=items, total=len(items))
 
 
-@router.get("/sites")
+@orders_router.get("/sites")
 def sites(work: Work = door(Permission.ORDER_READ, Permission.SCHEDULE_READ)) -> schemas.SitesOut:
     """The sites that this actor works at."""
     items = [schemas.SiteOut.model_validate(one) for one in service.sites(work)]
     return schemas.SitesOut(items=items, total=len(items))
 
 
-@router.get("/{imaging_service_request_pk}")
+@orders_router.get("/{imaging_service_request_pk}")
 def get(imaging_service_request_pk: int, work: Work = door(Permission.ORDER_READ)) -> schemas.OrderOut:
     """A whole order."""
     return schemas.OrderOut.model_validate(service.get_order(work, imaging_service_request_pk))
 
 
-@router.post("/{imaging_service_request_pk}/cancel")
+@orders_router.post("/{imaging_service_request_pk}/cancel")
 def cancel(
     imaging_service_request_pk: int, body: schemas.CancelIn, work: Work = door(Permission.ORDER_WRITE)
 ) -> schemas.OrderOut:
     """Cancels an order of which nothing has begun."""
     service.cancel_order(work, imaging_service_request_pk, body.reason)
     return schemas.OrderOut.model_validate(service.get_order(work, imaging_service_request_pk))
+
+
+router = APIRouter()
+router.include_router(orders_router)
+router.include_router(procedures_router)
