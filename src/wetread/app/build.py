@@ -37,6 +37,11 @@ def build_house(settings: Settings, *, part: str, clock: Clock | None = None) ->
     database = Database(settings.database_url, application_name=f"wetread-{part}")
     offices = Offices(database, clock)
     master_key = FileMasterKey.open(settings.master_key_path)
-    identity = Identity(offices, master_key, idle_s=settings.session_idle_minutes * 60)
+    identity = Identity(
+        offices,
+        master_key,
+        idle_s=settings.session_idle_minutes * 60,
+        mfa_required=settings.mfa_required,
+    )
     use_identity(identity)
     return House(settings, database, offices, master_key, identity)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 from sqlalchemy import text
 
-from wetread.kit.config import Settings
+from wetread.kit.config import Settings, is_loopback
 from wetread.kit.db import Database
 
 _CLOCK_SKEW_S_MAX = 2.0
@@ -27,6 +29,17 @@ def check_settings(settings: Settings) -> None:
             f"host is {settings.host}, which other machines can reach, without TLS: set tls_certificate and tls_key, "
             "or behind_tls_proxy = true where a proxy encrypts."
         )
+    public = urlsplit(settings.base_url)
+    if public.scheme != "https" and (settings.behind_tls_proxy or not is_loopback(public.hostname or "")):
+        wrong.append(
+            f"People would reach us at {settings.base_url}, so that browsers would send the session's cookie unencrypted: "
+            "set public_url = https://…"
+        )
+    if not settings.is_loopback and (settings.data / "demo-credentials.json").exists():
+        wrong.append(
+            f"{settings.data} holds the demonstration's accounts, whose passwords lie in a file: "
+            "take another folder for a system that other machines can reach."
+        )
     if not settings.is_loopback and settings.accept_any_loopback_ae:
         wrong.append("accept_any_loopback_ae is for demonstrations on 127.0.0.1 only.")
     if not settings.is_loopback and not settings.mfa_required:
@@ -40,28 +53,60 @@ def check_settings(settings: Settings) -> None:
         raise UnsafeSetup("\n".join(wrong))
 
 
+@dataclass(frozen=True, slots=True)
+class DatabaseFacts:
+    """What a database says of itself. `server_address` None: a Unix socket; `skew_s` against this machine's clock."""
+
+    server_version: str
+    server_version_num: int
+    fsync: str
+    full_page_writes: str
+    synchronous_commit: str
+    superuser: bool
+    server_address: str | None
+    encrypted: bool
+    skew_s: float
+
+
 def check_database(database: Database) -> None:
     """Refuses a database that could lose what was acknowledged, or that gives us too much power. Raises UnsafeSetup."""
-    wrong: list[str] = []
-    with database.transaction() as session:
-
-        def setting(name: str) -> str:
-            return str(session.scalar(text("SELECT current_setting(:name)"), {"name": name}))
-
-        if int(setting("server_version_num")) < _POSTGRES_VERSION_MIN:
-            wrong.append(f"PostgreSQL {setting('server_version')} is too old; 15 or newer is needed.")
-        for name in ("fsync", "full_page_writes"):
-            if setting(name) != "on":
-                wrong.append(
-                    f"PostgreSQL runs with {name} = {setting(name)}: a power cut could lose images. Set it on."
-                )
-        if setting("synchronous_commit") == "off":
-            wrong.append("PostgreSQL runs with synchronous_commit = off: acknowledged images could be lost.")
-        if session.scalar(text("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")):
-            wrong.append("The database user is a superuser; use an ordinary owner of the database.")
-        now = session.scalar(text("SELECT clock_timestamp()"))
-        skew = abs((now - datetime.now(UTC)).total_seconds()) if now else 0.0
-        if skew > _CLOCK_SKEW_S_MAX:
-            wrong.append(f"This machine's clock and the database's differ by {skew:.1f} s; synchronise them.")
-    if wrong:
+    if wrong := faults_of(_facts_of(database)):
         raise UnsafeSetup("\n".join(wrong))
+
+
+def faults_of(facts: DatabaseFacts) -> list[str]:
+    """What is wrong, and what to do."""
+    wrong: list[str] = []
+    if facts.server_version_num < _POSTGRES_VERSION_MIN:
+        wrong.append(f"PostgreSQL {facts.server_version} is too old; 15 or newer is needed.")
+    for name in ("fsync", "full_page_writes"):
+        if (value := getattr(facts, name)) != "on":
+            wrong.append(f"PostgreSQL runs with {name} = {value}: a power cut could lose images. Set it on.")
+    if facts.synchronous_commit == "off":
+        wrong.append("PostgreSQL runs with synchronous_commit = off: acknowledged images could be lost.")
+    if facts.superuser:
+        wrong.append("The database user is a superuser; use an ordinary owner of the database.")
+    if facts.server_address is not None and not is_loopback(facts.server_address) and not facts.encrypted:
+        wrong.append(
+            "Patient data would cross the network to PostgreSQL unencrypted: add sslmode=verify-full (or require) to "
+            "database_url."
+        )
+    if facts.skew_s > _CLOCK_SKEW_S_MAX:
+        wrong.append(
+            f"This machine's clock and the database's differ by {facts.skew_s:.1f} s; synchronise them."
+        )
+    return wrong
+
+
+def _facts_of(database: Database) -> DatabaseFacts:
+    with database.transaction() as session:
+        row = session.execute(
+            text(
+                "SELECT current_setting('server_version'), current_setting('server_version_num')::int,"
+                " current_setting('fsync'), current_setting('full_page_writes'), current_setting('synchronous_commit'),"
+                " (SELECT rolsuper FROM pg_roles WHERE rolname = current_user), host(inet_server_addr()),"
+                " coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false), clock_timestamp()"
+            )
+        ).one()
+        now = datetime.now(UTC)
+    return DatabaseFacts(*row[:-1], abs((row[-1] - now).total_seconds()))

@@ -318,18 +318,30 @@ def token_revoke(number: int, data: DataOption = None) -> None:
 
 
 @audit_app.command("verify")
-def audit_verify(data: DataOption = None) -> None:
+def audit_verify(
+    data: DataOption = None,
+    head: Annotated[
+        str | None,
+        typer.Option(help="A head printed earlier and kept elsewhere; it must still be in the chain."),
+    ] = None,
+) -> None:
     """Walks the whole chain; exit code 1 where it does not hold, naming the first record."""
     from wetread.security.service import verify
 
     house = _house(data)
-    with house.database.transaction() as session:
-        verdict = verify(session)
+    try:
+        with house.database.transaction() as session:
+            verdict = verify(session, head.strip().lower() if head else None)
+    finally:
+        house.close()
     if verdict.fault is not None:
         fault = verdict.fault
+        record = "" if fault.audit_record_pk is None else f", record {fault.audit_record_pk}"
         err.print(
-            f"The chain breaks at seal {fault.seal_number} (record {fault.audit_record_pk}): {fault.reason}.",
+            f"The chain breaks at seal {fault.seal_number}{record}: {fault.reason}.",
             style="bold red",
+            highlight=False,
+            soft_wrap=True,
         )
         raise typer.Exit(1)
     out.print(f"{verdict.sealed} sealed records hold together; {verdict.waiting} wait for their seal.")

@@ -74,9 +74,11 @@ class ChainVerdict:
     fault: ChainFault | None
 
 
-def verify(session: Session) -> ChainVerdict:
-    """Walks the whole chain."""
+def verify(session: Session, noted_head: str | None = None) -> ChainVerdict:
+    """Walks the whole chain. Only `noted_head`, a head that was kept outside, can tell that the end was cut off: it must
+    still be in the chain."""
     previous, expected, fault = GENESIS, 0, None
+    noted = noted_head in (None, GENESIS.hex())
     for record in _sealed(session):
         expected += 1
         if record.seal_number != expected:
@@ -86,6 +88,9 @@ def verify(session: Session) -> ChainVerdict:
         if previous != record.seal_hash:
             fault = ChainFault(expected, record.audit_record_pk, "content differs from its seal")
             break
+        noted = noted or previous.hex() == noted_head
+    if fault is None and not noted:
+        fault = ChainFault(expected + 1, None, "the head that was noted is not in the chain")
     waiting = session.scalar(
         select(func.count()).select_from(AuditRecord).where(AuditRecord.seal_number.is_(None))
     )

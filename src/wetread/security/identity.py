@@ -6,7 +6,7 @@ import hashlib
 import secrets
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 
@@ -82,11 +82,18 @@ class Identity:
     """Signs people in and out. Every answer about a wrong name, password or code is the same."""
 
     def __init__(
-        self, offices: Offices, master_key: MasterKey, *, idle_s: int = limits.SESSION_IDLE_S
+        self,
+        offices: Offices,
+        master_key: MasterKey,
+        *,
+        idle_s: int = limits.SESSION_IDLE_S,
+        mfa_required: bool = False,
     ) -> None:
+        """`mfa_required`: of every account, also of those that were made without."""
         self.offices = offices
         self.master_key = master_key
         self.idle = timedelta(seconds=idle_s)
+        self.mfa_required = mfa_required
         # A viewer asks for hundreds of frames a second; what ends a session reaches every door within two seconds.
         self._recent: dict[bytes, tuple[datetime, Actor]] = {}
 
@@ -130,7 +137,7 @@ class Identity:
                 )
                 work.session.add(session)
                 work.session.flush()
-                actor = actor_of(user, kind="user", address=address, session_pk=session.user_session_pk)
+                actor = self._person(user, address, session.user_session_pk)
                 work.audit(
                     AuditEventID.USER_AUTHENTICATION,
                     "E",
@@ -138,7 +145,7 @@ class Identity:
                     object_id=user.user_pk,
                     detail={"type": "110122", "result": "signed in", "from": address or ""},
                 )
-                return SignedIn(secret, actor, user.mfa_required and user.totp_secret is None)
+                return SignedIn(secret, actor, self._must_enrol(user))
         raise refused
 
     def _prove(self, work: Work, user: User | None, password: str, totp: str | None) -> None:
@@ -224,7 +231,15 @@ class Identity:
                 raise Unauthenticated("Your session has ended. Your work is kept; sign in again.")
             if now - session.last_seen_at > timedelta(seconds=15):
                 session.last_seen_at = now
-            return actor_of(user, kind="user", address=address, session_pk=session.user_session_pk)
+            return self._person(user, address, session.user_session_pk)
+
+    def _must_enrol(self, user: User) -> bool:
+        return (self.mfa_required or user.mfa_required) and user.totp_secret is None
+
+    def _person(self, user: User, address: str | None, session_pk: int) -> Actor:
+        """Until a required authenticator is enrolled, only the own account is open."""
+        actor = actor_of(user, kind="user", address=address, session_pk=session_pk)
+        return replace(actor, permissions=frozenset({Permission.SELF})) if self._must_enrol(user) else actor
 
     def actor_of_token(self, token: str, address: str | None) -> Actor:
         """The actor of a bearer token. Raises Unauthenticated."""
@@ -364,11 +379,9 @@ def actor_of(
     session_pk: int | None = None,
     scopes: list[str] | None = None,
 ) -> Actor:
-    """The actor that a user is. Until a required authenticator is enrolled, only the own account is open."""
+    """The actor that a user is, with all that the roles and scopes allow."""
     roles = frozenset(Role(role) for role in user.roles)
     permissions = effective_permissions(roles, scopes or [])
-    if kind == "user" and user.mfa_required and user.totp_secret is None:
-        permissions = frozenset({Permission.SELF})
     return Actor(
         user.user_pk,
         user.username,

@@ -1,0 +1,189 @@
+"""The commands of those who run the system, as processes of their own on a real database."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+from click.testing import Result
+from sqlalchemy import select
+from typer.testing import CliRunner
+
+from wetread.cli.main import app
+from wetread.kit.db import Database
+from wetread.security.model import User
+from wetread.security.service import Actor, AuditEventID, Offices, seal
+
+
+class Console:
+    """Runs `wetread` against this test's database: called, within this process; `alone`, as one of its own."""
+
+    def __init__(self, database: Database, data: Path) -> None:
+        self.database, self.data = database, data
+        self.environment = {"WETREAD_DATA": str(data), "WETREAD_DATABASE_URL": database.url, "COLUMNS": "200"}
+
+    def __call__(self, *words: str) -> Result:
+        return CliRunner().invoke(app, words, env=self.environment, catch_exceptions=False)
+
+    def alone(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        # Without the variables of whoever runs the tests.
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("WETREAD_")}
+        return subprocess.run(
+            [sys.executable, "-m", "wetread", *words],
+            env={**clean, **self.environment, **environment},
+            capture_output=True, text=True, check=False, timeout=120,
+        )  # fmt: skip
+
+
+@pytest.fixture
+def console(clean_database: Database, tmp_path: Path) -> Console:
+    return Console(clean_database, tmp_path)
+
+
+def sealed(database: Database, count: int) -> list[int]:
+    """Writes and seals records; their keys in order."""
+    offices = Offices(database)
+    with offices.work(Actor.system("test")) as work:
+        for number in range(count):
+            work.audit(AuditEventID.PATIENT_RECORD, "R", patient_pk=number, detail={"why": "ä 漢"})
+    with database.transaction() as session:
+        seal(session)
+    with psycopg.connect(database.url) as connection:
+        rows = connection.execute("SELECT audit_record_pk FROM audit_record ORDER BY seal_number").fetchall()
+    return [row[0] for row in rows]
+
+
+def tamper(database: Database, statement: str) -> None:
+    """What somebody with the owner's password could do."""
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        connection.execute("ALTER TABLE audit_record DISABLE TRIGGER USER")
+        connection.execute(statement.encode())
+        connection.execute("ALTER TABLE audit_record ENABLE TRIGGER USER")
+
+
+def head_of(console: Console) -> str:
+    done = console("audit", "verify")
+    assert done.exit_code == 0, done.stderr
+    return done.stdout.split("Head ")[1].split()[0]
+
+
+def test_a_trail_as_a_shell_sees_it(console: Console) -> None:
+    keys = sealed(console.database, 6)
+    done = console.alone("audit", "verify")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "6 sealed records hold together; 0 wait for their seal." in done.stdout
+    tamper(console.database, "UPDATE audit_record SET user_id = 'other' WHERE seal_number IN (2, 4)")
+    done = console.alone("audit", "verify")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"breaks at seal 2, record {keys[1]}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "user_id = 'somebody else'",
+        "event_date_time = event_date_time + interval '1 microsecond'",
+        'detail = \'{"why": "other"}\'',
+        "patient_pk = NULL",
+        "event_outcome_indicator = 4",
+        "seal_hash = sha256('x')",
+    ],
+)
+def test_a_changed_record_is_named_and_the_command_fails(console: Console, change: str) -> None:
+    keys = sealed(console.database, 6)
+    tamper(console.database, f"UPDATE audit_record SET {change} WHERE seal_number IN (3, 5)")
+    done = console("audit", "verify")
+    assert done.exit_code == 1
+    assert f"breaks at seal 3, record {keys[2]}: content differs from its seal" in done.stderr
+    assert "hold together" not in done.stdout
+
+
+def test_a_removed_and_an_inserted_record_break_it(console: Console) -> None:
+    sealed(console.database, 6)
+    tamper(console.database, "DELETE FROM audit_record WHERE seal_number = 4")
+    done = console("audit", "verify")
+    assert (done.exit_code, "breaks at seal 4: a record is missing" in done.stderr) == (1, True)
+    tamper(
+        console.database,
+        "INSERT INTO audit_record (event_date_time, event_id, event_action_code, actor_kind, user_id, seal_number, seal_hash)"
+        " VALUES (now(), '110110', 'R', 'user', 'forged', 4, sha256('y'))",
+    )
+    done = console("audit", "verify")
+    assert (done.exit_code, "breaks at seal 4, record " in done.stderr) == (1, True)
+
+
+def test_a_trail_cut_off_at_its_end_is_found_by_a_head_that_was_noted(console: Console) -> None:
+    sealed(console.database, 4)
+    early = head_of(console)
+    sealed(console.database, 2)
+    late = head_of(console)
+    assert console("audit", "verify", "--head", early).exit_code == 0
+    assert console("audit", "verify", "--head", late.upper()).exit_code == 0
+    tamper(console.database, "DELETE FROM audit_record WHERE seal_number > 4")
+    assert console("audit", "verify").exit_code == 0, "from within, a shorter trail looks whole"
+    assert console("audit", "verify", "--head", early).exit_code == 0
+    done = console("audit", "verify", "--head", late)
+    assert (done.exit_code, "head that was noted is not in the chain" in done.stderr) == (1, True)
+
+
+def test_accounts_and_tokens(console: Console) -> None:
+    added = console("user", "add", "ada", "Ada Moss", "--role", "radiologist", "--role", "manager")
+    assert added.exit_code == 0, added.stderr
+    assert added.stdout.startswith("http://127.0.0.1:8080/welcome#")
+    again = console.alone("user", "add", "ada", "Ada Moss", "--role", "radiologist")
+    assert (again.returncode, "taken" in again.stderr, "Traceback" in again.stderr) == (2, True, False)
+    listed = console("user", "list").stdout
+    assert all(word in listed for word in ("ada", "Ada", "radiologist", "manager", "invited"))
+    token = console("token", "add", "ada", "scripts", "--scope", "report.read")
+    assert token.stdout.startswith("wtr_")
+    too_much = console.alone("token", "add", "ada", "scripts", "--scope", "user.admin")
+    assert (too_much.returncode, "cannot hold more" in too_much.stderr) == (2, True)
+    assert console("token", "revoke", "999999").exit_code == 2
+    assert console("user", "disable", "nobody").exit_code == 2
+    assert console("user", "disable", "ada").exit_code == 0
+    with console.database.transaction() as session:
+        assert session.scalars(select(User)).one().disabled
+    assert console("audit", "verify").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        (
+            {"WETREAD_HTP_PORT": "80"},
+            "unknown setting WETREAD_HTP_PORT in environment; did you mean WETREAD_HTTP_PORT?",
+        ),
+        ({"WETREAD_HOST": "0.0.0.0"}, "without TLS"),
+        ({"WETREAD_SESSION_IDLE_MINUTES": "0"}, "session_idle_minutes must be from 1 to 60"),
+    ],
+)
+def test_serve_refuses_in_words_and_with_a_code(
+    console: Console, environment: dict[str, str], words: str
+) -> None:
+    done = console.alone("serve", **environment)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_serve_refuses_a_master_key_that_others_can_read(console: Console) -> None:
+    key = console.data / "keys" / "master.key"
+    key.parent.mkdir()
+    key.write_bytes(b"k" * 32)
+    key.chmod(0o644)
+    done = console.alone("serve")
+    assert done.returncode == 2
+    assert "mode 0644: others could read it. Set it to 0600." in done.stderr
+
+
+def test_a_command_needs_a_running_system(tmp_path: Path) -> None:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("WETREAD_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "wetread", "audit", "verify", "--data", str(tmp_path)],
+        env=clean, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, "No Wetread runs" in done.stderr) == (2, True)
