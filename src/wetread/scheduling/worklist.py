@@ -5,23 +5,26 @@ from __future__ import annotations
 import fnmatch
 import re
 from datetime import datetime
+from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
-from sqlalchemy import func, select
+from sqlalchemy import ScalarSelect, func, literal, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from wetread.dicom.personname import PersonName
 from wetread.kit.errors import FieldError, Invalid
 from wetread.orders.model import ImagingServiceRequest, Procedure, RequestedProcedure
 from wetread.patients.model import Allergy, Patient, PatientIdentifier
 from wetread.patients.rules import name_words
-from wetread.scheduling.model import ScheduledProcedureStep
+from wetread.scheduling.model import ModalityResource, ScheduledProcedureStep
 from wetread.security.model import Practitioner, Site
 from wetread.security.service import AuditEventID, Permission, Work
 
 JsonDict = dict[str, Any]
 ITEMS_MAX = 1000
+ROWS_MAX = 50_000
 _STEP_SEQUENCE = "00400100"
 _OFFERED = ("SCHEDULED", "ARRIVED", "READY")
 _PREGNANCY = {"not_pregnant": 1, "possibly_pregnant": 2, "pregnant": 3, "unknown": 4}  # (0010,21C0)
@@ -37,7 +40,7 @@ def worklist_items(work: Work, identifier: JsonDict) -> list[JsonDict]:
     query = (
         select(
             ScheduledProcedureStep, RequestedProcedure, ImagingServiceRequest, Procedure, Patient, Site,
-            PatientIdentifier, Practitioner.person_name,
+            PatientIdentifier, Practitioner.person_name, _allergies(),
         )
         .join(RequestedProcedure,
               RequestedProcedure.requested_procedure_pk == ScheduledProcedureStep.requested_procedure_pk)
@@ -45,12 +48,14 @@ def worklist_items(work: Work, identifier: JsonDict) -> list[JsonDict]:
               ImagingServiceRequest.imaging_service_request_pk == RequestedProcedure.imaging_service_request_pk)
         .join(Procedure, Procedure.procedure_pk == RequestedProcedure.procedure_pk)
         .join(Patient, Patient.patient_pk == ImagingServiceRequest.patient_pk)
-        .join(Site, Site.site_pk == ImagingServiceRequest.site_pk)
+        .join(ModalityResource, ModalityResource.modality_resource_pk == ScheduledProcedureStep.modality_resource_pk)
+        .join(Site, Site.site_pk == ModalityResource.site_pk)
         .outerjoin(PatientIdentifier,
                    (PatientIdentifier.patient_pk == Patient.patient_pk) & PatientIdentifier.is_primary)
         .outerjoin(Practitioner, Practitioner.practitioner_pk == ImagingServiceRequest.referring_practitioner_pk)
         .order_by(ScheduledProcedureStep.starts_at, ScheduledProcedureStep.scheduled_procedure_step_pk)
-        .limit(ITEMS_MAX)
+        .limit(ROWS_MAX)
+        .execution_options(yield_per=500)
     )  # fmt: skip
     status = _value(step_keys, "00400020")
     wanted = [status] if status and "*" not in status else list(_OFFERED)
@@ -78,23 +83,26 @@ def worklist_items(work: Work, identifier: JsonDict) -> list[JsonDict]:
         text = func.to_char(local_start, "HH24MISS")
         query = query.where(*_between(text, first and first.replace(":", "").split(".")[0].ljust(6, "0"),
                                       last and last.replace(":", "").split(".")[0].ljust(6, "9")))  # fmt: skip
-    rows = work.session.execute(query).all()
-    allergies: dict[int, list[str]] = {}
-    for patient_pk, substance in work.session.execute(
-        select(Allergy.patient_pk, Allergy.substance).where(
-            Allergy.patient_pk.in_({row[4].patient_pk for row in rows})
-        )
-    ):
-        allergies.setdefault(patient_pk, []).append(substance)
     work.audit(
         AuditEventID.QUERY, "E", object_type="worklist", detail={"keys": ",".join(sorted(identifier))[:300]}
     )
-    full = [_item(row, allergies.get(row[4].patient_pk, [])) for row in rows]
-    return [_answer(identifier, item) for item in full if _matches(identifier, item)]
+    items = map(_item, work.session.execute(query))
+    matching = (_answer(identifier, item) for item in items if _matches(identifier, item))
+    return list(islice(matching, ITEMS_MAX))
 
 
-def _item(row: Any, allergies: list[str]) -> JsonDict:
-    step, requested, request, procedure, patient, site, identifier, referrer = row
+def _allergies() -> ScalarSelect[str]:
+    """A patient's substances as the values of one attribute, severe ones first."""
+    ordered = aggregate_order_by(literal("\\"), Allergy.severe.desc(), Allergy.substance)
+    return (
+        select(func.string_agg(func.replace(Allergy.substance, "\\", " "), ordered))
+        .where(Allergy.patient_pk == Patient.patient_pk)
+        .scalar_subquery()
+    )
+
+
+def _item(row: Any) -> JsonDict:
+    step, requested, request, procedure, patient, site, identifier, referrer, allergies = row
     local: datetime = step.starts_at.astimezone(ZoneInfo(site.time_zone))
     code = [{"CodeValue": procedure.code_value, "CodingSchemeDesignator": procedure.coding_scheme_designator,
              "CodeMeaning": procedure.code_meaning}]  # fmt: skip
@@ -115,7 +123,7 @@ def _item(row: Any, allergies: list[str]) -> JsonDict:
             "PatientSize": patient.patient_size_m,
             "PatientWeight": patient.patient_weight_kg,
             "MedicalAlerts": patient.medical_alerts or patient.implants,
-            "Allergies": "\\".join(allergies)[:64] or None,
+            "Allergies": allergies,
             "PregnancyStatus": _PREGNANCY.get(patient.pregnancy_status or ""),
             "SpecialNeeds": patient.special_needs,
             "PatientState": None,

@@ -1,0 +1,312 @@
+"""Modality Performed Procedure Steps (PS3.4 F.7): the standard's refusals, and nothing a modality did is ever lost."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from wetread.dicom.uid import new_uid
+from wetread.kit.clock import FixedClock
+from wetread.kit.db import Database
+from wetread.orders.service import cancel_order
+from wetread.scheduling import service
+from wetread.scheduling.model import Appointment, PerformedProcedureStep, ScheduledProcedureStep
+from wetread.scheduling.rules import StepMove
+from wetread.scheduling.service import PerformedStepRefused
+from wetread.security.service import Actor, AuditEventID, Offices, Work
+
+AT = datetime(2026, 11, 25, 12, tzinfo=UTC)
+
+
+def element(vr: str, *values: Any) -> dict[str, Any]:
+    return {"vr": vr, "Value": list(values)} if values else {"vr": vr}
+
+
+def created(*steps: ScheduledProcedureStep, uid: str | None = None, station: str = "EAST_CT1", **more: Any) -> dict[str, Any]:  # fmt: skip
+    """N-CREATE attributes as a scanner that took these worklist entries sends them."""
+    items = [
+        {
+            "0020000D": element("UI", uid or "1.2.840.99999.5"),
+            "00080050": element("SH"),
+            "00400009": element("SH", step.scheduled_procedure_step_id),
+        }
+        for step in steps
+    ] or [{"0020000D": element("UI", uid or "1.2.840.99999.5"), "00400009": element("SH")}]
+    return {
+        "00400270": element("SQ", *items),
+        "00100010": element("PN", {"Alphabetic": "Doe^Jane"}),
+        "00400253": element("SH", "PPS1"),
+        "00400241": element("AE", station),
+        "00400244": element("DA", "20261125"),
+        "00400245": element("TM", "070500.000"),
+        "00400252": element("CS", "IN PROGRESS"),
+        "00080060": element("CS", "CT"),
+        "00400340": element("SQ"),
+        **more,
+    }
+
+
+def ended(status: str, reason: tuple[str, str] | None = None) -> dict[str, Any]:
+    found = {
+        "00400252": element("CS", status),
+        "00400250": element("DA", "20261125"),
+        "00400251": element("TM", "0720"),
+        "00400340": element("SQ", {"0020000E": element("UI", "1.2.3.4"), "00181030": element("LO", "Head")}),
+    }
+    if reason:
+        code = {"00080100": element("SH", reason[0]), "00080102": element("SH", "DCM"),
+                "00080104": element("LO", reason[1])}  # fmt: skip
+        found["00400281"] = element("SQ", code)
+    return found
+
+
+@pytest.fixture
+def step(hospital: Any) -> ScheduledProcedureStep:
+    (requested,) = hospital.order()
+    return service.schedule(hospital.work, requested.requested_procedure_pk, hospital.ct1, AT)
+
+
+def refused(call: Callable[[], Any]) -> tuple[int, tuple[int, ...]]:
+    with pytest.raises(PerformedStepRefused) as found:
+        call()
+    return found.value.dimse_status, found.value.tags
+
+
+def states(hospital: Any, step: ScheduledProcedureStep) -> tuple[str, str, str]:
+    from wetread.orders.model import RequestedProcedure
+
+    session = hospital.work.session
+    session.flush()
+    session.expire_all()
+    return (
+        step.scheduled_procedure_step_status,
+        session.get(Appointment, step.appointment_pk).state,
+        session.get(RequestedProcedure, step.requested_procedure_pk).state,
+    )
+
+
+def test_work_begins_and_ends_the_step(hospital: Any, step: ScheduledProcedureStep) -> None:
+    uid = new_uid()
+    performed = service.create_performed_step(hospital.work, uid, created(step))
+    assert states(hospital, step) == ("STARTED", "fulfilled", "IN PROGRESS")
+    assert performed.unscheduled_reason is None
+    service.update_performed_step(hospital.work, uid, {"00400254": element("LO", "Head, later chest")})
+    assert states(hospital, step) == ("STARTED", "fulfilled", "IN PROGRESS")
+    service.update_performed_step(hospital.work, uid, ended("COMPLETED"))
+    assert states(hospital, step) == ("COMPLETED", "fulfilled", "COMPLETED")
+    # Everything that was sent is kept, the later laid over the earlier.
+    assert performed.attributes["00400254"]["Value"] == ["Head, later chest"]
+    assert performed.attributes["00100010"]["Value"] == [{"Alphabetic": "Doe^Jane"}]
+    assert performed.ended_at == datetime(2026, 11, 25, 12, 20, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "tag"),
+    [
+        ({"00400252": element("CS", "COMPLETED")}, 0x0106, 0x00400252),
+        ({"00400252": element("CS")}, 0x0121, 0x00400252),
+        ({"00400253": element("SH")}, 0x0121, 0x00400253),
+        ({"00080060": None}, 0x0120, 0x00080060),
+        ({"00400244": None}, 0x0120, 0x00400244),
+        ({"00400270": None}, 0x0120, 0x00400270),
+        ({"00400270": element("SQ")}, 0x0121, 0x00400270),
+        ({"00400270": element("SQ", {"00400009": element("SH", "S1")})}, 0x0121, 0x0020000D),
+    ],
+)
+def test_a_create_that_lacks_something_is_refused_by_attribute(
+    hospital: Any, step: ScheduledProcedureStep, change: dict[str, Any], status: int, tag: int
+) -> None:
+    attributes = {key: value for key, value in {**created(step), **change}.items() if value is not None}
+    found = refused(lambda: service.create_performed_step(hospital.work, new_uid(), attributes))
+    assert found == (status, (tag,))
+    assert states(hospital, step)[0] == "SCHEDULED"
+
+
+def test_known_unknown_and_ended(hospital: Any, step: ScheduledProcedureStep) -> None:
+    work, uid = hospital.work, new_uid()
+    service.create_performed_step(work, uid, created(step))
+    assert refused(lambda: service.create_performed_step(work, uid, created(step)))[0] == 0x0111
+    assert refused(lambda: service.update_performed_step(work, new_uid(), ended("COMPLETED")))[0] == 0x0112
+    for change, status, tag in (
+        ({"00100010": element("PN", {"Alphabetic": "Other"})}, 0x0106, 0x00100010),
+        ({"00400270": element("SQ")}, 0x0106, 0x00400270),
+        ({"00400252": element("CS", "DONE")}, 0x0106, 0x00400252),
+        ({"00400252": element("CS", "COMPLETED")}, 0x0121, 0x00400250),
+    ):
+        assert refused(lambda change=change: service.update_performed_step(work, uid, change)) == (
+            status,
+            (tag,),
+        )
+    assert states(hospital, step)[0] == "STARTED"
+    service.update_performed_step(
+        work, uid, ended("DISCONTINUED", ("110513", "Discontinued for unspecified reason"))
+    )
+    assert states(hospital, step) == ("DISCONTINUED", "fulfilled", "DISCONTINUED")
+    assert step.discontinuation_reason == "Discontinued for unspecified reason"
+    for status in ("IN PROGRESS", "COMPLETED", "DISCONTINUED"):
+        assert (
+            refused(lambda status=status: service.update_performed_step(work, uid, ended(status)))[0]
+            == 0x0110
+        )
+
+
+def test_two_scanners_with_one_uid_at_once(
+    clean_database: Database, furnished: Callable[[Work], Any]
+) -> None:
+    offices = Offices(clean_database, FixedClock(datetime(2026, 11, 25, 3, tzinfo=UTC)))
+    with offices.work(Actor.system("test")) as work:
+        hospital = furnished(work)
+        steps = [
+            service.schedule(work, hospital.order()[0].requested_procedure_pk, scanner, AT)
+            for scanner in (hospital.ct1, hospital.ct2)
+        ]
+        attributes = [created(step) for step in steps]
+    uid, barrier, outcomes = new_uid(), threading.Barrier(2), []
+
+    def scanner(number: int) -> None:
+        try:
+            with offices.work(Actor.system("scanner")) as work:
+                barrier.wait(10)
+                service.create_performed_step(work, uid, attributes[number])
+            outcomes.append(0)
+        except PerformedStepRefused as found:
+            outcomes.append(found.dimse_status)
+
+    threads = [threading.Thread(target=scanner, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(outcomes) == [0, 0x0111]
+    with offices.work(Actor.system("test")) as work:
+        found = sorted(work.session.scalars(select(ScheduledProcedureStep.scheduled_procedure_step_status)))
+        assert found == ["SCHEDULED", "STARTED"]
+        work.audit(AuditEventID.QUERY, "E")
+
+
+def test_one_report_ends_every_step_it_names(hospital: Any, step: ScheduledProcedureStep) -> None:
+    (requested,) = hospital.order(None, "CTCHEST")
+    other = service.schedule(hospital.work, requested.requested_procedure_pk, hospital.ct2, AT)
+    uid = new_uid()
+    service.create_performed_step(hospital.work, uid, created(step, other))
+    service.update_performed_step(hospital.work, uid, ended("COMPLETED"))
+    for one in (step, other):
+        assert states(hospital, one) == ("COMPLETED", "fulfilled", "COMPLETED")
+
+
+def test_a_step_ends_when_the_last_of_its_reports_ends(hospital: Any, step: ScheduledProcedureStep) -> None:
+    first, second = new_uid(), new_uid()
+    service.create_performed_step(hospital.work, first, created(step))
+    service.create_performed_step(hospital.work, second, created(step))
+    service.update_performed_step(
+        hospital.work, first, ended("DISCONTINUED", ("110501", "Equipment failure"))
+    )
+    assert states(hospital, step) == ("STARTED", "fulfilled", "IN PROGRESS")
+    service.update_performed_step(hospital.work, second, ended("COMPLETED"))
+    assert states(hospital, step) == ("COMPLETED", "fulfilled", "COMPLETED")
+
+
+def test_more_images_of_a_finished_step(hospital: Any, step: ScheduledProcedureStep) -> None:
+    for status in ("COMPLETED", "COMPLETED", "DISCONTINUED"):
+        uid = new_uid()
+        performed = service.create_performed_step(hospital.work, uid, created(step))
+        assert performed.unscheduled_reason is None
+        service.update_performed_step(hospital.work, uid, ended(status))
+        assert states(hospital, step) == ("COMPLETED", "fulfilled", "COMPLETED")
+
+
+def test_the_wrong_worklist_entry_puts_its_patient_back_on_the_list(
+    hospital: Any, step: ScheduledProcedureStep
+) -> None:
+    uid = new_uid()
+    service.create_performed_step(hospital.work, uid, created(step))
+    service.update_performed_step(
+        hospital.work, uid, ended("DISCONTINUED", ("110514", "Incorrect worklist entry selected"))
+    )
+    assert states(hospital, step) == ("SCHEDULED", "booked", "SCHEDULED")
+    again = new_uid()
+    service.create_performed_step(hospital.work, again, created(step))
+    service.update_performed_step(hospital.work, again, ended("COMPLETED"))
+    assert states(hospital, step) == ("COMPLETED", "fulfilled", "COMPLETED")
+
+
+@pytest.mark.parametrize("said", ["COMPLETED", "DISCONTINUED"])
+@pytest.mark.parametrize(
+    ("moves", "before"),
+    [
+        ([StepMove.COMPLETE], "COMPLETED"),
+        ([StepMove.DISCONTINUE], "DISCONTINUED"),
+        ([StepMove.REVERT], "SCHEDULED"),
+        ([StepMove.REVERT, StepMove.ARRIVE], "ARRIVED"),
+    ],
+)
+def test_what_people_did_meanwhile_costs_no_report(
+    hospital: Any, step: ScheduledProcedureStep, moves: list[StepMove], before: str, said: str
+) -> None:
+    uid = new_uid()
+    service.create_performed_step(hospital.work, uid, created(step))
+    for move in moves:
+        service.act_on_step(hospital.work, step.scheduled_procedure_step_pk, move, "a reason")
+    there = states(hospital, step)
+    assert there[0] == before
+    performed = service.update_performed_step(hospital.work, uid, ended(said))
+    assert performed.performed_procedure_step_status == said
+    assert states(hospital, step) == there
+
+
+@pytest.mark.parametrize("lost", ["order", "appointment", "none", "patient"])
+def test_work_that_hangs_on_nothing_is_kept_with_the_reason(
+    hospital: Any, step: ScheduledProcedureStep, lost: str
+) -> None:
+    attributes = created(step)
+    if lost == "order":
+        # The scanner was quicker than the job that takes the step off the list.
+        from wetread.orders.model import RequestedProcedure
+
+        requested = hospital.work.session.get(RequestedProcedure, step.requested_procedure_pk)
+        cancel_order(hospital.work, requested.imaging_service_request_pk, "not needed")
+    elif lost == "appointment":
+        service.cancel_appointment(hospital.work, step.appointment_pk, "called")
+    elif lost == "none":
+        attributes = created()
+    else:
+        attributes["00100020"] = element("LO", "SOMEBODY ELSE")
+    before = states(hospital, step)
+    uid = new_uid()
+    performed = service.create_performed_step(hospital.work, uid, attributes)
+    assert performed.unscheduled_reason
+    assert states(hospital, step) == before
+    service.update_performed_step(hospital.work, uid, ended("COMPLETED"))
+    assert states(hospital, step) == before
+    (kept,) = hospital.work.session.scalars(select(PerformedProcedureStep)).all()
+    assert kept.performed_procedure_step_status == "COMPLETED"
+
+
+def test_without_a_step_id_the_study_uid_names_the_step(hospital: Any, step: ScheduledProcedureStep) -> None:
+    from wetread.orders.model import RequestedProcedure
+
+    requested = hospital.work.session.get(RequestedProcedure, step.requested_procedure_pk)
+    service.create_performed_step(hospital.work, new_uid(), created(uid=requested.study_instance_uid))
+    assert states(hospital, step)[0] == "STARTED"
+
+
+def test_times_are_those_of_the_scanners_site(hospital: Any) -> None:
+    (requested,) = hospital.order(site_pk=hospital.west)
+    step = service.schedule(
+        hospital.work, requested.requested_procedure_pk, hospital.ct_west, AT + timedelta(hours=3)
+    )
+    uid = new_uid()
+    performed = service.create_performed_step(hospital.work, uid, created(step, station="WEST_CT1"))
+    assert performed.started_at == datetime(2026, 11, 25, 15, 5, tzinfo=UTC)
+    service.update_performed_step(hospital.work, uid, ended("COMPLETED"))
+    assert performed.ended_at == datetime(2026, 11, 25, 15, 20, tzinfo=UTC)
+    # An unknown station: the scanner that the step was planned on.
+    other = service.create_performed_step(hospital.work, new_uid(), created(step, station="NEW_CT"))
+    assert other.started_at == datetime(2026, 11, 25, 15, 5, tzinfo=UTC)
+    nonsense = created(step, **{"00400244": element("DA", "20269999")})
+    assert service.create_performed_step(hospital.work, new_uid(), nonsense).started_at == hospital.work.now()
