@@ -61,8 +61,11 @@ class Cut:
         return result
 
 
-def cut(volume: Array, grid: Grid, how: Cut) -> Stack:
-    """Slices one channel `[z, y, x]`; values stay float32, interpolated in plane and averaged across."""
+def cut(volume: Array, grid: Grid, how: Cut, *, outside: float = 0.0) -> Stack:
+    """Slices one channel `[z, y, x]`; values stay float32, interpolated in plane and averaged across.
+
+    What lies beyond the grid has the value `outside`.
+    """
     column_axis, row_axis, slice_axis, row_sign = _AXES[how.plane]
     step = how.field_of_view / how.matrix
     across = how.centre[0] + step * (np.arange(how.matrix) - (how.matrix - 1) / 2)
@@ -88,6 +91,10 @@ def cut(volume: Array, grid: Grid, how: Cut) -> Stack:
         resampling_matrix(grid.shape[2 - column_axis], grid.index(column_axis, across), cubic=True),
     )
     put(row_axis, resampling_matrix(grid.shape[2 - row_axis], grid.index(row_axis, down), cubic=True))
+    beyond = [
+        _beyond(grid, column_axis, across),
+        _beyond(grid, row_axis, down),
+    ]
     # the slice axis first: it shrinks the volume most
     order = [2 - slice_axis, 2 - row_axis, 2 - column_axis]
     for axis in order:
@@ -95,6 +102,8 @@ def cut(volume: Array, grid: Grid, how: Cut) -> Stack:
         only[axis] = matrices[axis]
         volume = apply_axes(volume, only)
     pixels = np.ascontiguousarray(np.transpose(volume, order))
+    pixels[:, :, beyond[0]] = outside
+    pixels[:, beyond[1], :] = outside
     positions: list[Point] = []
     for location in along:
         point = [0.0, 0.0, 0.0]
@@ -111,6 +120,12 @@ def cut(volume: Array, grid: Grid, how: Cut) -> Stack:
         slice_thickness=how.slice_thickness,
         spacing_between_slices=how.spacing,
     )
+
+
+def _beyond(grid: Grid, axis: int, positions: NDArray[Any]) -> NDArray[np.bool_]:
+    at = grid.index(axis, positions)
+    result: NDArray[np.bool_] = (at < -0.5) | (at > grid.shape[2 - axis] - 0.5)
+    return result
 
 
 def slices(stack: Stack) -> Iterator[tuple[int, NDArray[Any], Point]]:

@@ -1,0 +1,144 @@
+"""What the demo hospital makes, judged by others: dciodvfy for the standard, DCMTK for reading, numbers for geometry."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+from collections import defaultdict
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pydicom
+import pytest
+
+from wetread.app.demo.acquire import KINDS, Recipe, make
+from wetread.app.demo.objects import Subject, Visit
+from wetread.dicom.uid import new_uid
+
+RECIPES = {
+    "ct-head": {"finding": "haemorrhage"},
+    "mr-head": {"finding": "demyelination", "mirror": True},
+    "ct-chest": {"lesions": {"nodule": 1.0}},
+    "ct-abdomen": {"lesions": {"kidney-stone": 1.0}},
+    "xr-chest": {"lesions": {"pneumonia": 1.0}},
+    "xr-knee": {"side": "R", "finding": "fracture"},
+    "xr-hand": {"side": "L", "finding": "fracture"},
+    "us-abdomen": {"finding": "stones", "cine_frames": 3},
+    "mg-screening": {"finding": "mass"},
+}
+
+
+def visit() -> Visit:
+    subject = Subject(
+        "Yamada^Tarou=山田^太郎=やまだ^たろう", "WD00001", "WETREAD", date(1961, 4, 30), "F", "NORT260000001",
+        new_uid(), "Study of the test", "Berg^Tom^^Dr.", "S1-1", "NORT260000001-1", 1.68, 71.5,
+    )  # fmt: skip
+    taken_at = datetime(2026, 11, 25, 3, 4, 5, tzinfo=ZoneInfo("America/New_York"))
+    return Visit(subject, taken_at, "Northside Hospital", "NORTH_1")
+
+
+@pytest.fixture(scope="module", params=sorted(KINDS))
+def study(request: pytest.FixtureRequest) -> tuple[str, list[bytes]]:
+    assert set(RECIPES) == set(KINDS)
+    return request.param, [
+        content for _, content in make(Recipe(request.param, 3, RECIPES[request.param]), visit())
+    ]
+
+
+def telling(contents: list[bytes]) -> list[tuple[pydicom.Dataset, bytes]]:
+    """The first and the last object of each series."""
+    series: dict[str, list[tuple[pydicom.Dataset, bytes]]] = defaultdict(list)
+    for content in contents:
+        ds = pydicom.dcmread(io.BytesIO(content))
+        series[ds.SeriesInstanceUID].append((ds, content))
+    return [one for objects in series.values() for one in {0: objects[0], 1: objects[-1]}.values()]
+
+
+@pytest.mark.timeout(400)
+def test_dciodvfy_finds_no_error(study: tuple[str, list[bytes]], tmp_path: Path) -> None:
+    _, contents = study
+    for number, (_, content) in enumerate(telling(contents)):
+        file = tmp_path / f"{number}.dcm"
+        file.write_bytes(content)
+        judged = subprocess.run(["dciodvfy", file], capture_output=True, text=True, check=False)
+        said = judged.stdout + judged.stderr
+        assert not [line for line in said.splitlines() if line.startswith("Error")], said
+        assert judged.returncode == 0, said
+
+
+@pytest.mark.timeout(400)
+def test_dcmtk_reads_every_object(study: tuple[str, list[bytes]], tmp_path: Path) -> None:
+    _, contents = study
+    for number, (ds, content) in enumerate(telling(contents)):
+        file = tmp_path / f"{number}.dcm"
+        file.write_bytes(content)
+        subprocess.run(["dcmftest", file], check=True, capture_output=True)
+        dump = subprocess.run(["dcmdump", "-q", file], check=True, capture_output=True).stdout
+        assert ds.SOPInstanceUID.encode() in dump
+
+
+def test_the_pixels_show_something_and_fill_what_is_declared(study: tuple[str, list[bytes]]) -> None:
+    _, contents = study
+    for ds, _ in telling(contents):
+        pixels = ds.pixel_array
+        assert pixels.std() > 1
+        assert pixels.min() >= (-(1 << (ds.BitsStored - 1)) if ds.PixelRepresentation else 0)
+        assert pixels.max() < 1 << ds.BitsStored
+
+
+def test_slices_lie_where_they_say(study: tuple[str, list[bytes]]) -> None:
+    kind, contents = study
+    stacks: dict[str, list[Any]] = defaultdict(list)
+    for content in contents:
+        ds = pydicom.dcmread(io.BytesIO(content), stop_before_pixels=True)
+        if "ImagePositionPatient" in ds and "LOCALIZER" not in ds.ImageType and ds.SeriesNumber != 1:
+            stacks[ds.SeriesInstanceUID].append(ds)
+    assert bool(stacks) == kind.startswith(("ct-", "mr-"))
+    frames = {ds.FrameOfReferenceUID for stack in stacks.values() for ds in stack}
+    assert len(frames) == min(len(stacks), 1)
+    for stack in stacks.values():
+        orientation = np.array(stack[0].ImageOrientationPatient, dtype=float)
+        normal = np.cross(orientation[:3], orientation[3:])
+        along = [float(np.dot(normal, np.array(ds.ImagePositionPatient, dtype=float))) for ds in stack]
+        steps = np.diff(along)
+        assert np.allclose(np.abs(steps), float(stack[0].SpacingBetweenSlices), atol=1e-4)
+        assert [int(ds.InstanceNumber) for ds in stack] == list(range(1, len(stack) + 1))
+
+
+def test_the_same_seed_makes_the_same_picture() -> None:
+    for kind in ("xr-hand", "us-abdomen"):
+        first, second = (
+            pydicom.dcmread(io.BytesIO(make(Recipe(kind, 5, {**RECIPES[kind]}), visit())[0][1]))
+            for _ in range(2)
+        )
+        other = pydicom.dcmread(io.BytesIO(make(Recipe(kind, 6, {**RECIPES[kind]}), visit())[0][1]))
+        assert first.PixelData == second.PixelData != other.PixelData
+
+
+def test_the_side_is_told_and_shown() -> None:
+    objects = [
+        pydicom.dcmread(io.BytesIO(c))
+        for _, c in make(Recipe("mg-screening", 3, RECIPES["mg-screening"]), visit())
+    ]
+    views = [(ds.ImageLaterality, ds.ViewPosition, ds.ViewCodeSequence[0].CodeValue) for ds in objects]
+    assert views == [
+        ("R", "CC", "399162004"),
+        ("L", "CC", "399162004"),
+        ("R", "MLO", "399368009"),
+        ("L", "MLO", "399368009"),
+    ]
+    for ds in objects:
+        shown = ds.pixel_array.astype(float)
+        if ds.PhotometricInterpretation == "MONOCHROME1":
+            shown = shown.max() - shown
+        half = shown.shape[1] // 2
+        left, right = shown[:, :half].mean(), shown[:, half:].mean()
+        # Hung as mammograms are: the chest wall of the right breast is on the right of its picture.
+        assert (right > left) == (ds.ImageLaterality == "R")
+    for side in ("L", "R"):
+        ds = pydicom.dcmread(io.BytesIO(make(Recipe("xr-hand", 3, {"side": side}), visit())[0][1]))
+        assert ds.Laterality == side
+        assert ds.PhotometricInterpretation == "MONOCHROME1"
