@@ -110,6 +110,7 @@ class Booking:
     requested_procedure_description: str
     requested_procedure_priority: str
     requested_procedure_state: str
+    ordered_at: datetime
     reason_for_the_requested_procedure: str | None
     laterality: str | None
     modality: str
@@ -608,6 +609,7 @@ def _bookings(work: Work, where: Any) -> list[Booking]:
             requested.requested_procedure_description,
             requested.requested_procedure_priority,
             requested.state,
+            request.ordered_at,
             requested.reason_for_the_requested_procedure,
             requested.laterality,
             step.modality,

@@ -63,7 +63,7 @@ export function CurrentPatient({
               <dd>
                 <Priority
                   priority={booking.requested_procedure_priority}
-                  since={isOver(booking) ? undefined : order.data?.imaging_service_request.ordered_at}
+                  since={isOver(booking) ? undefined : booking.ordered_at}
                 />
               </dd>
             </div>

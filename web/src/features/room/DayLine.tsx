@@ -33,8 +33,8 @@ export function DayLine({
     <nav className={classes['line']} aria-label="The day of this room">
       {emergency ? (
         <UnstyledButton className={classes['emergency']} onClick={() => onPick(emergency)}>
-          <StatFlag since={emergency.status_changed_at} />
-          <span>waits. Show the patient</span>
+          <StatFlag since={emergency.ordered_at} />
+          <span>waits: show</span>
         </UnstyledButton>
       ) : turn && turn !== current ? (
         <UnstyledButton className={classes['turn']} onClick={() => onPick(turn)}>

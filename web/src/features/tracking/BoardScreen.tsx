@@ -25,19 +25,19 @@ const COLUMNS: readonly WorkColumn<BoardRow>[] = [
       row.requested_procedure_priority === 'STAT' && !isRunningStat(row) ? (
         <span className={classes['quiet']}>STAT</span>
       ) : (
-        <Priority priority={row.requested_procedure_priority} since={isRunningStat(row) ? row.status_changed_at : undefined} />
+        <Priority priority={row.requested_procedure_priority} since={isRunningStat(row) ? row.ordered_at : undefined} />
       ),
-    width: 124,
+    width: 104,
   },
   {
     id: 'patient_name',
     label: 'Patient',
     value: (row) => formatPersonName(row.patient.patient_name),
     render: (row) => <PersonName value={row.patient.patient_name} first="alphabetic" />,
-    width: 150,
+    width: 120,
     grow: 2,
   },
-  { id: 'patient_id', label: 'Patient ID', value: (row) => row.patient.patient_id, width: 92 },
+  { id: 'patient_id', label: 'Patient ID', value: (row) => row.patient.patient_id, width: 100, hidden: true },
   {
     id: 'procedure',
     label: 'Procedure',
@@ -48,14 +48,14 @@ const COLUMNS: readonly WorkColumn<BoardRow>[] = [
         <Laterality value={row.laterality} />
       </span>
     ),
-    width: 190,
+    width: 140,
     grow: 3,
   },
   {
     id: 'room',
     label: 'Room',
     value: (row) => row.resource_name,
-    width: 110,
+    width: 92,
     grow: 1,
   },
   {
@@ -63,21 +63,21 @@ const COLUMNS: readonly WorkColumn<BoardRow>[] = [
     label: 'Time',
     value: (row) => new Date(row.starts_at),
     render: (row) => <DateTime value={row.starts_at} />,
-    width: 64,
+    width: 46,
   },
   {
     id: 'step',
     label: 'Step',
     value: (row) => row.scheduled_procedure_step_status,
     render: (row) => <StateSign state={appointmentOr(row)} of="step" />,
-    width: 124,
+    width: 108,
   },
   {
     id: 'age',
     label: 'For',
     value: (row) => new Date(row.status_changed_at),
     render: (row) => <Age since={row.status_changed_at} />,
-    width: 64,
+    width: 52,
     align: 'right',
   },
   {
@@ -88,16 +88,16 @@ const COLUMNS: readonly WorkColumn<BoardRow>[] = [
       row.performed_procedure_step_status ? (
         <StateSign state={row.performed_procedure_step_status} of="performed" bare />
       ) : (
-        <span className={classes['quiet']}>no word</span>
+        <span className={classes['quiet']}>none</span>
       ),
-    width: 112,
+    width: 96,
   },
   {
     id: 'images',
     label: 'Images',
     value: (row) => row.number_of_images,
     render: (row) => (row.number_of_images ? row.number_of_images.toLocaleString() : ''),
-    width: 64,
+    width: 48,
     align: 'right',
   },
   {
@@ -106,7 +106,7 @@ const COLUMNS: readonly WorkColumn<BoardRow>[] = [
     value: (row) => row.reading?.reading_state ?? 'none',
     render: (row) =>
       row.reading ? <StateSign state={row.reading.reading_state} of="report" bare /> : <span className={classes['quiet']}>none</span>,
-    width: 112,
+    width: 92,
   },
   { id: 'accession_number', label: 'Accession', value: (row) => row.accession_number, width: 130, hidden: true },
   { id: 'site', label: 'Site', value: (row) => row.site_code, width: 80, hidden: true },

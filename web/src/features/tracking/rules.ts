@@ -60,7 +60,6 @@ export interface Moment {
 }
 
 const MOVES: Record<string, string> = {
-  place: 'Ordered',
   schedule: 'Scheduled',
   unschedule: 'Taken off the schedule',
   start: 'Procedure in progress',

@@ -3238,6 +3238,11 @@ export interface components {
             modality_resource_pk: number;
             /** Number Of Images */
             number_of_images: number;
+            /**
+             * Ordered At
+             * Format: date-time
+             */
+            ordered_at: string;
             /** Overbooked */
             overbooked: boolean;
             patient: components["schemas"]["PatientBar"];
@@ -3493,7 +3498,7 @@ export interface components {
             diagnosis_codes: string[];
             /** Modifiers */
             modifiers: string[];
-            patient: components["schemas"]["wetread__billing__schemas__PatientOut"];
+            patient: components["schemas"]["PatientBarOut"];
             /** Procedure Code */
             procedure_code: string;
             /** Requested Procedure Pk */
@@ -3585,7 +3590,7 @@ export interface components {
             findings: components["schemas"]["FindingOut"][];
             /** Needs */
             needs: string[];
-            patient: components["schemas"]["wetread__billing__schemas__PatientOut"];
+            patient: components["schemas"]["PatientBarOut"];
             /** Payer Name */
             payer_name: string | null;
             /** Procedures */
@@ -4454,6 +4459,58 @@ export interface components {
             state?: string | null;
         };
         /**
+         * PatientOut
+         * @description The record's own fields.
+         */
+        PatientOut: {
+            /** City */
+            city: string | null;
+            /** Confidentiality */
+            confidentiality: string | null;
+            /** Country */
+            country: string | null;
+            /** Deceased */
+            deceased: boolean;
+            /** Egfr Date */
+            egfr_date: string | null;
+            /** Egfr Ml Min */
+            egfr_ml_min: number | null;
+            /** Email */
+            email: string | null;
+            /** Implants */
+            implants: string | null;
+            /** Language */
+            language: string | null;
+            /** Medical Alerts */
+            medical_alerts: string | null;
+            /** Patient Address */
+            patient_address: string | null;
+            /** Patient Birth Date */
+            patient_birth_date: string | null;
+            /** Patient Name */
+            patient_name: string;
+            /** Patient Pk */
+            patient_pk: number;
+            /** Patient Sex */
+            patient_sex: string | null;
+            /** Patient Size M */
+            patient_size_m: number | null;
+            /** Patient Telephone Numbers */
+            patient_telephone_numbers: string | null;
+            /** Patient Weight Kg */
+            patient_weight_kg: number | null;
+            /** Postal Code */
+            postal_code: string | null;
+            /** Pregnancy Status */
+            pregnancy_status: string | null;
+            /** Special Needs */
+            special_needs: string | null;
+            /** State */
+            state: string | null;
+            /** Unidentified */
+            unidentified: boolean;
+        };
+        /**
          * PatientRecordOut
          * @description The whole record.
          */
@@ -4467,7 +4524,7 @@ export interface components {
             identifiers: components["schemas"]["IdentifierOut"][];
             /** Merged */
             merged: components["schemas"]["MergedOut"][];
-            patient: components["schemas"]["wetread__patients__schemas__PatientOut"];
+            patient: components["schemas"]["PatientOut"];
         };
         /**
          * PayerOut
@@ -5128,7 +5185,7 @@ export interface components {
          */
         RegisteredOut: {
             bar: components["schemas"]["PatientBarOut"];
-            patient: components["schemas"]["wetread__patients__schemas__PatientOut"];
+            patient: components["schemas"]["PatientOut"];
         };
         /**
          * ReportedProcedure
@@ -6292,7 +6349,7 @@ export interface components {
             lines: components["schemas"]["LineOut"][];
             /** Needs */
             needs: string[];
-            patient: components["schemas"]["wetread__billing__schemas__PatientOut"];
+            patient: components["schemas"]["PatientBarOut"];
             patient_address: components["schemas"]["AddressOut"];
             /** Place Of Service */
             place_of_service: string;
@@ -6390,44 +6447,6 @@ export interface components {
             code: string;
             /** Description */
             description: string;
-        };
-        /**
-         * PatientOut
-         * @description The patient bar.
-         */
-        wetread__billing__schemas__PatientOut: {
-            /** Age */
-            age: string;
-            /** Allergies */
-            allergies: string[];
-            /** Confidentiality */
-            confidentiality: string | null;
-            /** Deceased */
-            deceased: boolean;
-            /** Implants */
-            implants: string | null;
-            /** Issuer Of Patient Id */
-            issuer_of_patient_id: string | null;
-            /** Medical Alerts */
-            medical_alerts: string | null;
-            /** Patient Birth Date */
-            patient_birth_date: string | null;
-            /** Patient Id */
-            patient_id: string | null;
-            /** Patient Name */
-            patient_name: string;
-            /** Patient Pk */
-            patient_pk: number;
-            /** Patient Sex */
-            patient_sex: string | null;
-            /** Pregnancy Status */
-            pregnancy_status: string | null;
-            /** Renal */
-            renal: string | null;
-            /** Severe Allergy */
-            severe_allergy: boolean;
-            /** Unidentified */
-            unidentified: boolean;
         };
         /**
          * PractitionerOut
@@ -6620,58 +6639,6 @@ export interface components {
             limit: number;
             /** Text */
             text: string;
-        };
-        /**
-         * PatientOut
-         * @description The record's own fields.
-         */
-        wetread__patients__schemas__PatientOut: {
-            /** City */
-            city: string | null;
-            /** Confidentiality */
-            confidentiality: string | null;
-            /** Country */
-            country: string | null;
-            /** Deceased */
-            deceased: boolean;
-            /** Egfr Date */
-            egfr_date: string | null;
-            /** Egfr Ml Min */
-            egfr_ml_min: number | null;
-            /** Email */
-            email: string | null;
-            /** Implants */
-            implants: string | null;
-            /** Language */
-            language: string | null;
-            /** Medical Alerts */
-            medical_alerts: string | null;
-            /** Patient Address */
-            patient_address: string | null;
-            /** Patient Birth Date */
-            patient_birth_date: string | null;
-            /** Patient Name */
-            patient_name: string;
-            /** Patient Pk */
-            patient_pk: number;
-            /** Patient Sex */
-            patient_sex: string | null;
-            /** Patient Size M */
-            patient_size_m: number | null;
-            /** Patient Telephone Numbers */
-            patient_telephone_numbers: string | null;
-            /** Patient Weight Kg */
-            patient_weight_kg: number | null;
-            /** Postal Code */
-            postal_code: string | null;
-            /** Pregnancy Status */
-            pregnancy_status: string | null;
-            /** Special Needs */
-            special_needs: string | null;
-            /** State */
-            state: string | null;
-            /** Unidentified */
-            unidentified: boolean;
         };
         /** ReasonIn */
         wetread__scheduling__api__ReasonIn: {
