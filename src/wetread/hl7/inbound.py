@@ -29,9 +29,10 @@ from wetread.kit.errors import (
     WetreadError,
 )
 from wetread.orders import service as orders
-from wetread.orders.model import ImagingServiceRequest
+from wetread.orders.model import ImagingServiceRequest, RequestedProcedure
 from wetread.patients import service as patients
 from wetread.patients.model import Patient
+from wetread.scheduling import service as scheduling
 from wetread.security.model import Site
 from wetread.security.service import Actor, Offices, Work, known_practitioner, valid_npi
 from wetread.sharing import messages_service as queue
@@ -555,9 +556,12 @@ def _order_group(
     elif control in {"CA", "DC"}:
         request = _cancelled(work, group[0], known, sequence, control)
         answer = "CR" if control == "CA" else "DR"
-    elif control in {"XO", "RO"}:
+    elif control == "XO":
+        request = _changed(work, group[0], known, sequence)
+        answer = "XR"
+    elif control == "RO":
         raise _refused(
-            orc, known, sequence, "UX", "Orders are not changed by message: cancel it and send a new one"
+            orc, known, sequence, "UX", "Orders are not replaced by message: cancel it and send a new one"
         )
     else:
         raise reject("103", f"ORC^{sequence}^1", f"The order control code '{control[:4]}' is not taken here")
@@ -595,6 +599,9 @@ def _placed(
     settings: InterfaceSettings,
 ) -> ImagingServiceRequest:
     choices = [_choice(work, part, sequence + index) for index, part in enumerate(group)]
+    given = [choice.requested_procedure_id for choice in choices if choice.requested_procedure_id]
+    if len(set(given)) < len(given):  # OBR-19 is often one number for the whole order
+        choices = [replace(choice, requested_procedure_id=None) for choice in choices]
     if known is not None:
         standing = {one.procedure_pk for one in orders.procedures_of(work, known.imaging_service_request_pk)}
         if standing == {choice.procedure_pk for choice in choices}:
@@ -607,10 +614,7 @@ def _placed(
     part, obr = group[0], group[0].first("OBR")
     referrer = _referrer(work, message, part)
     codes, kept_words = _diagnoses(message, obr)
-    reason = obr.value(31, 1, 2) or obr.value(31) or obr.text(13)
-    if reason in codes:
-        found = orders.diagnosis(reason)
-        reason = found.description if found else reason
+    reason = _reason(obr, codes)
     comments = [obr.text(13) if obr.text(13) != reason else "", *kept_words]
     comments += [nte.text(3) for nte in part.all("NTE")]
     ipc = part.first("IPC")
@@ -667,6 +671,10 @@ def _choice(work: Work, part: Message, sequence: int) -> orders.ProcedureChoice:
 
 
 def _priority(part: Message, sequence: int) -> str:
+    return _stated_priority(part, sequence) or "ROUTINE"
+
+
+def _stated_priority(part: Message, sequence: int) -> str | None:
     orc, obr, tq1 = part.first("ORC"), part.first("OBR"), part.first("TQ1")
     for word, place in (
         (orc.value(7, 1, 6), f"ORC^{sequence}^7^1^6"),
@@ -679,7 +687,13 @@ def _priority(part: Message, sequence: int) -> str:
             if word.upper() not in _PRIORITY:
                 raise error("103", place, f"The priority '{word[:20]}' is not known (S, A, R, T, P, C)")
             return _PRIORITY[word.upper()]
-    return "ROUTINE"
+    return None
+
+
+def _reason(obr: Segment, codes: Sequence[str]) -> str:
+    reason = obr.value(31, 1, 2) or obr.value(31) or obr.text(13)
+    found = orders.diagnosis(reason) if reason in codes else None
+    return found.description if found else reason
 
 
 def _diagnoses(message: Message, obr: Segment) -> tuple[list[str], list[str]]:
@@ -727,6 +741,69 @@ def _site(work: Work, message: Message, settings: InterfaceSettings) -> Site:
     return known[0]
 
 
+def _changed(
+    work: Work, part: Message, known: ImagingServiceRequest | None, sequence: int
+) -> ImagingServiceRequest:
+    """XO: urgency, reason, diagnoses and time of what has not begun. What cannot be done is refused whole, with UX."""
+    if known is None:
+        raise error("204", f"ORC^{sequence}^2", "There is no order of this number to change")
+    orc, obr = part.first("ORC"), part.first("OBR")
+    pk = known.imaging_service_request_pk
+    meant = orders.procedures_of(work, pk)
+    if part.has("OBR") and (obr.value(4) or obr.value(4, 1, 4)):
+        choice = _choice(work, part, sequence)
+        meant = [one for one in meant if one.procedure_pk == choice.procedure_pk]
+        words = "Another procedure or side is another order: cancel this one and send a new one"
+        if not meant or (choice.laterality and any(one.laterality != choice.laterality for one in meant)):
+            raise _refused(orc, known, sequence, "UX", words, code="AE")
+    codes, kept_words = _diagnoses(part, obr)
+    reason = _reason(obr, codes)
+    lines = [*kept_words, *(nte.text(3) for nte in part.all("NTE"))]
+    try:
+        request = orders.change_order(
+            work,
+            pk,
+            orders.OrderChange(
+                requested_procedure_priority=_stated_priority(part, sequence),
+                reason_for_the_requested_procedure=reason[:400] or None,
+                diagnosis_codes=codes or None,
+                more_comments="\n".join(line for line in lines if line.strip()) or None,
+            ),
+            requested_procedure_pks=[
+                one.requested_procedure_pk for one in meant if one.state != "CANCELED" or len(meant) == 1
+            ],
+        )
+        start = orc.value(7, 1, 4) or part.first("TQ1").value(7)
+        if start:
+            _moved(work, known, meant, start, sequence)
+    except IllegalTransition as refusal:
+        words = "The procedure has begun or ended and cannot be changed by the placer"
+        raise _refused(orc, known, sequence, "UX", words, code="AE") from refusal
+    except Conflict as refusal:
+        raise _refused(orc, known, sequence, "UX", refusal.detail, code="AE") from refusal
+    return request
+
+
+def _moved(
+    work: Work,
+    known: ImagingServiceRequest,
+    meant: Sequence[RequestedProcedure],
+    start: str,
+    sequence: int,
+) -> None:
+    """Another time: what is booked moves there; for the desk that still has to book it stands in the comments."""
+    zone = next(site.time_zone for site in orders.sites(work) if site.site_pk == known.site_pk)
+    at = moment(start, zone)
+    if at is None:
+        raise error("102", f"ORC^{sequence}^7^1^4", "The time is not one")
+    if at <= work.now():
+        return  # senders repeat when it was ordered
+    moved = [scheduling.move_open_appointment(work, one.requested_procedure_pk, at) for one in meant]
+    if not all(moved):
+        wish = f"Requested for {at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
+        orders.change_order(work, known.imaging_service_request_pk, orders.OrderChange(more_comments=wish))
+
+
 def _cancelled(
     work: Work, part: Message, known: ImagingServiceRequest | None, sequence: int, control: str
 ) -> ImagingServiceRequest:
@@ -743,12 +820,18 @@ def _cancelled(
 
 
 def _refused(
-    orc: Segment, known: ImagingServiceRequest | None, sequence: int, answer: str, words: str
+    orc: Segment,
+    known: ImagingServiceRequest | None,
+    sequence: int,
+    answer: str,
+    words: str,
+    *,
+    code: str = "AR",
 ) -> Fault:
     """A fault with the order control code (HL7 table 0119) that says the request stays undone."""
     number = orc.value(2), orc.value(2, 1, 2)
     refused = segment("ORC", answer, number, known.accession_number if known else None)
-    return reject("207", f"ORC^{sequence}^1", words, orders=[refused])
+    return Fault(code, "207", f"ORC^{sequence}^1", words, orders=[refused])
 
 
 _Handler = Callable[[Work, Message, InterfaceSettings], Applied]

@@ -49,6 +49,7 @@ MOVES: Final[dict[tuple[State, Move], State]] = {
     (State.DISCONTINUED, Move.REVERT): State.SCHEDULED,
     (State.CANCELED, Move.REINSTATE): State.REQUESTED,
 }
+CHANGEABLE: Final = frozenset({State.REQUESTED, State.SCHEDULED})  # what was asked for may still be said anew
 FINAL: Final = frozenset({State.COMPLETED, State.DISCONTINUED, State.CANCELED})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -11,9 +12,9 @@ from typing import Any
 from sqlalchemy import String
 from sqlalchemy.exc import IntegrityError
 
-from wetread.dicom.uid import new_uid
+from wetread.dicom.uid import UID_CHARACTERS_MAX, new_uid
 from wetread.kit import limits
-from wetread.kit.errors import Conflict, FieldError, Invalid, NotFound
+from wetread.kit.errors import Conflict, FieldError, IllegalTransition, Invalid, NotFound
 from wetread.orders import rules, store
 from wetread.orders.events import OrderChanged
 from wetread.orders.model import (
@@ -30,8 +31,8 @@ from wetread.security.model import Practitioner, Site
 from wetread.security.service import AuditEventID, Permission, Work
 
 __all__ = [
-    "LATERALITY_WORD", "Diagnosis", "Move", "Order", "OrderInput", "OrderLine", "ProcedureChoice", "ProcedureInput",
-    "add_procedure", "cancel_order", "change_procedure", "described", "diagnosis", "find_orders", "get_order",
+    "LATERALITY_WORD", "Diagnosis", "Move", "Order", "OrderChange", "OrderInput", "OrderLine", "ProcedureChoice",
+    "ProcedureInput", "add_procedure", "cancel_order", "change_order", "change_procedure", "described", "diagnosis", "find_orders", "get_order",
     "move_requested_procedure", "order_by_accession", "order_by_placer_number", "order_state", "place_order",
     "priority_of", "procedure_by_code", "procedure_catalogue", "procedures_of", "referrers", "search_diagnoses",
     "sites",
@@ -95,6 +96,16 @@ class OrderInput:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderChange:
+    """What is said anew of an order; None leaves what stands. `more_comments` come after those that are there."""
+
+    requested_procedure_priority: str | None = None
+    reason_for_the_requested_procedure: str | None = None
+    diagnosis_codes: Sequence[str] | None = None
+    more_comments: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnosis:
     """An ICD-10-CM code with its words."""
 
@@ -144,9 +155,9 @@ def add_procedure(work: Work, given: ProcedureInput) -> Procedure:
     values = {f.name: getattr(given, f.name) for f in fields(given)}
     _check_procedure(values)
     procedure = Procedure(**values)
-    work.session.add(procedure)
     try:
         with work.session.begin_nested():
+            work.session.add(procedure)
             work.session.flush()
     except IntegrityError as error:
         raise Conflict(
@@ -219,9 +230,7 @@ def place_order(work: Work, given: OrderInput) -> ImagingServiceRequest:
     now = work.now()
     accession, issuer = given.accession_number, given.issuer_of_accession_number
     if accession is None:
-        prefix = rules.accession_prefix(site.code, now.year)
-        accession = rules.accession_number(prefix, store.next_accession_value(work.session, prefix))
-        issuer = issuer_of_our_identifiers()
+        accession, issuer = _next_accession(work, site, now), issuer_of_our_identifiers()
     request = ImagingServiceRequest(
         patient_pk=given.patient_pk,
         site_pk=site.site_pk,
@@ -277,6 +286,91 @@ def place_order(work: Work, given: OrderInput) -> ImagingServiceRequest:
     return request
 
 
+def _next_accession(work: Work, site: Site, now: datetime) -> str:
+    """The next number that no order bears: others may have brought numbers that look like ours."""
+    prefix = rules.accession_prefix(site.code, now.year)
+    while True:
+        made = rules.accession_number(prefix, store.next_accession_value(work.session, prefix))
+        if store.order_by_accession(work.session, issuer_of_our_identifiers(), made) is None:
+            return made
+
+
+def change_order(
+    work: Work,
+    imaging_service_request_pk: int,
+    change: OrderChange,
+    *,
+    requested_procedure_pks: Iterable[int] | None = None,
+) -> ImagingServiceRequest:
+    """Says an order's urgency, reason and diagnoses anew, of all its procedures or of those named, before images are taken.
+
+    Raises NotFound, Invalid naming the field, IllegalTransition once a procedure has begun or is cancelled.
+    """
+    work.require(Permission.ORDER_WRITE)
+    request = work.session.get(
+        ImagingServiceRequest, imaging_service_request_pk, with_for_update=True, populate_existing=True
+    )
+    if request is None or not _visible(work, request.site_pk):
+        raise NotFound("No such order.")
+    work.audit(
+        AuditEventID.ORDER_RECORD,
+        "U",
+        patient_pk=request.patient_pk,
+        object_type="imaging_service_request",
+        object_id=imaging_service_request_pk,
+        detail={"what": "change"},
+    )
+    values, comments = _changed_values(request, change)
+    wanted = None if requested_procedure_pks is None else set(requested_procedure_pks)
+    meant = [
+        one
+        for one in store.procedures_of(work.session, imaging_service_request_pk, lock=True)
+        if (wanted is None and one.state != RequestedProcedureState.CANCELED)
+        or (wanted is not None and one.requested_procedure_pk in wanted)
+    ]
+    if not meant:
+        raise IllegalTransition("The order", "cancelled", "change")
+    for one in meant:
+        if one.state not in rules.CHANGEABLE:
+            raise IllegalTransition("The requested procedure", one.state.lower(), "change")
+    for one in meant:
+        differing = [name for name, value in values.items() if getattr(one, name) != value]
+        for name in differing:
+            setattr(one, name, values[name])
+        if differing:
+            _note(work, one, "change", one.state, ", ".join(differing))
+    request.imaging_service_request_comments = comments
+    work.session.flush()
+    return request
+
+
+def _changed_values(request: ImagingServiceRequest, change: OrderChange) -> tuple[dict[str, Any], str | None]:
+    errors: list[FieldError] = []
+    values: dict[str, Any] = {}
+    if change.requested_procedure_priority is not None:
+        priority = priority_of(change.requested_procedure_priority)
+        if priority is None:
+            errors.append(
+                FieldError("requested_procedure_priority", "must be STAT, URGENT (HIGH) or ROUTINE")
+            )
+        else:
+            values["requested_procedure_priority"] = priority.value
+    if change.reason_for_the_requested_procedure is not None:
+        reason = change.reason_for_the_requested_procedure.strip()
+        errors += _text_fault("reason_for_the_requested_procedure", reason)
+        values["reason_for_the_requested_procedure"] = reason or None
+    if change.diagnosis_codes is not None:
+        values["diagnosis_codes"], wrong = _checked_diagnoses(change.diagnosis_codes)
+        errors += wrong
+    comments = request.imaging_service_request_comments
+    if change.more_comments and change.more_comments.strip() not in (comments or ""):
+        comments = "\n".join(part for part in (comments, change.more_comments.strip()) if part)
+        errors += _text_fault("comments", comments)
+    if errors:
+        raise Invalid("The change is not right.", fields=errors)
+    return values, comments
+
+
 def cancel_order(work: Work, imaging_service_request_pk: int, reason: str) -> ImagingServiceRequest:
     """Cancels what has not begun. Raises IllegalTransition once a procedure is under way or done, NotFound, Invalid.
 
@@ -286,7 +380,7 @@ def cancel_order(work: Work, imaging_service_request_pk: int, reason: str) -> Im
     if not reason.strip():
         raise Invalid("A cancellation needs a reason.", fields=[FieldError("reason", "is empty")])
     request = work.session.get(ImagingServiceRequest, imaging_service_request_pk)
-    if request is None:
+    if request is None or not _visible(work, request.site_pk):
         raise NotFound("No such order.")
     work.audit(
         AuditEventID.ORDER_RECORD,
@@ -364,6 +458,7 @@ def find_orders(
 ) -> list[OrderLine]:
     """Requested Procedures by accession number or patient's name, state and patient; most urgent first."""
     work.require(Permission.ORDER_READ)
+    states = list(states)
     wrong = [state for state in states if state not in set(RequestedProcedureState)]
     if wrong:
         raise Invalid("Unknown state.", fields=[FieldError("state", "not a state of a requested procedure")])
@@ -534,15 +629,21 @@ def _text_faults(given: OrderInput) -> list[FieldError]:
     errors = []
     for f in fields(OrderInput):
         value = getattr(given, f.name)
-        longest = _LENGTHS.get("imaging_service_request_comments" if f.name == "comments" else f.name)
-        if not isinstance(value, str) or longest is None:
+        if not isinstance(value, str) or f.name == "requested_procedure_priority":
             continue
-        if len(value.strip()) > longest and f.name != "requested_procedure_priority":
-            errors.append(FieldError(f.name, f"at most {longest} characters"))
-        if "\x00" in value:
-            errors.append(FieldError(f.name, "a NUL character cannot be kept"))
+        errors += _text_fault(f.name, value)
         if f.name in {"accession_number", "placer_order_number"} and (not value.strip() or "\\" in value):
             errors.append(FieldError(f.name, "must have characters, none of them a backslash"))
+    return errors
+
+
+def _text_fault(name: str, value: str) -> list[FieldError]:
+    longest = _LENGTHS.get("imaging_service_request_comments" if name == "comments" else name)
+    errors = []
+    if longest is not None and len(value.strip()) > longest:
+        errors.append(FieldError(name, f"at most {longest} characters"))
+    if longest is not None and "\x00" in value:
+        errors.append(FieldError(name, "a NUL character cannot be kept"))
     return errors
 
 
@@ -562,6 +663,10 @@ def _checked_diagnoses(codes: Sequence[str]) -> tuple[list[str], list[FieldError
         elif found.code not in kept:
             kept.append(found.code)
     return kept, errors
+
+
+# Leading zeros in a component are wrong, but given away by many and matched as they are.
+_UID = re.compile(r"[0-9]+(\.[0-9]+)+")
 
 
 def _chosen(
@@ -588,11 +693,14 @@ def _chosen(
                 FieldError("laterality", f"{procedure.code_meaning} needs a side: LEFT, RIGHT or BILATERAL")
             )
         uid = choice.study_instance_uid
-        if uid is not None and not (0 < len(uid) <= 64 and all(c.isdigit() or c == "." for c in uid)):
+        if uid is not None and not (len(uid) <= UID_CHARACTERS_MAX and _UID.fullmatch(uid)):
             errors.append(FieldError("study_instance_uid", "is not a UID (PS3.5 9.1)"))
         if choice.requested_procedure_id is not None and not 0 < len(choice.requested_procedure_id) <= 16:
             errors.append(FieldError("requested_procedure_id", "1 to 16 characters"))
         chosen.append((choice, procedure))
+    given = [choice.requested_procedure_id for choice in choices if choice.requested_procedure_id]
+    if len(set(given)) < len(given):
+        errors.append(FieldError("requested_procedure_id", "must differ within an order"))
     return chosen, errors
 
 

@@ -48,7 +48,7 @@ from wetread.security.service import AuditEventID, Permission, Work
 __all__ = [
     "Booking", "CandidateOrder", "Performed", "PerformedStepRefused", "Resolved", "ResourceInput", "Slot", "Unmatched",
     "act_on_step", "add_resource", "appointment_of_canceled_order", "book", "bookings_of_patient", "cancel_appointment", "candidate_orders", "create_performed_step", "day_board", "first_slots",
-    "first_slots_of_procedure", "mark_no_show", "match_study", "order_arrived", "performed_steps", "reconcile", "reinstate", "reschedule", "resolved", "resources", "schedule", "stat_order_arrived",
+    "first_slots_of_procedure", "mark_no_show", "match_study", "move_open_appointment", "order_arrived", "performed_steps", "reconcile", "reinstate", "reschedule", "resolved", "resources", "schedule", "stat_order_arrived",
     "study_arrived", "tracking_board", "undo_reconciliation", "unmatched", "update_performed_step", "walk_in",
     "worklist_items",
 ]  # fmt: skip
@@ -383,6 +383,26 @@ def reschedule(
     work.publish(StepChanged(step.scheduled_procedure_step_pk, step.requested_procedure_pk, "SCHEDULED"))
     _audit(work, patient_pk, "U", step.scheduled_procedure_step_pk)
     return appointment
+
+
+def move_open_appointment(work: Work, requested_procedure_pk: int, starts_at: datetime) -> bool:
+    """Moves what is booked for a Requested Procedure to another time on the same scanner; False where nothing is booked.
+
+    Raises Conflict where the time is taken, IllegalTransition where the patient is here already.
+    """
+    work.require(Permission.SCHEDULE_WRITE)
+    step = work.session.scalar(
+        select(ScheduledProcedureStep).where(
+            ScheduledProcedureStep.requested_procedure_pk == requested_procedure_pk,
+            ScheduledProcedureStep.scheduled_procedure_step_status.in_(rules.OPEN_STEPS),
+            ScheduledProcedureStep.appointment_pk.is_not(None),
+        )
+    )
+    if step is None or step.appointment_pk is None:
+        return False
+    if step.starts_at != starts_at:
+        reschedule(work, step.appointment_pk, step.modality_resource_pk, starts_at)
+    return True
 
 
 def cancel_appointment(work: Work, appointment_pk: int, reason: str) -> None:

@@ -198,11 +198,11 @@ def test_cancel_before_and_after_the_start(interface: Interface, offices: Office
     assert list(states) == ["CANCELED", "IN PROGRESS"]
 
 
-def test_a_cancel_without_its_order_and_a_change_are_answered(interface: Interface) -> None:
+def test_a_cancel_without_its_order_and_a_replacement_are_answered(interface: Interface) -> None:
     ack = told(interface, message("M1").replace("ORC|NW", "ORC|CA"))
     assert ack.code == "AE" and "ORC^1^2^204" in ack.message.first("ERR").raw(1)
     told(interface, message("M2"))
-    ack = told(interface, message("M3").replace("ORC|NW", "ORC|XO"))
+    ack = told(interface, message("M3").replace("ORC|NW", "ORC|RO"))
     assert ack.code == "AR" and ack.message.first("ORC").value(1) == "UX"
 
 

@@ -1,0 +1,229 @@
+"""ORM^O01 with XO: what was ordered is said anew before images are taken, and refused whole afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, time
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from wetread.hl7.acknowledgment import Ack, read_acknowledgment
+from wetread.hl7.inbound import Interface, InterfaceSettings
+from wetread.orders.model import ImagingServiceRequest, RequestedProcedure
+from wetread.orders.service import Move, ProcedureInput, add_procedure, move_requested_procedure
+from wetread.scheduling import service as scheduling
+from wetread.scheduling.model import ScheduledProcedureStep
+from wetread.scheduling.rules import StepMove
+from wetread.security.model import Site
+from wetread.security.service import Actor, AuditEventID, Offices, Work
+
+LINES = [
+    "MSH|^~\\&|EPIC|CITYHOSP|WETREAD|RIV|20261125||{type}|{number}|P|2.3.1||||||UNICODE UTF-8",
+    "PID|1||4711^^^CITY^MR||Doe^Jane||19601231|F",
+    "PV1|1|E",
+    "ORC|{control}|P-1^EPIC|||||{timing}",
+    "OBR|1|P-1^EPIC||{code}|||||||||||{side}||||||||||||||||{reason}",
+]
+AT = datetime(2026, 11, 25, 15, tzinfo=UTC)  # 10:00 in New York
+
+
+class Sender:
+    def __init__(self, interface: Interface) -> None:
+        self.interface, self.number = interface, 0
+
+    def __call__(self, control: str, *more: str, **fields: str) -> Ack:
+        self.number += 1
+        values = {
+            "type": "ORM^O01",
+            "code": "CTHEAD",
+            "timing": "",
+            "reason": "Headache",
+            "side": "",
+            **fields,
+        }
+        text = "\r".join((*LINES, *more)).format(control=control, number=self.number, **values)
+        ack = read_acknowledgment(self.interface.handle(text.encode(), "127.0.0.1"))
+        assert ack is not None
+        return ack
+
+
+@pytest.fixture
+def send(offices: Offices) -> Sender:
+    with offices.work(Actor.system("test")) as work:
+        site = Site(code="RIV", institution_name="Riverside", time_zone="America/New_York")
+        work.session.add(site)
+        work.session.flush()
+        add_procedure(work, ProcedureInput("CTHEAD", "CT head", "CT"))
+        add_procedure(work, ProcedureInput("CTCHEST", "CT chest", "CT"))
+        add_procedure(work, ProcedureInput("XRKNEE", "XR knee", "DX", laterality_required=True))
+        scheduling.add_resource(
+            work, scheduling.ResourceInput(site.site_pk, "CT", "CT1", "CT1", "CT", time(7), time(20))
+        )
+    return Sender(Interface(offices, InterfaceSettings("WETREAD")))
+
+
+@pytest.fixture
+def look(offices: Offices) -> Iterator[Work]:
+    with offices.work(Actor.system("test")) as work:
+        work.audit(AuditEventID.QUERY, "E")
+        yield work
+
+
+def ordered(look: Work) -> RequestedProcedure:
+    look.session.expire_all()
+    return look.session.scalars(select(RequestedProcedure)).one()
+
+
+def booked(offices: Offices, look: Work, at: datetime = AT) -> ScheduledProcedureStep:
+    with offices.work(Actor.system("desk")) as work:
+        scanner = scheduling.resources(work)[0].modality_resource_pk
+        return scheduling.schedule(work, ordered(look).requested_procedure_pk, scanner, at)
+
+
+@pytest.mark.parametrize("kind", ["ORM^O01", "OMI^O23"])
+def test_an_order_is_changed_before_it_begins(send: Sender, look: Work, kind: str) -> None:
+    assert send("NW", "DG1|1||R51.9^Headache^I10", type=kind).code == "AA"
+    ack = send(
+        "XO", "DG1|1||I61.9^^I10", "NTE|1||GCS 7", type=kind, timing="^^^^^S", reason="^Now unconscious"
+    )
+    assert (ack.code, ack.message.first("ORC").value(1)) == ("AA", "XR")
+    one = ordered(look)
+    assert ack.message.first("ORC").value(3) == one.accession_number
+    assert (one.requested_procedure_priority, one.reason_for_the_requested_procedure, one.diagnosis_codes) == (
+        "STAT", "Now unconscious", ["I61.9"],
+    )  # fmt: skip
+    request = look.session.scalars(select(ImagingServiceRequest)).one()
+    assert request.imaging_service_request_comments == "GCS 7"
+    # What a change does not speak of stays.
+    assert send("XO", type=kind, reason="").code == "AA"
+    one = ordered(look)
+    assert (one.requested_procedure_priority, one.reason_for_the_requested_procedure, one.diagnosis_codes) == (
+        "STAT", "Now unconscious", ["I61.9"],
+    )  # fmt: skip
+
+
+def test_a_change_reaches_the_worklist(send: Sender, offices: Offices, look: Work) -> None:
+    send("NW")
+    booked(offices, look)
+    assert send("XO", timing="^^^^^S", reason="Seizure").code == "AA"
+    with offices.work(Actor.system("scanner")) as work:
+        (item,) = scheduling.worklist_items(work, {"00401003": {"vr": "SH"}, "00401002": {"vr": "LO"}})
+    assert (item["00401003"]["Value"], item["00401002"]["Value"]) == (["STAT"], ["Seizure"])
+
+
+def test_another_time_moves_what_is_booked(send: Sender, offices: Offices, look: Work) -> None:
+    send("NW")
+    step = booked(offices, look)
+    assert send("XO", timing="^^^20261125143000").code == "AA"  # wall time of the site
+    look.session.expire_all()
+    moved = look.session.get(ScheduledProcedureStep, step.scheduled_procedure_step_pk)
+    assert moved is not None and moved.starts_at == datetime(2026, 11, 25, 19, 30, tzinfo=UTC)
+    # A time that is past is when it was ordered, not a wish.
+    assert send("XO", timing="^^^20261120080000").code == "AA"
+    assert send("XO", timing="^^^soon").code == "AE"
+    look.session.expire_all()
+    assert moved.starts_at == datetime(2026, 11, 25, 19, 30, tzinfo=UTC)
+
+
+def test_a_wish_for_a_time_that_nobody_has_booked_yet_is_told_the_desk(send: Sender, look: Work) -> None:
+    send("NW")
+    for _ in range(2):
+        assert send("XO", timing="^^^20261125143000").code == "AA"
+    request = look.session.scalars(select(ImagingServiceRequest)).one()
+    assert request.imaging_service_request_comments == "Requested for 2026-11-25 14:30"
+
+
+def refused(ack: Ack) -> str:
+    assert (ack.code, ack.message.first("ORC").value(1)) == ("AE", "UX")
+    assert ack.message.first("ERR").raw(1).startswith("ORC^1^1^207")
+    return ack.text
+
+
+def test_a_time_that_is_taken_changes_nothing_at_all(send: Sender, offices: Offices, look: Work) -> None:
+    send("NW")
+    booked(offices, look)
+    with offices.work(Actor.system("desk")) as work:
+        from wetread.orders import service as orders
+
+        request = look.session.scalars(select(ImagingServiceRequest)).one()
+        other = orders.place_order(
+            work,
+            orders.OrderInput(
+                request.patient_pk, request.site_pk, [orders.ProcedureChoice(code_value="CTCHEST")]
+            ),
+        )
+        requested = orders.procedures_of(work, other.imaging_service_request_pk)[0]
+        scanner = scheduling.resources(work)[0].modality_resource_pk
+        scheduling.schedule(
+            work, requested.requested_procedure_pk, scanner, datetime(2026, 11, 25, 19, tzinfo=UTC)
+        )
+    assert "takes this time" in refused(send("XO", timing="^^^20261125140000^^S"))
+    look.session.expire_all()
+    priorities = set(look.session.scalars(select(RequestedProcedure.requested_procedure_priority)))
+    assert priorities == {"ROUTINE"}
+
+
+@pytest.mark.parametrize(
+    "moves", [[Move.START], [Move.START, Move.COMPLETE], [Move.START, Move.DISCONTINUE], [Move.CANCEL]]
+)
+def test_nothing_is_changed_once_it_has_begun_or_ended(
+    send: Sender, offices: Offices, look: Work, moves: list[Move]
+) -> None:
+    send("NW")
+    with offices.work(Actor.system("test")) as work:
+        for move in moves:
+            move_requested_procedure(work, ordered(look).requested_procedure_pk, move)
+        work.audit(AuditEventID.PROCEDURE_RECORD, "U")
+    assert "begun or ended" in refused(send("XO", timing="^^^^^S", reason="Seizure"))
+    one = ordered(look)
+    assert (one.requested_procedure_priority, one.reason_for_the_requested_procedure) == (
+        "ROUTINE",
+        "Headache",
+    )
+
+
+def test_who_is_here_already_keeps_the_time(send: Sender, offices: Offices, look: Work) -> None:
+    send("NW")
+    step = booked(offices, look)
+    with offices.work(Actor.system("desk")) as work:
+        scheduling.act_on_step(work, step.scheduled_procedure_step_pk, StepMove.ARRIVE)
+    refused(send("XO", timing="^^^20261125143000"))
+    assert send("XO", timing="^^^^^S").code == "AA"
+    assert ordered(look).requested_procedure_priority == "STAT"
+
+
+def test_another_procedure_or_side_is_another_order(send: Sender, look: Work) -> None:
+    send("NW", code="XRKNEE", side="^^^^RT")
+    assert "another order" in refused(send("XO", code="CTHEAD"))
+    assert "another order" in refused(send("XO", code="XRKNEE", side="^^^^LT", timing="^^^^^S"))
+    assert ordered(look).requested_procedure_priority == "ROUTINE"
+    assert send("XO", code="XRKNEE", side="^^^^RT", timing="^^^^^S").code == "AA"
+    assert send("XO", code="", timing="^^^^^R").code == "AA"
+    one = ordered(look)
+    assert (one.requested_procedure_priority, one.laterality) == ("ROUTINE", "R")
+
+
+def test_what_is_not_known_or_not_right(send: Sender, look: Work) -> None:
+    ack = send("XO")
+    assert ack.code == "AE"
+    assert "ORC^1^2^204" in ack.message.first("ERR").raw(1)
+    send("NW")
+    ack = send("XO", timing="^^^^^WHENEVER")
+    assert ack.code == "AE"
+    assert "ORC^1^7" in ack.message.first("ERR").raw(1)
+    assert ordered(look).requested_procedure_priority == "ROUTINE"
+
+
+def test_one_number_for_a_whole_order_costs_no_procedure(send: Sender, look: Work, offices: Offices) -> None:
+    def obr(code: str) -> str:
+        return f"OBR|1|P-1^EPIC||{code}" + "|" * 15 + "RP1"
+
+    lines: list[Any] = [*LINES[:3], "ORC|NW|P-1^EPIC", obr("CTHEAD"), "ORC|NW|P-1^EPIC", obr("CTCHEST")]
+    text = "\r".join(lines).format(type="ORM^O01", number="77")
+    ack = read_acknowledgment(send.interface.handle(text.encode()))
+    assert ack is not None and ack.code == "AA", ack
+    assert len(look.session.scalars(select(ImagingServiceRequest)).all()) == 1
+    ids = set(look.session.scalars(select(RequestedProcedure.requested_procedure_id)))
+    assert len(ids) == 2
