@@ -48,3 +48,16 @@ it('forgets the keys of what is no longer shown', () => {
   fireEvent.keyDown(document.body, { key: 'j' })
   expect(run).not.toHaveBeenCalled()
 })
+
+it('leaves Space and Enter to the control that has the focus', () => {
+  const run = vi.fn()
+  renderHook(() => useKeys('Images', [{ keys: 'Space', label: 'Play', run }, { keys: 'j', label: 'Next', run }]))
+  const box = document.body.appendChild(document.createElement('input'))
+  box.type = 'checkbox'
+  fireEvent.keyDown(box, { key: ' ' })
+  expect(run).not.toHaveBeenCalled()
+  fireEvent.keyDown(box, { key: 'j' })
+  fireEvent.keyDown(document.body, { key: ' ' })
+  expect(run).toHaveBeenCalledTimes(2)
+  box.remove()
+})

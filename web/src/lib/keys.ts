@@ -52,12 +52,20 @@ function inField(target: EventTarget | null): boolean {
   return target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement
 }
 
+const PRESSED = 'button, a[href], summary, select, input[type="checkbox"], input[type="radio"], [role="button"]'
+
+/** Space and Enter belong to the control that has the focus: they press it. */
+function pressesControl(event: KeyboardEvent): boolean {
+  if (![' ', 'Enter'].includes(event.key) || event.ctrlKey || event.metaKey || event.altKey) return false
+  return event.target instanceof Element && event.target.closest(PRESSED) !== null
+}
+
 function isDialogOpen(): boolean {
   return document.querySelector('[role="dialog"][aria-modal="true"]') !== null
 }
 
 function onKeyDown(event: KeyboardEvent): void {
-  if (event.defaultPrevented || event.isComposing) return
+  if (event.defaultPrevented || event.isComposing || pressesControl(event)) return
   const pressed = keysOf(event)
   const typing = inField(event.target)
   const covered = isDialogOpen()

@@ -30,7 +30,7 @@ export function CaseInspector({ item, onOpen }: { item: ReadingItem; onOpen: () 
           )}
         </div>
         {holder === 'other' ? <p className={classes['held']}>{item.claimed_by} is reading this.</p> : null}
-        <Button rightSection={<IconArrowRight size={16} />} onClick={onOpen} fullWidth>
+        <Button rightSection={<IconArrowRight size={16} />} onClick={onOpen}>
           {item.reading_state === 'final' ? 'Open the report and images' : holder === 'other' ? 'Look at it' : 'Read'}
         </Button>
       </div>

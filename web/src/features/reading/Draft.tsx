@@ -25,6 +25,8 @@ const HINT: Record<string, string> = {
   impression: 'What it means',
 }
 
+const EMPTY_IMPRESSION: Finding = { code: 'empty-impression', text: 'The impression is empty.', blocking: true }
+
 const focusSection = (name: string | undefined) =>
   document.querySelector<HTMLElement>(`[data-section="${name}"][contenteditable]`)?.focus()
 
@@ -112,13 +114,19 @@ export function Draft({
   const write = useCallback(
     (name: string, text: string) => {
       queue.write(name, text)
-      setFindings((was) => (was.length ? was.filter((one) => one.code !== 'empty-impression') : was))
+      setFindings((was) => (was.length ? was.filter((one) => one.code !== EMPTY_IMPRESSION.code) : was))
     },
     [queue],
   )
 
   const startSigning = async (kind: Kind) => {
     if (busy || signing || isTaken) return
+    if (!queue.state().sections['impression']?.trim()) {
+      // Said at once and not after two answers of the server, as the next key is already being typed.
+      setFindings((was) => [EMPTY_IMPRESSION, ...was.filter((one) => one.code !== EMPTY_IMPRESSION.code)])
+      focusSection('impression')
+      return
+    }
     setBusy(true)
     try {
       if (!(await queue.flush())) {
@@ -129,8 +137,7 @@ export function Draft({
       const found = await ask()
       const open = found.filter((one) => one.blocking || !seen.has(one.code))
       if (open.length) {
-        findingsBox.current?.focus()
-        if (open.some((one) => one.code === 'empty-impression')) focusSection('impression')
+        requestAnimationFrame(() => (findingsBox.current?.querySelector<HTMLElement>('input') ?? findingsBox.current)?.focus())
         return
       }
       setSigning(kind)
@@ -201,7 +208,7 @@ export function Draft({
     { keys: 'Mod+Shift+Enter', label: 'Sign as preliminary', run: () => void startSigning('preliminary'), inFields: true },
     { keys: 'Mod+ArrowDown', label: 'Next section (also Tab)', run: () => move(1), inFields: true },
     { keys: 'Mod+ArrowUp', label: 'Section before (also Shift Tab)', run: () => move(-1), inFields: true },
-    { keys: 'e', label: 'Write the findings', run: () => focusSection('findings') },
+    { keys: 'f', label: 'Write the findings', run: () => focusSection('findings') },
     {
       keys: 'Escape',
       label: 'Leave the text, to the images',
@@ -274,7 +281,7 @@ export function Draft({
               text={draft.sections[name] ?? ''}
               side={side}
               hint={HINT[name]}
-              faulty={name === 'impression' && findings.some((one) => one.code === 'empty-impression')}
+              faulty={name === 'impression' && findings.some((one) => one.code === EMPTY_IMPRESSION.code)}
               onWrite={write}
             />
           ))}

@@ -98,7 +98,7 @@ function Case({ item }: { item: ReadingItem }) {
 
   const toggle = () => setShown((was) => !was)
   useKeys('Case', [
-    { keys: '.', label: 'Show or hide the report', run: toggle },
+    { keys: 'q', label: 'Show or hide the report', run: toggle },
     { keys: 'n', label: 'Next unread case', run: () => void openNext() },
     { keys: 'Shift+L', label: 'Back to the list', run: () => void navigate({ to: '/reading' }) },
   ])
@@ -160,7 +160,7 @@ function Case({ item }: { item: ReadingItem }) {
               </ActionIcon>
             </Tooltip>
           ) : null}
-          <Tooltip label={`${shown ? 'Hide' : 'Show'} the report (.)`}>
+          <Tooltip label={`${shown ? 'Hide' : 'Show'} the report (${showKeys('q')})`}>
             <ActionIcon aria-label={shown ? 'Hide the report' : 'Show the report'} aria-expanded={shown} onClick={toggle}>
               {shown ? <IconLayoutSidebarRightCollapse size={18} /> : <IconLayoutSidebarRightExpand size={18} />}
             </ActionIcon>

@@ -62,31 +62,31 @@ function columnsFor(userPk: number | null): readonly WorkColumn<ReadingItem>[] {
         item.reading_state === 'final' ? null : (
           <ServiceClock since={item.first_image_at} allowed_s={allowedSeconds(item)} />
         ),
-      width: 118,
+      width: 104,
     },
     {
       id: 'patient_name',
       label: 'Patient',
       value: (item) => formatPersonName(item.patient.patient_name),
       render: (item) => <PersonName value={item.patient.patient_name} first="alphabetic" />,
-      width: 150,
+      width: 130,
       grow: 2,
     },
-    { id: 'age', label: 'Age, sex', value: (item) => ageAndSex(item.patient), width: 66 },
+    { id: 'age', label: 'Age, sex', value: (item) => ageAndSex(item.patient), width: 58 },
     {
       id: 'requested_procedure_description',
       label: 'Procedure',
       value: (item) => `${item.requested_procedure_description} ${item.laterality ?? ''}`,
       render: (item) => <ProcedureName description={item.requested_procedure_description} laterality={item.laterality} />,
-      width: 180,
+      width: 150,
       grow: 3,
     },
-    { id: 'modality', label: 'Mod.', value: (item) => item.modality, width: 40 },
+    { id: 'modality', label: 'Mod.', value: (item) => item.modality, width: 34 },
     {
       id: 'images',
       label: 'Images',
       value: (item) => item.number_of_study_related_instances,
-      width: 54,
+      width: 48,
       align: 'right',
     },
     {
@@ -94,7 +94,7 @@ function columnsFor(userPk: number | null): readonly WorkColumn<ReadingItem>[] {
       label: 'Report',
       value: (item) => item.reading_state,
       render: (item) => <StateSign state={item.reading_state} of="report" />,
-      width: 108,
+      width: 104,
     },
     {
       id: 'claimed_by',
@@ -110,10 +110,10 @@ function columnsFor(userPk: number | null): readonly WorkColumn<ReadingItem>[] {
           </span>
         )
       },
-      width: 104,
+      width: 84,
       grow: 1,
     },
-    { id: 'site_code', label: 'Site', value: (item) => item.site_code, width: 64 },
+    { id: 'site_code', label: 'Site', value: (item) => item.site_code, width: 64, hidden: true },
     { id: 'accession_number', label: 'Accession', value: (item) => item.accession_number, width: 126, hidden: true },
     { id: 'patient_id', label: 'Patient ID', value: (item) => item.patient.patient_id, width: 100, hidden: true },
     { id: 'body_part_examined', label: 'Body part', value: (item) => item.body_part_examined, width: 90, hidden: true },

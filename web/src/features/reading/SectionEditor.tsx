@@ -41,6 +41,11 @@ const standingOut = (side: string | null) =>
     ],
   })
 
+/** Keys of the screen that ProseMirror would otherwise swallow: left alone here, heard above. */
+const isScreenKey = (event: KeyboardEvent) =>
+  !event.isComposing &&
+  (event.key === 'Escape' || ((event.ctrlKey || event.metaKey) && ['Enter', 'ArrowUp', 'ArrowDown'].includes(event.key)))
+
 /** One section of a report: a heading and plain text in lines. Shown anew when `key` changes. */
 export function SectionEditor({
   name,
@@ -98,6 +103,7 @@ export function SectionEditor({
         spellcheck: 'true',
         class: classes['prose'] ?? '',
       },
+      handleDOMEvents: { keydown: (_view, event) => isScreenKey(event) },
     },
     onUpdate: (event) => write.current(name, event.editor.getText({ blockSeparator: '\n' })),
   })
