@@ -57,7 +57,7 @@ export function Board({
   onMoving: (moving: Moving | undefined) => void
 }) {
   const coarse = useMediaQuery('(pointer: coarse)') ?? false
-  const perMinute = coarse ? 3.2 : 2.2
+  const perMinute = coarse ? 3.2 : 2.4
   const scroller = useRef<HTMLDivElement>(null)
   const columns = useRef(new Map<number, HTMLDivElement>())
   const drag = useRef<{ booking: Booking; x: number; y: number; grab: number; on: boolean } | undefined>(undefined)

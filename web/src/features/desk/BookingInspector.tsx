@@ -37,7 +37,7 @@ export function BookingInspector({ booking, today, mayWrite, onMove }: { booking
   const cancel = useProblemForm({ initialValues: { reason: '' }, validate: { reason: (value) => (value.trim() ? null : 'Say why') } }, async ({ reason }) => {
     await http.post(`/api/schedule/appointments/${booking.appointment_pk}/cancellation`, { reason: reason.trim() })
     setCanceling(false)
-    toast('Cancelled. The order waits under “To schedule”.')
+    toast('Canceled. The order waits under “To schedule”.')
     await refresh()
   })
   useKeys('Appointment', [
@@ -116,7 +116,7 @@ export function BookingInspector({ booking, today, mayWrite, onMove }: { booking
           <div className={classes['sheet']}>
             <Form of={cancel} submit="Cancel the appointment" onCancel={() => setCanceling(false)}>
               <TextInput
-                label="Why is it cancelled?"
+                label="Why is it canceled?"
                 description="The slot is free again; the order stays to be scheduled."
                 maxLength={200}
                 autoFocus

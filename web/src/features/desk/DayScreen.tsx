@@ -207,7 +207,7 @@ export default function DayScreen() {
             data={sites.map((one) => ({ value: String(one.site_pk), label: one.institution_name }))}
           />
         ) : null}
-        <Switch label="Cancelled too" checked={canceledToo} onChange={(event) => setCanceledToo(event.currentTarget.checked)} className={classes['switch']} />
+        <Switch label="Canceled too" checked={canceledToo} onChange={(event) => setCanceledToo(event.currentTarget.checked)} className={classes['switch']} />
       </div>
       {error ? (
         <ProblemNote error={error} onRetry={() => void board.refetch()} />

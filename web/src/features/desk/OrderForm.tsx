@@ -10,6 +10,7 @@ import { Facts, Form, Glyph, ProblemText, Section, toast, useNow, useProblemForm
 import { useResources, useSite } from './data'
 import classes from './desk.module.css'
 import { Picker } from './Picker'
+import { SideField } from './SideField'
 import { SlotPicker } from './SlotPicker'
 import type { Booking, Diagnosis, Order, OrderLine, PatientRecord, Procedure, Referrer, Resource, Slot } from './types'
 import { sayDay, wallDay, wallTime } from './walltime'
@@ -32,11 +33,6 @@ const PRIORITIES = [
   { value: 'ROUTINE', label: 'Routine' },
   { value: 'URGENT', label: 'Urgent' },
   { value: 'STAT', label: 'STAT' },
-]
-const SIDES = [
-  { value: 'L', label: 'LEFT' },
-  { value: 'R', label: 'RIGHT' },
-  { value: 'B', label: 'BOTH SIDES' },
 ]
 const SELF_PAY = 'none'
 
@@ -120,12 +116,12 @@ export function OrderForm({ record, wish, onAgain, onNext }: { record: PatientRe
     if (order.busy) return
     wanted.current = to
     if (!values.procedures) procedureField.current?.focus()
-    else if (procedure?.laterality_required && !values.laterality) sides.current?.querySelector('input')?.focus()
+    else if (procedure?.laterality_required && !values.laterality) sides.current?.focus()
     void order.save()
   }
   useEffect(() => {
     if (!procedure) return
-    if (procedure.laterality_required) sides.current?.querySelector('input')?.focus()
+    if (procedure.laterality_required) sides.current?.focus()
     else reason.current?.focus()
   }, [procedure])
   const fitting = (resources.data ?? []).filter((one) => one.active && one.site_pk === site?.site_pk && one.modality === procedure?.modality)
@@ -202,27 +198,17 @@ export function OrderForm({ record, wish, onAgain, onNext }: { record: PatientRe
               none="The catalogue has nothing by this name."
             />
             {procedure?.laterality_required ? (
-              <div ref={sides}>
-                <div className={classes['fieldLabel']} id="side">
-                  Side
-                </div>
-                <SegmentedControl
-                  aria-labelledby="side"
-                  disabled={fixed}
-                  data={SIDES}
-                  // No side is ever chosen for anybody.
-                  value={values.laterality || 'none'}
-                  onChange={(value) => {
-                    order.form.setFieldValue('laterality', value)
-                    order.form.clearFieldError('laterality')
-                  }}
-                />
-                {order.form.errors['laterality'] ? (
-                  <p className={classes['fieldError']} role="alert">
-                    {order.form.errors['laterality']}
-                  </p>
-                ) : null}
-              </div>
+              <SideField
+                ref={sides}
+                disabled={fixed}
+                value={values.laterality}
+                error={order.form.errors['laterality']}
+                onChange={(value) => {
+                  order.form.setFieldValue('laterality', value)
+                  order.form.clearFieldError('laterality')
+                  reason.current?.focus()
+                }}
+              />
             ) : null}
             <div>
               <div className={classes['fieldLabel']} id="priority">

@@ -71,7 +71,7 @@ export default function OrderScreen() {
                       [
                         'Appointment',
                         booked
-                          ? `${wallDay(booked.starts_at, booked.time_zone)} ${wallTime(booked.starts_at, booked.time_zone)}, ${booked.resource_name}${isGone(booked) ? ` (${booked.appointment_state === 'noshow' ? 'no-show' : 'cancelled'})` : ''}`
+                          ? `${wallDay(booked.starts_at, booked.time_zone)} ${wallTime(booked.starts_at, booked.time_zone)}, ${booked.resource_name}${isGone(booked) ? ` (${booked.appointment_state === 'noshow' ? 'no-show' : 'canceled'})` : ''}`
                           : null,
                       ],
                       ['Reason', requested.reason_for_the_requested_procedure],
@@ -141,12 +141,12 @@ export default function OrderScreen() {
         onClose={() => setCanceling(false)}
         onConfirm={async () => {
           await http.post(`/api/orders/${orderPk}/cancel`, { reason: reason.trim() })
-          toast('The order is cancelled.')
+          toast('The order is canceled.')
           setReason('')
           await client.invalidateQueries({ queryKey: ['order'] })
         }}
       >
-        <p>Its appointments are freed and it leaves the scanners’ lists. The order stays in the record as cancelled; it cannot be taken back here.</p>
+        <p>Its appointments are freed and it leaves the scanners’ lists. The order stays in the record as canceled; it cannot be taken back here.</p>
         <TextInput label="Why" value={reason} maxLength={200} onChange={(event) => setReason(event.currentTarget.value)} mt={12} />
       </ConfirmIrreversible>
     </Screen>

@@ -129,7 +129,7 @@ export default function OrdersScreen() {
             <div>{line.requested_procedure.requested_procedure_description}</div>
           </>
         )}
-        empty={{ title: 'Every order has its time', hint: 'Orders from wards and other systems, and those whose appointment was cancelled or missed, wait here.' }}
+        empty={{ title: 'Every order has its time', hint: 'Orders from wards and other systems, and those whose appointment was canceled or missed, wait here.' }}
       />
     </Screen>
   )

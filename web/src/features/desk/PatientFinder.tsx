@@ -85,7 +85,7 @@ export function PatientFinder({
   }
 
   return (
-    <Combobox store={combobox} onOptionSubmit={choose} withinPortal shadow="md" position="bottom-start" width="target" transitionProps={{ duration: 0 }}>
+    <Combobox store={combobox} onOptionSubmit={choose} withinPortal shadow="md" position="bottom-start" width={480} transitionProps={{ duration: 0 }}>
       <Combobox.Target>
         <TextInput
           ref={field ?? own}
