@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 from sqlalchemy import text
@@ -100,13 +101,22 @@ def faults_of(facts: DatabaseFacts) -> list[str]:
 
 def _facts_of(database: Database) -> DatabaseFacts:
     with database.transaction() as session:
-        row = session.execute(
-            text(
-                "SELECT current_setting('server_version'), current_setting('server_version_num')::int,"
-                " current_setting('fsync'), current_setting('full_page_writes'), current_setting('synchronous_commit'),"
-                " (SELECT rolsuper FROM pg_roles WHERE rolname = current_user), host(inet_server_addr()),"
-                " coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false), clock_timestamp()"
+        facts: dict[str, Any] = dict(
+            session.execute(
+                text(
+                    "SELECT current_setting('server_version') AS server_version,"
+                    " current_setting('server_version_num')::int AS server_version_num,"
+                    " current_setting('fsync') AS fsync, current_setting('full_page_writes') AS full_page_writes,"
+                    " current_setting('synchronous_commit') AS synchronous_commit,"
+                    " (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser,"
+                    " host(inet_server_addr()) AS server_address,"
+                    " coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false) AS encrypted,"
+                    " clock_timestamp() AS told_at"
+                )
             )
-        ).one()
+            .mappings()
+            .one()
+        )
         now = datetime.now(UTC)
-    return DatabaseFacts(*row[:-1], abs((row[-1] - now).total_seconds()))
+    skew = facts.pop("told_at") - now
+    return DatabaseFacts(**facts, skew_s=abs(skew.total_seconds()))

@@ -9,5 +9,6 @@ SUBSCRIPTIONS: dict[str, tuple[str, ...]] = {
     "report.final": ("billing.report_final", "hl7.report_signed"),
     "report.addended": ("hl7.report_signed",),
     "patient.changed": ("billing.patient_changed",),
+    "practitioner.changed": ("billing.practitioner_changed",),
     "patient.merged": ("billing.patient_changed",),
 }

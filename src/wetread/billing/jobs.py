@@ -28,6 +28,12 @@ def patient_changed(work: Work, event: dict[str, Any]) -> None:
     service.recheck_open(work, patient_pk=keys.get("patient_pk") or keys.get("surviving_patient_pk"))
 
 
+@task("billing.practitioner_changed")
+def practitioner_changed(work: Work, event: dict[str, Any]) -> None:
+    """On `practitioner.changed`: unsent claims that name the physician are looked at again."""
+    service.recheck_open(work, practitioner_pk=event["keys"]["practitioner_pk"])
+
+
 @task("billing.recheck_open", cron="41 2 * * *")
 def recheck_open(work: Work) -> None:
     """Every night: what changed without telling (a site's address, a day that came) shows in the queues."""

@@ -211,6 +211,8 @@ class Charge(Base):
             "ix_charge_once",
             "requested_procedure_pk",
             "component",
+            # A try that was discontinued and billed may stand beside the one that succeeded.
+            text("(modifiers && ARRAY['53','73','74']::varchar[])"),
             unique=True,
             postgresql_where=text("state <> 'void'"),
         ),

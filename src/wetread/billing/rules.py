@@ -81,6 +81,9 @@ _PLACES_OF_SERVICE: Final = frozenset(
 )
 _REPEATED: Final = frozenset({"76", "77", "59", "XE", "XS", "XP", "XU", "91"})
 _SIDES: Final = frozenset({"LT", "RT", "50"})
+_SURGERY_CENTRE: Final = "24"
+DISCONTINUED: Final = frozenset({"53", "73", "74"})
+_REDUCED: Final = "52"
 _STATES: Final = frozenset(
     [
         "AL",
@@ -246,11 +249,31 @@ def components(*, bills_global: bool, splittable: bool, place_of_service: str, r
     return [*due, Component.PROFESSIONAL] if read else due
 
 
-def modifiers(component: str, laterality: str | None) -> list[str]:
-    """The component's modifier and the side's: L → LT, R → RT, B → 50."""
+def modifiers(component: str, laterality: str | None, discontinued: str | None = None) -> list[str]:
+    """The component's modifier, that of a discontinued procedure, and the side's: L → LT, R → RT, B → 50."""
     first = [] if component == Component.GLOBAL else [component]
+    if discontinued:
+        first.append(discontinued)
     side = {"L": "LT", "R": "RT", "B": "50"}.get(laterality or "")
     return [*first, side] if side else first
+
+
+def discontinued_modifier(component: str, place_of_service: str) -> str:
+    """What says that a procedure was begun and not finished.
+
+    An ambulatory surgery centre's own part takes 73, before anaesthesia; a person makes it 74 where it was given, or 52
+    where none was planned (CMS Claims Processing Manual, chapter 14, section 40.4). Everything else is a physician's or
+    supplier's service and takes 53 (CPT, appendix A).
+    """
+    own_part = component in (Component.TECHNICAL, Component.GLOBAL)
+    return "73" if place_of_service == _SURGERY_CENTRE and own_part else "53"
+
+
+def of_another_outcome(line_modifiers: Sequence[str], *, discontinued: bool) -> bool:
+    """Whether a charge was made for a procedure that ended otherwise. 52 fits both: reduced, or given up without
+    anaesthesia."""
+    said = bool(DISCONTINUED & set(line_modifiers))
+    return not said and _REDUCED not in line_modifiers if discontinued else said
 
 
 def pointers(line_codes: Sequence[str], claim_codes: Sequence[str]) -> tuple[int, ...]:
@@ -510,7 +533,16 @@ def _line(line: LineFacts, diagnoses: Sequence[str], today: date) -> Iterable[Fi
         yield Finding(Need.CODING, "modifiers", "TC and 26 exclude each other", pk)
     if line.side_required and not _SIDES & set(line.modifiers):
         yield Finding(Need.CODING, "modifiers", "The side is missing: LT, RT or 50", pk)
-    if line.amount_minor <= 0:
+    if len(DISCONTINUED & set(line.modifiers)) > 1:
+        yield Finding(Need.CODING, "modifiers", "53, 73 and 74 exclude each other", pk)
+    if line.amount_minor <= 0 and DISCONTINUED & set(line.modifiers):
+        yield Finding(
+            Need.FEE,
+            "amount_minor",
+            "The procedure was discontinued: say what the part that was done costs, or void the claim",
+            pk,
+        )
+    elif line.amount_minor <= 0:
         yield Finding(Need.FEE, "amount_minor", "There is no fee for this code", pk)
     if not line.diagnosis_codes:
         yield Finding(Need.DIAGNOSIS, "diagnosis_codes", "A diagnosis is missing", pk)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from wetread.billing import service
 from wetread.billing.model import Charge, Claim
+from wetread.patients.schemas import PatientBarOut
 from wetread.patients.service import CoverageInput
 from wetread.security.model import Practitioner
 
@@ -19,27 +20,6 @@ class _Out(BaseModel):
 
 class _In(BaseModel):
     model_config = ConfigDict(extra="forbid")
-
-
-class PatientOut(_Out):
-    """The patient bar."""
-
-    patient_pk: int
-    patient_name: str
-    patient_sex: str | None
-    patient_birth_date: date | None
-    age: str
-    patient_id: str | None
-    issuer_of_patient_id: str | None
-    allergies: list[str]
-    severe_allergy: bool
-    pregnancy_status: str | None
-    implants: str | None
-    renal: str | None
-    medical_alerts: str | None
-    confidentiality: str | None
-    deceased: bool
-    unidentified: bool
 
 
 class FindingOut(BaseModel):
@@ -76,7 +56,7 @@ class ClaimRowOut(BaseModel):
     claim_number: str
     state: str
     component: str
-    patient: PatientOut
+    patient: PatientBarOut
     accession_number: str
     payer_name: str | None
     procedures: list[str]
@@ -96,7 +76,7 @@ class ClaimRowOut(BaseModel):
         claim = row.claim
         return cls(
             **_claim_fields(claim),
-            patient=PatientOut.model_validate(row.bar),
+            patient=PatientBarOut.model_validate(row.bar),
             accession_number=row.accession_number,
             payer_name=row.payer_name,
             procedures=row.procedures,
@@ -144,7 +124,7 @@ class ChargeOut(_Out):
 class ChargeRowOut(ChargeOut):
     """A charge in a list."""
 
-    patient: PatientOut
+    patient: PatientBarOut
     accession_number: str
     claim_state: str
 
@@ -153,7 +133,7 @@ class ChargeRowOut(ChargeOut):
         """From the service's own."""
         return cls(
             **ChargeOut.model_validate(charge).model_dump(),
-            patient=PatientOut.model_validate(bar),
+            patient=PatientBarOut.model_validate(bar),
             accession_number=accession_number,
             claim_state=claim_state,
         )
@@ -254,7 +234,7 @@ class ClaimOut(BaseModel):
     state: str
     state_reason: str | None
     component: str
-    patient: PatientOut
+    patient: PatientBarOut
     patient_address: AddressOut
     accession_number: str
     imaging_service_request_pk: int
@@ -299,7 +279,7 @@ class ClaimOut(BaseModel):
             imaging_service_request_pk=view.claim.imaging_service_request_pk,
             place_of_service=view.claim.place_of_service,
             prior_authorization=view.claim.prior_authorization,
-            patient=PatientOut.model_validate(view.bar),
+            patient=PatientBarOut.model_validate(view.bar),
             patient_address=AddressOut(
                 patient_address=address, city=city, state=state, postal_code=postal_code
             ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -21,6 +22,9 @@ from wetread.security.service import (
     Permission,
     Role,
     Work,
+    accounts_of,
+    add_practitioner,
+    change_practitioner,
     create_token,
     create_user,
     end_sessions,
@@ -446,14 +450,22 @@ def _check_time_zone(name: str) -> None:
 
 class PractitionerIn(Body):
     person_name: str = Field(min_length=1, max_length=324)
-    npi: str | None = Field(None, pattern=r"^\d{10}$")
+    npi: str | None = Field(None, max_length=10)
+    taxonomy_code: str | None = Field(None, max_length=10)
+    phone: str | None = Field(None, max_length=32)
+    email: str | None = Field(None, max_length=254)
+
+
+class PractitionerPatch(Body):
+    person_name: str | None = Field(None, min_length=1, max_length=324)
+    npi: str | None = Field(None, max_length=10)
     taxonomy_code: str | None = Field(None, max_length=10)
     phone: str | None = Field(None, max_length=32)
     email: str | None = Field(None, max_length=254)
 
 
 class PractitionerOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
+    """A physician; `user_pk` and `user_display_name` of the account with which they sign in, where there is one."""
 
     practitioner_pk: int
     person_name: str
@@ -461,32 +473,60 @@ class PractitionerOut(BaseModel):
     taxonomy_code: str | None
     phone: str | None
     email: str | None
+    user_pk: int | None
+    user_display_name: str | None
+
+
+def _practitioners_out(work: Work, rows: Sequence[Practitioner]) -> list[PractitionerOut]:
+    accounts = accounts_of(work, [row.practitioner_pk for row in rows])
+    return [
+        PractitionerOut(
+            practitioner_pk=row.practitioner_pk,
+            person_name=row.person_name,
+            npi=row.npi,
+            taxonomy_code=row.taxonomy_code,
+            phone=row.phone,
+            email=row.email,
+            user_pk=account.user_pk if account else None,
+            user_display_name=account.display_name if account else None,
+        )
+        for row in rows
+        for account in [accounts.get(row.practitioner_pk)]
+    ]
 
 
 @router.get("/practitioners")
 def practitioners(
     text: Annotated[str, Query(max_length=limits.SEARCH_TEXT_CHARACTERS_MAX)] = "",
+    limit: Annotated[int, Query(ge=1, le=limits.PAGE_ITEMS_MAX)] = 50,
     work: Work = door(Permission.SELF),
 ) -> list[PractitionerOut]:
     """Physicians by name or NPI."""
-    query = select(Practitioner).order_by(Practitioner.person_name).limit(50)
+    query = select(Practitioner).order_by(Practitioner.person_name, Practitioner.practitioner_pk).limit(limit)
     for word in text.split():
         query = query.where(
             Practitioner.person_name.icontains(word, autoescape=True) | (Practitioner.npi == word)
         )
-    return [PractitionerOut.model_validate(row) for row in work.session.scalars(query)]
+    return _practitioners_out(work, work.session.scalars(query).all())
 
 
 @router.post("/practitioners", status_code=201)
-def add_practitioner(
+def new_practitioner(
     body: PractitionerIn, work: Work = door(Permission.ORDER_WRITE, Permission.CONFIG_WRITE)
 ) -> PractitionerOut:
     """A new physician."""
-    row = Practitioner(**body.model_dump())
-    work.session.add(row)
-    work.session.flush()
-    work.audit(AuditEventID.SECURITY_ALERT, "C", object_type="practitioner", object_id=row.practitioner_pk)
-    return PractitionerOut.model_validate(row)
+    return _practitioners_out(work, [add_practitioner(work, body.model_dump())])[0]
+
+
+@router.patch("/practitioners/{practitioner_pk}")
+def correct_practitioner(
+    practitioner_pk: int,
+    body: PractitionerPatch,
+    work: Work = door(Permission.ORDER_WRITE, Permission.CONFIG_WRITE),
+) -> PractitionerOut:
+    """Corrects a physician; unsent claims that name them are looked at again."""
+    changed = change_practitioner(work, practitioner_pk, body.model_dump(exclude_unset=True))
+    return _practitioners_out(work, [changed])[0]
 
 
 class AuditOut(BaseModel):

@@ -10,14 +10,45 @@ from dataclasses import dataclass
 from wetread.security.audit import ChainFault, ChainVerdict, seal, verify
 from wetread.security.identity import Identity, create_token, create_user, end_sessions, set_password
 from wetread.security.keys import FileMasterKey, KeyUnsafe, MasterKey
-from wetread.security.practitioners import change_practitioner, known_practitioner
+from wetread.security.practitioners import (
+    accounts_of,
+    add_practitioner,
+    change_practitioner,
+    known_practitioner,
+)
 from wetread.security.rules import ROLE_PERMISSIONS, AuditEventID, Permission, Role, permissions_of, valid_npi
 from wetread.security.work import Actor, AuditMissing, Offices, Work
 
 __all__ = [
-    "ROLE_PERMISSIONS", "Actor", "AuditEventID", "AuditMissing", "ChainFault", "ChainVerdict", "FileMasterKey",
-    "Identity", "KeyUnsafe", "MasterKey", "Offices", "Permission", "Role", "Security", "Work", "change_practitioner", "create_token",
-    "create_user", "end_sessions", "known_practitioner", "permissions_of", "reauthenticate", "seal", "set_password", "use_identity", "valid_npi", "verify",
+    "ROLE_PERMISSIONS",
+    "Actor",
+    "AuditEventID",
+    "AuditMissing",
+    "ChainFault",
+    "ChainVerdict",
+    "FileMasterKey",
+    "Identity",
+    "KeyUnsafe",
+    "MasterKey",
+    "Offices",
+    "Permission",
+    "Role",
+    "Security",
+    "Work",
+    "accounts_of",
+    "add_practitioner",
+    "change_practitioner",
+    "create_token",
+    "create_user",
+    "end_sessions",
+    "known_practitioner",
+    "permissions_of",
+    "reauthenticate",
+    "seal",
+    "set_password",
+    "use_identity",
+    "valid_npi",
+    "verify",
 ]  # fmt: skip
 
 

@@ -261,6 +261,94 @@ def test_a_procedure_that_was_not_done_after_all_takes_its_charge_back(hospital:
     assert [c.state for c in hospital.charges()] == ["void", "ready"]
 
 
+def discontinued(hospital: Hospital, code: str = "CTHEAD") -> RequestedProcedure:
+    (requested,) = hospital.procedure_done(code)
+    move_requested_procedure(hospital.work, requested.requested_procedure_pk, Move.REVERT)
+    move_requested_procedure(hospital.work, requested.requested_procedure_pk, Move.START)
+    move_requested_procedure(
+        hospital.work, requested.requested_procedure_pk, Move.DISCONTINUE, "The patient was restless"
+    )
+    service.procedure_changed(hospital.work, requested.requested_procedure_pk)
+    return requested
+
+
+def test_a_discontinued_procedure_waits_for_what_a_person_says_it_costs(hospital: Hospital) -> None:
+    requested = discontinued(hospital, "XRKNEE")
+    whole, part = hospital.charges()
+    assert (whole.state, part.state, part.modifiers, part.amount_minor) == (
+        "void",
+        "draft",
+        ["TC", "53", "LT"],
+        0,
+    )
+    claim = hospital.claims()[-1]
+    assert (claim.state, claim.needs) == ("draft", ["fee"])
+    assert "discontinued" in claim.findings[0]["text"]
+    service.procedure_changed(hospital.work, requested.requested_procedure_pk)
+    assert len(hospital.charges()) == 2
+    service.change_charge(hospital.work, part.charge_pk, {"amount_minor": 3000})
+    assert (claim.state, claim.total_minor) == ("ready", 3000)
+    text = service.preview(hospital.work, claim.claim_pk)
+    assert "SV1*HC:73560:TC:53:LT*30*UN*1***1:2~" in text and accepted(text)
+    service.procedure_changed(hospital.work, requested.requested_procedure_pk)
+    assert (claim.state, part.state) == ("ready", "ready")
+
+
+def test_a_second_try_that_succeeds_is_charged_whole(hospital: Hospital) -> None:
+    requested = discontinued(hospital)
+    move_requested_procedure(hospital.work, requested.requested_procedure_pk, Move.SCHEDULE)
+    move_requested_procedure(hospital.work, requested.requested_procedure_pk, Move.START)
+    move_requested_procedure(hospital.work, requested.requested_procedure_pk, Move.COMPLETE)
+    # Events may come together: nobody looked while it was scheduled again.
+    service.procedure_changed(hospital.work, requested.requested_procedure_pk)
+    assert [(c.state, c.modifiers, c.amount_minor) for c in hospital.charges()] == [
+        ("void", ["TC"], 45000),
+        ("void", ["TC", "53"], 0),
+        ("ready", ["TC"], 45000),
+    ]
+
+
+def test_a_first_try_that_went_into_a_file_stays_beside_the_second(hospital: Hospital) -> None:
+    requested = discontinued(hospital)
+    part = hospital.charges()[-1]
+    service.change_charge(hospital.work, part.charge_pk, {"amount_minor": 9000})
+    service.make_batch(hospital.work)
+    move_requested_procedure(hospital.work, requested.requested_procedure_pk, Move.SCHEDULE)
+    service.procedure_changed(hospital.work, requested.requested_procedure_pk)
+    move_requested_procedure(hospital.work, requested.requested_procedure_pk, Move.START)
+    move_requested_procedure(hospital.work, requested.requested_procedure_pk, Move.COMPLETE)
+    service.procedure_changed(hospital.work, requested.requested_procedure_pk)
+    assert [(c.state, c.modifiers) for c in hospital.charges()[1:]] == [
+        ("claimed", ["TC", "53"]),
+        ("ready", ["TC"]),
+    ]
+
+
+def test_a_surgery_centre_says_73_and_a_person_may_say_74_or_52(hospital: Hospital) -> None:
+    hospital.site.place_of_service = "24"
+    requested = discontinued(hospital)
+    part = hospital.charges()[-1]
+    assert part.modifiers == ["TC", "73"]
+    hospital.sign(requested)
+    assert [c.modifiers for c in hospital.charges()[2:]] == [["26", "53"]]
+    for modifier in ("74", "52"):
+        service.change_charge(
+            hospital.work, part.charge_pk, {"modifiers": ["TC", modifier], "amount_minor": 9000}
+        )
+        service.procedure_changed(hospital.work, requested.requested_procedure_pk)
+        assert (part.state, part.amount_minor) == ("ready", 9000)
+    service.change_charge(hospital.work, part.charge_pk, {"modifiers": ["TC", "73", "74"]})
+    assert part.state == "draft"
+
+
+def test_what_was_never_begun_costs_nothing(hospital: Hospital) -> None:
+    (requested,) = hospital.procedure_done("CTHEAD")
+    move_requested_procedure(hospital.work, requested.requested_procedure_pk, Move.REVERT)
+    move_requested_procedure(hospital.work, requested.requested_procedure_pk, Move.CANCEL, "Not needed")
+    service.procedure_changed(hospital.work, requested.requested_procedure_pk)
+    assert [c.state for c in hospital.charges()] == ["void"]
+
+
 def test_what_is_missing_is_mended_beside_the_claim(hospital: Hospital) -> None:
     work = hospital.work
     hospital.referrer.npi = None

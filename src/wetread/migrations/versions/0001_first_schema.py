@@ -1199,7 +1199,11 @@ def upgrade() -> None:
     op.create_index(
         "ix_charge_once",
         "charge",
-        ["requested_procedure_pk", "component"],
+        [
+            "requested_procedure_pk",
+            "component",
+            sa.literal_column("(modifiers && ARRAY['53','73','74']::varchar[])"),
+        ],
         unique=True,
         postgresql_where=sa.text("state <> 'void'"),
     )
