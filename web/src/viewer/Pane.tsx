@@ -16,6 +16,8 @@ export interface PaneProps {
   /** `PRIOR · 14 months`; null for the study that is read. */
   prior: string | null
   stack: Stack | null
+  /** The patient of the study that is read, as its images say; another one beside it is called out. */
+  patientId: string | null
   /** Why there is no stack, while there is none. */
   waiting: string
   active: boolean
@@ -110,6 +112,7 @@ export function Pane(props: PaneProps) {
 
   const frame = view && stack ? stack.frames[Math.min(view.index, stack.length - 1)] : undefined
   const patient = stack ? patientOf(stack) : null
+  const otherPatient = prior !== null && patient?.id != null && props.patientId !== null && patient.id !== props.patientId
   const laterality = speltLaterality(frame?.laterality ?? null)
   const measurable = frame && frame.calibration.kind !== 'none' && frame.calibration.kind !== 'region'
   const bar = view && measurable ? scaleBar(view.pixelsPerUnit, 110) : null
@@ -140,6 +143,11 @@ export function Pane(props: PaneProps) {
         <>
           <div className={classes['topLeft']}>
             {prior ? <strong className={classes['prior']}>{prior}</strong> : null}
+            {otherPatient ? (
+              <strong className={classes['danger']} role="alert">
+                Another patient ID than the study that is read
+              </strong>
+            ) : null}
             {patient?.name ? <span dir="auto">{formatPersonName(patient.name)}</span> : null}
             <span>{patient?.id}</span>
             <span>{[formatDicomDate(study.study_date), study.study_description].filter(Boolean).join(' · ')}</span>

@@ -11,6 +11,7 @@ import { mostAlike, type Stack } from './stacks'
 import { priorLabel, type ViewerStudy } from './study'
 import { Thumbnails } from './Thumbnails'
 import { Toolbar, type Layout, type ToolbarProps } from './Toolbar'
+import { patientOf } from './view'
 import { useStudy, type LoadedStudy } from './useStudy'
 import classes from './viewer.module.css'
 
@@ -261,7 +262,8 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
         shown.render()
       }
     },
-    scroll: (images) => goTo(activeIndex + images),
+    // From where the viewport is going, not where it is: keys repeat faster than pictures are drawn.
+    scroll: (images) => goTo((viewport()?.getTargetImageIdIndex() ?? activeIndex) + images),
     end: (last) => goTo(last && activeStack ? activeStack.length - 1 : 0),
     series: (step) => {
       const from: LoadedStudy = hung[PANES.indexOf(activePane)]?.study.study_pk === study.study_pk ? loaded : loadedPrior
@@ -304,6 +306,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
       </div>
     )
 
+  const patientId = loaded.stacks[0] ? patientOf(loaded.stacks[0]).id : null
   const shownKeys = new Set(visible.map((id) => paneStack(id)?.key).filter((key): key is string => key !== undefined))
   return (
     <div className={classes['viewer']} ref={root} data-testid="viewer">
@@ -350,6 +353,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
                     study={one?.study ?? null}
                     prior={one && one.study.study_pk !== study.study_pk ? priorLabel(one.study, study) : null}
                     stack={stack}
+                    patientId={patientId}
                     waiting={waitingWords(id, loaded, loadedPrior, prior)}
                     active={id === activePane && layout > 1}
                     isKey={keys.isKey}

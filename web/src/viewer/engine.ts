@@ -165,6 +165,8 @@ export class Engine {
       type: Enums.ViewportType.STACK,
       defaultOptions: { background: [0, 0, 0] },
     })
+    // Focus on the picture would take every key away from the screen: Cornerstone swallows what it hears there.
+    element.removeAttribute('tabindex')
     this.group.addViewport(paneId, this.id)
     return this.rendering.getViewport(paneId) as StackViewport
   }
