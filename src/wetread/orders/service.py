@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import String
@@ -511,10 +512,20 @@ def sites(work: Work) -> list[Site]:
     return [site for site in store.sites(work.session) if _visible(work, site.site_pk)]
 
 
-@lru_cache(maxsize=1)
+_ICD_LOCK = Lock()
+
+
 def _icd() -> Any:
+    with _ICD_LOCK:
+        return _loaded_icd()
+
+
+@lru_cache(maxsize=1)
+def _loaded_icd() -> Any:
     import simple_icd_10_cm  # 100,000 entries: loaded at first use
 
+    # It fills its index at the first question, and answers nonsense to whoever asks meanwhile.
+    simple_icd_10_cm.get_index("A00")
     return simple_icd_10_cm
 
 
