@@ -1478,14 +1478,34 @@ export interface paths {
         get: operations["practitioners_api_practitioners_get"];
         put?: never;
         /**
-         * Add Practitioner
+         * New Practitioner
          * @description A new physician.
          */
-        post: operations["add_practitioner_api_practitioners_post"];
+        post: operations["new_practitioner_api_practitioners_post"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/practitioners/{practitioner_pk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Correct Practitioner
+         * @description Corrects a physician; unsent claims that name them are looked at again.
+         */
+        patch: operations["correct_practitioner_api_practitioners__practitioner_pk__patch"];
         trace?: never;
     };
     "/api/procedures": {
@@ -3387,6 +3407,8 @@ export interface components {
             final_at: string | null;
             /** First Report At */
             first_report_at: string | null;
+            /** Imaging Service Request Pk */
+            imaging_service_request_pk: number | null;
             /** Issuer Of Patient Id */
             issuer_of_patient_id: string | null;
             /** Modality */
@@ -4615,6 +4637,19 @@ export interface components {
             npi?: string | null;
             /** Person Name */
             person_name: string;
+            /** Phone */
+            phone?: string | null;
+            /** Taxonomy Code */
+            taxonomy_code?: string | null;
+        };
+        /** PractitionerPatch */
+        PractitionerPatch: {
+            /** Email */
+            email?: string | null;
+            /** Npi */
+            npi?: string | null;
+            /** Person Name */
+            person_name?: string | null;
             /** Phone */
             phone?: string | null;
             /** Taxonomy Code */
@@ -6654,7 +6689,10 @@ export interface components {
             /** Total */
             total: number;
         };
-        /** PractitionerOut */
+        /**
+         * PractitionerOut
+         * @description A physician; `user_pk` and `user_display_name` of the account with which they sign in, where there is one.
+         */
         wetread__security__api__PractitionerOut: {
             /** Email */
             email: string | null;
@@ -6668,6 +6706,10 @@ export interface components {
             practitioner_pk: number;
             /** Taxonomy Code */
             taxonomy_code: string | null;
+            /** User Display Name */
+            user_display_name: string | null;
+            /** User Pk */
+            user_pk: number | null;
         };
         /** SiteOut */
         wetread__security__api__SiteOut: {
@@ -9244,6 +9286,7 @@ export interface operations {
     practitioners_api_practitioners_get: {
         parameters: {
             query?: {
+                limit?: number;
                 text?: string;
             };
             header?: never;
@@ -9272,7 +9315,7 @@ export interface operations {
             };
         };
     };
-    add_practitioner_api_practitioners_post: {
+    new_practitioner_api_practitioners_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -9287,6 +9330,41 @@ export interface operations {
         responses: {
             /** @description Successful Response */
             201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["wetread__security__api__PractitionerOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    correct_practitioner_api_practitioners__practitioner_pk__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                practitioner_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PractitionerPatch"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
