@@ -11,8 +11,8 @@ from wetread.app.demo.field import Array, smooth_noise
 from wetread.app.demo.objects import MG_IMAGE, Device, Picture, SeriesHead, Visit, code, radiograph, region
 
 DEVICE = Device("Phantom Mammo 29", "MG-0815")
-SPACING = 0.1
-ROWS, COLUMNS = 2394, 1914
+SPACING = 0.12
+ROWS, COLUMNS = 1996, 1596
 
 Side = Literal["L", "R"]
 Finding = Literal["mass", "calcifications"]

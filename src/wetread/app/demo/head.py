@@ -505,17 +505,32 @@ def _paint_finding(
         alpha = soft(zone, 9) * np.clip(tissue, 0, 1)
         canvas.cover(alpha * np.float32(0.62), v(INFARCT))
     elif traits.finding == "demyelination":
-        for _ in range(26):
-            s = rng.choice((-1, 1))
-            py = rng.uniform(-30, 66)
-            c = (s * rng.uniform(15, 27) + s * max(py, 0) * 0.12, py, rng.uniform(12, 34))
-            canvas.ellipsoid(
-                c,
-                (rng.uniform(1.6, 4.8), rng.uniform(1.6, 3.6), rng.uniform(2, 4)),
-                v((24.0, 0.40, 0.86, 0.95)),
-                tilt=(0, 0, s * rng.uniform(10, 50)),
-                edge=2.6,
-                opacity=0.85,
-            )
+        paint_lesions(canvas, of, traits.seed, 20)
     elif traits.finding == "meningioma":
         canvas.ellipsoid(MENINGIOMA_CENTRE, (15, 16, 15), v((50.0, 0.46, 0.60, 0.70)), edge=1.5)
+
+
+def paint_lesions(canvas: Canvas, of: Pick, seed: int, count: int) -> None:
+    """White matter lesions of demyelination; the first ones of a seed are always the same, so that they can grow in number."""
+    rng = np.random.default_rng([seed, 5])
+    for _ in range(count):
+        s = rng.choice((-1, 1))
+        py = rng.uniform(-30, 66)
+        c = (s * rng.uniform(15, 27) + s * max(py, 0) * 0.12, py, rng.uniform(12, 34))
+        canvas.ellipsoid(
+            c,
+            (rng.uniform(1.8, 4.8), rng.uniform(1.8, 3.6), rng.uniform(2.2, 4.2)),
+            of((24.0, 0.40, 0.86, 0.95)),
+            tilt=(0, 0, s * rng.uniform(10, 50)),
+            edge=2.6,
+            opacity=0.9,
+        )
+
+
+def with_lesions(volume: Array, seed: int, count: int) -> Array:
+    """A copy of an MR volume with white matter lesions."""
+    canvas = Canvas(GRID, AIR[1:])
+    canvas.data[:] = volume
+    paint_lesions(canvas, lambda values: values[1:4], seed, count)
+    changed: Array = canvas.data
+    return changed

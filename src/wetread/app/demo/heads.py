@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wetread.app.demo.field import Grid, NoiseTiles
-from wetread.app.demo.head import GRID, Finding, HeadTraits, head_volume
+from wetread.app.demo.head import GRID, Finding, HeadTraits, head_volume, with_lesions
 from wetread.app.demo.objects import (
     CT_IMAGE,
     Device,
@@ -182,9 +182,13 @@ def head_mr(
     mirror: bool = False,
     scale: float = 1.0,
     spacing_mm: float = 5.5,
+    lesions: int = 0,
 ) -> list[Picture]:
-    """Three localisers, then T1, T2 and FLAIR in three planes over one frame of reference."""
-    volume = _mirrored(_volume("mr", HeadTraits(seed=seed, finding=finding, ventricles=ventricles)), mirror)
+    """Three localisers, then T1, T2 and FLAIR in three planes over one frame of reference. `lesions`: of demyelination."""
+    volume = _volume("mr", HeadTraits(seed=seed, finding=finding, ventricles=ventricles))
+    if lesions:
+        volume = with_lesions(volume, seed, lesions)
+    volume = _mirrored(volume, mirror)
     grid = _grid(mirror, scale)
     rng = np.random.default_rng([seed, 8])
     frame = new_uid()

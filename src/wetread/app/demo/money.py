@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+import time
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import func, select
 
 from wetread.billing import service as billing
+from wetread.billing.model import Claim, ClaimState
+from wetread.kit.clock import FixedClock
 from wetread.patients.service import PayerInput, payer_by_identifier
 from wetread.security.model import Site
-from wetread.security.service import Work
+from wetread.security.service import Actor, AuditEventID, Offices, Work
 from wetread.sharing import messages_service as queue
 
 # Cents: whole, technical, professional. The ultrasound has no fee yet, so that the biller meets a gap.
@@ -16,7 +22,9 @@ _FEES = {
     "71250": (48_500, 36_000, 12_500),
     "70551": (96_000, 77_500, 18_500),
     "71046": (9_400, 6_300, 3_100),
-    "73562": (8_800, 6_000, 2_800),
+    "73560": (8_200, 5_600, 2_600),
+    "73120": (7_900, 5_400, 2_500),
+    "74176": (56_000, 42_000, 14_000),
     "77067": (31_500, 23_000, 8_500),
 }
 _MEDICARE_FEES = {"70450": (11_890, 7_930, 3_960), "71046": (3_420, 2_310, 1_110)}
@@ -75,3 +83,57 @@ def set_up_billing(work: Work) -> None:
             enabled=False,
         ),
     )
+
+
+def settle(offices: Offices, now: datetime, *, patience_s: float) -> None:
+    """What the biller did before today: old claims are handed in, those of this week stand in a file, new ones wait.
+
+    Charges come by events, so the worker is given some time to catch up.
+    """
+    _wait_for_charges(offices, patience_s)
+    today = now.date()
+    if _any_batch(offices):
+        return
+    # Handed in some days after the service, month by month, as a biller does; the last file is made but not handed in.
+    _hand_in(offices, now - timedelta(days=25), lambda day: day < today - timedelta(days=30), send=True)
+    _hand_in(offices, now - timedelta(days=4), lambda day: day < today - timedelta(days=4), send=True)
+    _hand_in(offices, now - timedelta(hours=2), lambda day: day < today - timedelta(days=2), send=False)
+
+
+def _wait_for_charges(offices: Offices, patience_s: float) -> None:
+    """Until the number of claims has stood still for a while."""
+    last, still, deadline = -1, 0, time.monotonic() + patience_s
+    while still < 4 and time.monotonic() < deadline:
+        with offices.work(Actor.system("demo")) as work:
+            count = work.session.scalar(select(func.count()).select_from(Claim)) or 0
+            work.audit(AuditEventID.QUERY, "E", object_type="claim")
+        still = still + 1 if count == last and count else 0
+        last = count
+        time.sleep(0.7)
+
+
+def _any_batch(offices: Offices) -> bool:
+    with offices.work(Actor.system("demo")) as work:
+        return bool(billing.batches(work, limit=1))
+
+
+def _hand_in(offices: Offices, at: datetime, concerns: Callable[[date], bool], *, send: bool) -> None:
+    history = Offices(offices.database, FixedClock(at))
+    with history.work(Actor.system("demo")) as work:
+        ready = [
+            claim.claim_pk
+            for claim in work.session.scalars(select(Claim).where(Claim.state == ClaimState.READY))
+            if concerns(claim.service_date)
+        ]
+        work.audit(AuditEventID.QUERY, "E", object_type="claim")
+        if not ready:
+            return
+        made = billing.make_batch(work, ready)
+        if made.batch is None:
+            return
+        batch_pk = made.batch.claim_batch_pk
+    if send:
+        with Offices(offices.database, FixedClock(at + timedelta(minutes=20))).work(
+            Actor.system("demo")
+        ) as work:
+            billing.mark_sent(work, batch_pk)

@@ -392,11 +392,12 @@ def _bone_of(plate: Plate, mu: Array, grain: Array, a: Point, b: Point, width: f
     mu += bone(outer, shell, plate.spacing, grain, marrow=core)
 
 
-def _hand(finding: str | None, rng: np.random.Generator) -> tuple[Plate, Array]:
+def _hand(finding: str | None, rng: np.random.Generator, *, turned: bool) -> tuple[Plate, Array]:
     plate = Plate.around((-105.0, -85.0), (85.0, 182.0), 0.14)
     grain = trabeculae(rng, (plate.rows, plate.columns), plate.spacing) * 0.3
     flesh = plate.empty()
-    for number, digit in enumerate(_DIGITS):
+    digits = [tuple(_turned(at, turned) for at in digit) for digit in _DIGITS]
+    for number, digit in enumerate(digits):
         width = _WIDTH[number]
         tip = digit[-1]
         before = digit[-2]
@@ -410,7 +411,7 @@ def _hand(finding: str | None, rng: np.random.Generator) -> tuple[Plate, Array]:
     plate.ball(flesh, (-2, 20), (42, 54, 15), power=2.6)
     plate.path(flesh, [(-30, -14, 0), (-50, 16, 0)], [20, 15])
     mu = np.minimum(flesh, 36 + flesh * 0.1) * np.float32(MU_WATER)
-    for number, digit in enumerate(_DIGITS):
+    for number, digit in enumerate(digits):
         for index in range(len(digit) - 1):
             gap = 3.4 if index else 0.8
             a, b = np.array(digit[index]), np.array(digit[index + 1])
@@ -423,7 +424,8 @@ def _hand(finding: str | None, rng: np.random.Generator) -> tuple[Plate, Array]:
         tuft = plate.empty()
         plate.ball(tuft, digit[-1], (_WIDTH[number] * 0.62, 2.6, 3))
         mu += tuft * np.float32(0.016)
-    for centre, half_width, half_height, turn in _CARPALS:
+    for place, half_width, half_height, turn in _CARPALS:
+        centre = _turned(place, turned)
         outer, core = plate.empty(), plate.empty()
         plate.ball(outer, centre, (half_width, half_height, 8), turn=turn, power=2.5)
         plate.ball(core, centre, (half_width - 0.9, half_height - 0.9, 7), turn=turn, power=2.5)
@@ -439,46 +441,57 @@ def _hand(finding: str | None, rng: np.random.Generator) -> tuple[Plate, Array]:
         plate.path(core, points, inner)
         mu += bone(outer, shell, plate.spacing, grain, marrow=core)
     if finding == "fracture":  # neck of the fifth metacarpal
+        course: list[Point] = [(*_turned(at, turned), 0.0) for at in ((22, 40), (28, 37), (31, 41), (40, 36))]
         inside = np.clip(mu / 0.6 - 0.55, 0, 1)
-        mu -= (
-            crack(plate, [(22, 40, 0), (28, 37, 0), (31, 41, 0), (40, 36, 0)], 1.4, rng)
-            * inside
-            * np.float32(0.3)
-        )
+        mu -= crack(plate, course, 1.4, rng) * inside * np.float32(0.3)
         fragment = plate.empty()
-        plate.path(fragment, [(25, 39, 0), (29, 41, 0)], 1.0)
+        plate.path(fragment, [(*_turned((25, 39), turned), 0), (*_turned((29, 41), turned), 0)], 1.0)
         mu += fragment * np.float32(0.03)
     elif finding == "healing":
         callus = plate.empty()
-        plate.ball(callus, (32, 39), (9.5, 9, 9), power=2.4)
+        plate.ball(callus, _turned((32, 39), turned), (9.5, 9, 9), power=2.4)
         mu += callus * np.float32(0.014) * (1 + grain)
     return plate, np.maximum(mu, 0)
 
 
+def _turned(at: tuple[float, float], turned: bool) -> tuple[float, float]:
+    """Where a point comes to lie when the hand is rolled towards the thumb: rays draw together and slant."""
+    return (at[0] * 0.72 + at[1] * 0.05 - 2, at[1]) if turned else at
+
+
 def hand(visit: Visit, *, seed: int, side: Side, finding: str | None = None) -> list[Picture]:
-    """Hand, from palm to back, on a plate of computed radiography that stores MONOCHROME1."""
+    """Hand, from palm to back and oblique, on plates of computed radiography that store MONOCHROME1."""
     rng = np.random.default_rng([seed, 43])
-    plate, mu = _hand(finding, rng)
-    shown = developed(
-        mu, rng, spacing=plate.spacing, low=0.12, high=1.5, equalise=0.22, noise=0.006, sharpen=1.2
-    )
-    # The picture shows the back of the hand as the owner sees it: the thumb of a right hand to the left.
-    if side == "L":
-        shown = np.ascontiguousarray(shown[:, ::-1])
-    marker(plate, shown, side, (0.9, 0.06 if side == "R" else 0.86))
-    head = SeriesHead("CR", 1, f"Hand {side} PA", "HAND", CR_DEVICE, "Hand PA", laterality=side)
-    return [
-        radiograph(
-            visit,
-            head,
-            1,
-            shown,
-            sop_class_uid=CR_IMAGE,
-            pixel_spacing=plate.spacing,
-            view_position="PA",
-            patient_orientation=("L", "F"),
-            image_laterality=side,
-            inverted=True,
-            attributes={"KVP": "52", "PlateType": "GP", "CassetteSize": "24CMX30CM", "Sensitivity": "200"},
+    head = SeriesHead("CR", 1, f"Hand {side}", "HAND", CR_DEVICE, "Hand", laterality=side)
+    found = []
+    for number, words in ((1, "PA"), (2, "RAO" if side == "R" else "LAO")):
+        plate, mu = _hand(finding, rng, turned=number == 2)
+        shown = developed(
+            mu, rng, spacing=plate.spacing, low=0.12, high=1.5, equalise=0.22, noise=0.006, sharpen=1.2
         )
-    ]
+        # The picture shows the back of the hand as its owner sees it: the thumb of a right hand to the left.
+        if side == "L":
+            shown = np.ascontiguousarray(shown[:, ::-1])
+        marker(plate, shown, side, (0.9, 0.06 if side == "R" else 0.86))
+        found.append(
+            radiograph(
+                visit,
+                head,
+                number,
+                shown,
+                sop_class_uid=CR_IMAGE,
+                pixel_spacing=plate.spacing,
+                view_position=words,
+                patient_orientation=("L", "F"),
+                image_laterality=side,
+                inverted=True,
+                attributes={
+                    "KVP": "52",
+                    "PlateType": "GP",
+                    "CassetteSize": "24CMX30CM",
+                    "Sensitivity": "200",
+                },
+                offset_s=40.0 * number,
+            )
+        )
+    return found

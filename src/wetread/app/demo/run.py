@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+import multiprocessing
+import os
+import queue
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, time, timedelta
 
 from rich.progress import Progress
 from sqlalchemy import func, select
 
 from wetread.app.build import House, build_house
-from wetread.app.demo.images import Subject, head_ct
-from wetread.app.demo.money import set_up_billing
+from wetread.app.demo import play
+from wetread.app.demo.acquire import Recipe, make
+from wetread.app.demo.casebook import CASES, MISTYPED, STAT_PATIENT, Case
+from wetread.app.demo.money import set_up_billing, settle
+from wetread.app.demo.objects import Picture, Visit
+from wetread.app.demo.people import ISSUER, REFERRER_NPI, account_of
 from wetread.app.rooms import MODELS, load
 from wetread.app.wiring import wire
 from wetread.archive.service import Archive
 from wetread.kit.config import Settings
-from wetread.kit.errors import WetreadError
 from wetread.orders import service as orders
-from wetread.orders.model import RequestedProcedure
 from wetread.patients import service as patients
-from wetread.patients.model import Patient
 from wetread.scheduling import service as scheduling
-from wetread.scheduling.rules import StepMove
-from wetread.security.model import Practitioner, Site
-from wetread.security.service import Actor, AuditEventID, Work
+from wetread.security.model import Site
+from wetread.security.rules import Role
+from wetread.security.service import Actor, AuditEventID
 
-ISSUER = "WETREAD"
+__all__ = [
+    "CODE_CT_HEAD",
+    "ISSUER",
+    "REFERRER_NPI",
+    "build",
+    "foundations",
+    "in_order_of_need",
+    "show",
+    "theatre_of",
+]
+
 CODE_CT_HEAD = "CTHEAD"
-REFERRER_NPI = "1999999992"
 
 _SITES = (
     # In the hospital its own bill covers the scanner, and the readers bill their part; the clinic bills globally.
@@ -54,32 +67,22 @@ _SITES = (
         "11",
     ),
 )
-_SCANNERS = (("CT", "CT1"), ("MR", "MR1"), ("DX", "XR1"), ("US", "US1"), ("MG", "MG1"))
-_PROCEDURES = (
+# The hospital has a detector room, the clinic still reads plates.
+SCANNERS = {
+    "NORTH": (("CT", "CT1"), ("MR", "MR1"), ("DX", "XR1"), ("US", "US1"), ("MG", "MG1")),
+    "RIVER": (("CT", "CT1"), ("MR", "MR1"), ("CR", "XR1"), ("US", "US1"), ("MG", "MG1")),
+}
+PROCEDURES = (
     (CODE_CT_HEAD, "CT head without contrast", "CT", 15, "HEAD", False, "ct-head-stroke", "70450"),
     ("CTCHEST", "CT chest without contrast", "CT", 15, "CHEST", False, "ct-chest", "71250"),
+    ("CTABDPEL", "CT abdomen and pelvis without contrast", "CT", 15, "ABDOMEN", False, "ct-abdomen", "74176"),
     ("MRHEAD", "MR head without contrast", "MR", 30, "HEAD", False, "mr-head", "70551"),
     ("XRCHEST", "Radiograph chest, two views", "DX", 10, "CHEST", False, "xr-chest", "71046"),
-    ("XRKNEE", "Radiograph knee, three views", "DX", 10, "KNEE", True, "xr-extremity", "73562"),
+    ("XRKNEE", "Radiograph knee, two views", "DX", 10, "KNEE", True, "xr-extremity", "73560"),
+    ("XRHAND", "Radiograph hand, two views", "CR", 10, "HAND", True, "xr-extremity", "73120"),
     ("USABD", "Ultrasound abdomen", "US", 20, "ABDOMEN", False, "us-abdomen", "76700"),
     ("MGSCREEN", "Mammography screening, both sides", "MG", 20, "BREAST", False, "mg-screening", "77067"),
 )
-_NAMES = (
-    "Okafor^Ada", "Müller^Jörg", "Lindqvist^Åsa", "Ivanova^Anna=Иванова^Анна", "Yamada^Tarou=山田^太郎=やまだ^たろう",
-    "Hong^Gildong=洪^吉洞=홍^길동", "Haddad^Farid", "Novák^Hana", "Silva^Inês", "Keller^Jürgen", "Iyer^Meera", "Osei^Kofi",
-    "Berg^Liv", "Moreau^Jean-Luc", "Tanaka^Jun=田中^純=たなか^じゅん", "Petrov^Ivan=Петров^Иван", "Nguyễn^Thị Mai",
-    "O'Brien^Siobhán", "García López^María", "Van der Meer^Pieter", "Kowalczyk^Łucja", "Ødegård^Bjørn", "Şahin^Elif",
-    "Dvořák^Tomáš", "Rossi^Chiara", "Schmidt^Heinz", "Abe^Yuki=阿部^由紀=あべ^ゆき", "Smirnova^Olga=Смирнова^Ольга",
-    "Mbeki^Thandi", "Fernández^Diego", "Larsson^Nils", "Wang^Xiaodong=王^小東", "Cohen^David", "Papadopoulos^Eleni",
-    "Costa^Rui", "Horváth^Zsófia", "Dubois^Claire", "Fischer^Karl", "Hansen^Mette", "Quispe^Rosa",
-)  # fmt: skip
-_REASONS = (
-    ("Headache, sudden onset", "R51.9"),
-    ("Chronic cough", "R05.3"),
-    ("Follow-up", "Z09"),
-    ("Right knee pain after a fall", "M25.561"),
-    ("Abdominal pain", "R10.9"),
-)  # fmt: skip
 
 
 def build(settings: Settings) -> int:
@@ -87,24 +90,134 @@ def build(settings: Settings) -> int:
     load(MODELS)
     house = build_house(settings, part="demo")
     archive = wire(house)
+    everything = in_order_of_need((*CASES, MISTYPED))
     try:
-        with Progress(transient=True) as progress:
-            bar = progress.add_task("Opening the demo hospital", total=len(_NAMES) + 3)
-            _foundations(house)
-            progress.advance(bar)
-            for number in range(len(_NAMES)):
-                _patient(house, number)
+        with Progress(transient=True) as progress, Makers() as makers:
+            bar = progress.add_task("Opening the demo hospital", total=2 * len(everything))
+            foundations(house)
+            theatre = theatre_of(house, archive)
+            waiting: dict[str, tuple[Case, Visit]] = {}
+            for case in everything:
+                play.play_order(theatre, case)
+                visit = play.visit_of(theatre, case) if case.recipe is not None else None
+                if visit is not None and case.recipe is not None:
+                    visit = play.mistyped(visit) if case is MISTYPED else visit
+                    waiting[case.key] = (case, visit)
+                    makers.begin(case.key, case.recipe, visit)
+                else:
+                    progress.advance(bar)
+                for _ in show(theatre, makers, waiting, patient=False):
+                    progress.advance(bar)
                 progress.advance(bar)
-            for number, finding in ((0, None), (1, "haemorrhage")):
-                _images(house, archive, number, finding)
+            for _ in show(theatre, makers, waiting, patient=True):
                 progress.advance(bar)
+            # Charges follow from the events of what was played; the worker hears them meanwhile.
+            settle(house.offices, theatre.now, patience_s=30)
     finally:
         archive.close()
         house.close()
     return 0
 
 
-def _foundations(house: House) -> None:
+def theatre_of(house: House, archive: Archive) -> play.Theatre:
+    """The stage, with the demo accounts as its crew where there are any."""
+    credentials = house.settings.data / "demo-credentials.json"
+    with house.offices.work(Actor.system("demo")) as work:
+        desk = account_of(work, credentials, Role.FRONT_DESK)
+        technologist = account_of(work, credentials, Role.TECHNOLOGIST)
+        radiologist = account_of(work, credentials, Role.RADIOLOGIST)
+    nobody = Actor.system("demo")
+    crew = play.Crew(
+        desk.actor if desk else nobody, technologist.actor if technologist else nobody, radiologist
+    )
+    return play.Theatre(house.database, archive, crew, datetime.now(UTC))
+
+
+def in_order_of_need(cases: Sequence[Case]) -> list[Case]:
+    """What waits to be read first, then the day's schedule, then what is compared with, then the rest."""
+    unread = {case.patient for case in cases if case.recipe and not case.report} | {STAT_PATIENT}
+
+    def rank(case: Case) -> int:
+        if case.recipe is None:
+            return 1
+        if case.report is None:
+            return 0
+        if case.ago > timedelta(days=30) and case.patient in unread:
+            return 2
+        return 3 if case.report.kind != "final" else 4
+
+    return sorted(cases, key=lambda case: (rank(case), case.recipe is None or case.recipe.kind not in _QUICK))
+
+
+def show(
+    theatre: play.Theatre, makers: Makers, waiting: dict[str, tuple[Case, Visit]], *, patient: bool
+) -> Iterator[Case]:
+    """Sends the images that are ready (`patient`: all that are asked for), and writes what was said about them."""
+    while waiting:
+        found = makers.next(wait=patient)
+        if found is None:
+            return
+        key, pictures = found
+        case, visit = waiting.pop(key)
+        study_pk = play.send(theatre, visit, pictures)
+        play.write_report(theatre, case, study_pk, pictures)
+        if key == CONTRADICTED:
+            play.send_contradiction(theatre, visit, pictures[0])
+        yield case
+
+
+_QUICK = frozenset({"xr-hand", "xr-knee"})
+"""Kinds that are made within a second: they come first, so that the lists fill at once."""
+
+
+class Makers:
+    """Two processes that make images: one knows heads, the other trunks, and each keeps the volumes that it made."""
+
+    _HEADS = frozenset({"ct-head", "mr-head", "mg-screening"})
+
+    def __enter__(self) -> Makers:
+        # The threads of NumPy's linear algebra would only take the cores from the server.
+        for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+            os.environ.setdefault(name, "1")
+        context = multiprocessing.get_context("spawn")
+        self._pools = [context.Pool(1, initializer=os.nice, initargs=(5,)) for _ in range(2)]
+        self._made: queue.Queue[tuple[str, list[Picture] | BaseException]] = queue.Queue()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for pool in self._pools:
+            pool.terminate()
+            pool.join()
+
+    def begin(self, key: str, recipe: Recipe, visit: Visit) -> None:
+        """Has a study made, after what was asked for before."""
+        pool = self._pools[0 if recipe.kind in self._HEADS else 1]
+        pool.apply_async(
+            make,
+            (recipe, visit),
+            callback=lambda pictures: self._made.put((key, pictures)),
+            error_callback=lambda error: self._made.put((key, error)),
+        )
+
+    def next(self, *, wait: bool) -> tuple[str, list[Picture]] | None:
+        """A study that is ready; None where there is none and one need not `wait`. Raises what its maker raised."""
+        try:
+            key, made = self._made.get(wait, MAKING_S_MAX)
+        except queue.Empty:
+            if wait:
+                raise
+            return None
+        if isinstance(made, BaseException):
+            raise made
+        return key, made
+
+
+MAKING_S_MAX = 600
+CONTRADICTED = "u-hand"
+"""The case of which one object comes twice with different content."""
+
+
+def foundations(house: House) -> None:
     """Sites, scanners, catalogue, payers."""
     with house.offices.work(Actor.system("demo")) as work:
         if work.session.scalar(select(func.count()).select_from(Site)):
@@ -115,14 +228,14 @@ def _foundations(house: House) -> None:
                         place_of_service=place, bills_global=place == "11")  # fmt: skip
             work.session.add(site)
             work.session.flush()
-            for modality, scanner in _SCANNERS:
+            for modality, scanner in SCANNERS[code]:
                 title = f"{code[:5]}_{scanner}"
                 scheduling.add_resource(
                     work,
                     scheduling.ResourceInput(site.site_pk, f"{scanner} {name.split()[0]}", title, title, modality,
                                              time(0), time(23, 55), (0, 1, 2, 3, 4, 5, 6)),
                 )  # fmt: skip
-        for code, meaning, modality, minutes, part, sided, template, cpt in _PROCEDURES:
+        for code, meaning, modality, minutes, part, sided, template, cpt in PROCEDURES:
             orders.add_procedure(
                 work,
                 orders.ProcedureInput(code, meaning, modality, minutes, body_part_examined=part,
@@ -131,109 +244,3 @@ def _foundations(house: House) -> None:
         patients.payer_by_identifier(work, patients.PayerInput("60054", "Northern Mutual", "CI"))
         set_up_billing(work)
         work.audit(AuditEventID.APPLICATION_ACTIVITY, "C", object_type="demo")
-
-
-def _patient(house: House, number: int) -> None:
-    """One patient with one order; what happens to it depends on the number, so that every state is there."""
-    patient_id = f"WD{number + 1:05d}"
-    with house.offices.work(Actor.system("demo")) as work:
-        if patients.patient_by_identifier(work, ISSUER, patient_id) is not None:
-            return
-        wanted = "14112" if number % 3 == 0 else "60054"
-        payer = next(one for one in patients.payers(work) if one.payer_id == wanted)
-        patient = patients.register_patient(
-            work,
-            patients.PatientInput(
-                _NAMES[number],
-                (patients.IdentifierInput(patient_id, ISSUER),),
-                patient_birth_date=date(1938 + number * 2 % 70, 1 + number % 12, 1 + number % 28),
-                patient_sex="FM"[number % 2],
-                patient_address=f"{number + 1} Cedar Road",
-                city="Portland",
-                state="ME",
-                postal_code="04101",
-                country="US",
-                allergies=(patients.AllergyInput("Iodinated contrast", "urticaria", True),)
-                if number % 9 == 4
-                else (),
-                coverages=(patients.CoverageInput(payer.payer_pk, f"NM{number:07d}"),),
-            ),
-        )
-        _order(work, number, patient)
-
-
-def _order(work: Work, number: int, patient: Patient) -> None:
-    sites = work.session.scalars(select(Site).order_by(Site.site_pk)).all()
-    site = sites[number % 2] if number > 1 else sites[0]
-    reason, code = _REASONS[number % len(_REASONS)]
-    entry = _PROCEDURES[0 if number < 2 else number % len(_PROCEDURES)]
-    referrer = work.session.scalar(select(Practitioner).where(Practitioner.npi == REFERRER_NPI))
-    request = orders.place_order(
-        work,
-        orders.OrderInput(
-            patient.patient_pk,
-            site.site_pk,
-            (orders.ProcedureChoice(code_value=entry[0], laterality="R" if entry[5] else None),),
-            requested_procedure_priority=("STAT", "ROUTINE", "HIGH")[number % 3] if number > 1 else "HIGH",
-            reason_for_the_requested_procedure=reason,
-            diagnosis_codes=(code,),
-            referring_practitioner_pk=referrer.practitioner_pk if referrer else None,
-        ),
-    )
-    requested = orders.procedures_of(work, request.imaging_service_request_pk)[0]
-    if number % 7 == 6:
-        return  # stays requested
-    if number == 12:
-        orders.cancel_order(work, request.imaging_service_request_pk, "ordered twice")
-        return
-    _book(work, number, requested, site)
-
-
-def _book(work: Work, number: int, requested: RequestedProcedure, site: Site) -> None:
-    now = work.now().astimezone(UTC).replace(second=0, microsecond=0)
-    slots = scheduling.first_slots(
-        work, requested.requested_procedure_pk, not_before=now + timedelta(minutes=(number % 10) * 35)
-    )
-    if not slots:
-        return
-    step = scheduling.schedule(
-        work, requested.requested_procedure_pk, slots[0].modality_resource_pk, slots[0].starts_at
-    )
-    if number in (9, 17):
-        assert step.appointment_pk is not None
-        scheduling.mark_no_show(work, step.appointment_pk)
-    elif number % 5 == 3:
-        scheduling.act_on_step(work, step.scheduled_procedure_step_pk, StepMove.ARRIVE)
-    elif number % 5 == 2:
-        for move in (StepMove.ARRIVE, StepMove.PREPARE, StepMove.START):
-            scheduling.act_on_step(work, step.scheduled_procedure_step_pk, move)
-    elif number % 11 == 10:
-        for move in (StepMove.START, StepMove.COMPLETE):
-            scheduling.act_on_step(work, step.scheduled_procedure_step_pk, move)
-
-
-def _images(house: House, archive: Archive, number: int, finding: str | None) -> None:
-    """A CT head through the archive's own ingest, linked as any other."""
-    with house.offices.work(Actor.system("demo")) as work:
-        patient = patients.patient_by_identifier(work, ISSUER, f"WD{number + 1:05d}")
-        assert patient is not None
-        line = orders.find_orders(work, patient_pk=patient.patient_pk)[0]
-        done = line.requested_procedure.state != "SCHEDULED"
-        site = work.session.get_one(Site, line.imaging_service_request.site_pk)
-        subject = Subject(
-            patient.patient_name, f"WD{number + 1:05d}", ISSUER, patient.patient_birth_date, patient.patient_sex,
-            line.imaging_service_request.accession_number, line.requested_procedure.study_instance_uid,
-            line.requested_procedure.requested_procedure_description, "Berg^Tom^^Dr.",
-            requested_procedure_id=line.requested_procedure.requested_procedure_id,
-        )  # fmt: skip
-        taken_at: datetime = work.now().astimezone(ZoneInfo(site.time_zone))
-    if done:
-        return
-    slices = head_ct(subject, taken_at, seed=number + 1, finding=finding, station="NORTH_CT1")  # type: ignore[arg-type]
-    with archive.intake.transfer(Actor.system("demo"), received_from="NORTH_CT1") as transfer:
-        for _, content in slices:
-            incoming = transfer.file()
-            incoming.write(content)
-            result = incoming.commit()
-            if not result.status.kept:
-                raise WetreadError(f"an object of the demo was not kept: {result.detail}")

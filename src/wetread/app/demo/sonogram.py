@@ -219,7 +219,7 @@ def _coloured(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(np.clip(grey[..., None] * tint, 0, 255), dtype=np.uint8)
 
 
-def abdomen(visit: Visit, *, seed: int, finding: str | None = None, cine_frames: int = 24) -> list[Picture]:
+def abdomen(visit: Visit, *, seed: int, finding: str | None = None, cine_frames: int = 16) -> list[Picture]:
     """Stills of five organs, and a loop of the liver (or what was found) that moves with a breath."""
     rng = np.random.default_rng([seed, 60])
     scatter = _scatter(rng)
