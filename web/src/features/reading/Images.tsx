@@ -1,15 +1,38 @@
-import { lazy, Suspense } from 'react'
+import { Component, lazy, Suspense, type ReactNode } from 'react'
 import type { ViewerProps } from '@/viewer'
-import { Outline } from '@/ui'
+import { Outline, ProblemNote } from '@/ui'
 
 // The viewer is large: it comes while the case is being opened.
 const Viewer = lazy(() => import('@/viewer'))
 
+/** A fault of the viewer stays with the images: the report beside them goes on. */
+class Apart extends Component<{ children: ReactNode }, { fault: unknown }> {
+  override state: { fault: unknown } = { fault: undefined }
+
+  static getDerivedStateFromError(fault: unknown) {
+    return { fault }
+  }
+
+  override render() {
+    if (this.state.fault === undefined) return this.props.children
+    return (
+      <ProblemNote
+        error={this.state.fault}
+        title="The images could not be shown"
+        safe="The images themselves are safe, and so is the report."
+        onRetry={() => this.setState({ fault: undefined })}
+      />
+    )
+  }
+}
+
 /** The images of a case. */
 export function Images(props: ViewerProps) {
   return (
-    <Suspense fallback={<Outline rows={4} />}>
-      <Viewer {...props} />
-    </Suspense>
+    <Apart>
+      <Suspense fallback={<Outline rows={4} />}>
+        <Viewer {...props} />
+      </Suspense>
+    </Apart>
   )
 }

@@ -86,20 +86,21 @@ function Case({ item }: { item: ReadingItem }) {
   })
 
   const writing = entry.data?.mode === 'write'
-  const signed = useRef(false)
+  const [isSigned, setSigned] = useState(false)
   useEffect(() => {
-    if (!writing) return undefined
+    if (!writing || isSigned) return undefined
     // A claim runs out by itself; reading a long case must not lose it.
     const timer = setInterval(() => {
-      if (!signed.current) claim(item).catch(() => undefined)
+      claim(item).catch(() => undefined)
     }, PROLONG_MS)
     return () => clearInterval(timer)
-  }, [writing, item])
+  }, [writing, isSigned, item])
 
   const toggle = () => setShown((was) => !was)
   useKeys('Case', [
     { keys: 'q', label: 'Show or hide the report', run: toggle },
-    { keys: 'n', label: 'Next unread case', run: () => void openNext() },
+    // While a report is written a stray letter must not change the patient.
+    { keys: writing && !isSigned ? 'Shift+N' : 'n', label: 'Next unread case', run: () => void openNext() },
     { keys: 'Shift+L', label: 'Back to the list', run: () => void navigate({ to: '/reading' }) },
   ])
 
@@ -142,7 +143,7 @@ function Case({ item }: { item: ReadingItem }) {
               <IconArrowLeft size={18} />
             </ActionIcon>
           </Tooltip>
-          <Tooltip label={`Next unread case (${showKeys('n')})`}>
+          <Tooltip label={`Next unread case (${showKeys(writing && !isSigned ? 'Shift+N' : 'n')})`}>
             <ActionIcon aria-label="Next unread case" onClick={() => void openNext()}>
               <IconPlayerTrackNext size={18} />
             </ActionIcon>
@@ -203,7 +204,7 @@ function Case({ item }: { item: ReadingItem }) {
               onGiveBack={giveBack}
               onNext={() => void openNext()}
               onFinal={() => {
-                signed.current = true
+                setSigned(true)
                 void release(item)
                   .catch(() => undefined)
                   .then(() => refreshCases(client))
