@@ -1,0 +1,163 @@
+import { ActionIcon, Button, Checkbox, NumberInput, Select, TextInput } from '@mantine/core'
+import { IconPlus, IconTrash } from '@tabler/icons-react'
+import { useQueryClient } from '@tanstack/react-query'
+import { useState } from 'react'
+import { http } from '@/lib/api'
+import { DicomDate, Facts, Form, Glyph, Section, toast, useProblemForm, Wide } from '@/ui'
+import classes from './patients.module.css'
+import { PREGNANCY, type PatientRecord } from './types'
+
+/** What must be known before contrast, radiation or a magnet. */
+export function Safety({ record, mayWrite }: { record: PatientRecord; mayWrite: boolean }) {
+  const [editing, setEditing] = useState(false)
+  const { patient } = record
+  return (
+    <Section
+      title="Safety"
+      aside={
+        mayWrite && !editing ? (
+          <Button variant="default" onClick={() => setEditing(true)}>
+            Change
+          </Button>
+        ) : null
+      }
+    >
+      {editing ? (
+        <SafetyForm record={record} onDone={() => setEditing(false)} />
+      ) : (
+        <Facts
+          facts={[
+            [
+              'Allergies',
+              record.allergies.length ? (
+                <ul key="allergies" className={classes['plain']}>
+                  {record.allergies.map((one) => (
+                    <li key={one.substance} className={one.severe ? classes['danger'] : undefined}>
+                      {one.severe ? <Glyph shape="alert" size={12} /> : null} {one.substance}
+                      {one.reaction ? `: ${one.reaction}` : ''}
+                      {one.severe ? ' (severe)' : ''}
+                    </li>
+                  ))}
+                </ul>
+              ) : (
+                <span key="none" className={classes['quiet']}>
+                  none recorded
+                </span>
+              ),
+            ],
+            ['Implants', patient.implants ?? <span className={classes['quiet']}>none recorded</span>],
+            ['Pregnancy', patient.pregnancy_status ? PREGNANCY[patient.pregnancy_status] : null],
+            [
+              'Kidneys',
+              patient.egfr_ml_min === null ? null : (
+                <span key="egfr">
+                  eGFR {patient.egfr_ml_min} ml/min {patient.egfr_date ? <DicomDate value={patient.egfr_date} /> : null}
+                </span>
+              ),
+            ],
+            ['Weight', patient.patient_weight_kg === null ? null : `${patient.patient_weight_kg} kg`],
+            ['Height', patient.patient_size_m === null ? null : `${patient.patient_size_m} m`],
+            ['Alerts', patient.medical_alerts],
+            ['Needs', patient.special_needs],
+            ['Confidentiality', patient.confidentiality],
+          ]}
+        />
+      )}
+    </Section>
+  )
+}
+
+const number = (value: string | number) => (value === '' ? null : Number(value))
+const text = (value: string) => value.trim() || null
+
+function SafetyForm({ record, onDone }: { record: PatientRecord; onDone: () => void }) {
+  const client = useQueryClient()
+  const { patient } = record
+  const pk = patient.patient_pk
+  const form = useProblemForm(
+    {
+      initialValues: {
+        allergies: record.allergies.map((one) => ({ substance: one.substance, reaction: one.reaction ?? '', severe: one.severe })),
+        implants: patient.implants ?? '',
+        pregnancy_status: patient.pregnancy_status ?? '',
+        egfr_ml_min: (patient.egfr_ml_min ?? '') as number | string,
+        egfr_date: patient.egfr_date ?? '',
+        patient_weight_kg: (patient.patient_weight_kg ?? '') as number | string,
+        patient_size_m: (patient.patient_size_m ?? '') as number | string,
+        medical_alerts: patient.medical_alerts ?? '',
+        special_needs: patient.special_needs ?? '',
+        confidentiality: patient.confidentiality ?? '',
+      },
+      validate: { allergies: { substance: (value: string) => (value.trim() ? null : 'What must not be given?') } },
+    },
+    async (values) => {
+      const allergies = values.allergies.map((one) => ({ substance: one.substance.trim(), reaction: text(one.reaction), severe: one.severe }))
+      const before = record.allergies.map((one) => ({ substance: one.substance, reaction: one.reaction, severe: one.severe }))
+      if (JSON.stringify(allergies) !== JSON.stringify(before)) await http.put(`/api/patients/${pk}/allergies`, allergies)
+      const next = await http.patch<PatientRecord>(`/api/patients/${pk}`, {
+        implants: text(values.implants),
+        pregnancy_status: values.pregnancy_status || null,
+        egfr_ml_min: number(values.egfr_ml_min),
+        egfr_date: text(values.egfr_date),
+        patient_weight_kg: number(values.patient_weight_kg),
+        patient_size_m: number(values.patient_size_m),
+        medical_alerts: text(values.medical_alerts),
+        special_needs: text(values.special_needs),
+        confidentiality: text(values.confidentiality),
+      })
+      client.setQueryData(['patient', pk], next)
+      await client.invalidateQueries({ queryKey: ['patient', pk] })
+      toast('The safety marks are changed.')
+      onDone()
+    },
+  )
+  const field = form.form.getInputProps
+  const { allergies } = form.form.getValues()
+  return (
+    <Form of={form} columns={2} submit="Save the safety marks" onCancel={onDone}>
+      <Wide>
+        <div className={classes['label']}>Allergies</div>
+        {allergies.map((_, index) => (
+          <div key={index} className={classes['allergy']}>
+            <TextInput aria-label="Substance" placeholder="Substance" maxLength={64} autoComplete="off" {...field(`allergies.${index}.substance`)} />
+            <TextInput aria-label="Reaction" placeholder="Reaction" maxLength={128} autoComplete="off" {...field(`allergies.${index}.reaction`)} />
+            <Checkbox label="Severe" {...form.form.getInputProps(`allergies.${index}.severe`, { type: 'checkbox' })} />
+            <ActionIcon aria-label="Remove this allergy" onClick={() => form.form.removeListItem('allergies', index)}>
+              <IconTrash size={16} />
+            </ActionIcon>
+          </div>
+        ))}
+        <Button
+          variant="default"
+          leftSection={<IconPlus size={16} />}
+          onClick={() => form.form.insertListItem('allergies', { substance: '', reaction: '', severe: false })}
+        >
+          Add an allergy
+        </Button>
+      </Wide>
+      <Wide>
+        <TextInput label="Implants and devices" placeholder="Pacemaker, cochlear implant, clips" maxLength={400} autoComplete="off" {...field('implants')} />
+      </Wide>
+      <Wide>
+        <Select
+          label="Pregnancy"
+          clearable
+          placeholder="Does not apply"
+          data={Object.entries(PREGNANCY).map(([value, label]) => ({ value, label }))}
+          value={form.form.getValues().pregnancy_status || null}
+          error={form.form.errors['pregnancy_status']}
+          onChange={(value) => form.form.setFieldValue('pregnancy_status', value ?? '')}
+        />
+      </Wide>
+      <NumberInput label="eGFR, ml/min" hideControls min={0} max={250} {...field('egfr_ml_min')} />
+      <TextInput label="eGFR taken on" placeholder="2026-11-02" autoComplete="off" {...field('egfr_date')} />
+      <NumberInput label="Weight, kg" hideControls min={0} max={999} decimalScale={1} {...field('patient_weight_kg')} />
+      <NumberInput label="Height, m" hideControls min={0} max={3} decimalScale={2} {...field('patient_size_m')} />
+      <Wide>
+        <TextInput label="Medical alerts" maxLength={400} autoComplete="off" {...field('medical_alerts')} />
+      </Wide>
+      <TextInput label="Special needs" placeholder="Wheelchair, interpreter" maxLength={64} autoComplete="off" {...field('special_needs')} />
+      <TextInput label="Confidentiality" placeholder="VIP, staff" maxLength={64} autoComplete="off" {...field('confidentiality')} />
+    </Form>
+  )
+}
