@@ -76,6 +76,21 @@ ASSOCIATIONS_MAX = 200
 STRANGERS_MAX = 400
 IDENTIFIER_BYTES_MAX = 1024 * 1024
 _PLAIN = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
+# The operations of each service (PS3.4): an operation on the context of another class is none of that class.
+_CLASSES_OF: dict[Command, frozenset[str]] = {
+    Command.C_FIND_RQ: sopclass.FIND_MODELS | {sopclass.MODALITY_WORKLIST},
+    Command.C_MOVE_RQ: sopclass.MOVE_MODELS,
+    Command.C_GET_RQ: sopclass.GET_MODELS,
+    Command.N_CREATE_RQ: frozenset({sopclass.PERFORMED_PROCEDURE_STEP}),
+    Command.N_SET_RQ: frozenset({sopclass.PERFORMED_PROCEDURE_STEP}),
+}
+_QUERIES = frozenset({Command.C_FIND_RQ, Command.C_MOVE_RQ, Command.C_GET_RQ})
+# Query/Retrieve and worklist have statuses of their own for what the general ones say (PS3.4 C.4.1.1.4, K.4.1.1.4).
+_QUERY_STATUS: dict[int, Status] = {
+    Status.INVALID_ATTRIBUTE_VALUE: Status.IDENTIFIER_DOES_NOT_MATCH,
+    Status.NO_SUCH_SOP_INSTANCE: Status.UNABLE_TO_PROCESS,
+    Status.PROCESSING_FAILURE: Status.UNABLE_TO_PROCESS,
+}
 _SERVICES = (
     frozenset({sopclass.VERIFICATION, sopclass.MODALITY_WORKLIST, sopclass.PERFORMED_PROCEDURE_STEP})
     | sopclass.FIND_MODELS
@@ -415,6 +430,8 @@ class _Served:
         try:
             if "store" not in self._peer.rights:
                 raise RefusedOperation(Status.NOT_AUTHORIZED, "this AE may not store here")
+            if sop_class not in sopclass.STORAGE_CLASSES:
+                raise RefusedOperation(Status.SOP_CLASS_NOT_SUPPORTED, "not a storage SOP class")
             if text_of(command, "affected_sop_class_uid") != sop_class:
                 raise RefusedOperation(
                     Status.SOP_CLASS_NOT_SUPPORTED, "the SOP class is not that of the presentation context"
@@ -490,6 +507,15 @@ class _Served:
             self._respond(asked.context_id, asked.command, Status.UNRECOGNIZED_OPERATION)
             return
         handler = handlers[known]
+        classes = _CLASSES_OF.get(known)
+        if classes is not None and self._contexts[asked.context_id][0] not in classes:
+            self._respond(
+                asked.context_id,
+                asked.command,
+                Status.UNRECOGNIZED_OPERATION,
+                comment="not an operation of this SOP class",
+            )
+            return
         self._entry.operation = known.name.removesuffix("_RQ").replace("_", "-")
         try:
             handler(asked)
@@ -499,6 +525,8 @@ class _Served:
             if not isinstance(error, (RefusedOperation, errors.WetreadError)):
                 log.warning("operation failed", operation=self._entry.operation, error=type(error).__name__)
             status, comment = status_of(error)
+            if known in _QUERIES:
+                status = _QUERY_STATUS.get(status, status)
             tags = error.offending_tags if isinstance(error, RefusedOperation) else ()
             raw = b"".join(tag.to_bytes(4, "big")[1::-1] + tag.to_bytes(4, "big")[:1:-1] for tag in tags)
             self._respond(
@@ -722,7 +750,7 @@ class _Served:
                     yield other.command
 
     def _create(self, asked: _Message) -> None:
-        self._require_performed_step(asked)
+        self._require("mpps")
         uid = text_of(asked.command, "affected_sop_instance_uid") or new_uid()
         self._services.create_performed_step(self._peer, uid, self._identifier(asked))
         self._respond(
@@ -730,17 +758,12 @@ class _Served:
         )
 
     def _set(self, asked: _Message) -> None:
-        self._require_performed_step(asked)
+        self._require("mpps")
         uid = text_of(asked.command, "requested_sop_instance_uid")
         self._services.set_performed_step(self._peer, uid, self._identifier(asked))
         self._respond(
             asked.context_id, asked.command, Status.SUCCESS, more={"affected_sop_instance_uid": uid}
         )
-
-    def _require_performed_step(self, asked: _Message) -> None:
-        self._require("mpps")
-        if self._contexts[asked.context_id][0] != sopclass.PERFORMED_PROCEDURE_STEP:
-            raise RefusedOperation(Status.UNRECOGNIZED_OPERATION, "not an operation of this SOP class")
 
 
 class _Refused:

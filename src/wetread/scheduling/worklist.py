@@ -241,13 +241,16 @@ def _like(pattern: str, text: str) -> bool:
     return fnmatch.fnmatchcase(text, pattern.replace("[", "[[]"))
 
 
+def _group_matches(asked: str, group: str) -> bool:
+    return _like(asked, group.rstrip("^")) or (_wild(asked) and _like(asked.rstrip("*") + "*", group))
+
+
 def _name_matches(pattern: str, have: str) -> bool:
-    folded = pattern.casefold().rstrip("^")
-    for group in have.casefold().split("="):
-        if _like(folded, group.rstrip("^")) or _like(
-            folded.rstrip("*") + "*" if _wild(folded) else folded, group
-        ):
-            return True
+    """Each group that is asked for must match a group of the name, whichever: people write a script where they may."""
+    groups = have.casefold().split("=")
+    asked = [one.rstrip("^") for one in pattern.casefold().split("=") if one.strip("^ ")]
+    if asked and all(any(_group_matches(one, group) for group in groups) for one in asked):
+        return True
     words = name_words(pattern.replace("*", " ").replace("?", " ")).split()
     return (
         _wild(pattern)
