@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import select
@@ -13,6 +14,7 @@ from wetread.security.model import Practitioner, User
 from wetread.security.rules import AuditEventID, Permission, valid_npi
 from wetread.security.work import Work
 
+_TAXONOMY = re.compile(r"[0-9]{3}[0-9A-Z]{6}X")
 _CHANGEABLE = frozenset({"person_name", "npi", "taxonomy_code", "phone", "email"})
 
 
@@ -82,6 +84,9 @@ def _check(work: Work, values: Mapping[str, str | None], practitioner_pk: int | 
     npi = (values.get("npi") or "").strip()
     if npi and not valid_npi(npi):
         faults.append(FieldError("npi", "ten digits; the check digit is wrong"))
+    taxonomy = (values.get("taxonomy_code") or "").strip()
+    if taxonomy and not _TAXONOMY.fullmatch(taxonomy):
+        faults.append(FieldError("taxonomy_code", "ten letters and digits, such as 2085R0202X"))
     if faults:
         raise Invalid("The physician's particulars are not right.", fields=faults)
     if npi:
