@@ -7,9 +7,10 @@ STATE := .state
 WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -type f -print 2>/dev/null)
 T ?= tests
 N ?= auto
+R ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check check-python check-web fix web openapi lock migration clean
+.PHONY: help run serve test bench check check-python check-web fix web openapi lock migration clean
 
 help: ## Show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,12 +39,16 @@ test: $(STATE)/dev ## Run all checks and all tests (T=path for some)
 	@if [ "$(T)" = tests ]; then $(MAKE) --no-print-directory check; fi
 	$(BIN)/pytest $(T) -n $(N) --dist loadfile -q
 
+bench: $(STATE)/dev ## Measure beside Orthanc on this machine (R=rounds)
+	$(BIN)/python -m bench --rounds $(R)
+
 check: check-python check-web ## Lint, types, import rules, web checks
 
 check-python: $(STATE)/dev
-	$(BIN)/ruff check src tests tools
-	$(BIN)/ruff format --check src tests tools
+	$(BIN)/ruff check src tests tools bench
+	$(BIN)/ruff format --check src tests tools bench
 	$(BIN)/mypy
+	$(BIN)/mypy bench
 	$(BIN)/lint-imports --no-cache
 
 check-web: $(STATE)/dev
@@ -51,8 +56,8 @@ check-web: $(STATE)/dev
 	$(BIN)/python tools/npm.py run check
 
 fix: $(STATE)/dev ## Format and mend what can be mended by itself
-	$(BIN)/ruff check --fix src tests tools
-	$(BIN)/ruff format src tests tools
+	$(BIN)/ruff check --fix src tests tools bench
+	$(BIN)/ruff format src tests tools bench
 
 openapi: $(STATE)/dev ## Write web/openapi.json and the client's types from the server's code
 	$(BIN)/wetread openapi > web/openapi.json

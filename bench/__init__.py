@@ -1,0 +1,1 @@
+"""Measures Wetread beside its peers on this machine; `make bench` prints the figures."""

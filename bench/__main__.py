@@ -1,0 +1,97 @@
+"""`python -m bench`: Wetread and Orthanc in turn on this machine, ratios printed (above 1: Wetread is the better)."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bench import corpus, servers, store, web
+
+CASES = (
+    ("C-STORE 0.5 MB, one association", {"studies": 1, "slices": 200, "size": 512}, 1),
+    ("C-STORE 0.5 MB, four associations", {"studies": 4, "slices": 50, "size": 512}, 4),
+    ("C-STORE 9 kB, one association", {"studies": 40, "slices": 10, "size": 64}, 1),
+    ("C-STORE 9 kB, four associations", {"studies": 40, "slices": 10, "size": 64}, 4),
+)
+
+
+def main() -> None:
+    """Runs all rounds and prints a table; `--json` writes the raw figures too."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3, help="how often each is measured, in turn")
+    parser.add_argument("--json", type=Path, help="write the figures of each round here")
+    asked = parser.parse_args()
+    if shutil.which("storescu") is None:
+        raise SystemExit("DCMTK's storescu is needed (Debian: dcmtk).")
+    console = Console()
+    raw: dict[str, dict[str, list[float]]] = {}
+    with tempfile.TemporaryDirectory(prefix="wetread-bench-") as scratch:
+        root = Path(scratch)
+        running = [servers.wetread(root / "wetread")]
+        try:
+            peer = servers.orthanc(root / "orthanc")
+            if peer:
+                running.append(peer)
+            else:
+                console.print(
+                    "Orthanc is not installed (Debian: orthanc orthanc-dicomweb): no peer to compare."
+                )
+            study = ""
+            for number in range(asked.rounds):
+                order = running if number % 2 == 0 else running[::-1]
+                for at, (title, shape, associations) in enumerate(CASES):
+                    console.print(f"Round {number + 1} of {asked.rounds}: {title}", style="dim")
+                    files, size, made = corpus.write(root / f"corpus{number}-{at}", **shape)
+                    for server in order:
+                        before, _ = server.cpu_and_memory()
+                        took = store.send(server, files, associations)
+                        after, memory = server.cpu_and_memory()
+                        _note(raw, server.name, f"{title}: MB/s", size / 1e6 / took)
+                        _note(raw, server.name, f"{title}: objects/s", len(files) / took)
+                        _note(raw, server.name, f"{title}: server CPU s", after - before)
+                        _note(raw, server.name, "memory MB", memory)
+                    shutil.rmtree(root / f"corpus{number}-{at}")
+                    study = made if at == 0 else study
+                console.print(f"Round {number + 1} of {asked.rounds}: DICOMweb", style="dim")
+                for server in order:
+                    for name, value in web.measure(server, study).items():
+                        _note(raw, server.name, f"DICOMweb: {name}", value)
+        finally:
+            for server in running:
+                server.stop()
+    if asked.json:
+        asked.json.write_text(json.dumps(raw, indent=1))
+    _print(console, raw)
+
+
+def _note(raw: dict[str, dict[str, list[float]]], server: str, figure: str, value: float) -> None:
+    raw.setdefault(figure, {}).setdefault(server, []).append(value)
+
+
+def _print(console: Console, raw: dict[str, dict[str, list[float]]]) -> None:
+    table = Table(
+        "figure", "Wetread", "Orthanc", "ratio", title="Medians; ratio above 1: Wetread is the better"
+    )
+    for figure, sides in raw.items():
+        ours, theirs = sides["wetread"], sides.get("orthanc")
+        less_is_better = figure.endswith(("_ms", "CPU s", "memory MB"))
+        ratio = ""
+        if theirs:
+            pairs = [
+                them / us if less_is_better else us / them for us, them in zip(ours, theirs, strict=True)
+            ]
+            ratio = f"{statistics.median(pairs):.2f}"
+        other = f"{statistics.median(theirs):.1f}" if theirs else ""
+        table.add_row(figure, f"{statistics.median(ours):.1f}", other, ratio)
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()
