@@ -220,14 +220,17 @@ def _store(
 
 def _complete(host: str, port: int, ae_title: str, mpps: str, pictures: Sequence[Picture]) -> None:
     end = datetime.now(_ZONE)
-    series: dict[str, str] = {}
+    series: dict[str, tuple[str, list[dict[str, str]]]] = {}
     for _, content in pictures:
         ds = pydicom.dcmread(
             io.BytesIO(content),
             stop_before_pixels=True,
-            specific_tags=["SeriesInstanceUID", "SeriesDescription"],
+            specific_tags=["SeriesInstanceUID", "SeriesDescription", "SOPClassUID", "SOPInstanceUID"],
         )
-        series.setdefault(str(ds.SeriesInstanceUID), str(ds.SeriesDescription))
+        _, made = series.setdefault(str(ds.SeriesInstanceUID), (str(ds.SeriesDescription), []))
+        made.append(
+            {"ReferencedSOPClassUID": str(ds.SOPClassUID), "ReferencedSOPInstanceUID": str(ds.SOPInstanceUID)}
+        )
     with open_plain(host, port, ae_title, _SCANNER, [PERFORMED_PROCEDURE_STEP]) as association:
         association.set_performed_step(
             mpps,
@@ -240,9 +243,9 @@ def _complete(host: str, port: int, ae_title: str, mpps: str, pictures: Sequence
                         "ProtocolName": "Head routine",
                         "SeriesInstanceUID": uid,
                         "SeriesDescription": words,
-                        "ReferencedImageSequence": [],
+                        "ReferencedImageSequence": made,
                     }
-                    for uid, words in series.items()
+                    for uid, (words, made) in series.items()
                 ],
             },
         )

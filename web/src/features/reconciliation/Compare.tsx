@@ -8,7 +8,7 @@ import { formatPersonName } from '@/lib/personname'
 import { Age, DateTime, Empty, Glyph, Laterality, Outline, PersonName, Priority, ProblemNote, StateSign, toast } from '@/ui'
 import { ReasonDialog } from './ReasonDialog'
 import classes from './reconciliation.module.css'
-import { fieldWord, identityDiffers, reasonText, shown, speaking, tally, VERDICT } from './rules'
+import { fieldWord, identityDiffers, reasonText, shown, speaking, split, studyWords, tally, VERDICT } from './rules'
 import type { Candidate, CandidatePage, Compared, StudyDetail, Waiting } from './types'
 
 const WHY = [
@@ -33,7 +33,10 @@ export function Compare({ study }: { study: Waiting }) {
     retry: false,
   })
   const found = candidates.data?.items
-  const chosen = found?.find((one) => one.requested_procedure_pk === chosenPk) ?? found?.[0]
+  const [all, setAll] = useState(false)
+  const { likely, others } = split(found ?? [])
+  const listed = q || all ? (found ?? []) : likely
+  const chosen = listed.find((one) => one.requested_procedure_pk === chosenPk) ?? listed[0]
   return (
     <>
       <StudyHead study={study} />
@@ -65,11 +68,18 @@ export function Compare({ study }: { study: Waiting }) {
         ) : (
           <div className={classes['choice']}>
             <ul className={classes['orders']}>
-              {found.map((one) => (
+              {listed.map((one) => (
                 <li key={one.requested_procedure_pk}>
                   <OrderCard candidate={one} chosen={one === chosen} onChoose={() => setChosenPk(one.requested_procedure_pk)} />
                 </li>
               ))}
+              {others.length && !q ? (
+                <li>
+                  <Button variant="subtle" fullWidth onClick={() => setAll(!all)}>
+                    {all ? 'Only the likely ones' : `${others.length} less likely`}
+                  </Button>
+                </li>
+              ) : null}
             </ul>
             {chosen ? <Comparison key={chosen.requested_procedure_pk} study={study} candidate={chosen} /> : null}
           </div>
@@ -90,7 +100,7 @@ function StudyHead({ study }: { study: Waiting }) {
     <section className={classes['study']}>
       <div>
         <h2>
-          {study.modalities_in_study.join(', ')} {study.study_description ?? 'without a description'}
+          {studyWords(study)}
         </h2>
         <p className={classes['sub']}>
           {study.number_of_study_related_instances} {study.number_of_study_related_instances === 1 ? 'image' : 'images'}, came{' '}
@@ -171,13 +181,13 @@ function Comparison({ study, candidate }: { study: Waiting; candidate: Candidate
           ))}
         </tbody>
       </table>
-      <p className={classes['sub']}>
-        The order is <StateSign state={candidate.state} of="procedure" bare />
-        {candidate.studies
-          ? ` and has ${candidate.studies === 1 ? 'a study' : `${candidate.studies} studies`} already; these images would be added.`
-          : ' and has no images yet.'}
-      </p>
       <div className={classes['act']}>
+        <StateSign state={candidate.state} of="procedure" />
+        <span>
+          {candidate.studies
+            ? `${candidate.studies === 1 ? 'A study hangs' : `${candidate.studies} studies hang`} on this order already.`
+            : 'No images hang on this order yet.'}
+        </span>
         <Button size="md" onClick={() => setAsking(true)}>
           Hang the images on this order
         </Button>

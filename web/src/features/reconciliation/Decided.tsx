@@ -7,6 +7,7 @@ import { formatPersonName } from '@/lib/personname'
 import { DateTime, Facts, PatientBar, PersonName, Section, toast, WorkList, type WorkColumn } from '@/ui'
 import { ReasonDialog } from './ReasonDialog'
 import classes from './reconciliation.module.css'
+import { studyWords } from './rules'
 import type { Resolved, ResolvedPage } from './types'
 
 const COLUMNS: readonly WorkColumn<Resolved>[] = [
@@ -74,7 +75,7 @@ function Decision({ decision }: { decision: Resolved }) {
         <Facts
           facts={[
             ['Accession', decision.accession_number],
-            ['Study', [decision.modalities_in_study.join(', '), decision.study_description].filter(Boolean).join(' ')],
+            ['Study', studyWords(decision)],
             ['Images', decision.number_of_study_related_instances],
             ['Decided', <DateTime key="when" value={decision.linked_at} />],
             ['By', decision.linked_by],

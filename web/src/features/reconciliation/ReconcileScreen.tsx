@@ -9,6 +9,7 @@ import { Age, Empty, PersonName, Screen, WorkList, type WorkColumn } from '@/ui'
 import { Compare } from './Compare'
 import { Decided } from './Decided'
 import classes from './reconciliation.module.css'
+import { studyWords } from './rules'
 import type { Waiting, WaitingPage } from './types'
 
 const COLUMNS: readonly WorkColumn<Waiting>[] = [
@@ -23,7 +24,7 @@ const COLUMNS: readonly WorkColumn<Waiting>[] = [
   {
     id: 'study_description',
     label: 'Study',
-    value: (study) => [study.modalities_in_study.join(', '), study.study_description].filter(Boolean).join(' '),
+    value: studyWords,
     width: 90,
     grow: 2,
   },

@@ -73,3 +73,18 @@ export function reasonText(reason: Reason): string {
   if (field === 'accession_number') return `${order} have this accession number`
   return `${fieldWord(field)}: the images say ${study || 'nothing'}, the order ${order || 'nothing'}`
 }
+
+/** Those for which more speaks than against; without any, the likeliest one alone. The others stay within reach. */
+export function split(candidates: readonly Candidate[]): { likely: Candidate[]; others: Candidate[] } {
+  const worth = candidates.filter((one) => one.score > 0)
+  const likely = worth.length ? worth : candidates.slice(0, 1)
+  return { likely, others: candidates.filter((one) => !likely.includes(one)) }
+}
+
+/** What the study is, in its own words. */
+export function studyWords(study: { modalities_in_study: readonly string[]; study_description: string | null }): string {
+  const modalities = study.modalities_in_study.join(', ')
+  const words = study.study_description?.trim()
+  if (!words) return `${modalities || 'A'} study without a description`
+  return study.modalities_in_study.some((one) => words.startsWith(one)) ? words : [modalities, words].filter(Boolean).join(' ')
+}

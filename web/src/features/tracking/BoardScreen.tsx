@@ -59,13 +59,6 @@ const COLUMNS: readonly WorkColumn<BoardRow>[] = [
     grow: 1,
   },
   {
-    id: 'starts_at',
-    label: 'Time',
-    value: (row) => new Date(row.starts_at),
-    render: (row) => <DateTime value={row.starts_at} />,
-    width: 46,
-  },
-  {
     id: 'step',
     label: 'Step',
     value: (row) => row.scheduled_procedure_step_status,
@@ -73,11 +66,19 @@ const COLUMNS: readonly WorkColumn<BoardRow>[] = [
     width: 108,
   },
   {
-    id: 'age',
-    label: 'For',
-    value: (row) => new Date(row.status_changed_at),
-    render: (row) => <Age since={row.status_changed_at} />,
-    width: 52,
+    id: 'when',
+    label: 'When',
+    value: (row) => new Date(row.scheduled_procedure_step_status === 'SCHEDULED' ? row.starts_at : row.status_changed_at),
+    // Who is still to come has a time; what happened has an age.
+    render: (row) =>
+      row.scheduled_procedure_step_status === 'SCHEDULED' ? (
+        <span>
+          at <DateTime value={row.starts_at} />
+        </span>
+      ) : (
+        <Age since={row.status_changed_at} />
+      ),
+    width: 62,
     align: 'right',
   },
   {
@@ -109,6 +110,14 @@ const COLUMNS: readonly WorkColumn<BoardRow>[] = [
     width: 92,
   },
   { id: 'accession_number', label: 'Accession', value: (row) => row.accession_number, width: 130, hidden: true },
+  {
+    id: 'starts_at',
+    label: 'Booked',
+    value: (row) => new Date(row.starts_at),
+    render: (row) => <DateTime value={row.starts_at} />,
+    width: 64,
+    hidden: true,
+  },
   { id: 'site', label: 'Site', value: (row) => row.site_code, width: 80, hidden: true },
   { id: 'modality', label: 'Modality', value: (row) => row.modality, width: 80, hidden: true },
 ]
