@@ -8,7 +8,7 @@ SUBSCRIPTIONS: dict[str, tuple[str, ...]] = {
     "report.preliminary": ("hl7.report_signed",),
     "report.final": ("billing.report_final", "hl7.report_signed"),
     "report.addended": ("hl7.report_signed",),
-    "patient.changed": ("billing.patient_changed",),
+    "patient.changed": ("billing.patient_changed", "scheduling.patient_changed"),
     "practitioner.changed": ("billing.practitioner_changed",),
-    "patient.merged": ("billing.patient_changed",),
+    "patient.merged": ("billing.patient_changed", "scheduling.patient_merged"),
 }

@@ -21,3 +21,15 @@ def order_changed(work: Work, event: dict[str, Any]) -> None:
     service.appointment_of_canceled_order(work, event)
     service.order_arrived(work, event)
     service.stat_order_arrived(work, event)
+
+
+@task("scheduling.patient_merged")
+def patient_merged(work: Work, event: dict[str, Any]) -> None:
+    """Studies follow a merge and its undoing."""
+    service.patient_merged(work, event)
+
+
+@task("scheduling.patient_changed")
+def patient_changed(work: Work, event: dict[str, Any]) -> None:
+    """Studies follow a corrected name, birth date or sex."""
+    service.patient_changed(work, event)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -17,7 +17,7 @@ from wetread.kit.errors import Conflict, FieldError, IllegalTransition, Invalid,
 from wetread.orders.model import ImagingServiceRequest, Procedure, RequestedProcedure
 from wetread.orders.rules import Move
 from wetread.orders.service import move_requested_procedure
-from wetread.patients.model import Patient, PatientIdentifier
+from wetread.patients.model import Patient, PatientChange, PatientIdentifier, PatientMerge
 from wetread.patients.service import issuer_of_our_identifiers
 from wetread.scheduling import rules
 from wetread.scheduling.events import StudyLinked, StudyUnmatched
@@ -97,7 +97,7 @@ def match_study(work: Work, study_pk: int) -> StudyLink | None:
     reasons: list[dict[str, str]] = []
     agreeing: list[tuple[RequestedProcedure, ImagingServiceRequest]] = []
     for requested, request, _ in candidates:
-        against = rules.disagreements(_of_patient(work, request.patient_pk), of_study)
+        against = _against(work, request.patient_pk, of_study)
         if requested.state == "CANCELED":
             against.append({"field": "order", "order": "CANCELED", "study": "images arrived"})
         if against:
@@ -188,20 +188,40 @@ def _of_study(study: Study) -> Demographics:
     return Demographics(study.patient_name, study.patient_birth_date, study.patient_sex, identifiers)
 
 
-def _of_patient(work: Work, patient_pk: int) -> Demographics:
-    patient = work.session.get(Patient, patient_pk)
-    assert patient is not None
+def _against(work: Work, patient_pk: int, of_study: Demographics) -> list[dict[str, str]]:
+    """What speaks against the study being this patient's, as he is known or, where images still come under what he was
+    called before he was identified or merged, as he was."""
+    living, *before = (
+        rules.disagreements(known, of_study)
+        for known in _personas(work, work.session.get_one(Patient, patient_pk))
+    )
+    return [] if any(not against for against in before) else living
+
+
+def _personas(work: Work, patient: Patient) -> Iterator[Demographics]:
     own = work.session.execute(
         select(PatientIdentifier.issuer_of_patient_id, PatientIdentifier.patient_id).where(
-            PatientIdentifier.patient_pk == patient_pk
+            PatientIdentifier.patient_pk == patient.patient_pk
         )
     ).all()
-    return Demographics(
-        patient.patient_name,
-        patient.patient_birth_date,
-        patient.patient_sex,
-        frozenset((issuer, identifier) for issuer, identifier in own),
+    identifiers = frozenset((issuer, identifier) for issuer, identifier in own)
+    merged = work.session.scalars(
+        select(Patient)
+        .where(Patient.merged_into_patient_pk == patient.patient_pk)
+        .order_by(Patient.patient_pk)
+    ).all()
+    for one in (patient, *merged):
+        yield Demographics(one.patient_name, one.patient_birth_date, one.patient_sex, identifiers)
+    identified = work.session.scalars(
+        select(PatientChange.changes).where(
+            PatientChange.patient_pk == patient.patient_pk,
+            PatientChange.changes.has_key("unidentified"),
+            PatientChange.changes.has_key("patient_name"),
+        )
     )
+    for changes in identified:
+        born = patient.patient_birth_date
+        yield Demographics(str(changes["patient_name"][0]), born, patient.patient_sex, identifiers)
 
 
 def _known_patient(work: Work, of_study: Demographics) -> int | None:
@@ -211,7 +231,7 @@ def _known_patient(work: Work, of_study: Demographics) -> int | None:
                 PatientIdentifier.issuer_of_patient_id == issuer, PatientIdentifier.patient_id == identifier
             )
         )
-        if patient_pk is not None and not rules.disagreements(_of_patient(work, patient_pk), of_study):
+        if patient_pk is not None and not _against(work, patient_pk, of_study):
             return patient_pk
     return None
 
@@ -321,24 +341,74 @@ def reconcile(work: Work, study_pk: int, requested_procedure_pk: int, reason: st
         raise Conflict("This order was cancelled. Place a new one for what was done.")
     request = work.session.get_one(ImagingServiceRequest, requested.imaging_service_request_pk)
     patient = work.session.get_one(Patient, request.patient_pk)
+    corrections = {**_as_registered(work, patient), "AccessionNumber": request.accession_number}
+    correct_study(work, study_pk, corrections, reason=reason, patient_pk=patient.patient_pk)
+    return _link(work, study, requested, patient.patient_pk, "resolved", work.actor.username)
+
+
+def _as_registered(work: Work, patient: Patient) -> dict[str, str]:
+    """Who a patient is, as DICOM attributes."""
     identifier = work.session.scalar(
         select(PatientIdentifier).where(
             PatientIdentifier.patient_pk == patient.patient_pk, PatientIdentifier.is_primary
         )
     )
-    corrections = {
+    born = patient.patient_birth_date
+    found = {
         "PatientName": patient.patient_name,
-        "PatientBirthDate": patient.patient_birth_date.strftime("%Y%m%d")
-        if patient.patient_birth_date
-        else "",
+        "PatientBirthDate": born.strftime("%Y%m%d") if born else "",
         "PatientSex": patient.patient_sex or "",
-        "AccessionNumber": request.accession_number,
     }
     if identifier is not None:
-        corrections["PatientID"] = identifier.patient_id
-        corrections["IssuerOfPatientID"] = identifier.issuer_of_patient_id
-    correct_study(work, study_pk, corrections, reason=reason, patient_pk=patient.patient_pk)
-    return _link(work, study, requested, patient.patient_pk, "resolved", work.actor.username)
+        found |= {
+            "PatientID": identifier.patient_id,
+            "IssuerOfPatientID": identifier.issuer_of_patient_id,
+        }
+    return found
+
+
+def patient_merged(work: Work, event: dict[str, Any]) -> None:
+    """On `patient.merged`: the studies that moved show whose they are now (IHE PIR). Idempotent."""
+    keys = event["keys"]
+    merge = work.session.scalar(
+        select(PatientMerge)
+        .where(
+            PatientMerge.surviving_patient_pk == int(keys["surviving_patient_pk"]),
+            PatientMerge.merged_patient_pk == int(keys["merged_patient_pk"]),
+        )
+        .order_by(PatientMerge.patient_merge_pk.desc())
+        .limit(1)
+    )
+    work.audit(AuditEventID.PATIENT_RECORD, "R", object_type="studies of merged patients")
+    moved = merge.moved if merge is not None else []
+    pks = [key[0] for table, _, rows in moved if table == Study.__tablename__ for key in rows]
+    _show_as_registered(work, pks, "patients merged" if not keys["undone"] else "merge taken back")
+
+
+def patient_changed(work: Work, event: dict[str, Any]) -> None:
+    """On `patient.changed`: where name, birth date or sex were corrected, the studies show it too. Idempotent."""
+    patient_pk = int(event["keys"]["patient_pk"])
+    changes = work.session.scalar(
+        select(PatientChange.changes)
+        .where(PatientChange.patient_pk == patient_pk)
+        .order_by(PatientChange.patient_change_pk.desc())
+        .limit(1)
+    )
+    work.audit(AuditEventID.PATIENT_RECORD, "R", patient_pk=patient_pk, object_type="studies of patient")
+    if changes and changes.keys() & {"patient_name", "patient_birth_date", "patient_sex"}:
+        pks = work.session.scalars(select(Study.study_pk).where(Study.patient_pk == patient_pk))
+        _show_as_registered(work, list(pks), "the patient's record was corrected")
+
+
+def _show_as_registered(work: Work, study_pks: Sequence[int], reason: str) -> None:
+    for study_pk in sorted(study_pks):
+        study = work.session.get(Study, study_pk, with_for_update=True, populate_existing=True)
+        if study is None or study.patient_pk is None:
+            continue
+        patient = work.session.get_one(Patient, study.patient_pk)
+        # What the register does not know is not taken from the study.
+        known = {name: value for name, value in _as_registered(work, patient).items() if value}
+        correct_study(work, study_pk, known, reason=reason, patient_pk=patient.patient_pk, coerced=True)
 
 
 def undo_reconciliation(work: Work, study_pk: int, reason: str) -> None:

@@ -11,8 +11,10 @@ from sqlalchemy import select
 from wetread.archive.model import Study
 from wetread.dicom.uid import new_uid
 from wetread.kit.errors import Conflict, Denied, Invalid, NotFound
+from wetread.kit.events import OutboxEvent
 from wetread.orders.model import RequestedProcedure
 from wetread.orders.service import cancel_order
+from wetread.patients import service as patients
 from wetread.patients.model import PatientIdentifier
 from wetread.scheduling import service
 from wetread.scheduling.model import Appointment, ScheduledProcedureStep, StudyLink
@@ -207,6 +209,73 @@ def test_one_study_uid_for_two_patients_is_nobodys_by_itself(hospital: Any) -> N
     study = study_of(hospital, one, patient_id=None)
     service.match_study(hospital.work, study.study_pk)
     assert links_of(hospital, study) == [("unmatched", None)]
+
+
+# --- whose it is ----------------------------------------------------------------------------------------------
+
+
+def told(hospital: Any, kind: str) -> list[dict[str, Any]]:
+    """The events of a kind so far, as a job gets them."""
+    rows = hospital.work.session.scalars(
+        select(OutboxEvent.keys).where(OutboxEvent.kind == kind).order_by(OutboxEvent.outbox_event_pk)
+    )
+    return [{"kind": kind, "keys": keys} for keys in rows]
+
+
+def test_images_of_the_unknown_show_who_she_is_once_she_is_known(hospital: Any) -> None:
+    unknown = patients.register_unknown_patient(hospital.work, "F")
+    number = patients.patient_bar(hospital.work, unknown.patient_pk).patient_id
+    (requested,) = hospital.order(unknown.patient_pk)
+    brought = {"patient_name": "Unknown^Female 1", "patient_id": number, "patient_birth_date": None,
+               "issuer_of_patient_id": None}  # fmt: skip
+    study = study_of(hospital, requested, **brought)
+    service.match_study(hospital.work, study.study_pk)
+    assert links_of(hospital, study) == [("matched", requested.requested_procedure_pk)]
+    known_pk = hospital.patient("Doe^Jane")
+    patients.merge_patients(hospital.work, known_pk, unknown.patient_pk, "her husband came")
+    for event in told(hospital, "patient.merged") * 2:
+        service.patient_merged(hospital.work, event)
+    assert (study.patient_pk, study.patient_name, study.patient_id, study.issuer_of_patient_id) == (
+        known_pk, "Doe^Jane", "P1", "CITY",
+    )  # fmt: skip
+    assert study.patient_birth_date == date(1980, 3, 4)
+    # The scanner goes on under the name it has: the same study, and another of the same order.
+    late = study_of(hospital, requested, study_instance_uid=new_uid(), **brought)
+    service.match_study(hospital.work, late.study_pk)
+    assert links_of(hospital, late) == [("matched", requested.requested_procedure_pk)]
+    stranger = study_of(
+        hospital, requested, study_instance_uid=new_uid(), **(brought | {"patient_name": "Roe^Jim"})
+    )
+    service.match_study(hospital.work, stranger.study_pk)
+    assert reasons_of(hospital, stranger) == {"patient_name"}
+
+    patients.unmerge_patients(hospital.work, unknown.patient_pk)
+    service.patient_merged(hospital.work, told(hospital, "patient.merged")[-1])
+    assert (study.patient_pk, study.patient_name, study.patient_id) == (
+        unknown.patient_pk, "Unknown^Female 1", number,
+    )  # fmt: skip
+
+
+def test_a_corrected_name_reaches_the_images_and_an_address_does_not_touch_them(hospital: Any) -> None:
+    unknown = patients.register_unknown_patient(hospital.work, "M")
+    number = patients.patient_bar(hospital.work, unknown.patient_pk).patient_id
+    (requested,) = hospital.order(unknown.patient_pk)
+    brought = {"patient_name": "UNKNOWN^MALE 1", "patient_id": number, "patient_birth_date": None, "patient_sex": "M",
+               "issuer_of_patient_id": None}  # fmt: skip
+    study = study_of(hospital, requested, **brought)
+    service.match_study(hospital.work, study.study_pk)
+
+    def change(**changes: Any) -> None:
+        patients.change_patient(hospital.work, unknown.patient_pk, changes)
+        service.patient_changed(hospital.work, told(hospital, "patient.changed")[-1])
+
+    change(city="Boston")
+    assert study.patient_name == "UNKNOWN^MALE 1"
+    change(patient_name="Doe^John", patient_birth_date=date(1970, 1, 2))
+    assert (study.patient_name, study.patient_birth_date) == ("Doe^John", date(1970, 1, 2))
+    late = study_of(hospital, requested, study_instance_uid=new_uid(), **brought)
+    service.match_study(hospital.work, late.study_pk)
+    assert links_of(hospital, late) == [("matched", requested.requested_procedure_pk)]
 
 
 # --- by hand --------------------------------------------------------------------------------------------------
