@@ -110,13 +110,14 @@ class Now:
 
 @dataclass(frozen=True, slots=True)
 class Today:
-    """The page. Each number's name is a figure that `cases` opens."""
+    """The page, of `sites`; `every_site` is what could be chosen. Each number's name is a figure that `cases` opens."""
 
     day: date
     made_at: datetime
     is_today: bool
     site_pk: int | None
     sites: list[SiteOfDay]
+    every_site: list[SiteOfDay]
     ordered: int
     scheduled: int
     acquired: int
@@ -140,6 +141,7 @@ class Case:
 
     case_pk: int
     requested_procedure_pk: int | None
+    imaging_service_request_pk: int | None
     accession_number: str | None
     description: str | None
     modality: str | None
@@ -180,7 +182,8 @@ def today(work: Work, *, site_pk: int | None = None, day: date | None = None) ->
         now,
         scope.day == present,
         site_pk,
-        [SiteOfDay(one.site_pk, one.code, one.institution_name, one.time_zone) for one in seen],
+        [_site(one) for one in seen],
+        [_site(one) for one in store.sites(session, work.actor.site_pks)],
         row["ordered"],
         row["scheduled"],
         row["acquired"],
@@ -213,6 +216,10 @@ def today(work: Work, *, site_pk: int | None = None, day: date | None = None) ->
         AppointmentsOfDay(booked.appointments, booked.kept, booked.no_show, booked.appointment_canceled),
         _now(work, scope, now),
     )
+
+
+def _site(site: Site) -> SiteOfDay:
+    return SiteOfDay(site.site_pk, site.code, site.institution_name, site.time_zone)
 
 
 def _now(work: Work, scope: Scope, now: datetime) -> Now:
@@ -309,6 +316,7 @@ def _case(row: Any) -> Case:
     return Case(
         row.case_pk,
         row.requested_procedure_pk,
+        row.imaging_service_request_pk,
         row.accession_number,
         row.description,
         row.modality,

@@ -137,6 +137,7 @@ def _moments(bounds: CTE, touched: CTE | None) -> Select[Any]:
     )
     columns: list[Any] = [
         RP.requested_procedure_pk,
+        ISR.imaging_service_request_pk,
         RP.state.label("procedure_state"),
         RP.state_reason,
         RP.state_changed_at,
@@ -404,7 +405,7 @@ def unfiled_row(session: Session) -> Any:
             unmatched.c.unmatched_oldest_at,
             held.c.quarantined,
             held.c.oldest_at.label("quarantined_oldest_at"),
-        )
+        ).join_from(unmatched, held, true())
     ).one()
 
 
@@ -480,7 +481,7 @@ def _procedure_cases(scope: Scope, figure: str, group: Group, now: datetime) -> 
 
 
 _PROCEDURE_COLUMNS = (
-    "requested_procedure_pk", "accession_number", "description", "modality", "priority", "site_code", "ordered_at",
+    "requested_procedure_pk", "imaging_service_request_pk", "accession_number", "description", "modality", "priority", "site_code", "ordered_at",
     "scheduled_at", "acquired_at", "first_report_at", "final_at",
 )  # fmt: skip
 _PATIENT_COLUMNS = (
@@ -532,6 +533,7 @@ def _unmatched_cases() -> Select[Any]:
         select(
             Study.study_pk.label("case_pk"),
             null().label("requested_procedure_pk"),
+            null().label("imaging_service_request_pk"),
             Study.accession_number,
             Study.study_description.label("description"),
             func.array_to_string(Study.modalities_in_study, " ").label("modality"),
@@ -556,6 +558,7 @@ def _quarantined_cases() -> Any:
     found: Any = select(
         Quarantine.quarantine_pk.label("case_pk"),
         null().label("requested_procedure_pk"),
+        null().label("imaging_service_request_pk"),
         null().label("accession_number"),
         func.concat("Object from ", Quarantine.received_from).label("description"),
         *(null().label(name) for name in ("modality", "priority", "site_code", *rules.MOMENTS)),

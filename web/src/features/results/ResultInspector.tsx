@@ -75,142 +75,150 @@ function Result({ detail, onSeen }: { detail: ResultDetail; onSeen: (requestedPr
 
   return (
     <article className={classes['result']} aria-label="Result">
-      <header className={classes['head']}>
-        <div className={classes['signs']}>
-          {isReport(result.state) || result.state === 'acquired' ? (
-            <StateSign state={result.state} of="report" />
-          ) : (
-            <StateSign state={result.state} of="order" />
-          )}
-          {isStat ? <Priority priority="STAT" since={isReport(result.state) ? undefined : result.ordered_at} /> : null}
-        </div>
-        <h2>
-          {detail.procedures.join('; ')} <Laterality value={result.laterality} />
-        </h2>
-        {base ? (
-          <p className={classes['signed']}>
-            {preliminary ? 'Read by' : 'Signed by'} {base.signed_by_name}, <DateTime value={base.signed_at} />
+      <div className={classes['reading']}>
+        <header className={classes['head']}>
+          <div className={classes['signs']}>
+            {isReport(result.state) || result.state === 'acquired' ? (
+              <StateSign state={result.state} of="report" />
+            ) : (
+              <StateSign state={result.state} of="order" />
+            )}
+            {isStat ? <Priority priority="STAT" since={isReport(result.state) ? undefined : result.ordered_at} /> : null}
+          </div>
+          <h2>
+            {detail.procedures.join('; ')} <Laterality value={result.laterality} />
+          </h2>
+          {base ? (
+            <p className={classes['signed']}>
+              {preliminary ? 'Read by' : 'Signed by'} {base.signed_by_name}, <DateTime value={base.signed_at} />
+            </p>
+          ) : null}
+          <div className={classes['buttons']}>
+            {study ? (
+              <Button
+                variant={isStat && mayAcknowledge ? 'default' : 'filled'}
+                leftSection={<IconPhoto size={16} />}
+                onClick={() => open(study.study_pk)}
+              >
+                Images
+              </Button>
+            ) : null}
+            {versions.length ? (
+              <Button
+                variant="default"
+                component="a"
+                href={`/api/results/${pk}/pdf`}
+                target="_blank"
+                rel="noopener"
+                leftSection={<IconFileTypePdf size={16} />}
+              >
+                PDF
+              </Button>
+            ) : null}
+            {mayAcknowledge ? (
+              <Button
+                variant={isStat ? 'filled' : 'default'}
+                leftSection={<IconCheck size={16} />}
+                loading={acknowledge.isPending}
+                onClick={() => acknowledge.mutate()}
+              >
+                Acknowledge
+              </Button>
+            ) : result.acknowledged && result.acknowledged_at ? (
+              <span className={classes['acknowledged']}>
+                <Glyph shape="check" size={13} />
+                Acknowledged {formatMoment(result.acknowledged_at)}
+              </span>
+            ) : null}
+          </div>
+        </header>
+
+        {preliminary ? (
+          <p className={classes['preliminary']}>
+            <Glyph shape="page" size={14} />
+            <span>
+              <strong>Preliminary report.</strong> Not final, may still change.
+            </span>
           </p>
         ) : null}
-        <div className={classes['buttons']}>
-          {study ? (
-            <Button leftSection={<IconPhoto size={16} />} onClick={() => open(study.study_pk)}>
-              Images
-            </Button>
-          ) : null}
-          {versions.length ? (
-            <Button
-              variant="default"
-              component="a"
-              href={`/api/results/${pk}/pdf`}
-              target="_blank"
-              rel="noopener"
-              leftSection={<IconFileTypePdf size={16} />}
-            >
-              PDF
-            </Button>
-          ) : null}
-          {mayAcknowledge ? (
-            <Button
-              variant={isStat ? 'filled' : 'default'}
-              leftSection={<IconCheck size={16} />}
-              loading={acknowledge.isPending}
-              onClick={() => acknowledge.mutate()}
-            >
-              Acknowledge
-            </Button>
-          ) : result.acknowledged && result.acknowledged_at ? (
-            <span className={classes['acknowledged']}>
-              <Glyph shape="check" size={13} />
-              Acknowledged {formatMoment(result.acknowledged_at)}
-            </span>
-          ) : null}
-        </div>
-      </header>
+        {detail.replaces ? (
+          <p className={classes['replaced']}>
+            This final report replaces the preliminary one of {formatMoment(detail.replaces)}
+            {detail.seen_version_number !== null && detail.seen_version_number < (base?.version_number ?? 0) ? ', which you read.' : '.'}
+          </p>
+        ) : null}
 
-      {preliminary ? (
-        <p className={classes['preliminary']}>
-          <Glyph shape="page" size={14} />
-          <span>
-            <strong>Preliminary report.</strong> Not final, may still change.
-          </span>
-        </p>
-      ) : null}
-      {detail.replaces ? (
-        <p className={classes['replaced']}>
-          This final report replaces the preliminary one of {formatMoment(detail.replaces)}
-          {detail.seen_version_number !== null && detail.seen_version_number < (base?.version_number ?? 0) ? ', which you read.' : '.'}
-        </p>
-      ) : null}
+        {addenda.map((one) => (
+          <section key={one.version_number} className={classes['addendum']} aria-label="Addendum">
+            <h3>
+              <Glyph shape="plus" size={13} />
+              Addendum
+              <span>
+                {one.signed_by_name}, {formatMoment(one.signed_at)}
+              </span>
+            </h3>
+            <Paragraphs text={one.sections['addendum'] ?? ''} />
+          </section>
+        ))}
+        {base ? (
+          <Text version={base} />
+        ) : (
+          <p className={classes['waiting']}>
+            {waitingText(result, formatMoment)}
+            {result.state === 'acquired' && result.first_image_at ? (
+              <>
+                {' '}
+                Waiting for <Age since={result.first_image_at} />.
+              </>
+            ) : null}
+          </p>
+        )}
 
-      {addenda.map((one) => (
-        <section key={one.version_number} className={classes['addendum']} aria-label="Addendum">
-          <h3>
-            <Glyph shape="plus" size={13} />
-            Addendum
-            <span>
-              {one.signed_by_name}, {formatMoment(one.signed_at)}
-            </span>
-          </h3>
-          <Paragraphs text={one.sections['addendum'] ?? ''} />
-        </section>
-      ))}
-      {base ? (
-        <Text version={base} />
-      ) : (
-        <p className={classes['waiting']}>
-          {waitingText(result, formatMoment)}
-          {result.state === 'acquired' && result.first_image_at ? (
-            <>
-              {' '}
-              Waiting for <Age since={result.first_image_at} />.
-            </>
-          ) : null}
-        </p>
-      )}
+      </div>
+      <div className={classes['beside']}>
+        {key_images.length ? (
+          <Section title={key_images.length === 1 ? 'Key image' : `Key images (${key_images.length})`}>
+            <ul className={classes['pictures']}>
+              {key_images.map((image) => (
+                <li key={image.key_image_pk}>
+                  <button type="button" onClick={() => open(image.study_pk)} aria-label={`Open the images: ${image.note ?? 'key image'}`}>
+                    <img src={`${image.rendered_url}?viewport=320,320`} alt={image.note ?? 'Key image'} loading="lazy" />
+                    {image.note ? <span>{image.note}</span> : null}
+                  </button>
+                </li>
+              ))}
+            </ul>
+          </Section>
+        ) : study ? (
+          <Section title={studies.length === 1 ? 'Images' : `Studies (${studies.length})`}>
+            <ul className={classes['pictures']}>
+              {studies.map((one) => (
+                <li key={one.study_pk}>
+                  <button type="button" onClick={() => open(one.study_pk)} aria-label={`Open ${one.study_description ?? 'the study'}`}>
+                    <img src={`${one.thumbnail_url}?viewport=320,320`} alt="" loading="lazy" />
+                    <span>
+                      {one.modalities_in_study.join(' ')} <DicomDate value={one.study_date} /> · {one.number_of_study_related_instances} images
+                    </span>
+                  </button>
+                </li>
+              ))}
+            </ul>
+          </Section>
+        ) : null}
 
-      {key_images.length ? (
-        <Section title={key_images.length === 1 ? 'Key image' : `Key images (${key_images.length})`}>
-          <ul className={classes['pictures']}>
-            {key_images.map((image) => (
-              <li key={image.key_image_pk}>
-                <button type="button" onClick={() => open(image.study_pk)} aria-label={`Open the images: ${image.note ?? 'key image'}`}>
-                  <img src={`${image.rendered_url}?viewport=320,320`} alt={image.note ?? 'Key image'} loading="lazy" />
-                  {image.note ? <span>{image.note}</span> : null}
-                </button>
-              </li>
-            ))}
-          </ul>
+        <Section title="Order">
+          <Facts
+            facts={[
+              ['Reason', result.reason_for_the_requested_procedure],
+              ['Accession', result.accession_number],
+              ['Ordered', <DateTime key="ordered" value={result.ordered_at} />],
+              ['Appointment', result.starts_at ? <DateTime key="starts" value={result.starts_at} /> : null],
+              ['Images', result.first_image_at ? <DateTime key="images" value={result.first_image_at} /> : null],
+              ['Site', detail.institution_name || result.site_code],
+            ]}
+          />
         </Section>
-      ) : study ? (
-        <Section title={studies.length === 1 ? 'Images' : `Studies (${studies.length})`}>
-          <ul className={classes['pictures']}>
-            {studies.map((one) => (
-              <li key={one.study_pk}>
-                <button type="button" onClick={() => open(one.study_pk)} aria-label={`Open ${one.study_description ?? 'the study'}`}>
-                  <img src={`${one.thumbnail_url}?viewport=320,320`} alt="" loading="lazy" />
-                  <span>
-                    {one.modalities_in_study.join(' ')} <DicomDate value={one.study_date} /> · {one.number_of_study_related_instances} images
-                  </span>
-                </button>
-              </li>
-            ))}
-          </ul>
-        </Section>
-      ) : null}
-
-      <Section title="Order">
-        <Facts
-          facts={[
-            ['Reason', result.reason_for_the_requested_procedure],
-            ['Accession', result.accession_number],
-            ['Ordered', <DateTime key="ordered" value={result.ordered_at} />],
-            ['Appointment', result.starts_at ? <DateTime key="starts" value={result.starts_at} /> : null],
-            ['Images', result.first_image_at ? <DateTime key="images" value={result.first_image_at} /> : null],
-            ['Site', detail.institution_name || result.site_code],
-          ]}
-        />
-      </Section>
+      </div>
     </article>
   )
 }

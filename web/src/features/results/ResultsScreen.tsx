@@ -25,14 +25,14 @@ const COLUMNS: readonly WorkColumn<Result>[] = [
           New
         </span>
       ) : null,
-    width: 58,
+    width: 50,
   },
   {
     id: 'patient',
     label: 'Patient',
     value: (row) => `${row.patient.patient_name} ${row.patient.patient_id ?? ''}`,
     render: (row) => <PersonName value={row.patient.patient_name} first="alphabetic" />,
-    width: 140,
+    width: 120,
     grow: 2,
   },
   { id: 'patient_id', label: 'Patient ID', value: (row) => row.patient.patient_id, width: 100, hidden: true },
@@ -45,7 +45,7 @@ const COLUMNS: readonly WorkColumn<Result>[] = [
         {row.requested_procedure_description} <Laterality value={row.laterality} />
       </>
     ),
-    width: 150,
+    width: 130,
     grow: 2,
   },
   {
@@ -55,7 +55,7 @@ const COLUMNS: readonly WorkColumn<Result>[] = [
     render: (row) => (
       <Priority priority={row.requested_procedure_priority} since={isReport(row.state) ? undefined : row.ordered_at} />
     ),
-    width: 96,
+    width: 94,
   },
   {
     id: 'state',
@@ -67,15 +67,15 @@ const COLUMNS: readonly WorkColumn<Result>[] = [
       ) : (
         <StateSign state={row.state} of={isReport(row.state) ? 'report' : 'order'} />
       ),
-    width: 118,
+    width: 110,
   },
-  { id: 'impression', label: 'Impression', value: summary, width: 130, grow: 4 },
+  { id: 'impression', label: 'Impression', value: summary, width: 104, grow: 4 },
   {
     id: 'latest_at',
     label: 'Since',
     value: (row) => new Date(row.latest_at),
     render: (row) => <Age since={row.latest_at} />,
-    width: 84,
+    width: 64,
     align: 'right',
   },
   { id: 'ordered_at', label: 'Ordered', value: (row) => new Date(row.ordered_at), render: (row) => formatMoment(row.ordered_at), width: 130, hidden: true },

@@ -18,7 +18,7 @@ export const feature: Feature = {
     },
   ],
   nav: [
-    { label: 'My patients', to: '/results', icon: IconReportMedical, permission: 'result.read', roles: ['referrer'], order: 0 },
+    { label: 'Patients', to: '/results', icon: IconReportMedical, permission: 'result.read', roles: ['referrer'], order: 0 },
   ],
   search: [
     {

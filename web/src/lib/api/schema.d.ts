@@ -6013,7 +6013,7 @@ export interface components {
         };
         /**
          * Today
-         * @description The page. Each number's name is a figure that `cases` opens.
+         * @description The page, of `sites`; `every_site` is what could be chosen. Each number's name is a figure that `cases` opens.
          */
         Today: {
             /** Acquired */
@@ -6034,6 +6034,8 @@ export interface components {
             day: string;
             /** Discontinued */
             discontinued: number;
+            /** Every Site */
+            every_site: components["schemas"]["SiteOfDay"][];
             /** Final */
             final: number;
             /** First Reported */
