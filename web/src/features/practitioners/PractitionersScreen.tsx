@@ -5,8 +5,9 @@ import { useNavigate, useSearch } from '@tanstack/react-router'
 import { useState } from 'react'
 import { http, useSession, type Page } from '@/lib/api'
 import { formatPersonName } from '@/lib/personname'
-import { Facts, Form, PersonName, Screen, Section, toast, toastProblem, useProblemForm, Wide, WorkList, type WorkColumn, type WorkFilter } from '@/ui'
+import { Facts, Form, PersonName, Screen, Section, toast, toastProblem, useProblemForm, WorkList, type WorkColumn, type WorkFilter } from '@/ui'
 import { npiFault, particularsOf, save, type Particulars, type Practitioner, type User } from './particulars'
+import classes from './practitioners.module.css'
 
 const COLUMNS: readonly WorkColumn<Practitioner>[] = [
   {
@@ -52,7 +53,7 @@ export default function PractitionersScreen() {
   const current = practitioners.data?.find((one) => one.practitioner_pk === currentPk)
   return (
     <Screen
-      title="Practitioners"
+      title="Physicians"
       actions={
         mayWrite ? (
           <Button leftSection={<IconPlus size={16} />} onClick={() => setAdding(true)}>
@@ -109,14 +110,14 @@ function PractitionerForm({ one, onDone, columns = 1 }: { one?: Practitioner; on
       <TextInput label="Family name" maxLength={64} data-autofocus {...field('family')} />
       <TextInput label="Given name" maxLength={64} {...field('given')} />
       <TextInput label="Middle name" maxLength={64} {...field('middle')} />
-      <TextInput label="Title" placeholder="Dr." maxLength={32} {...field('prefix')} />
-      <TextInput label="Suffix" placeholder="MD" maxLength={32} {...field('suffix')} />
-      <TextInput label="Phone" inputMode="tel" maxLength={32} {...field('phone')} />
+      <div className={classes['pair']}>
+        <TextInput label="Title" placeholder="Dr." maxLength={32} {...field('prefix')} />
+        <TextInput label="Suffix" placeholder="MD" maxLength={32} {...field('suffix')} />
+      </div>
       <TextInput label="NPI" description="Ten digits; claims need it." inputMode="numeric" maxLength={10} {...field('npi')} />
       <TextInput label="Taxonomy code" description="The specialty, such as 2085R0202X." maxLength={10} {...field('taxonomy_code')} />
-      <Wide>
-        <TextInput label="E-mail" inputMode="email" maxLength={254} {...field('email')} />
-      </Wide>
+      <TextInput label="Phone" inputMode="tel" maxLength={32} {...field('phone')} />
+      <TextInput label="E-mail" inputMode="email" maxLength={254} {...field('email')} />
     </Form>
   )
 }
