@@ -15,7 +15,7 @@ import { sayDay, wallDay, wallTime } from './walltime'
 const REASONS = ['Patient asked', 'Patient is ill', 'Not prepared', 'Scanner down', 'Ordered twice']
 
 /** The chosen appointment, with what the desk may do to it now. */
-export function BookingInspector({ booking, today, mayWrite, onMove }: { booking: Booking; today: string; mayWrite: boolean; onMove: () => void }) {
+export function BookingInspector({ booking, today, mayWrite, onMove, onReplaced }: { booking: Booking; today: string; mayWrite: boolean; onMove: () => void; onReplaced: (step: number) => void }) {
   const client = useQueryClient()
   const now = useNow(15_000)
   const [canceling, setCanceling] = useState(false)
@@ -23,15 +23,17 @@ export function BookingInspector({ booking, today, mayWrite, onMove }: { booking
   const refresh = () =>
     Promise.all([client.invalidateQueries({ queryKey: ['day-board'] }), client.invalidateQueries({ queryKey: ['patient', booking.patient.patient_pk] })])
   const act = useMutation({
-    mutationFn: (step: 'arrive' | 'no-show' | 'reinstate') =>
+    mutationFn: (step: 'arrive' | 'no-show' | 'reinstate'): Promise<Booking | undefined> =>
       step === 'arrive'
-        ? http.post(`/api/steps/${booking.scheduled_procedure_step_pk}/moves`, { move: 'arrive' })
+        ? http.post<Booking>(`/api/steps/${booking.scheduled_procedure_step_pk}/moves`, { move: 'arrive' })
         : step === 'no-show'
-          ? http.post(`/api/schedule/appointments/${booking.appointment_pk}/no-show`)
-          : http.delete(`/api/schedule/appointments/${booking.appointment_pk}/no-show`),
-    onSuccess: async (_, step) => {
+          ? http.post<undefined>(`/api/schedule/appointments/${booking.appointment_pk}/no-show`)
+          : http.delete<Booking>(`/api/schedule/appointments/${booking.appointment_pk}/no-show`),
+    onSuccess: async (after, step) => {
       toast(step === 'arrive' ? 'Marked as arrived.' : step === 'no-show' ? 'Marked as no-show; the slot is free.' : 'The appointment stands again.')
       await refresh()
+      // Who comes after all gets a step of their own.
+      if (after && after.scheduled_procedure_step_pk !== booking.scheduled_procedure_step_pk) onReplaced(after.scheduled_procedure_step_pk)
     },
   })
   const cancel = useProblemForm({ initialValues: { reason: '' }, validate: { reason: (value) => (value.trim() ? null : 'Say why') } }, async ({ reason }) => {

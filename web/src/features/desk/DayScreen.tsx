@@ -131,6 +131,7 @@ export default function DayScreen() {
             today={today}
             mayWrite={mayWrite}
             onMove={() => beginMove(current)}
+            onReplaced={setCurrentPk}
           />
         ) : found ? (
           <PatientInspector

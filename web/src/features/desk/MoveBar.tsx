@@ -54,8 +54,12 @@ export function MoveBar({
   const taken = refused?.status === 409 && refused.reason('starts_at') !== undefined
   const unchanged = startsAt?.getTime() === Date.parse(booking.starts_at) && proposal.modality_resource_pk === booking.modality_resource_pk
   const nudge = (key: string, big: boolean) => {
-    const next = nudged(proposal, key, length, fitting, big)
+    const next = move.isPending ? undefined : nudged(proposal, key, length, fitting, big)
     if (next) onMoving({ booking, proposal: next })
+  }
+  // While the server decides nobody leaves: a refusal must be seen.
+  const leave = () => {
+    if (!move.isPending) onDone()
   }
   const go = () => {
     if (startsAt && !unchanged && !move.isPending && !taken) move.mutate(null)
@@ -68,7 +72,7 @@ export function MoveBar({
     { keys: 'ArrowLeft', label: 'Scanner to the left', run: () => nudge('ArrowLeft', false) },
     { keys: 'ArrowRight', label: 'Scanner to the right', run: () => nudge('ArrowRight', false) },
     { keys: 'Enter', label: 'Move it there', run: go },
-    { keys: 'Escape', label: 'Leave it where it was', run: onDone, inFields: true },
+    { keys: 'Escape', label: 'Leave it where it was', run: leave, inFields: true },
   ])
   const was = `${sayDay(wallDay(booking.starts_at, booking.time_zone), today)} ${wallTime(booking.starts_at, booking.time_zone)}, ${booking.resource_name}`
 
@@ -111,7 +115,7 @@ export function MoveBar({
         </form>
       ) : null}
       <div className={classes['moveButtons']}>
-        <Button variant="default" onClick={onDone}>
+        <Button variant="default" onClick={leave} disabled={move.isPending}>
           Leave it
         </Button>
         {taken ? null : (

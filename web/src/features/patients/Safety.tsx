@@ -67,6 +67,7 @@ export function Safety({ record, mayWrite }: { record: PatientRecord; mayWrite: 
   )
 }
 
+// A number out of range is refused by the server, never silently changed into another.
 const number = (value: string | number) => (value === '' ? null : Number(value))
 const text = (value: string) => value.trim() || null
 
@@ -93,8 +94,8 @@ function SafetyForm({ record, onDone }: { record: PatientRecord; onDone: () => v
     async (values) => {
       const allergies = values.allergies.map((one) => ({ substance: one.substance.trim(), reaction: text(one.reaction), severe: one.severe }))
       const before = record.allergies.map((one) => ({ substance: one.substance, reaction: one.reaction, severe: one.severe }))
-      if (JSON.stringify(allergies) !== JSON.stringify(before)) await http.put(`/api/patients/${pk}/allergies`, allergies)
-      const next = await http.patch<PatientRecord>(`/api/patients/${pk}`, {
+      // The numbers first: they can be refused, and then nothing is half saved.
+      let next = await http.patch<PatientRecord>(`/api/patients/${pk}`, {
         implants: text(values.implants),
         pregnancy_status: values.pregnancy_status || null,
         egfr_ml_min: number(values.egfr_ml_min),
@@ -105,6 +106,7 @@ function SafetyForm({ record, onDone }: { record: PatientRecord; onDone: () => v
         special_needs: text(values.special_needs),
         confidentiality: text(values.confidentiality),
       })
+      if (JSON.stringify(allergies) !== JSON.stringify(before)) next = await http.put<PatientRecord>(`/api/patients/${pk}/allergies`, allergies)
       client.setQueryData(['patient', pk], next)
       await client.invalidateQueries({ queryKey: ['patient', pk] })
       toast('The safety marks are changed.')
@@ -149,10 +151,10 @@ function SafetyForm({ record, onDone }: { record: PatientRecord; onDone: () => v
           onChange={(value) => form.form.setFieldValue('pregnancy_status', value ?? '')}
         />
       </Wide>
-      <NumberInput label="eGFR, ml/min" hideControls min={0} max={250} {...field('egfr_ml_min')} />
+      <NumberInput label="eGFR, ml/min" hideControls clampBehavior="none" {...field('egfr_ml_min')} />
       <TextInput label="eGFR taken on" placeholder="2026-11-02" autoComplete="off" {...field('egfr_date')} />
-      <NumberInput label="Weight, kg" hideControls min={0} max={999} decimalScale={1} {...field('patient_weight_kg')} />
-      <NumberInput label="Height, m" hideControls min={0} max={3} decimalScale={2} {...field('patient_size_m')} />
+      <NumberInput label="Weight, kg" hideControls clampBehavior="none" decimalScale={1} {...field('patient_weight_kg')} />
+      <NumberInput label="Height, m" hideControls clampBehavior="none" decimalScale={2} {...field('patient_size_m')} />
       <Wide>
         <TextInput label="Medical alerts" maxLength={400} autoComplete="off" {...field('medical_alerts')} />
       </Wide>
