@@ -6,7 +6,7 @@ import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore
 import { asProblem, http, useActor, useLiveStatus } from '@/lib/api'
 import { showKeys, useKeys } from '@/lib/keys'
 import { formatTime } from '@/lib/time'
-import { ConfirmIrreversible, ReauthDialog, toast, toastProblem, type Reauthentication } from '@/ui'
+import { ConfirmIrreversible, ReauthDialog, toastProblem, type Reauthentication } from '@/ui'
 import { DraftQueue, type DraftState } from './draft'
 import classes from './report.module.css'
 import { SectionEditor } from './SectionEditor'
@@ -63,10 +63,7 @@ export function Draft({
       ),
   )
   const draft = useSyncExternalStore(queue.subscribe, queue.state)
-  useEffect(() => {
-    queue.resume()
-    return () => queue.stop()
-  }, [queue])
+  useEffect(() => () => queue.stop(), [queue])
   useEffect(() => {
     if (line === 'live') queue.retry()
   }, [line, queue])
@@ -74,7 +71,7 @@ export function Draft({
   const [findings, setFindings] = useState<readonly Finding[]>([])
   const [seen, setSeen] = useState<ReadonlySet<string>>(new Set())
   const [signing, setSigning] = useState<Kind>()
-  const [busy, setBusy] = useState(false)
+  const [busy, setBusy] = useState<Kind>()
   const names = useMemo(() => sectionNames(draft.sections), [draft.sections])
   const side = orderedSide(report.procedures.map((one) => one.laterality))
   const isTaken = report.editor_user_pk !== null && report.editor_user_pk !== userPk
@@ -89,6 +86,7 @@ export function Draft({
   // Whoever took the draft over is told by an event; what is here is kept and no longer sent.
   useEffect(() => {
     if (isTaken) queue.stop()
+    else queue.resume()
   }, [isTaken, queue])
 
   const ask = useCallback(async (): Promise<readonly Finding[]> => {
@@ -127,7 +125,7 @@ export function Draft({
       focusSection('impression')
       return
     }
-    setBusy(true)
+    setBusy(kind)
     try {
       if (!(await queue.flush())) {
         const { problem, status } = queue.state()
@@ -144,7 +142,7 @@ export function Draft({
     } catch (error) {
       toastProblem(error, 'Not signed')
     } finally {
-      setBusy(false)
+      setBusy(undefined)
     }
   }
 
@@ -162,7 +160,6 @@ export function Draft({
     else queue.rebase(next.draft_revision, next.draft_saved_at)
     client.setQueryData(reportKey, next)
     if (kind === 'final') onFinal()
-    else toast('The preliminary report is signed.')
     void client.invalidateQueries({ queryKey: ['reading-list'] })
   }
 
@@ -182,11 +179,9 @@ export function Draft({
 
   const takeBack = async (reason: string) => {
     const next = await http.post<Report>(`/api/reports/${pk}/editor`, { reason })
+    if (differences(queue.state().sections, next.draft_sections ?? {}).length) setOther(next)
+    else queue.adopt({ sections: next.draft_sections ?? {}, revision: next.draft_revision, savedAt: next.draft_saved_at })
     client.setQueryData(reportKey, next)
-    queue.resume()
-    if (differences(queue.state().sections, next.draft_sections ?? {}).length) {
-      setOther(next)
-    } else queue.adopt({ sections: next.draft_sections ?? {}, revision: next.draft_revision, savedAt: next.draft_saved_at })
   }
 
   const [other, setOther] = useState<Report>()
@@ -332,13 +327,13 @@ export function Draft({
           </Menu.Dropdown>
         </Menu>
         <span className={classes['footNote']}>{unsure ? `${unsure} to look at` : ''}</span>
-        <Button variant="default" loading={busy && !signing} disabled={isTaken} onClick={() => void startSigning('preliminary')}>
+        <Button variant="default" loading={busy === 'preliminary'} disabled={isTaken} onClick={() => void startSigning('preliminary')}>
           Preliminary
         </Button>
         <Button
           leftSection={<IconSignature size={16} />}
           rightSection={<kbd className={classes['onButton']}>{showKeys('Mod+Enter')}</kbd>}
-          loading={busy}
+          loading={busy === 'final'}
           disabled={isTaken}
           onClick={() => void startSigning('final')}
         >

@@ -71,10 +71,15 @@ function Case({ item }: { item: ReadingItem }) {
   const openNext = useOpenNext(modality)
 
   // Opening takes the case and begins its report; the answer stays for as long as the case is open.
+  const known = (opened: Entry): Entry => {
+    // What was known of the report from an earlier look is old now.
+    if (opened.report) client.setQueryData(['report', opened.report.report_pk], opened.report)
+    return opened
+  }
   const entryKey = ['reading-entry', item.study_pk]
   const entry = useQuery<Entry>({
     queryKey: entryKey,
-    queryFn: () => enter(item, may('report.write')),
+    queryFn: async () => known(await enter(item, may('report.write'))),
     staleTime: Infinity,
     gcTime: 0,
     retry: false,
@@ -198,7 +203,7 @@ function Case({ item }: { item: ReadingItem }) {
               modality={modality}
               userPk={userPk}
               onTakeOver={async (reason) => {
-                client.setQueryData(entryKey, await takeOver(item, entry.data, reason))
+                client.setQueryData(entryKey, known(await takeOver(item, entry.data, reason)))
                 await refreshCases(client)
               }}
               onGiveBack={giveBack}

@@ -5,7 +5,7 @@ import { useBlocker } from '@tanstack/react-router'
 import { useEffect, useRef, useState, type ReactNode } from 'react'
 import { http, useActor, useLive, useSession } from '@/lib/api'
 import { showKeys } from '@/lib/keys'
-import { ConfirmIrreversible, Priority, ReauthDialog, toast } from '@/ui'
+import { ConfirmIrreversible, Priority, ReauthDialog } from '@/ui'
 import { nextCase } from './api'
 import { ProcedureName } from './parts'
 import classes from './report.module.css'
@@ -153,7 +153,6 @@ export function SignedReport({
           })
           client.setQueryData(['report', report.report_pk], signed)
           setAddendum(undefined)
-          toast('The addendum is signed.')
         }}
         onClose={() => setSigning(false)}
       >

@@ -133,11 +133,16 @@ describe('the queue of a draft', () => {
     broken.stop()
   })
 
-  it('sends nothing after it is stopped', async () => {
+  it('sends nothing while it is stopped, keeps what is written then, and sends it once it is resumed', async () => {
     const queue = new DraftQueue(START, good)
     queue.write('findings', 'late')
     queue.stop()
+    queue.write('findings', 'later')
     await vi.advanceTimersByTimeAsync(20_000)
     expect(saves).toEqual([])
+    expect(queue.state()).toMatchObject({ dirty: true, sections: { findings: 'later' } })
+    queue.resume()
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(saves).toEqual([{ sections: { findings: 'later', impression: '' }, revision: 1 }])
   })
 })

@@ -53,15 +53,16 @@ export class DraftQueue {
     return () => this.#watchers.delete(watcher)
   }
 
+  /** Text is always kept, also while nothing may be sent. */
   write(name: string, text: string): void {
-    if (this.#stopped || this.#state.sections[name] === text) return
+    if (this.#state.sections[name] === text) return
     const { status } = this.#state
     this.#set({
       sections: { ...this.#state.sections, [name]: text },
       dirty: true,
       status: status === 'conflict' || status === 'offline' || status === 'saving' ? status : 'waiting',
     })
-    if (status !== 'conflict' && status !== 'offline') this.#schedule()
+    if (!this.#stopped && status !== 'conflict' && status !== 'offline') this.#schedule()
   }
 
   /** Sends at once what is not sent yet; true when the server has everything. */
@@ -97,7 +98,7 @@ export class DraftQueue {
     this.#set({ revision, savedAt })
   }
 
-  /** Nothing more is sent. */
+  /** Nothing is sent until it is resumed. */
   stop(): void {
     this.#stopped = true
     this.#clear()
@@ -150,7 +151,7 @@ export class DraftQueue {
         status: dirty ? 'waiting' : 'saved',
         problem: undefined,
       })
-      if (dirty) this.#schedule()
+      if (dirty && !this.#stopped) this.#schedule()
     } catch (error) {
       const problem = asProblem(error)
       if (problem.status === 409) this.#set({ status: 'conflict', problem })
