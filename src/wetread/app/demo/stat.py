@@ -81,7 +81,12 @@ def _victim(host: str, port: int, ae_title: str, rng: random.Random, *, seeded: 
     number = rng.randrange(10_000, 99_999)
     if not seeded:
         known = BY_NUMBER[STAT_PATIENT]
-        identifier = {"PatientID": known.patient_id, "StudyInstanceUID": None, "StudyDate": None}
+        identifier = {
+            "QueryRetrieveLevel": "STUDY",
+            "PatientID": known.patient_id,
+            "StudyInstanceUID": None,
+            "StudyDate": None,
+        }
         with open_plain(host, port, ae_title, _SCANNER, [STUDY_ROOT_FIND]) as association:
             dates = [
                 str((item.get("00080020", {}).get("Value") or [""])[0])

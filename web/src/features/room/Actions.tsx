@@ -10,7 +10,7 @@ import { formatTime } from '@/lib/time'
 import { Refusal, stateLook, toast, toastProblem } from '@/ui'
 import classes from './room.module.css'
 import { nextPatient, nextStep, undoTarget } from './rules'
-import type { Booking, CheckName, Move, Sending } from './types'
+import type { Booking, CheckName, Day, Move, Sending } from './types'
 
 /** Procedure Discontinuation Reasons (PS3.16 CID 9300) in the words of the room. */
 const STOPPED = [
@@ -52,8 +52,14 @@ export function Actions({
       client.invalidateQueries({ queryKey: ['order', booking.imaging_service_request_pk] }),
     ])
   const send = async (body: Sending) => {
-    await http.post(`/api/steps/${stepPk}/moves`, body)
-    await refresh()
+    // The answer is the step as it stands now: it shows at once, the rest of the day follows.
+    const moved = await http.post<Booking>(`/api/steps/${stepPk}/moves`, body)
+    for (const queryKey of [['room-day'], ['room-open']]) {
+      client.setQueriesData<Day>({ queryKey }, (day) =>
+        day && { ...day, items: day.items.map((one) => (one.scheduled_procedure_step_pk === stepPk ? moved : one)) },
+      )
+    }
+    void refresh()
   }
   const moving = useMutation({
     mutationFn: (move: Move) => send({ move, checks: move === 'prepare' || move === 'start' ? checked : [] }),

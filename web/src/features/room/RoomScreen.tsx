@@ -2,7 +2,7 @@ import { ActionIcon, Button, Select, Tooltip } from '@mantine/core'
 import { IconChevronLeft, IconChevronRight } from '@tabler/icons-react'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { useEffect, useMemo, useState } from 'react'
-import { http, useLive, type Answer } from '@/lib/api'
+import { http, useLive } from '@/lib/api'
 import { useKeys } from '@/lib/keys'
 import { barOf } from '@/lib/patient'
 import { load, save } from '@/lib/storage'
@@ -11,9 +11,7 @@ import { CurrentPatient } from './CurrentPatient'
 import { DayLine } from './DayLine'
 import classes from './room.module.css'
 import { currentOf, dayIn, inTimeOrder, shiftDay } from './rules'
-import type { Booking, Room } from './types'
-
-type Day = Answer<'/api/schedule/days/{day}', 'get'>
+import type { Booking, Day, Room } from './types'
 
 /** The technologist's home: my room's day as a line, the patient whose turn it is, and the next safe step. */
 export default function RoomScreen() {

@@ -1,6 +1,7 @@
 import type { Answer, Sent } from '@/lib/api'
 
-export type Booking = Answer<'/api/schedule/days/{day}', 'get'>['items'][number]
+export type Day = Answer<'/api/schedule/days/{day}', 'get'>
+export type Booking = Day['items'][number]
 export type Room = Answer<'/api/schedule/resources', 'get'>[number]
 export type Performed = Answer<'/api/steps/{scheduled_procedure_step_pk}/performed', 'get'>[number]
 export type OrderLine = Answer<'/api/orders/{imaging_service_request_pk}', 'get'>['lines'][number]
