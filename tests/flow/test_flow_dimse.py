@@ -510,7 +510,7 @@ def test_storescu_sends_a_study_that_finds_its_order(product: Product, tmp_path:
 
     got_folder = tmp_path / "got"
     got_folder.mkdir()
-    done = tool("getscu", "-S", "-aet", "CT1", "-aec", "WETREAD", "-od", str(got_folder), "-k", "QueryRetrieveLevel=STUDY",
+    done = tool("getscu", "+B", "-S", "-aet", "CT1", "-aec", "WETREAD", "-od", str(got_folder), "-k", "QueryRetrieveLevel=STUDY",
                 "-k", f"StudyInstanceUID={known.StudyInstanceUID}", "127.0.0.1", port)  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert {ds.SOPInstanceUID: dataset_bytes(ds) for ds in map(pydicom.dcmread, got_folder.iterdir())} == sent
