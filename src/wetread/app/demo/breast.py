@@ -214,8 +214,7 @@ def _object(visit: Visit, number: int, view: str, breast: str, shown: Array) -> 
     head = SeriesHead("MG", number, f"{breast} {view}", "BREAST", DEVICE, "Screening")
     # Towards the nipple, and what lies at the bottom of the picture (PS3.3 C.7.6.1.1.1).
     towards = "A" if breast == "L" else "P"
-    item = code(_VIEWS[view].CodeValue, _VIEWS[view].CodeMeaning)
-    item.ViewModifierCodeSequence = []
+    item = {**_VIEWS[view], "ViewModifierCodeSequence": []}
     orientation = (
         towards,
         ("R" if breast == "L" else "L") if view == "CC" else ("FR" if breast == "L" else "FL"),

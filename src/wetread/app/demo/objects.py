@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from wetread.app.demo.stack import Stack
-from wetread.dicom.uid import IMPLEMENTATION_CLASS_UID, new_uid
+from wetread.dicom.jsonmodel import encode
+from wetread.dicom.part10 import build_meta
+from wetread.dicom.transfersyntax import EXPLICIT_VR_LITTLE_ENDIAN
+from wetread.dicom.uid import new_uid
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4"
@@ -94,14 +95,16 @@ class SeriesHead:
     """Keywords that every object of the series carries."""
 
 
-def code(value: str, meaning: str, scheme: str = "SCT") -> Dataset:
+Item = dict[str, Any]
+"""Keywords and values of a data set or of an item of a sequence, as `dicom.jsonmodel.encode` takes them."""
+
+
+def code(value: str, meaning: str, scheme: str = "SCT") -> Item:
     """An item of a code sequence."""
-    item = Dataset()
-    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
-    return item
+    return {"CodeValue": value, "CodingSchemeDesignator": scheme, "CodeMeaning": meaning}
 
 
-def region(body_part_examined: str) -> list[Dataset]:
+def region(body_part_examined: str) -> list[Item]:
     """Anatomic Region Sequence of a body part; empty where it has no code here."""
     found = _REGIONS.get(body_part_examined)
     return [code(*found)] if found else []
@@ -119,98 +122,114 @@ def picture(
     bits_stored: int | None = None,
 ) -> Picture:
     """One object: `pixels` is [row, column], [row, column, 3] (uint8 RGB), or [frame, row, column(, 3)]."""
-    ds, uid = Dataset(), new_uid()
-    at = visit.taken_at
+    uid, at = new_uid(), visit.taken_at
     second = (at.hour * 3600 + at.minute * 60 + at.second + offset_s) % 86400
-    time_text = f"{int(second // 3600):02}{int(second // 60 % 60):02}{second % 60:09.6f}"
-    ds.SpecificCharacterSet = "ISO_IR 192"
-    ds.SOPClassUID, ds.SOPInstanceUID = sop_class_uid, uid
-    ds.InstanceCreationDate, ds.InstanceCreationTime = at.strftime("%Y%m%d"), time_text
-    ds.StudyDate, ds.StudyTime = at.strftime("%Y%m%d"), at.strftime("%H%M%S")
-    ds.SeriesDate, ds.SeriesTime = at.strftime("%Y%m%d"), at.strftime("%H%M%S")
-    ds.AcquisitionDate, ds.AcquisitionTime = at.strftime("%Y%m%d"), time_text
-    ds.ContentDate, ds.ContentTime = at.strftime("%Y%m%d"), time_text
-    offset = at.strftime("%z")
-    if offset:
-        ds.TimezoneOffsetFromUTC = offset
-    _subject(ds, visit.subject, at.date())
-    ds.InstitutionName, ds.StationName = visit.institution_name, visit.station
-    ds.Manufacturer = series.device.manufacturer
-    ds.ManufacturerModelName = series.device.manufacturer_model_name
-    ds.DeviceSerialNumber = series.device.device_serial_number
-    ds.SoftwareVersions = series.device.software_versions
-    ds.Modality, ds.SeriesDescription = series.modality, series.series_description
-    ds.SeriesInstanceUID, ds.SeriesNumber = series.series_instance_uid, str(series.series_number)
-    ds.ProtocolName = series.protocol_name or series.series_description
-    ds.BodyPartExamined = series.body_part_examined
-    ds.InstanceNumber, ds.AcquisitionNumber = str(number), str(series.series_number)
+    day, begun = at.strftime("%Y%m%d"), at.strftime("%H%M%S")
+    taken = f"{int(second // 3600):02}{int(second // 60 % 60):02}{second % 60:09.6f}"
+    ds: Item = {
+        "SpecificCharacterSet": "ISO_IR 192",
+        "SOPClassUID": sop_class_uid,
+        "SOPInstanceUID": uid,
+        "InstanceCreationDate": day,
+        "InstanceCreationTime": taken,
+        "StudyDate": day,
+        "StudyTime": begun,
+        "SeriesDate": day,
+        "SeriesTime": begun,
+        "AcquisitionDate": day,
+        "AcquisitionTime": taken,
+        "ContentDate": day,
+        "ContentTime": taken,
+        **_subject(visit.subject, at.date()),
+        "InstitutionName": visit.institution_name,
+        "StationName": visit.station,
+        "Manufacturer": series.device.manufacturer,
+        "ManufacturerModelName": series.device.manufacturer_model_name,
+        "DeviceSerialNumber": series.device.device_serial_number,
+        "SoftwareVersions": series.device.software_versions,
+        "Modality": series.modality,
+        "SeriesDescription": series.series_description,
+        "SeriesInstanceUID": series.series_instance_uid,
+        "SeriesNumber": str(series.series_number),
+        "ProtocolName": series.protocol_name or series.series_description,
+        "BodyPartExamined": series.body_part_examined,
+        "InstanceNumber": str(number),
+        "AcquisitionNumber": str(series.series_number),
+    }
+    if at.strftime("%z"):
+        ds["TimezoneOffsetFromUTC"] = at.strftime("%z")
     if series.laterality is not None:
-        ds.Laterality = series.laterality
+        ds["Laterality"] = series.laterality
     if series.frame_of_reference_uid:
-        ds.FrameOfReferenceUID = series.frame_of_reference_uid
-    _pixels(ds, pixels, bits_stored)
-    for keyword, value in (*series.attributes.items(), *attributes.items()):
-        setattr(ds, keyword, value)
-    return uid, _part10(ds, sop_class_uid, uid)
+        ds["FrameOfReferenceUID"] = series.frame_of_reference_uid
+    ds.update(_image_pixel(pixels, bits_stored))
+    ds.update(series.attributes)
+    ds.update(attributes)
+    return uid, b"".join(
+        (build_meta(sop_class_uid, uid, EXPLICIT_VR_LITTLE_ENDIAN), encode(ds), _pixel_data(pixels))
+    )
 
 
-def _subject(ds: Dataset, subject: Subject, day: date) -> None:
-    ds.PatientName, ds.PatientID = subject.patient_name, subject.patient_id
-    ds.IssuerOfPatientID = subject.issuer_of_patient_id
+def _subject(subject: Subject, day: date) -> Item:
     born = subject.patient_birth_date
-    ds.PatientBirthDate = born.strftime("%Y%m%d") if born else ""
-    ds.PatientSex = subject.patient_sex or ""
+    found: Item = {
+        "PatientName": subject.patient_name,
+        "PatientID": subject.patient_id,
+        "IssuerOfPatientID": subject.issuer_of_patient_id,
+        "PatientBirthDate": born.strftime("%Y%m%d") if born else "",
+        "PatientSex": subject.patient_sex or "",
+        "AccessionNumber": subject.accession_number,
+        "StudyInstanceUID": subject.study_instance_uid,
+        "StudyDescription": subject.study_description,
+        "StudyID": subject.requested_procedure_id[:16] or "1",
+        "ReferringPhysicianName": subject.referring_physician_name,
+    }
     if born is not None:
         years = day.year - born.year - ((day.month, day.day) < (born.month, born.day))
-        ds.PatientAge = f"{max(years, 0):03}Y"
+        found["PatientAge"] = f"{max(years, 0):03}Y"
     if subject.patient_size_m is not None:
-        ds.PatientSize = f"{subject.patient_size_m:g}"
+        found["PatientSize"] = f"{subject.patient_size_m:g}"
     if subject.patient_weight_kg is not None:
-        ds.PatientWeight = f"{subject.patient_weight_kg:g}"
-    ds.AccessionNumber = subject.accession_number
-    ds.StudyInstanceUID, ds.StudyDescription = subject.study_instance_uid, subject.study_description
-    ds.StudyID = subject.requested_procedure_id[:16] or "1"
-    ds.ReferringPhysicianName = subject.referring_physician_name
+        found["PatientWeight"] = f"{subject.patient_weight_kg:g}"
     if subject.requested_procedure_id:
-        item = Dataset()
-        item.RequestedProcedureID = subject.requested_procedure_id
-        item.RequestedProcedureDescription = subject.study_description
+        item: Item = {
+            "RequestedProcedureID": subject.requested_procedure_id,
+            "RequestedProcedureDescription": subject.study_description,
+        }
         if subject.scheduled_procedure_step_id:
-            item.ScheduledProcedureStepID = subject.scheduled_procedure_step_id
-            item.ScheduledProcedureStepDescription = subject.study_description
-        ds.RequestAttributesSequence = [item]
+            item["ScheduledProcedureStepID"] = subject.scheduled_procedure_step_id
+            item["ScheduledProcedureStepDescription"] = subject.study_description
+        found["RequestAttributesSequence"] = [item]
+    return found
 
 
-def _pixels(ds: Dataset, pixels: NDArray[Any], bits_stored: int | None) -> None:
+def _image_pixel(pixels: NDArray[Any], bits_stored: int | None) -> Item:
     colour = pixels.ndim >= 3 and pixels.shape[-1] == 3
-    many = pixels.ndim == (4 if colour else 3)
     rows, columns = pixels.shape[-3:-1] if colour else pixels.shape[-2:]
-    if many:
-        ds.NumberOfFrames = str(pixels.shape[0])
-    ds.SamplesPerPixel = 3 if colour else 1
-    ds.PhotometricInterpretation = "RGB" if colour else "MONOCHROME2"
-    if colour:
-        ds.PlanarConfiguration = 0
-    ds.Rows, ds.Columns = int(rows), int(columns)
     bits = pixels.dtype.itemsize * 8
-    ds.BitsAllocated = bits
-    ds.BitsStored = bits_stored or bits
-    ds.HighBit = ds.BitsStored - 1
-    ds.PixelRepresentation = int(pixels.dtype.kind == "i")
+    found: Item = {
+        "SamplesPerPixel": 3 if colour else 1,
+        "PhotometricInterpretation": "RGB" if colour else "MONOCHROME2",
+        "Rows": int(rows),
+        "Columns": int(columns),
+        "BitsAllocated": bits,
+        "BitsStored": bits_stored or bits,
+        "HighBit": (bits_stored or bits) - 1,
+        "PixelRepresentation": int(pixels.dtype.kind == "i"),
+    }
+    if colour:
+        found["PlanarConfiguration"] = 0
+    if pixels.ndim == (4 if colour else 3):
+        found["NumberOfFrames"] = str(pixels.shape[0])
+    return found
+
+
+def _pixel_data(pixels: NDArray[Any]) -> bytes:
+    """The element Pixel Data, last in the data set: OB for bytes, OW for words (PS3.5 A.2)."""
     raw = pixels.astype(pixels.dtype.newbyteorder("<")).tobytes()
-    ds.PixelData = raw + b"\0" * (len(raw) % 2)
-    ds["PixelData"].VR = "OW" if bits > 8 else "OB"
-
-
-def _part10(ds: Dataset, sop_class_uid: str, uid: str) -> bytes:
-    ds.file_meta = FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    ds.file_meta.MediaStorageSOPClassUID = UID(sop_class_uid)
-    ds.file_meta.MediaStorageSOPInstanceUID = UID(uid)
-    ds.file_meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
-    buffer = io.BytesIO()
-    ds.save_as(buffer, enforce_file_format=True)
-    return buffer.getvalue()
+    raw += b"\0" * (len(raw) % 2)
+    vr = b"OW" if pixels.dtype.itemsize > 1 else b"OB"
+    return struct.pack("<HH2sHI", 0x7FE0, 0x0010, vr, 0, len(raw)) + raw
 
 
 def number_text(value: float) -> str:

@@ -180,7 +180,7 @@ class Makers:
         for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
             os.environ.setdefault(name, "1")
         context = multiprocessing.get_context("spawn")
-        self._pools = [context.Pool(1, initializer=os.nice, initargs=(5,)) for _ in range(2)]
+        self._pools = [context.Pool(1, initializer=os.nice, initargs=(2,)) for _ in range(2)]
         self._made: queue.Queue[tuple[str, list[Picture] | BaseException]] = queue.Queue()
         return self
 

@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
 from scipy import ndimage
 
 from wetread.app.demo.field import Array, smooth_noise
@@ -201,15 +200,24 @@ def _scan_converted(lines: Array) -> NDArray[np.uint8]:
 
 def _calibrated() -> dict[str, Any]:
     """US Region Calibration (PS3.3 C.8.5.5): one 2D tissue region."""
-    item = Dataset()
-    item.RegionSpatialFormat, item.RegionDataType, item.RegionFlags = 1, 1, 2
-    item.RegionLocationMinX0, item.RegionLocationMinY0 = 0, 0
-    item.RegionLocationMaxX1, item.RegionLocationMaxY1 = COLUMNS - 1, ROWS - 1
-    item.ReferencePixelX0, item.ReferencePixelY0 = COLUMNS // 2, TOP_ROW
-    item.ReferencePixelPhysicalValueX = item.ReferencePixelPhysicalValueY = 0.0
-    item.PhysicalUnitsXDirection = item.PhysicalUnitsYDirection = 3  # cm
-    item.PhysicalDeltaX = item.PhysicalDeltaY = MM_PER_PIXEL / 10
-    item.TransducerFrequency = 3500
+    item = {
+        "RegionSpatialFormat": 1,
+        "RegionDataType": 1,
+        "RegionFlags": 2,
+        "RegionLocationMinX0": 0,
+        "RegionLocationMinY0": 0,
+        "RegionLocationMaxX1": COLUMNS - 1,
+        "RegionLocationMaxY1": ROWS - 1,
+        "ReferencePixelX0": COLUMNS // 2,
+        "ReferencePixelY0": TOP_ROW,
+        "ReferencePixelPhysicalValueX": 0.0,
+        "ReferencePixelPhysicalValueY": 0.0,
+        "PhysicalUnitsXDirection": 3,  # cm
+        "PhysicalUnitsYDirection": 3,
+        "PhysicalDeltaX": MM_PER_PIXEL / 10,
+        "PhysicalDeltaY": MM_PER_PIXEL / 10,
+        "TransducerFrequency": 3500,
+    }
     return {"SequenceOfUltrasoundRegions": [item], "BurnedInAnnotation": "NO", "LossyImageCompression": "00"}
 
 
