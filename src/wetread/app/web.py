@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import wetread
 from wetread.app.rooms import ROUTERS, load
-from wetread.kit import limits
+from wetread.kit import limits, tracing
 from wetread.kit.db import Database
 from wetread.kit.errors import FieldError, TooLarge, TooMany, Unavailable, WetreadError
 from wetread.kit.events import CHANNEL
@@ -227,6 +227,16 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        method = tracing.method_of(scope["method"])
+        with tracing.span(method) as span:
+            route, status = await self._answer(scope, receive, send, method)
+            span.update_name(f"{method} {route}")
+            tracing.note(span, "http.request.method", method)
+            tracing.note(span, "http.route", route)
+            tracing.note(span, "http.response.status_code", status)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, method: str) -> tuple[str, int]:
+        """Lets the application answer; returns the route's pattern and the status."""
         request_id = secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
         is_api = scope["path"].startswith("/api")
@@ -261,8 +271,9 @@ class Guard:
                 )
                 await problem(failed, Request(scope))(scope, receive, guarded_send)
         finally:
-            route = getattr(scope.get("route"), "path", "other")
-            _REQUESTS.labels(scope["method"], route, str(status)).observe(time.perf_counter() - began)
+            route = str(getattr(scope.get("route"), "path", "other"))
+            _REQUESTS.labels(method, route, str(status)).observe(time.perf_counter() - began)
+        return route, status
 
 
 def _limited(scope: Scope, receive: Receive) -> Receive:

@@ -66,7 +66,7 @@ from wetread.dimse.services import (
     StoreSink,
     Transfer,
 )
-from wetread.kit import errors
+from wetread.kit import errors, tracing
 
 log = structlog.get_logger()
 
@@ -171,7 +171,8 @@ class Node:
         with self._lock:
             threads = list(self._threads)
         for connection in list(self._connections):
-            connection.set_timeout(min(grace_s, 2.0))
+            with contextlib.suppress(OSError):  # it may have ended by itself meanwhile
+                connection.set_timeout(min(grace_s, 2.0))
         for thread in threads:
             thread.join(grace_s / max(1, len(threads)))
         for connection in list(self._connections):
@@ -450,7 +451,10 @@ class _Served:
         command, sink = self._command, self._sink
         self._command = self._sink = None
         try:
-            outcome = sink.commit()
+            with tracing.span("C-STORE") as span:
+                outcome = sink.commit()
+                tracing.note(span, "dicom.operation", "C-STORE")
+                tracing.note(span, "dicom.status", outcome.status)
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the object was not kept
             log.warning("store failed", error=type(error).__name__)
             status, comment = status_of(error)
@@ -518,7 +522,9 @@ class _Served:
             return
         self._entry.operation = known.name.removesuffix("_RQ").replace("_", "-")
         try:
-            handler(asked)
+            with tracing.span(self._entry.operation) as span:
+                tracing.note(span, "dicom.operation", self._entry.operation)
+                handler(asked)
         except (Disconnected, DicomError):
             raise
         except Exception as error:  # noqa: BLE001 - answered in the protocol's terms, the association lives on

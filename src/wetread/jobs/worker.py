@@ -11,12 +11,13 @@ from typing import Any
 
 import psycopg
 import structlog
+from opentelemetry.trace import SpanKind
 from procrastinate import App, BaseRetryStrategy, PsycopgConnector, RetryDecision
 from procrastinate.jobs import Job
 from sqlalchemy import select
 
 from wetread.jobs.service import REGISTRY, Retry, Task, defer
-from wetread.kit import limits
+from wetread.kit import limits, tracing
 from wetread.kit.events import CHANNEL, OutboxEvent
 from wetread.security.service import Actor, Offices, Work
 
@@ -103,7 +104,9 @@ def _register(app: App, offices: Offices, declared: Task) -> None:
     def call(**args: Any) -> None:
         args.pop("timestamp", None)
         try:
-            run_now(offices, declared, args)
+            with tracing.span(f"job {declared.name}", SpanKind.CONSUMER) as span:
+                tracing.note(span, "job.task", declared.name)
+                run_now(offices, declared, args)
         except Exception as error:
             log.warning("job failed", task=declared.name, error=type(error).__name__)
             raise
