@@ -10,7 +10,7 @@ import { clock, minutesOf, wallDay, wallMinutes, wallTime, weekday } from './wal
 
 const LATE_MINUTES = 5
 const DRAG_PX = 4
-const TWO_LINES_PX = 30
+const TWO_LINES_PX = 33
 
 export interface Moving {
   booking: Booking

@@ -1,6 +1,6 @@
 import { Button, TextInput } from '@mantine/core'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
-import { useState } from 'react'
+import { useEffect, useRef, useState } from 'react'
 import { http } from '@/lib/api'
 import { showKeys, useKeys } from '@/lib/keys'
 import { asProblem } from '@/lib/problem'
@@ -30,6 +30,9 @@ export function MoveBar({
   const client = useQueryClient()
   const { booking, proposal } = moving
   const [reason, setReason] = useState('')
+  // Enter moves it, wherever the focus was when this began.
+  const enter = useRef<HTMLButtonElement>(null)
+  useEffect(() => enter.current?.focus({ preventScroll: true }), [])
   const fitting = fittingFor(booking, resources)
   const target = fitting.find((one) => one.modality_resource_pk === proposal.modality_resource_pk)
   const length = Math.round((Date.parse(booking.ends_at) - Date.parse(booking.starts_at)) / 60_000)
@@ -62,7 +65,8 @@ export function MoveBar({
     if (!move.isPending) onDone()
   }
   const go = () => {
-    if (startsAt && !unchanged && !move.isPending && !taken) move.mutate(null)
+    if (unchanged) leave()
+    else if (startsAt && !move.isPending && !taken) move.mutate(null)
   }
   useKeys('Moving an appointment', [
     { keys: 'ArrowUp', label: '5 minutes earlier', run: () => nudge('ArrowUp', false) },
@@ -91,7 +95,7 @@ export function MoveBar({
       </div>
       {refused ? (
         <div className={classes['moveRefused']} role="alert">
-          {taken ? <p>{refused.detail}</p> : <ProblemText problem={refused} />}
+          {taken ? <p>{refused.detail} Choose another time, or say why it is booked twice.</p> : <ProblemText problem={refused} />}
         </div>
       ) : null}
       {taken ? (
@@ -119,7 +123,7 @@ export function MoveBar({
           Leave it
         </Button>
         {taken ? null : (
-          <Button onClick={go} disabled={!startsAt || unchanged} loading={move.isPending}>
+          <Button onClick={go} disabled={!startsAt} loading={move.isPending} ref={enter}>
             Move it
           </Button>
         )}

@@ -35,7 +35,12 @@ export function Person({ record, mayWrite }: { record: PatientRecord; mayWrite: 
       ) : (
         <Facts
           facts={[
-            ['Name', <PersonName key="name" value={patient.patient_name} />],
+            [
+              'Name',
+              <span key="name" className={classes['wrap']}>
+                <PersonName value={patient.patient_name} />
+              </span>,
+            ],
             ['Birth date', <DicomDate key="born" value={patient.patient_birth_date} />],
             ['Sex', SEX[patient.patient_sex ?? ''] ?? 'Not known'],
             ['Telephone', patient.patient_telephone_numbers],
