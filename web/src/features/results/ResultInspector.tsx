@@ -6,7 +6,8 @@ import { useEffect } from 'react'
 import { http } from '@/lib/api'
 import { useKeys } from '@/lib/keys'
 import { formatMoment } from '@/lib/time'
-import { Age, DateTime, DicomDate, Facts, Glyph, Laterality, Outline, Priority, ProblemNote, Section, StateSign, toast, toastProblem } from '@/ui'
+import { Age, DateTime, DicomDate, Facts, Glyph, Outline, Priority, ProblemNote, Section, StateSign, toast, toastProblem } from '@/ui'
+import { ProcedureName } from './ProcedureName'
 import classes from './results.module.css'
 import { isReport, sectionsOf, waitingText, type ResultDetail, type SignedVersion } from './types'
 
@@ -86,7 +87,15 @@ function Result({ detail, onSeen }: { detail: ResultDetail; onSeen: (requestedPr
             {isStat ? <Priority priority="STAT" since={isReport(result.state) ? undefined : result.ordered_at} /> : null}
           </div>
           <h2>
-            {detail.procedures.join('; ')} <Laterality value={result.laterality} />
+            {detail.procedures.map((description, index) => (
+              <span key={index}>
+                {index ? '; ' : ''}
+                <ProcedureName
+                  description={description}
+                  laterality={description === result.requested_procedure_description ? result.laterality : null}
+                />
+              </span>
+            ))}
           </h2>
           {base ? (
             <p className={classes['signed']}>

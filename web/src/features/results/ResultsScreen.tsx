@@ -4,7 +4,8 @@ import { useDebouncedValue } from '@mantine/hooks'
 import { useCallback, useMemo, useState } from 'react'
 import { asProblem, http, useLive } from '@/lib/api'
 import { formatMoment } from '@/lib/time'
-import { Age, Glyph, Laterality, PatientBar, PersonName, Priority, Screen, StateSign, WorkList, type WorkColumn, type WorkFilter } from '@/ui'
+import { Age, Glyph, PatientBar, PersonName, Priority, Screen, StateSign, WorkList, type WorkColumn, type WorkFilter } from '@/ui'
+import { ProcedureName } from './ProcedureName'
 import { ResultInspector } from './ResultInspector'
 import classes from './results.module.css'
 import { barOf, isReport, LIVE, waitingText, type Result, type ResultDetail, type ResultPage } from './types'
@@ -40,11 +41,7 @@ const COLUMNS: readonly WorkColumn<Result>[] = [
     id: 'procedure',
     label: 'Procedure',
     value: (row) => row.requested_procedure_description,
-    render: (row) => (
-      <>
-        {row.requested_procedure_description} <Laterality value={row.laterality} />
-      </>
-    ),
+    render: (row) => <ProcedureName description={row.requested_procedure_description} laterality={row.laterality} />,
     width: 130,
     grow: 2,
   },
@@ -55,7 +52,7 @@ const COLUMNS: readonly WorkColumn<Result>[] = [
     render: (row) => (
       <Priority priority={row.requested_procedure_priority} since={isReport(row.state) ? undefined : row.ordered_at} />
     ),
-    width: 94,
+    width: 100,
   },
   {
     id: 'state',
