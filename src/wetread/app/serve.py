@@ -28,6 +28,7 @@ from wetread.kit.config import PREFIX, Settings
 
 log = structlog.get_logger()
 
+_READY_S_MAX = 300.0  # a loaded machine is slow to start; what waits for readiness must not be left out
 _END_S = 25.0
 _RESTART_PAUSE_S_MAX = 30.0
 
@@ -103,7 +104,7 @@ class Supervisor:
         return 0
 
     def _announce(self, when_ready: Callable[[Settings], None]) -> None:
-        if wait_until_ready(self.settings, 60.0, self._ending):
+        if wait_until_ready(self.settings, _READY_S_MAX, self._ending):
             when_ready(self.settings)
 
     def _start(self, part: _Part) -> None:

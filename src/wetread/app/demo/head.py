@@ -20,6 +20,7 @@ from scipy import ndimage
 
 from wetread.app.demo.field import (
     Array,
+    Box,
     Canvas,
     Grid,
     Point,
@@ -95,13 +96,15 @@ def template_available() -> bool:
     return _template("t1") is not None
 
 
-def _displacement(traits: HeadTraits, rng: np.random.Generator) -> tuple[Array, Array, Array]:
-    """Where in the template each voxel of this head is taken from, as LPS coordinates."""
-    x, y, z = GRID.mesh()
+def _displacement(
+    traits: HeadTraits, rng: np.random.Generator, box: Box | None = None
+) -> tuple[Array, Array, Array]:
+    """Where in the template each voxel of this head (or of a part of it) is taken from, as LPS coordinates."""
+    x, y, z = GRID.mesh(box)
     coarse = (14, 16, 14)
     ups = [
-        resampling_matrix(c, np.linspace(0, c - 1, n), cubic=True)
-        for c, n in zip(coarse, GRID.shape, strict=True)
+        resampling_matrix(c, np.linspace(0, c - 1, n)[part], cubic=True)
+        for c, n, part in zip(coarse, GRID.shape, box or (slice(None),) * 3, strict=True)
     ]
     ux, uy, uz = (
         apply_axes(smooth_noise(rng, coarse, 3.0), ups) * np.float32(amount) for amount in (1.6, 2.0, 1.6)
@@ -131,7 +134,8 @@ MENINGIOMA_CENTRE: Point = (44.0, -34.0, 36.0)
 
 
 def _from_template(names: Sequence[str], traits: HeadTraits, rng: np.random.Generator) -> list[Array]:
-    where = _displacement(traits, rng)
+    box = GRID.box((-79, -79, -76), (79, 113, 91))  # the template holds nothing but brain
+    where = _displacement(traits, rng, box)
     result = []
     coordinates: Array | None = None
     for name in names:
@@ -140,9 +144,15 @@ def _from_template(names: Sequence[str], traits: HeadTraits, rng: np.random.Gene
         volume, origin = found
         if coordinates is None:
             coordinates = np.stack(
-                [np.broadcast_to(where[axis] - np.float32(origin[axis]), GRID.shape) for axis in (2, 1, 0)]
+                [
+                    np.broadcast_to(
+                        where[axis] - np.float32(origin[axis]), tuple(part.stop - part.start for part in box)
+                    )
+                    for axis in (2, 1, 0)
+                ]
             )
-        sampled = ndimage.map_coordinates(volume, coordinates, output=np.float32, order=1, cval=0.0)
+        sampled = np.zeros(GRID.shape, dtype=np.float32)
+        sampled[box] = ndimage.map_coordinates(volume, coordinates, output=np.float32, order=1, cval=0.0)
         result.append(sampled)
     return result
 
