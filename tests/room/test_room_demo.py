@@ -27,6 +27,8 @@ from wetread.reporting.model import KeyImage, Report, ReportProcedure, ReportVer
 from wetread.scheduling.model import PerformedProcedureStep, ScheduledProcedureStep, StudyLink
 from wetread.security.model import AuditRecord
 from wetread.security.service import Actor, AuditEventID
+from wetread.sharing.service import results
+from wetread.sharing.store import Wanted
 from wetread.worklist.service import ReadingFilter, reading_list
 
 pytestmark = pytest.mark.timeout(400)  # making images and the first look into ICD-10-CM take their time
@@ -164,6 +166,16 @@ def test_the_referrers_account_is_the_physician_that_orders_name(theatre: play.T
             {"pk": physician.practitioner_pk},
         ).one()
     assert holder.roles == ["referrer"]
+
+
+def test_the_referrer_has_taken_note_of_older_results_only(theatre: play.Theatre) -> None:
+    referrer = theatre.crew.referrer
+    assert referrer is not None
+    with theatre.work(referrer, theatre.now) as (work, _):
+        rows = results(work, Wanted()).items
+    hands = [one for one in rows if one.modality == "CR" and one.signed_at]
+    assert len(hands) == 2
+    assert all(one.acknowledged and not one.unseen for one in hands)
 
 
 def test_playing_again_changes_nothing(theatre: play.Theatre) -> None:

@@ -153,7 +153,7 @@ _READ = (
             "Bowel: no obstruction.\nBones: no destructive lesion.",
             "Simple hepatic cysts. No follow-up needed.", _t(hours=2, minutes=12),
             addendum="Compared with outside images of 2021, received after signing: the cysts are unchanged.",
-            key=(2, 5, "Largest cyst"))),
+            key=(2, 13, "Largest cyst"))),
     Case("f-us", 20, "USABD", "RIVER", _t(days=1, hours=3), "completed", "Abdominal pain", "R10.9", referrer=3,
          recipe=Recipe("us-abdomen", 15),
          report=Report("final", "Liver: normal size and echogenicity.\nGallbladder: no stones.\nBile ducts: not dilated.\n"
@@ -178,7 +178,7 @@ _READ = (
             "slightly spiculated.\nPleura: no effusion.\nMediastinum and hila: no enlarged nodes.\n"
             "Heart and great vessels: normal calibre.\nBones: no destructive lesion.",
             "Solid nodule of 11 mm in the right upper lobe; PET-CT or biopsy is advised (Fleischner). Emphysema.",
-            _t(hours=3, minutes=20), key=(3, 20, "Nodule, 11 mm"))),
+            _t(hours=3, minutes=20), key=(3, 21, "Nodule, 11 mm"))),
     Case("f-yamada", 24, "XRCHEST", "NORTH", _t(days=4, hours=1), "completed", "Positive tuberculosis test", "R76.11",
          recipe=Recipe("xr-chest", _TRUNK),
          report=Report("final", _NORMAL_CHEST, "No sign of tuberculosis.", _t(hours=1, minutes=5))),
@@ -251,7 +251,7 @@ _EARLIER = (
             "Heart and mediastinum: normal contours.\nBones: no acute finding.",
             "Pneumonia of the right lower lobe.", _t(minutes=41), key=(1, 1, "Consolidation"))),
     Case("e-aorta", 26, "USABD", "RIVER", _t(days=371), "completed", "Known aneurysm of the aorta, yearly control", "I71.40",
-         recipe=Recipe("us-abdomen", 19),
+         recipe=Recipe("us-abdomen", 19, {"finding": "ectasia"}),
          report=Report("final", "Aorta: 3.6 cm at most, no thrombus.\nLiver: normal size and echogenicity.\n"
             "Kidneys: no hydronephrosis.", "Ectasia of the abdominal aorta, 3.6 cm.", _t(hours=1, minutes=20))),
 )  # fmt: skip

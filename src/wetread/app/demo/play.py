@@ -35,6 +35,7 @@ from wetread.scheduling.model import ModalityResource, ScheduledProcedureStep
 from wetread.scheduling.rules import StepMove
 from wetread.security.model import Site
 from wetread.security.service import Actor, AuditEventID, Offices, Work
+from wetread.sharing import service as results
 
 PLACER = "DEMO"
 """Issuer of the placer order numbers by which an interrupted build finds its cases again."""
@@ -54,6 +55,7 @@ class Crew:
     desk: Actor
     technologist: Actor
     radiologist: Account | None
+    referrer: Actor | None = None
 
 
 @dataclass(slots=True)
@@ -367,9 +369,21 @@ def write_report(theatre: Theatre, case: Case, study_pk: int, pictures: Sequence
             work, view.report_pk, report.kind, sections, saved.draft_revision,
             acknowledged=(), password=account.password, totp=None,
         )  # fmt: skip
-        if report.addendum:
+    _read_by_referrer(theatre, case, pk, signed_at)
+    if report.addendum:
+        with theatre.work(account.actor, signed_at) as (work, clock):
             clock.set(min(signed_at + timedelta(hours=3), theatre.now - timedelta(minutes=1)))
             reporting.addend(work, view.report_pk, report.addendum, password=account.password, totp=None)
+
+
+def _read_by_referrer(theatre: Theatre, case: Case, requested_procedure_pk: int, signed_at: datetime) -> None:
+    """The demo's referrer has seen what is older than a day; what came since, and addenda, are news to them."""
+    seen_at = signed_at + timedelta(hours=5)
+    reader = theatre.crew.referrer
+    if reader is None or case.referrer != 0 or seen_at > theatre.now - timedelta(hours=20):
+        return
+    with theatre.work(reader, seen_at) as (work, _):
+        results.acknowledge(work, requested_procedure_pk, 1)
 
 
 def _sections(view: reporting.ReportView, report: Report) -> dict[str, str]:

@@ -126,9 +126,13 @@ def theatre_of(house: House, archive: Archive) -> play.Theatre:
         desk = account_of(work, credentials, Role.FRONT_DESK)
         technologist = account_of(work, credentials, Role.TECHNOLOGIST)
         radiologist = account_of(work, credentials, Role.RADIOLOGIST)
+        referrer = account_of(work, credentials, Role.REFERRER)
     nobody = Actor.system("demo")
     crew = play.Crew(
-        desk.actor if desk else nobody, technologist.actor if technologist else nobody, radiologist
+        desk.actor if desk else nobody,
+        technologist.actor if technologist else nobody,
+        radiologist,
+        referrer.actor if referrer else None,
     )
     return play.Theatre(house.database, archive, crew, datetime.now(UTC))
 

@@ -22,7 +22,12 @@ Scene = Literal["liver", "gallbladder", "kidney-right", "spleen", "aorta"]
 SCENES: tuple[Scene, ...] = ("liver", "gallbladder", "kidney-right", "spleen", "aorta")
 
 
-_SCENE_OF: dict[str, Scene] = {"stones": "gallbladder", "hydronephrosis": "kidney-right", "aneurysm": "aorta"}
+_SCENE_OF: dict[str, Scene] = {
+    "stones": "gallbladder",
+    "hydronephrosis": "kidney-right",
+    "aneurysm": "aorta",
+    "ectasia": "aorta",
+}
 
 
 def _polar() -> tuple[Array, Array]:
@@ -121,7 +126,7 @@ def _echo(scene: Scene, breath: float, rng: np.random.Generator, finding: str | 
         hollow((30, 84), (10, 2.2), 20, 0.1)
     elif scene == "aorta":
         fill(_blob(x, y, (-20, 48), (74, 30), 4, bend), 0.40, 2)
-        r = 22.0 if finding == "aneurysm" else 9.5
+        r = {"aneurysm": 22.0, "ectasia": 18.0}.get(finding or "", 9.5)
         d = hollow((4, 92), (r, r * 0.96), 0, 0.5)
         if finding == "aneurysm":
             fill(np.maximum(d, -_blob(x, y, (7, 91), (13, 14), 0)), 0.3)
