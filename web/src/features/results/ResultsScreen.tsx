@@ -179,7 +179,7 @@ export default function ResultsScreen() {
           onMore={list.hasNextPage ? () => void list.fetchNextPage() : undefined}
           onCurrent={(row) => setCurrentPk(row?.requested_procedure_pk)}
           onOpen={openImages}
-          isUrgent={(row) => isStat(row) && (row.unseen || !isReport(row.state)) && row.state !== 'canceled'}
+          isUrgent={(row) => isStat(row) && row.unseen}
           isQuiet={(row) => row.state === 'canceled'}
           error={list.error}
           onRetry={() => void list.refetch()}
