@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import delete, func, select
 
@@ -344,20 +345,8 @@ def prior_reports(work: Work, patient_pk: int, *, except_report_pk: int | None =
     """Signed reports of a patient, newest first."""
     work.require(Permission.REPORT_READ)
     rows = work.session.execute(
-        select(ReportVersion, Report, RequestedProcedure, Procedure, Study)
-        .join(Report, Report.report_pk == ReportVersion.report_pk)
-        .join(ReportProcedure, ReportProcedure.report_pk == Report.report_pk)
-        .join(
-            RequestedProcedure,
-            RequestedProcedure.requested_procedure_pk == ReportProcedure.requested_procedure_pk,
-        )
-        .join(Procedure, Procedure.procedure_pk == RequestedProcedure.procedure_pk)
-        .outerjoin(
-            StudyLink,
-            (StudyLink.requested_procedure_pk == RequestedProcedure.requested_procedure_pk)
-            & StudyLink.state.in_(("matched", "resolved")),
-        )
-        .outerjoin(Study, Study.study_pk == StudyLink.study_pk)
+        _joined(ReportVersion, Report, RequestedProcedure, Procedure, Study)
+        .join(ReportVersion, ReportVersion.report_pk == Report.report_pk)
         .where(Report.patient_pk == patient_pk)
         .order_by(ReportVersion.signed_at.desc(), ReportVersion.report_version_pk.desc())
     ).all()
@@ -597,12 +586,15 @@ def _warnings(work: Work, report: Report, sections: Mapping[str, str]) -> list[r
     return rules.check(sections, lateralities=lateralities, patient_sex=bar.patient_sex)
 
 
-def _reported(work: Work, report_pk: int) -> list[ReportedProcedure]:
-    rows = work.session.execute(
-        select(RequestedProcedure, ImagingServiceRequest, Procedure, Study, Practitioner.person_name)
+def _joined(*columns: Any) -> Any:
+    """Reports with their procedures, and the images of those that have some."""
+    return (
+        select(*columns)
+        .select_from(ReportProcedure)
+        .join(Report, Report.report_pk == ReportProcedure.report_pk)
         .join(
-            ReportProcedure,
-            ReportProcedure.requested_procedure_pk == RequestedProcedure.requested_procedure_pk,
+            RequestedProcedure,
+            RequestedProcedure.requested_procedure_pk == ReportProcedure.requested_procedure_pk,
         )
         .join(
             ImagingServiceRequest,
@@ -615,6 +607,12 @@ def _reported(work: Work, report_pk: int) -> list[ReportedProcedure]:
             & StudyLink.state.in_(("matched", "resolved")),
         )
         .outerjoin(Study, Study.study_pk == StudyLink.study_pk)
+    )
+
+
+def _reported(work: Work, report_pk: int) -> list[ReportedProcedure]:
+    rows = work.session.execute(
+        _joined(RequestedProcedure, ImagingServiceRequest, Procedure, Study, Practitioner.person_name)
         .outerjoin(
             Practitioner, Practitioner.practitioner_pk == ImagingServiceRequest.referring_practitioner_pk
         )

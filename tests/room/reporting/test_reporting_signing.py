@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pyotp
@@ -187,6 +189,28 @@ def test_with_an_authenticator_the_signature_needs_a_fresh_code(
     assert sign(ward, reader, view, totp=fresh).state == "final"
     with pytest.raises(Denied), ward.offices.work(reader) as work:
         service.addend(work, view.report_pk, "More.", password=PASSWORD, totp=fresh)
+
+
+def test_of_two_windows_that_sign_at_once_one_signs(committed_ward: Ward) -> None:
+    ward = committed_ward
+    reader = ward.person()
+    view = opened(ward, reader)
+    start = threading.Barrier(2)
+
+    def press(words: str) -> str:
+        start.wait()
+        try:
+            sign(ward, reader, view, sections={"impression": words})
+        except (Conflict, IllegalTransition):
+            return "refused"
+        return words
+
+    with ThreadPoolExecutor(2) as pool:
+        answers = set(pool.map(press, ["One.", "Two."]))
+    assert "refused" in answers and len(answers) == 2
+    (signed,) = versions(ward, view.report_pk)
+    assert {signed.sections["impression"], "refused"} == answers
+    assert told(ward) == [("report.final", 1)]
 
 
 def test_signing_a_draft_that_nobody_had_does_not_wait_for_itself(committed_ward: Ward) -> None:
