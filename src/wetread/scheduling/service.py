@@ -570,7 +570,8 @@ def tracking_board(work: Work, *, site_pk: int | None = None) -> list[Booking]:
     where: list[Any] = [
         ScheduledProcedureStep.scheduled_procedure_step_status.in_((*rules.OPEN_STEPS, "STARTED"))
         & ScheduledProcedureStep.starts_at.between(now - timedelta(hours=24), now + timedelta(hours=16))
-        | (ScheduledProcedureStep.status_changed_at > now - timedelta(hours=12))
+        | ScheduledProcedureStep.scheduled_procedure_step_status.in_(rules.FINAL_STEPS)
+        & (ScheduledProcedureStep.status_changed_at > now - timedelta(hours=12))
     ]
     if site_pk is not None:
         where.append(Site.site_pk == site_pk)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -140,6 +140,20 @@ def test_what_the_scanner_counted(hospital: Any) -> None:
     booking = service.book(hospital.work, step.scheduled_procedure_step_pk)
     assert booking.performed_procedure_step_status == "IN PROGRESS"
     assert reading_progress(hospital.work, [requested.requested_procedure_pk]) == []
+
+
+def test_the_board_has_the_next_hours_and_what_was_done_in_the_last(hospital: Any) -> None:
+    later, soon = hospital.order()[0], hospital.order()[0]
+    service.schedule(hospital.work, later.requested_procedure_pk, hospital.ct1, AT + timedelta(days=6))
+    step = service.schedule(hospital.work, soon.requested_procedure_pk, hospital.ct1, AT)
+
+    def shown() -> list[int]:
+        return [one.requested_procedure_pk for one in service.tracking_board(hospital.work)]
+
+    assert shown() == [soon.requested_procedure_pk]
+    for move in (service.StepMove.START, service.StepMove.COMPLETE):
+        service.act_on_step(hospital.work, step.scheduled_procedure_step_pk, move)
+    assert shown() == [soon.requested_procedure_pk]
 
 
 def test_what_was_checked_before_stays_in_the_record(hospital: Any) -> None:

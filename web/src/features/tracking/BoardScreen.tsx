@@ -3,6 +3,7 @@ import { useMemo, useState } from 'react'
 import { http, useLive } from '@/lib/api'
 import { barOf } from '@/lib/patient'
 import { formatPersonName } from '@/lib/personname'
+import { formatDay, formatMoment, formatTime } from '@/lib/time'
 import { Age, DateTime, Laterality, PatientBar, PersonName, Priority, Screen, StateSign, WorkList, type WorkColumn, type WorkFilter } from '@/ui'
 import { StepInspector } from './StepInspector'
 import classes from './tracking.module.css'
@@ -11,6 +12,7 @@ import type { BoardRow, Progress, Tracking } from './types'
 
 const CHUNK = 500 // as many as the server answers for at once
 
+const isToday = (moment: string) => formatDay(moment) === formatDay(new Date())
 const appointmentOr = (row: BoardRow) =>
   row.appointment_state === 'noshow' && row.scheduled_procedure_step_status === 'CANCELED'
     ? 'no_show'
@@ -34,7 +36,7 @@ const COLUMNS: readonly WorkColumn<BoardRow>[] = [
     label: 'Patient',
     value: (row) => formatPersonName(row.patient.patient_name),
     render: (row) => <PersonName value={row.patient.patient_name} first="alphabetic" />,
-    width: 120,
+    width: 114,
     grow: 2,
   },
   { id: 'patient_id', label: 'Patient ID', value: (row) => row.patient.patient_id, width: 100, hidden: true },
@@ -48,14 +50,14 @@ const COLUMNS: readonly WorkColumn<BoardRow>[] = [
         <Laterality value={row.laterality} />
       </span>
     ),
-    width: 140,
+    width: 128,
     grow: 3,
   },
   {
     id: 'room',
     label: 'Room',
     value: (row) => row.resource_name,
-    width: 92,
+    width: 90,
     grow: 1,
   },
   {
@@ -63,7 +65,7 @@ const COLUMNS: readonly WorkColumn<BoardRow>[] = [
     label: 'Step',
     value: (row) => row.scheduled_procedure_step_status,
     render: (row) => <StateSign state={appointmentOr(row)} of="step" />,
-    width: 108,
+    width: 104,
   },
   {
     id: 'when',
@@ -72,13 +74,13 @@ const COLUMNS: readonly WorkColumn<BoardRow>[] = [
     // Who is still to come has a time; what happened has an age.
     render: (row) =>
       row.scheduled_procedure_step_status === 'SCHEDULED' ? (
-        <span>
-          at <DateTime value={row.starts_at} />
-        </span>
+        <time dateTime={row.starts_at} title={formatMoment(row.starts_at)}>
+          {isToday(row.starts_at) ? `at ${formatTime(row.starts_at)}` : `on ${formatDay(row.starts_at).slice(5)}`}
+        </time>
       ) : (
         <Age since={row.status_changed_at} />
       ),
-    width: 62,
+    width: 60,
     align: 'right',
   },
   {
@@ -91,14 +93,14 @@ const COLUMNS: readonly WorkColumn<BoardRow>[] = [
       ) : (
         <span className={classes['quiet']}>none</span>
       ),
-    width: 96,
+    width: 94,
   },
   {
     id: 'images',
     label: 'Images',
     value: (row) => row.number_of_images,
     render: (row) => (row.number_of_images ? row.number_of_images.toLocaleString() : ''),
-    width: 48,
+    width: 44,
     align: 'right',
   },
   {
