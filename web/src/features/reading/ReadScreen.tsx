@@ -23,6 +23,8 @@ import classes from './report.module.css'
 import { barOf, EVERYTHING, LIST_EVENTS, type ListFilter, type ReadingItem } from './types'
 
 const WIDTH = { least: 380, most: 640, usual: 460 }
+// Beside a report wider than this a tablet has no room for an image.
+const NARROW_MOST = 400
 const PROLONG_MS = 10 * 60_000
 
 /** One case: patient on top, images left, report right. */
@@ -65,7 +67,7 @@ function Case({ item }: { item: ReadingItem }) {
   const narrow = useMediaQuery('(max-width: 1100px)') ?? false
   const [overlay, setOverlay] = useState(() => load('reading-overlay', false))
   const [shown, setShown] = useState(true)
-  const [width, setWidth] = useState(() => load('reading-width', WIDTH.usual))
+  const [chosenWidth, setWidth] = useState(() => load('reading-width', WIDTH.usual))
   const priors = usePriors(item.study_pk)
   const modality = useMemo(() => load<Partial<ListFilter>>('reading-filter', {}).modality ?? EVERYTHING.modality, [])
   const openNext = useOpenNext(modality)
@@ -116,6 +118,7 @@ function Case({ item }: { item: ReadingItem }) {
     await navigate({ to: '/reading' })
   }
   const drawer = narrow && overlay
+  const width = narrow && !drawer ? Math.min(chosenWidth, NARROW_MOST) : chosenWidth
   const others = useMemo(
     () =>
       (priors.data ?? []).map((prior) => ({

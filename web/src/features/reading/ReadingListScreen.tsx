@@ -2,7 +2,7 @@ import { Button, Menu, SegmentedControl } from '@mantine/core'
 import { IconCheck, IconChevronDown, IconLock, IconLockOpen, IconPlayerTrackNext } from '@tabler/icons-react'
 import { keepPreviousData, useInfiniteQuery, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate } from '@tanstack/react-router'
-import { useDebouncedValue } from '@mantine/hooks'
+import { useDebouncedValue, useMediaQuery } from '@mantine/hooks'
 import { useMemo, useState } from 'react'
 import { asProblem, http, useActor, useLive, useSession } from '@/lib/api'
 import { useKeys } from '@/lib/keys'
@@ -45,7 +45,7 @@ const BODY_PARTS = ['HEAD', 'NECK', 'CHEST', 'BREAST', 'ABDOMEN', 'PELVIS', 'SPI
 
 const keyOf = (item: ReadingItem) => String(item.requested_procedure_pk)
 
-function columnsFor(userPk: number | null): readonly WorkColumn<ReadingItem>[] {
+function columnsFor(userPk: number | null, narrow: boolean): readonly WorkColumn<ReadingItem>[] {
   return [
     {
       id: 'requested_procedure_priority',
@@ -88,6 +88,7 @@ function columnsFor(userPk: number | null): readonly WorkColumn<ReadingItem>[] {
       value: (item) => item.number_of_study_related_instances,
       width: 48,
       align: 'right',
+      hidden: narrow,
     },
     {
       id: 'reading_state',
@@ -149,6 +150,7 @@ function columnsFor(userPk: number | null): readonly WorkColumn<ReadingItem>[] {
 export default function ReadingListScreen() {
   const { may } = useSession()
   const { user_pk: userPk } = useActor()
+  const narrow = useMediaQuery('(max-width: 1100px)') ?? false
   const client = useQueryClient()
   const navigate = useNavigate()
   const [filter, setFilter] = useState<ListFilter>(() => ({ ...EVERYTHING, ...load<Partial<ListFilter>>('reading-filter', {}) }))
@@ -173,7 +175,7 @@ export default function ReadingListScreen() {
   })
   useLive(LIST_EVENTS, [['reading-list']])
   const rows = useMemo(() => list.data?.pages.flatMap((page) => page.items), [list.data])
-  const columns = useMemo(() => columnsFor(userPk), [userPk])
+  const columns = useMemo(() => columnsFor(userPk, narrow), [userPk, narrow])
   const current = rows?.find((item) => item.requested_procedure_pk === currentPk)
   const openNext = useOpenNext(filter.modality)
   const open = (item: ReadingItem) => void navigate({ to: `/read/${item.study_pk}` })

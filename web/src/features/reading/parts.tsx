@@ -160,7 +160,7 @@ function PriorLine({
         <span>{title}</span>
       </div>
       <div className={classes['priorNote']}>
-        {note}
+        <span>{note}</span>
         {report ? <StateSign state={signState(report.state)} of="report" bare /> : <span>no report</span>}
       </div>
       {report ? (
