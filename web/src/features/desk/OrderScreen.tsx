@@ -2,7 +2,7 @@ import { Button, TextInput } from '@mantine/core'
 import { useQueryClient } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
 import { useState } from 'react'
-import { http, useLive, useSession } from '@/lib/api'
+import { ApiProblem, http, useLive, useSession } from '@/lib/api'
 import { formatPersonName } from '@/lib/personname'
 import { formatMoment } from '@/lib/time'
 import { ConfirmIrreversible, DateTime, Facts, Outline, PatientBar, Priority, ProblemNote, Screen, Section, StateSign, toast } from '@/ui'
@@ -140,6 +140,7 @@ export default function OrderScreen() {
         confirm="Cancel the order"
         onClose={() => setCanceling(false)}
         onConfirm={async () => {
+          if (!reason.trim()) throw new ApiProblem(422, { detail: 'Say why it is canceled: whoever asked for it will want to know.' })
           await http.post(`/api/orders/${orderPk}/cancel`, { reason: reason.trim() })
           toast('The order is canceled.')
           setReason('')

@@ -126,6 +126,8 @@ export function RegisterForm({ typed, onRegistered, onIsThis, onCancel }: { type
           clearable
           data={(payers.data?.items ?? []).map((one) => ({ value: String(one.payer_pk), label: one.name }))}
           {...field('payer_pk')}
+          value={values.payer_pk || null}
+          onChange={(value) => form.form.setFieldValue('payer_pk', value ?? '')}
         />
         <TextInput label="Member number" autoComplete="off" maxLength={80} disabled={!values.payer_pk} {...field('member_id')} />
         <TextInput label="Identifier of another house" placeholder="Without one, ours is given" autoComplete="off" maxLength={64} {...field('patient_id')} />

@@ -4,7 +4,7 @@ import { IconArrowsExchange } from '@tabler/icons-react'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
-import { http, type Page } from '@/lib/api'
+import { ApiProblem, http, type Page } from '@/lib/api'
 import { formatDicomDate, formatMoment, formatPersonAge } from '@/lib/time'
 import { ConfirmIrreversible, PersonName, ProblemNote, Section, toast } from '@/ui'
 import classes from './patients.module.css'
@@ -111,6 +111,7 @@ export function Duplicates({ record, mayWrite }: { record: PatientRecord; mayWri
         onClose={() => setOther(undefined)}
         onConfirm={async () => {
           if (!stays || !goes) return
+          if (!reason.trim()) throw new ApiProblem(422, { detail: 'Say how you know that these are one person; it stands beside the merge.' })
           await http.post(`/api/patients/${stays.patient_pk}/merge`, { merged_patient_pk: goes.patient_pk, reason: reason.trim() })
           toast('The records are merged.')
           setSearching(false)
