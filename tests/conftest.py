@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import psycopg
 import pytest
 from fastapi.testclient import TestClient
@@ -32,6 +33,12 @@ from wetread.security.service import (
     use_identity,
 )
 from wetread.security.work import AuditMissing
+
+# How fast the machine is says nothing about what is being tested.
+hypothesis.settings.register_profile(
+    "house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("house")
 
 NOW = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)
 
