@@ -3,14 +3,14 @@ import { IconFileTypePdf, IconPlayerTrackNext, IconPlus } from '@tabler/icons-re
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useBlocker } from '@tanstack/react-router'
 import { useEffect, useRef, useState, type ReactNode } from 'react'
-import { http, useActor, useLive, useSession } from '@/lib/api'
+import { http, useActor, useSession } from '@/lib/api'
 import { showKeys } from '@/lib/keys'
 import { ConfirmIrreversible, Priority, ReauthDialog } from '@/ui'
 import { nextCase } from './api'
 import { ProcedureName } from './parts'
 import classes from './report.module.css'
 import { Text } from './Text'
-import { LIST_EVENTS, type Report } from './types'
+import type { Report } from './types'
 
 /** A final report: its text never changes; an addendum can follow. */
 export function SignedReport({
@@ -33,7 +33,6 @@ export function SignedReport({
   const { may } = useSession()
   const [addendum, setAddendum] = useState<string>()
   const [signing, setSigning] = useState(false)
-  useLive(LIST_EVENTS, [['reading-list']])
   const next = useQuery({
     queryKey: ['reading-list', 'next', modality],
     queryFn: () => nextCase(modality),

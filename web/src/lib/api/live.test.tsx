@@ -58,6 +58,25 @@ it('asks again once for a burst of events of its kind', () => {
   expect(invalidate).toHaveBeenCalledExactlyOnceWith({ queryKey: ['reading-list'] })
 })
 
+it('lets a slow answer arrive during a long burst, and asks once more after it', async () => {
+  const { invalidate } = watched()
+  act(() => last().onopen?.())
+  let answer: () => void = () => undefined
+  invalidate.mockImplementation(() => new Promise<void>((resolve) => (answer = resolve)))
+  for (let instance = 0; instance < 40; instance += 1) {
+    last().onmessage?.({ data: '{"kind":"study.updated","keys":{"study_pk":1}}' })
+    await vi.advanceTimersByTimeAsync(100)
+  }
+  await vi.advanceTimersByTimeAsync(300)
+  expect(invalidate).toHaveBeenCalledTimes(1)
+  answer()
+  await vi.advanceTimersByTimeAsync(0)
+  expect(invalidate).toHaveBeenCalledTimes(2)
+  answer()
+  await vi.advanceTimersByTimeAsync(10_000)
+  expect(invalidate).toHaveBeenCalledTimes(2)
+})
+
 it('says offline, comes back by itself, and then asks for everything it may have missed', () => {
   const { invalidate, hook } = watched()
   act(() => last().onopen?.())

@@ -116,18 +116,36 @@ export function useLive(kinds: readonly string[], queryKeys: readonly QueryKey[]
     keys.current = queryKeys
   })
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined)
+  const running = useRef(false)
+  const again = useRef(false)
+  // One refresh at a time: asking anew cancels what is on its way, and a long burst would let no answer through.
   const refresh = useRef(() => {
     timer.current = undefined
-    for (const queryKey of keys.current) void client.invalidateQueries({ queryKey })
+    if (running.current) {
+      again.current = true
+      return
+    }
+    running.current = true
+    void Promise.allSettled(keys.current.map((queryKey) => client.invalidateQueries({ queryKey }))).then(() => {
+      running.current = false
+      if (!again.current) return
+      again.current = false
+      refresh.current()
+    })
   })
   useLiveEvents(kinds, () => {
     timer.current ??= setTimeout(refresh.current, 250)
   })
   useEffect(() => {
-    const now = refresh.current
+    // What was asked before the line broke may never be answered.
+    const now = () => {
+      running.current = false
+      refresh.current()
+    }
     rejoined.add(now)
     return () => {
       rejoined.delete(now)
+      again.current = false
       clearTimeout(timer.current)
       timer.current = undefined
     }
