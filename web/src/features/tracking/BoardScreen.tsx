@@ -54,13 +54,6 @@ const COLUMNS: readonly WorkColumn<BoardRow>[] = [
     grow: 3,
   },
   {
-    id: 'room',
-    label: 'Room',
-    value: (row) => row.resource_name,
-    width: 90,
-    grow: 1,
-  },
-  {
     id: 'step',
     label: 'Step',
     value: (row) => row.scheduled_procedure_step_status,
@@ -110,6 +103,13 @@ const COLUMNS: readonly WorkColumn<BoardRow>[] = [
     render: (row) =>
       row.reading ? <StateSign state={row.reading.reading_state} of="report" bare /> : <span className={classes['quiet']}>none</span>,
     width: 92,
+  },
+  {
+    id: 'room',
+    label: 'Room',
+    value: (row) => row.resource_name,
+    width: 90,
+    grow: 1,
   },
   { id: 'accession_number', label: 'Accession', value: (row) => row.accession_number, width: 130, hidden: true },
   {

@@ -50,6 +50,11 @@ export function boardOrder(rows: readonly BoardRow[]): BoardRow[] {
   )
 }
 
+/** What the system did by itself is told by the name of its task. */
+function byWhom(name: string): string {
+  return /^(scheduling|orders|worklist|reporting|billing)\.[a-z_]+$/.test(name) ? 'by itself' : name
+}
+
 export interface Moment {
   id: string
   at: string
@@ -79,14 +84,14 @@ export function timeline(
 ): Moment[] {
   const moments: Moment[] = []
   const placed = order?.imaging_service_request
-  if (placed) moments.push({ id: 'ordered', at: placed.ordered_at, what: 'Ordered', more: placed.ordered_by })
+  if (placed) moments.push({ id: 'ordered', at: placed.ordered_at, what: 'Ordered', more: byWhom(placed.ordered_by) })
   for (const change of order?.changes ?? []) {
     if (change.requested_procedure_pk !== row.requested_procedure_pk || change.from_state === null) continue
     moments.push({
       id: `move ${change.step} ${change.changed_at}`,
       at: change.changed_at,
       what: MOVES[change.step] ?? change.to_state,
-      more: [change.changed_by, change.reason].filter(Boolean).join(': '),
+      more: [byWhom(change.changed_by), change.reason].filter(Boolean).join(': '),
     })
   }
   if (row.arrived_at) moments.push({ id: 'arrived', at: row.arrived_at, what: 'Patient arrived' })
