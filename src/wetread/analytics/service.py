@@ -251,7 +251,8 @@ def _scope(work: Work, site_pk: int | None, day: date | None) -> tuple[list[Site
             raise NotFound("There is no such site.")
     zone = ZoneInfo(seen[0].time_zone) if seen else ZoneInfo("UTC")
     present = work.now().astimezone(zone).date()
-    return seen, Scope(day or present, tuple(one.site_pk for one in seen)), present
+    scope = store.scope_of(work.session, day or present, tuple(one.site_pk for one in seen))
+    return seen, scope, present
 
 
 def _of(rows: Any, column: str) -> list[VolumeOfGroup]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -49,10 +49,13 @@ RP, ISR = RequestedProcedure, ImagingServiceRequest
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which day, at which sites."""
+    """Which day, at which sites. From `begins_at` to `ends_at` it is that day at one of them at least: known before a
+    query is planned, so that the indexes on moments serve it."""
 
     day: date
     site_pks: tuple[int, ...]
+    begins_at: datetime
+    ends_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +74,18 @@ def sites(session: Session, site_pks: frozenset[int] | None) -> list[Site]:
     return list(session.scalars(query if site_pks is None else query.where(Site.site_pk.in_(site_pks))))
 
 
-def _bounds(scope: Scope) -> CTE:
-    day = literal(scope.day, Date)
+def scope_of(session: Session, day: date, site_pks: tuple[int, ...]) -> Scope:
+    """The day at these sites with the instants between which it lies."""
+    bounds = _bounds(day, site_pks)
+    begins_at, ends_at = session.execute(
+        select(func.min(bounds.c.begins_at), func.max(bounds.c.ends_at))
+    ).one()
+    never = datetime.min.replace(tzinfo=UTC)
+    return Scope(day, site_pks, begins_at or never, ends_at or never)
+
+
+def _bounds(of_day: date, site_pks: tuple[int, ...]) -> CTE:
+    day = literal(of_day, Date)
     return (
         select(
             Site.site_pk,
@@ -81,7 +94,7 @@ def _bounds(scope: Scope) -> CTE:
             func.timezone(Site.time_zone, cast(day, TIMESTAMP)).label("begins_at"),
             func.timezone(Site.time_zone, cast(day + literal(1, Integer), TIMESTAMP)).label("ends_at"),
         )
-        .where(Site.site_pk.in_(scope.site_pks))
+        .where(Site.site_pk.in_(site_pks))
         .cte("bounds")
     )
 
@@ -90,31 +103,51 @@ def _within(moment: Any, bounds: Any) -> ColumnElement[bool]:
     return and_(moment >= bounds.c.begins_at, moment < bounds.c.ends_at)
 
 
-def _touched(bounds: CTE) -> CTE:
+def _in_span(scope: Scope, moment: Any) -> ColumnElement[bool]:
+    return and_(moment >= scope.begins_at, moment < scope.ends_at)
+
+
+def _touched(scope: Scope, bounds: CTE) -> CTE:
     """Requested Procedures to which something happened on the day; each part by an index on its moment."""
+
+    def happened(moment: Any) -> ColumnElement[bool]:
+        return and_(_in_span(scope, moment), _within(moment, bounds))
+
     of_site = ISR.site_pk == bounds.c.site_pk
     requested = select(RP.requested_procedure_pk).join(
         ISR, ISR.imaging_service_request_pk == RP.imaging_service_request_pk
     )
-    return union(
-        requested.join(bounds, of_site).where(_within(ISR.ordered_at, bounds)),
-        requested.join(bounds, of_site).where(_within(RP.state_changed_at, bounds)),
-        requested.join(Appointment, Appointment.requested_procedure_pk == RP.requested_procedure_pk)
-        .join(bounds, of_site)
-        .where(_within(Appointment.booked_at, bounds)),
-        requested.join(StudyLink, and_(StudyLink.requested_procedure_pk == RP.requested_procedure_pk, LINKED))
-        .join(Study, Study.study_pk == StudyLink.study_pk)
-        .join(bounds, of_site)
-        .where(_within(Study.created_at, bounds)),
-        requested.join(ReportProcedure, ReportProcedure.requested_procedure_pk == RP.requested_procedure_pk)
-        .join(ReportVersion, ReportVersion.report_pk == ReportProcedure.report_pk)
-        .join(bounds, of_site)
-        .where(_within(ReportVersion.signed_at, bounds)),
-    ).cte("touched")
+    return _chosen(
+        union(
+            requested.join(bounds, of_site).where(happened(ISR.ordered_at)),
+            requested.join(bounds, of_site).where(happened(RP.state_changed_at)),
+            requested.join(Appointment, Appointment.requested_procedure_pk == RP.requested_procedure_pk)
+            .join(bounds, of_site)
+            .where(happened(Appointment.booked_at)),
+            requested.join(
+                StudyLink, and_(StudyLink.requested_procedure_pk == RP.requested_procedure_pk, LINKED)
+            )
+            .join(Study, Study.study_pk == StudyLink.study_pk)
+            .join(bounds, of_site)
+            .where(happened(Study.created_at)),
+            requested.join(
+                ReportProcedure, ReportProcedure.requested_procedure_pk == RP.requested_procedure_pk
+            )
+            .join(ReportVersion, ReportVersion.report_pk == ReportProcedure.report_pk)
+            .join(bounds, of_site)
+            .where(happened(ReportVersion.signed_at)),
+        )
+    )
 
 
-def _moments(bounds: CTE, touched: CTE | None) -> Select[Any]:
-    """One row a Requested Procedure: of `touched` alone, or of all at these sites."""
+def _chosen(query: Any) -> CTE:
+    """Keys of Requested Procedures, found before anything is looked up for each of them."""
+    found: CTE = query.cte("chosen").prefix_with("MATERIALIZED", dialect="postgresql")
+    return found
+
+
+def _moments(bounds: CTE, chosen: CTE) -> CTE:
+    """One row for each of the chosen Requested Procedures, with its moments."""
     booked = (
         select(func.min(Appointment.booked_at).label("scheduled_at"))
         .where(Appointment.requested_procedure_pk == RP.requested_procedure_pk)
@@ -156,29 +189,27 @@ def _moments(bounds: CTE, touched: CTE | None) -> Select[Any]:
         bounds.c.begins_at,
         bounds.c.ends_at,
     ]
-    query: Select[Any] = (
+    return (
         select(*columns)
-        .select_from(RP)
+        .select_from(chosen)
+        .join(RP, RP.requested_procedure_pk == chosen.c.requested_procedure_pk)
         .join(ISR, ISR.imaging_service_request_pk == RP.imaging_service_request_pk)
         .join(Procedure, Procedure.procedure_pk == RP.procedure_pk)
         .join(bounds, bounds.c.site_pk == ISR.site_pk)
         .outerjoin(booked, true())
         .outerjoin(images, true())
         .outerjoin(signed, true())
+        .cte("moments")
     )
-    if touched is not None:
-        query = query.where(RP.requested_procedure_pk.in_(select(touched)))
-    return query
 
 
 def _day(scope: Scope) -> CTE:
-    bounds = _bounds(scope)
-    return _moments(bounds, _touched(bounds)).cte("moments")
+    bounds = _bounds(scope.day, scope.site_pks)
+    return _moments(bounds, _touched(scope, bounds))
 
 
 def _waiting(scope: Scope) -> CTE:
     """Requested Procedures with images and nothing final: what there is to read, whatever day it came."""
-    bounds = _bounds(scope)
     final = (
         select(ReportProcedure.requested_procedure_pk)
         .join(Report, Report.report_pk == ReportProcedure.report_pk)
@@ -190,14 +221,13 @@ def _waiting(scope: Scope) -> CTE:
     linked = select(StudyLink.study_link_pk).where(
         StudyLink.requested_procedure_pk == RP.requested_procedure_pk, LINKED
     )
-    return (
-        _moments(bounds, None).where(RP.state != "CANCELED", linked.exists(), ~final.exists()).cte("moments")
-    )
+    chosen = select(RP.requested_procedure_pk).where(RP.state != "CANCELED", linked.exists(), ~final.exists())
+    return _moments(_bounds(scope.day, scope.site_pks), _chosen(chosen))
 
 
 def _open(scope: Scope) -> CTE:
-    bounds = _bounds(scope)
-    return _moments(bounds, None).where(RP.state.in_(tuple(rules.OPEN.values()))).cte("moments")
+    chosen = select(RP.requested_procedure_pk).where(RP.state.in_(tuple(rules.OPEN.values())))
+    return _moments(_bounds(scope.day, scope.site_pks), _chosen(chosen))
 
 
 def _allowed(moments: CTE) -> ColumnElement[Any]:
@@ -339,7 +369,7 @@ def service_levels(session: Session, scope: Scope, now: datetime) -> Sequence[An
 
 def appointments_row(session: Session, scope: Scope) -> Any:
     """How many appointments would have begun on the day, by what became of them."""
-    bounds = _bounds(scope)
+    bounds = _bounds(scope.day, scope.site_pks)
     return session.execute(
         select(
             *(
@@ -351,7 +381,7 @@ def appointments_row(session: Session, scope: Scope) -> Any:
         .join(RP, RP.requested_procedure_pk == Appointment.requested_procedure_pk)
         .join(ISR, ISR.imaging_service_request_pk == RP.imaging_service_request_pk)
         .join(bounds, bounds.c.site_pk == ISR.site_pk)
-        .where(_within(Appointment.starts_at, bounds))
+        .where(_in_span(scope, Appointment.starts_at), _within(Appointment.starts_at, bounds))
     ).one()
 
 
@@ -498,16 +528,20 @@ def _with_patient(query: Select[Any], patient_pk: ColumnElement[Any]) -> Select[
 
 
 def _appointment_cases(scope: Scope, figure: str) -> Select[Any]:
-    bounds = _bounds(scope)
+    bounds = _bounds(scope.day, scope.site_pks)
     chosen = (
         select(Appointment.requested_procedure_pk)
         .join(RP, RP.requested_procedure_pk == Appointment.requested_procedure_pk)
         .join(ISR, ISR.imaging_service_request_pk == RP.imaging_service_request_pk)
         .join(bounds, bounds.c.site_pk == ISR.site_pk)
-        .where(_within(Appointment.starts_at, bounds), Appointment.state.in_(rules.APPOINTMENTS[figure]))
-        .cte("touched")
+        .where(
+            _in_span(scope, Appointment.starts_at),
+            _within(Appointment.starts_at, bounds),
+            Appointment.state.in_(rules.APPOINTMENTS[figure]),
+        )
+        .distinct()
     )
-    moments = _moments(bounds, chosen).cte("moments")
+    moments = _moments(bounds, _chosen(chosen))
     c = moments.c
     query = (
         select(
