@@ -110,7 +110,7 @@ _WRITING = (
          report=Report("draft", "Liver: echogenic, far field attenuated, smooth contour, no focal lesion.\n"
             "Gallbladder: no stones, wall not thickened.", "", _t(minutes=50))),
     Case("p-infarct", 12, "CTHEAD", "NORTH", _t(hours=7, minutes=25), "completed", "Aphasia and right arm weakness since waking",
-         "R47.01", "STAT", referrer=2, recipe=Recipe("ct-head", 13, {"finding": "infarct", "ventricles": 0.18}),
+         "R47.01", "STAT", referrer=2, recipe=Recipe("ct-head", _HEAD, {"finding": "infarct", "bone": False}),
          report=Report("preliminary",
             "Haemorrhage: none.\nLoss of grey-white differentiation in the left middle cerebral artery territory, insula and "
             "frontoparietal cortex; ASPECTS 6.\nHyperdense left middle cerebral artery.\n"
@@ -134,7 +134,7 @@ _NORMAL_HEAD = (
 _NORMAL_CHEST = "Lungs and pleura: clear.\nHeart and mediastinum: normal contours.\nBones: no acute finding."
 _READ = (
     Case("f-head", 16, "CTHEAD", "NORTH", _t(hours=3, minutes=35), "completed", "Fall from a bicycle, brief loss of consciousness",
-         "S09.90XA", "HIGH", recipe=Recipe("ct-head", _HEAD, {"mirror": True, "scale": 0.96, "ventricles": 0.08}),
+         "S09.90XA", "HIGH", recipe=Recipe("ct-head", _HEAD, {"mirror": True, "scale": 0.96}),
          report=Report("final", _NORMAL_HEAD, "No intracranial haemorrhage, no fracture.", _t(minutes=27),
                        key=(2, 17, "No haemorrhage"))),
     Case("f-knee", 17, "XRKNEE", "NORTH", _t(hours=4, minutes=50), "completed", "Twisted the left knee at football", "S89.92XA",
@@ -194,7 +194,7 @@ _READ = (
             "Aneurysm of the abdominal aorta, 4.4 cm. Control in six months.", _t(minutes=50),
             comparison="Ultrasound of a year ago: grown from 3.6 cm.")),
     Case("f-hong", 27, "CTHEAD", "NORTH", _t(days=9), "completed", "Headache, sudden onset", "R51.9", "HIGH", referrer=1,
-         recipe=Recipe("ct-head", _HEAD, {"scale": 1.03, "ventricles": 0.08}),
+         recipe=Recipe("ct-head", _HEAD, {"scale": 1.03, "bone": False}),
          report=Report("final", _NORMAL_HEAD, "No subarachnoid haemorrhage. Normal head CT.", _t(minutes=31),
                        key=(2, 15, "Basal cisterns open"))),
     Case("f-follow", 28, "XRCHEST", "NORTH", _t(days=1, hours=5), "completed", "Pneumonia two weeks ago, control", "Z09",
@@ -209,10 +209,10 @@ _READ = (
 
 _EARLIER = (
     Case("e-ruth", STAT_PATIENT, "CTHEAD", "NORTH", _t(days=425, hours=4), "completed", "Dizziness, on apixaban", "R42", "HIGH",
-         recipe=Recipe("ct-head", _HEAD, {"ventricles": 0.08}),
+         recipe=Recipe("ct-head", _HEAD, {"bone": False}),
          report=Report("final", _NORMAL_HEAD, "No haemorrhage. Age-appropriate brain.", _t(minutes=38))),
     Case("e-ich", 2, "CTHEAD", "NORTH", _t(days=331, hours=2), "completed", "Fall, on warfarin", "S09.90XA", "HIGH", referrer=1,
-         recipe=Recipe("ct-head", _HEAD, {"scale": 0.98, "ventricles": 0.08}),
+         recipe=Recipe("ct-head", _HEAD, {"scale": 0.98, "bone": False}),
          report=Report("final", _NORMAL_HEAD, "No haemorrhage, no fracture.", _t(minutes=33))),
     Case("e-mass", 3, "CTCHEST", "NORTH", _t(days=214, hours=3), "completed", "Cough for two months", "R05.3",
          recipe=Recipe("ct-chest", _TRUNK, {"lesions": {"mass": 0.42}}),

@@ -510,10 +510,7 @@ def _paint_finding(
         horn = np.exp(-(((np.abs(x) - 26) / 9) ** 2) - ((y - 62) / 12) ** 2 - ((z - 0) / 8) ** 2)
         canvas.cover(np.clip(water * horn * 1.4, 0, 0.9), v(HAEMATOMA))
     elif traits.finding == "infarct":
-        zone = ellipsoid((x, y, z), (50, 6, 14), (28, 44, 34)) + rough * 4
-        zone = np.maximum(zone, -(x - 24))
-        alpha = soft(zone, 9) * np.clip(tissue, 0, 1)
-        canvas.cover(alpha * np.float32(0.62), v(INFARCT))
+        _paint_infarct(canvas, of, rough, np.clip(tissue, 0, 1))
     elif traits.finding == "demyelination":
         paint_lesions(canvas, of, traits.seed, 20)
     elif traits.finding == "meningioma":
@@ -542,5 +539,24 @@ def with_lesions(volume: Array, seed: int, count: int) -> Array:
     canvas = Canvas(GRID, AIR[1:])
     canvas.data[:] = volume
     paint_lesions(canvas, lambda values: values[1:4], seed, count)
+    changed: Array = canvas.data
+    return changed
+
+
+def _paint_infarct(canvas: Canvas, of: Pick, rough: Array, tissue: Array) -> None:
+    """The territory of the left middle cerebral artery, its border ragged."""
+    mesh = GRID.mesh()
+    zone = np.maximum(ellipsoid(mesh, (50, 6, 14), (28, 44, 34)) + rough * 4, -(mesh[0] - 24))
+    canvas.cover(soft(zone, 9) * tissue * np.float32(0.62), of(INFARCT))
+
+
+def with_infarct(volume: Array, seed: int) -> Array:
+    """A copy of a CT volume with an early infarct and the dense artery before it."""
+    canvas = Canvas(GRID, AIR[:1])
+    canvas.data[:] = volume
+    hu = volume[0]
+    rough = smooth_noise(np.random.default_rng([seed, 6]), GRID.shape, 9)
+    _paint_infarct(canvas, lambda values: values[:1], rough, np.clip((hu - 14) / 8, 0, 1) * (hu < 70))
+    canvas.path([(13, 0, -18), (24, -4, -17), (36, -4, -14), (43, 2, -6)], 2.0, (76.0,))
     changed: Array = canvas.data
     return changed

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wetread.app.demo.field import Grid, NoiseTiles
-from wetread.app.demo.head import GRID, Finding, HeadTraits, head_volume, with_lesions
+from wetread.app.demo.head import GRID, Finding, HeadTraits, head_volume, with_infarct, with_lesions
 from wetread.app.demo.objects import (
     CT_IMAGE,
     Device,
@@ -29,7 +29,7 @@ MR_DEVICE = Device("Phantom MR 3T", "MR-0102")
 _CT_WINDOWS = (("BRAIN", 40.0, 80.0), ("SUBDURAL", 75.0, 215.0), ("BONE", 500.0, 2000.0))
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def _volume(kind: Literal["ct", "mr"], traits: HeadTraits) -> NDArray[Any]:
     volume = head_volume(kind, traits)
     if kind == "mr":  # below the skull base the coil hears less and less
@@ -65,9 +65,9 @@ def head_ct(
     spacing_mm: float = 5.0,
 ) -> list[Picture]:
     """A lateral scout, the axial brain series, and the same in a bone kernel; feet to head."""
-    volume = _mirrored(
-        _volume("ct", HeadTraits(seed=seed, finding=finding, ventricles=ventricles))[0], mirror
-    )
+    infarct = finding == "infarct"  # it displaces nothing: laid over the head as it was before
+    volume = _volume("ct", HeadTraits(seed, finding=None if infarct else finding, ventricles=ventricles))
+    volume = _mirrored((with_infarct(volume, seed) if infarct else volume)[0], mirror)
     grid = _grid(mirror, scale)
     rng = np.random.default_rng([seed, 7])
     frame = new_uid()

@@ -6,17 +6,20 @@ The house's clock is a parameter, so the past is played as the present was: by t
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
 
 import pydicom
 from sqlalchemy import select, update
+from sqlalchemy.exc import OperationalError
 
-from wetread.app.demo.casebook import CASES, Case, Report
+from wetread.app.demo.casebook import CASES, MISTYPED, Case, Report
 from wetread.app.demo.objects import Picture, Subject, Visit
 from wetread.app.demo.people import BY_NUMBER, ISSUER, Account, referrer, register
 from wetread.archive.model import Series, Study
@@ -36,6 +39,10 @@ from wetread.scheduling.rules import StepMove
 from wetread.security.model import Site
 from wetread.security.service import Actor, AuditEventID, Offices, Work
 from wetread.sharing import service as results
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_ATTEMPTS_MAX = 6
 
 PLACER = "DEMO"
 """Issuer of the placer order numbers by which an interrupted build finds its cases again."""
@@ -88,16 +95,40 @@ def placed(work: Work, case: Case) -> RequestedProcedure | None:
     return orders.procedures_of(work, request.imaging_service_request_pk)[0]
 
 
-def play_order(theatre: Theatre, case: Case) -> int | None:
-    """The case up to its last step; returns the Requested Procedure's key, None where it was there already."""
+def patiently(attempt: Callable[P, T]) -> Callable[P, T]:
+    """One transaction that is tried again where the server's own work on the same rows was in its way."""
+
+    @wraps(attempt)
+    def tried(*args: P.args, **kwargs: P.kwargs) -> T:
+        for number in range(_ATTEMPTS_MAX):
+            try:
+                return attempt(*args, **kwargs)
+            except OperationalError:  # a lock timeout, a deadlock
+                time.sleep(0.4 * 2**number)
+        return attempt(*args, **kwargs)
+
+    return tried
+
+
+def play_order(theatre: Theatre, case: Case) -> None:
+    """The case up to its last step; what was played before an interruption stays as it is."""
     begun = begun_at(case, theatre.now)
+    step_pk = _order_and_book(theatre, case, begun)
+    if step_pk is not None and case.ending in ("ready", "started", "completed", "discontinued"):
+        _perform(theatre, case, step_pk, begun)
+
+
+@patiently
+def _order_and_book(theatre: Theatre, case: Case, begun: datetime) -> int | None:
+    """The front desk's part; returns the key of the step, None where there is none."""
     ordered = begun - _LEAD[case.priority]
     if case.ending == "requested":
         ordered = theatre.now - timedelta(minutes=11 + case.patient * 37 % 900)
     ordered = min(ordered, theatre.now - timedelta(minutes=9))
     with theatre.work(theatre.crew.desk, ordered) as (work, clock):
-        if placed(work, case) is not None:
-            return None
+        known = placed(work, case)
+        if known is not None:
+            return _last_step(work, known)
         # Registered when they first came, whichever of their cases is played first.
         first = max((one.ago for one in CASES if one.patient == case.patient), default=case.ago)
         payers = {one.payer_id: one for one in patients.payers(work)}
@@ -126,15 +157,20 @@ def play_order(theatre: Theatre, case: Case) -> int | None:
             ),
         )
         requested = orders.procedures_of(work, request.imaging_service_request_pk)[0]
-        pk = requested.requested_procedure_pk
         if case.ending == "requested":
-            return pk
+            return None
         clock.set(min(ordered + timedelta(minutes=4 if case.priority == "STAT" else 25), theatre.now))
-        step_pk = _book(work, case, pk, begun)
+        step_pk = _book(work, case, requested.requested_procedure_pk, begun)
         _desk_ends(work, clock, theatre, case, request.imaging_service_request_pk, step_pk, begun)
-    if case.ending in ("ready", "started", "completed", "discontinued"):
-        _perform(theatre, case, step_pk, begun)
-    return pk
+        return step_pk
+
+
+def _last_step(work: Work, requested: RequestedProcedure) -> int | None:
+    return work.session.scalars(
+        select(ScheduledProcedureStep.scheduled_procedure_step_pk)
+        .where(ScheduledProcedureStep.requested_procedure_pk == requested.requested_procedure_pk)
+        .order_by(ScheduledProcedureStep.scheduled_procedure_step_pk.desc())
+    ).first()
 
 
 @contextmanager
@@ -194,10 +230,17 @@ def _desk_ends(
         scheduling.act_on_step(work, step_pk, StepMove.ARRIVE)
 
 
+@patiently
 def _perform(theatre: Theatre, case: Case, step_pk: int, begun: datetime) -> None:
     """The technologist's part, reported by the modality (MPPS) as it would be."""
     start = min(begun, theatre.now - timedelta(minutes=1))
     with theatre.work(theatre.crew.technologist, start - timedelta(seconds=100)) as (work, clock):
+        step = work.session.get_one(ScheduledProcedureStep, step_pk)
+        if step.scheduled_procedure_step_status != "ARRIVED":
+            work.audit(
+                AuditEventID.PROCEDURE_RECORD, "R", object_type="scheduled_procedure_step", object_id=step_pk
+            )
+            return  # played before
         scheduling.act_on_step(work, step_pk, StepMove.PREPARE)
         if case.ending == "ready":
             return
@@ -257,17 +300,21 @@ def _performed(
 # --- images -------------------------------------------------------------------------------------------------
 
 
-def visit_of(theatre: Theatre, case: Case) -> Visit | None:
-    """What the scanner knows from its worklist; None where the images are here already."""
+@patiently
+def visit_of(theatre: Theatre, case: Case) -> tuple[Visit, bool]:
+    """What the scanner knows from its worklist, and whether the images are here already."""
     with theatre.work(Actor.system("demo"), theatre.now) as (work, _):
         requested = placed(work, case)
         assert requested is not None
         order = orders.get_order(work, requested.imaging_service_request_pk)
         line = order.lines[0]
-        if work.session.scalar(
-            select(Study.study_pk).where(Study.study_instance_uid == requested.study_instance_uid)
-        ):
-            return None
+        known = work.session.scalar(
+            select(Study.study_pk).where(
+                Study.accession_number == line.imaging_service_request.accession_number
+                if case is MISTYPED
+                else Study.study_instance_uid == requested.study_instance_uid
+            )
+        )
         site = work.session.get_one(Site, line.imaging_service_request.site_pk)
         step = work.session.scalars(
             select(ScheduledProcedureStep)
@@ -286,7 +333,7 @@ def visit_of(theatre: Theatre, case: Case) -> Visit | None:
             person.size_m, person.weight_kg,
         )  # fmt: skip
         taken_at = begun_at(case, theatre.now).astimezone(ZoneInfo(site.time_zone))
-        return Visit(subject, taken_at, site.institution_name, resource.station_name)
+        return Visit(subject, taken_at, site.institution_name, resource.station_name), known is not None
 
 
 def mistyped(visit: Visit) -> Visit:
@@ -310,6 +357,12 @@ def send(theatre: Theatre, visit: Visit, pictures: Sequence[Picture]) -> int:
             result = incoming.commit()
             if not result.status.kept:
                 raise WetreadError(f"an object of the demo was not kept: {result.detail}")
+    return link(theatre, visit)
+
+
+@patiently
+def link(theatre: Theatre, visit: Visit) -> int:
+    """Says when the images came, and links them; returns the study's key."""
     arrived = min(visit.taken_at + timedelta(minutes=2), theatre.now)
     with theatre.work(Actor.system("demo"), arrived) as (work, _):
         study = work.session.scalars(
@@ -342,6 +395,7 @@ def send_contradiction(theatre: Theatre, visit: Visit, original: Picture) -> Non
 # --- reports ------------------------------------------------------------------------------------------------
 
 
+@patiently
 def write_report(theatre: Theatre, case: Case, study_pk: int, pictures: Sequence[Picture]) -> None:
     """Draft, signature, addendum and key image of the case, each at its time."""
     account, report = theatre.crew.radiologist, case.report

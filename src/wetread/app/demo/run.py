@@ -99,13 +99,18 @@ def build(settings: Settings) -> int:
             waiting: dict[str, tuple[Case, Visit]] = {}
             for case in everything:
                 play.play_order(theatre, case)
-                visit = play.visit_of(theatre, case) if case.recipe is not None else None
-                if visit is not None and case.recipe is not None:
-                    visit = play.mistyped(visit) if case is MISTYPED else visit
-                    waiting[case.key] = (case, visit)
-                    makers.begin(case.key, case.recipe, visit)
-                else:
+                if case.recipe is None:
                     progress.advance(bar)
+                else:
+                    visit, known = play.visit_of(theatre, case)
+                    visit = play.mistyped(visit) if case is MISTYPED else visit
+                    if known and case is not MISTYPED:  # sent before an interruption
+                        play.write_report(theatre, case, play.link(theatre, visit), ())
+                    if known:
+                        progress.advance(bar)
+                    else:
+                        waiting[case.key] = (case, visit)
+                        makers.begin(case.key, case.recipe, visit)
                 for _ in show(theatre, makers, waiting, patient=False):
                     progress.advance(bar)
                 progress.advance(bar)
