@@ -44,18 +44,24 @@ export function DayLine({
       <ol ref={list}>
         {line.map((booking, index) => (
           <Fragment key={booking.scheduled_procedure_step_pk}>
-            {isToday && index === passed ? (
-              <li className={classes['now']} aria-label={`Now, ${formatTime(now)}`}>
-                <span>{formatTime(now)}</span>
-              </li>
-            ) : null}
+            {isToday && index === passed ? <Now at={now} /> : null}
             <li>
               <Card booking={booking} isCurrent={booking === current} onPick={onPick} />
             </li>
           </Fragment>
         ))}
+        {isToday && passed === line.length ? <Now at={now} /> : null}
       </ol>
     </nav>
+  )
+}
+
+/** Where the day has come to. */
+function Now({ at }: { at: number }) {
+  return (
+    <li className={classes['now']} aria-label={`Now, ${formatTime(at)}`}>
+      <span>{formatTime(at)}</span>
+    </li>
   )
 }
 
