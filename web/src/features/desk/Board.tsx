@@ -317,7 +317,7 @@ function Block({ placed, top, height, now, current, leaving, ...events }: BlockP
           <span>{time}</span>
           <i>{booking.requested_procedure_description}</i>
           {late >= LATE_MINUTES ? <small>{formatSpan(late * 60_000)} late</small> : null}
-          {waits ? <small data-calm>waits {formatSpan(now - Date.parse(booking.status_changed_at))}</small> : null}
+          {waits && lanes === 1 ? <small data-calm>waits {formatSpan(now - Date.parse(booking.status_changed_at))}</small> : null}
         </span>
       )}
     </button>

@@ -58,7 +58,8 @@ export function OrderForm({ record, wish, onAgain, onNext }: { record: PatientRe
       initialValues: {
         procedures: '',
         laterality: '',
-        requested_procedure_priority: 'ROUTINE',
+        // Whoever cannot say who they are came as an emergency.
+        requested_procedure_priority: record.patient.unidentified ? 'STAT' : 'ROUTINE',
         reason_for_the_requested_procedure: '',
         diagnosis_codes: [] as string[],
         referring_practitioner_pk: '',

@@ -2,7 +2,7 @@ import { Combobox, Loader, TextInput, useCombobox } from '@mantine/core'
 import { useDebouncedValue } from '@mantine/hooks'
 import { IconSearch, IconUserPlus, IconUserQuestion } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
-import { useEffect, useRef, useState } from 'react'
+import { useLayoutEffect, useRef, useState } from 'react'
 import { http, type Page } from '@/lib/api'
 import { asProblem } from '@/lib/problem'
 import { formatDicomDate, formatPersonAge } from '@/lib/time'
@@ -63,11 +63,12 @@ export function PatientFinder({
   })
   const ready = settled === typed && typed.length >= 2
   const found = ready ? search.data?.items : undefined
+  // Before anything is painted: what Enter takes is what the eye sees first.
   const store = useRef(combobox)
-  useEffect(() => {
+  useLayoutEffect(() => {
     store.current = combobox
   })
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (found?.length) store.current.selectFirstOption()
     else store.current.resetSelectedOption()
   }, [found])

@@ -1,7 +1,7 @@
 import { CloseButton, Combobox, Loader, TextInput, useCombobox } from '@mantine/core'
 import { useDebouncedValue } from '@mantine/hooks'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
-import { useEffect, useRef, useState, type ReactNode, type Ref } from 'react'
+import { useLayoutEffect, useRef, useState, type ReactNode, type Ref } from 'react'
 import { asProblem } from '@/lib/problem'
 import classes from './desk.module.css'
 
@@ -59,11 +59,12 @@ export function Picker<T>({
   })
   const ready = settled === typed && !query.isPlaceholderData
   const items = ready && typed.length >= minCharacters ? query.data : undefined
+  // Before anything is painted: what Enter takes is what the eye sees first.
   const store = useRef(combobox)
-  useEffect(() => {
+  useLayoutEffect(() => {
     store.current = combobox
   })
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (items?.length) store.current.selectFirstOption()
   }, [items])
   const shown = value && !text ? value : text
