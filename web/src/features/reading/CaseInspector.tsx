@@ -5,7 +5,7 @@ import { DateTime, Facts, Outline, PatientBar, PersonName, Priority, ProblemNote
 import { usePriorReports, usePriors } from './api'
 import { Diagnosis, Priors, ProcedureName, SeriesThumbs } from './parts'
 import classes from './reading.module.css'
-import { allowedSeconds, barOf, holderOf, type ReadingItem } from './types'
+import { allowedSeconds, barOf, holderOf, runningSince, type ReadingItem } from './types'
 
 /** A case at a glance, so that looking never costs a page. */
 export function CaseInspector({ item, onOpen }: { item: ReadingItem; onOpen: () => void }) {
@@ -23,7 +23,7 @@ export function CaseInspector({ item, onOpen }: { item: ReadingItem; onOpen: () 
           <ProcedureName description={item.requested_procedure_description} laterality={item.laterality} />
         </h2>
         <div className={classes['caseSigns']}>
-          <Priority priority={item.requested_procedure_priority} since={item.first_image_at} />
+          <Priority priority={item.requested_procedure_priority} since={runningSince(item)} />
           <StateSign state={item.reading_state} of="report" />
           {item.reading_state === 'final' ? null : (
             <ServiceClock since={item.first_image_at} allowed_s={allowedSeconds(item)} />

@@ -417,7 +417,7 @@ function Compare({
   return (
     <section className={classes['notice']} role="alert">
       <p>
-        <strong>This draft was saved in another window meanwhile.</strong> Nothing is lost: choose which text goes on.
+        <strong>This draft was saved elsewhere meanwhile.</strong> Nothing is lost: choose which text goes on.
       </p>
       {found.map((one) => (
         <div key={one.name} className={classes['compare']}>

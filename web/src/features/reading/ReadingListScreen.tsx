@@ -30,6 +30,7 @@ import {
   holderOf,
   LIST_EVENTS,
   queryOf,
+  runningSince,
   type ListFilter,
   type ReadingItem,
   type ReadingPage,
@@ -51,7 +52,7 @@ function columnsFor(userPk: number | null, narrow: boolean): readonly WorkColumn
       id: 'requested_procedure_priority',
       label: 'Priority',
       value: (item) => ({ STAT: 0, HIGH: 1, ROUTINE: 2 })[item.requested_procedure_priority] ?? 9,
-      render: (item) => <Priority priority={item.requested_procedure_priority} since={item.first_image_at} />,
+      render: (item) => <Priority priority={item.requested_procedure_priority} since={runningSince(item)} />,
       width: 112,
     },
     {
@@ -280,7 +281,7 @@ function Compact({ item }: { item: ReadingItem }) {
   return (
     <>
       <div className={classes['compactLine']}>
-        <Priority priority={item.requested_procedure_priority} since={item.first_image_at} />
+        <Priority priority={item.requested_procedure_priority} since={runningSince(item)} />
         <PersonName value={item.patient.patient_name} first="alphabetic" />
         <span className={classes['quiet']}>{ageAndSex(item.patient)}</span>
       </div>

@@ -57,6 +57,10 @@ export function allowedSeconds(item: Pick<ReadingItem, 'first_image_at' | 'due_a
   return Math.max(1, (Date.parse(item.due_at) - Date.parse(item.first_image_at)) / 1000)
 }
 
+/** What the age of a case runs from; nothing runs once it is signed. */
+export const runningSince = (item: Pick<ReadingItem, 'reading_state' | 'first_image_at'>) =>
+  item.reading_state === 'final' ? undefined : item.first_image_at
+
 export interface ListFilter {
   show: 'open' | 'unread' | 'mine' | 'signed'
   modality: readonly string[]
