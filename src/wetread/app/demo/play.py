@@ -48,11 +48,16 @@ PLACER = "DEMO"
 """Issuer of the placer order numbers by which an interrupted build finds its cases again."""
 
 _MINUTES = {"CT": 6, "MR": 22, "DX": 4, "CR": 4, "US": 13, "MG": 9}
-_LEAD = {
-    "STAT": timedelta(minutes=19),
-    "HIGH": timedelta(hours=2, minutes=10),
-    "ROUTINE": timedelta(days=6, hours=3),
-}
+_LEAD_MAX = timedelta(days=13)
+
+
+def _lead(case: Case) -> timedelta:
+    """How long before the images the order was placed."""
+    if case.priority == "STAT":
+        return timedelta(minutes=12 + case.patient * 5 % 17)
+    if case.priority == "HIGH":
+        return timedelta(minutes=55 + case.patient * 23 % 170)
+    return timedelta(days=2 + case.patient * 7 % 10, minutes=case.patient * 97 % 420)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +126,7 @@ def play_order(theatre: Theatre, case: Case) -> None:
 @patiently
 def _order_and_book(theatre: Theatre, case: Case, begun: datetime) -> int | None:
     """The front desk's part; returns the key of the step, None where there is none."""
-    ordered = begun - _LEAD[case.priority]
+    ordered = begun - _lead(case)
     if case.ending == "requested":
         ordered = theatre.now - timedelta(minutes=11 + case.patient * 37 % 900)
     ordered = min(ordered, theatre.now - timedelta(minutes=9))
@@ -132,7 +137,7 @@ def _order_and_book(theatre: Theatre, case: Case, begun: datetime) -> int | None
         # Registered when they first came, whichever of their cases is played first.
         first = max((one.ago for one in CASES if one.patient == case.patient), default=case.ago)
         payers = {one.payer_id: one for one in patients.payers(work)}
-        clock.set(min(theatre.now - first - _LEAD["ROUTINE"], ordered))
+        clock.set(min(theatre.now - first - _LEAD_MAX, ordered))
         patient = register(work, BY_NUMBER[case.patient], payers)
         clock.set(ordered)
         site = work.session.scalars(select(Site).where(Site.code == case.site)).one()
