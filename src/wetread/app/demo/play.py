@@ -164,7 +164,15 @@ def _order_and_book(theatre: Theatre, case: Case, begun: datetime) -> int | None
         requested = orders.procedures_of(work, request.imaging_service_request_pk)[0]
         if case.ending == "requested":
             return None
-        clock.set(min(ordered + timedelta(minutes=4 if case.priority == "STAT" else 25), theatre.now))
+        clock.set(
+            min(
+                ordered
+                + timedelta(
+                    minutes=2 + case.patient % 4 if case.priority == "STAT" else 6 + case.patient * 13 % 75
+                ),
+                theatre.now,
+            )
+        )
         step_pk = _book(work, case, requested.requested_procedure_pk, begun)
         _desk_ends(work, clock, theatre, case, request.imaging_service_request_pk, step_pk, begun)
         return step_pk

@@ -450,7 +450,7 @@ def _hand(finding: str | None, rng: np.random.Generator, *, turned: bool) -> tup
     elif finding == "healing":
         callus = plate.empty()
         plate.ball(callus, _turned((32, 39), turned), (9.5, 9, 9), power=2.4)
-        mu += callus * np.float32(0.014) * (1 + grain)
+        mu += callus * np.float32(0.009) * (1 + grain)
     return plate, np.maximum(mu, 0)
 
 
