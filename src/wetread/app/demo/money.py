@@ -101,14 +101,15 @@ def settle(offices: Offices, now: datetime, *, patience_s: float) -> None:
 
 
 def _wait_for_charges(offices: Offices, patience_s: float) -> None:
-    """Until the number of claims has stood still for a while."""
-    last, still, deadline = -1, 0, time.monotonic() + patience_s
-    while still < 4 and time.monotonic() < deadline:
+    """Until the numbers of claims and of ready ones have stood still for a while."""
+    last, still, deadline = (-1, -1), 0, time.monotonic() + patience_s
+    while still < 8 and time.monotonic() < deadline:
         with offices.work(Actor.system("demo")) as work:
-            count = work.session.scalar(select(func.count()).select_from(Claim)) or 0
+            ready = func.count().filter(Claim.state == ClaimState.READY)
+            every, good = work.session.execute(select(func.count(), ready).select_from(Claim)).one()
             work.audit(AuditEventID.QUERY, "E", object_type="claim")
-        still = still + 1 if count == last and count else 0
-        last = count
+        still = still + 1 if (every, good) == last and good else 0
+        last = (every, good)
         time.sleep(0.7)
 
 

@@ -117,7 +117,7 @@ def build(settings: Settings) -> int:
             for _ in show(theatre, makers, waiting, patient=True):
                 progress.advance(bar)
             # Charges follow from the events of what was played; the worker hears them meanwhile.
-            settle(house.offices, theatre.now, patience_s=30)
+            settle(house.offices, theatre.now, patience_s=60)
     finally:
         archive.close()
         house.close()

@@ -42,6 +42,7 @@ from wetread.hl7.client import NoAcknowledgment, send
 _SCANNER = "NORTH_CT1"
 _ZONE = ZoneInfo("America/New_York")
 """Where the scanner stands: modalities tell local time."""
+_WORKLIST_S_MAX = 180
 _HEAD_SEED = 11
 """The head before the bleed, as in the casebook."""
 _EARLIER = timedelta(days=425)
@@ -267,14 +268,16 @@ def _from_worklist(host: str, port: int, ae_title: str, patient_id: str, say: Sa
                                             "ScheduledProcedureStepStartTime": None,
                                             "ScheduledProcedureStepID": None}],
     }  # fmt: skip
-    for _ in range(60):
+    for attempt in range(_WORKLIST_S_MAX * 2):
         with open_plain(host, port, ae_title, _SCANNER, [MODALITY_WORKLIST]) as association:
             found = list(association.find(wanted, MODALITY_WORKLIST))
         if found:
             break
+        if attempt == 10:
+            say("The worklist does not show the case yet; the server is busy. Asking on")
         time.sleep(0.5)
     else:
-        raise StepRefused("The case did not come onto the worklist within 30 seconds.")
+        raise StepRefused(f"The case did not come onto the worklist within {_WORKLIST_S_MAX} seconds.")
     item = found[0]
 
     def value(tag: str, where: dict[str, Any] = item) -> str:
