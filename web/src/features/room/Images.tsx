@@ -1,5 +1,6 @@
+import { Button } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
-import { Link } from '@tanstack/react-router'
+import { Link, useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
 import { http, useLive, useSession, type Answer } from '@/lib/api'
 import { Age, Glyph, Laterality, ProblemNote, StateSign, useNow } from '@/ui'
@@ -24,6 +25,7 @@ export function Images({
   error: unknown
 }) {
   const now = useNow(1000)
+  const navigate = useNavigate()
   const series = studies.flatMap((study) => study.series)
   const status = booking.scheduled_procedure_step_status
   const latest = booking.studies.map((study) => study.updated_at).sort().at(-1)
@@ -52,10 +54,21 @@ export function Images({
         </p>
       ) : (
         <>
-          <p className={classes['total']} aria-live="polite">
-            <strong>{booking.number_of_images.toLocaleString()}</strong> {booking.number_of_images === 1 ? 'image' : 'images'} in{' '}
-            <strong>{series.length}</strong> series
-          </p>
+          <div className={classes['total']}>
+            <p aria-live="polite">
+              <strong>{booking.number_of_images.toLocaleString()}</strong> {booking.number_of_images === 1 ? 'image' : 'images'} in{' '}
+              <strong>{series.length}</strong> series
+            </p>
+            {booking.studies.map((study, index) => (
+              <Button
+                key={study.study_pk}
+                variant="default"
+                onClick={() => void navigate({ to: '/room/$studyPk/images', params: { studyPk: String(study.study_pk) } })}
+              >
+                {booking.studies.length > 1 ? `Look at study ${index + 1}` : 'Look at the images'}
+              </Button>
+            ))}
+          </div>
           {pending && series.length === 0 ? null : (
             <ul className={classes['series']}>
               {series.map((one) => (

@@ -1,0 +1,61 @@
+import { Button } from '@mantine/core'
+import { IconArrowLeft } from '@tabler/icons-react'
+import { useQuery } from '@tanstack/react-query'
+import { useNavigate, useParams } from '@tanstack/react-router'
+import { lazy, Suspense, useEffect } from 'react'
+import { asProblem, http } from '@/lib/api'
+import { useKeys } from '@/lib/keys'
+import { barOf, type Bar } from '@/lib/patient'
+import { Empty, Outline, PatientBar, ProblemNote } from '@/ui'
+import classes from './room.module.css'
+import type { StudyDetail } from './types'
+
+const Viewer = lazy(() => import('@/viewer'))
+
+/** The images of a study at full size, so that a technologist sees whether they are good before the patient leaves. */
+export default function ImagesScreen() {
+  const { studyPk } = useParams({ strict: false }) as { studyPk: string }
+  const navigate = useNavigate()
+  const known = /^\d{1,15}$/.test(studyPk)
+  const found = useQuery({
+    queryKey: ['study', Number(studyPk)],
+    queryFn: ({ signal }) => http.get<StudyDetail>(`/api/archive/studies/${studyPk}`, { signal }),
+    enabled: known,
+  })
+  const patientPk = found.data?.patient_pk
+  const bar = useQuery({
+    queryKey: ['patient-bar', patientPk],
+    queryFn: ({ signal }) => http.get<Bar>(`/api/patients/${patientPk}/bar`, { signal }),
+    enabled: typeof patientPk === 'number',
+  })
+  useEffect(() => {
+    document.title = 'Images · Wetread'
+  }, [])
+  const leave = () => void navigate({ to: '/room' })
+  useKeys('Images', [{ keys: 'b', label: 'Back to the room', run: leave }])
+  const back = (
+    <Button variant="default" leftSection={<IconArrowLeft size={16} />} onClick={leave}>
+      Room
+    </Button>
+  )
+  if (!known || (found.error && asProblem(found.error).status === 404)) {
+    return (
+      <Empty title="There are no such images" hint="They may hang on an order of another site.">
+        {back}
+      </Empty>
+    )
+  }
+  const error = found.error ?? bar.error
+  if (error) return <ProblemNote error={error} title="The images could not be opened" onRetry={() => void found.refetch()} />
+  if (!found.data || (typeof patientPk === 'number' && !bar.data)) return <Outline rows={10} />
+  return (
+    <div className={classes['viewing']}>
+      {bar.data ? <PatientBar patient={barOf(bar.data)}>{back}</PatientBar> : back}
+      <main>
+        <Suspense fallback={<Outline rows={8} />}>
+          <Viewer study={found.data} priors={[]} canMark={false} />
+        </Suspense>
+      </main>
+    </div>
+  )
+}
