@@ -69,17 +69,18 @@ export function Board({
   const top = (minutes: number) => (minutes - hours.from) * perMinute
   const length = (booking: Booking) => Math.round((Date.parse(booking.ends_at) - Date.parse(booking.starts_at)) / 60_000)
 
-  // The day opens at what matters: an hour before now, or its first booking.
+  // The day opens at what matters: the present in the upper part, or its first booking.
   const first = bookings.length ? Math.min(...bookings.map((one) => wallMinutes(one.starts_at, one.time_zone))) : 8 * 60
-  const opening = isToday ? nowMinutes - 60 : first - 20
+  const opening = isToday ? nowMinutes : first
   const opened = useRef('')
   const siteOfBoard = resources[0]?.site_pk
   useEffect(() => {
     const key = `${day} ${siteOfBoard}`
-    if (opened.current === key || !scroller.current || !siteOfBoard) return
+    const element = scroller.current
+    if (opened.current === key || !element || !siteOfBoard) return
     opened.current = key
-    scroller.current.scrollTop = Math.max(0, (opening - hours.from) * perMinute)
-  }, [day, siteOfBoard, opening, hours.from, perMinute])
+    element.scrollTop = Math.max(0, (opening - hours.from) * perMinute - element.clientHeight * (isToday ? 0.3 : 0.08))
+  }, [day, siteOfBoard, opening, hours.from, perMinute, isToday])
 
   // The patient bar comes and goes above the board: what is under the pointer stays there.
   const stood = useRef<number>(undefined)

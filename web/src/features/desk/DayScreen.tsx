@@ -1,5 +1,6 @@
 import { ActionIcon, Button, SegmentedControl, Switch, Tooltip } from '@mantine/core'
 import { DatePickerInput } from '@mantine/dates'
+import { useMediaQuery } from '@mantine/hooks'
 import { IconCalendarPlus, IconChevronLeft, IconChevronRight, IconWalk } from '@tabler/icons-react'
 import { useNavigate } from '@tanstack/react-router'
 import { useMemo, useRef, useState } from 'react'
@@ -31,6 +32,8 @@ export default function DayScreen() {
   const [moving, setMoving] = useState<Moving>()
   const [canceledToo, setCanceledToo] = useState(false)
   const field = useRef<HTMLInputElement>(null)
+  // Where the inspector is a sheet over the board, it makes room while something is being moved.
+  const narrow = useMediaQuery('(max-width: 1100px)') ?? false
   const mayWrite = may('schedule.write') && may('order.write')
 
   const zone = site?.time_zone ?? 'UTC'
@@ -124,7 +127,7 @@ export default function DayScreen() {
       inspectorLabel="The chosen appointment"
       inspectorHint="Choose an appointment, press a free time, or type who stands before you."
       inspector={
-        current ? (
+        moving && narrow ? null : current ? (
           <BookingInspector
             key={current.scheduled_procedure_step_pk}
             booking={current}

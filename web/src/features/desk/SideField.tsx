@@ -39,7 +39,7 @@ export function SideField({
       </div>
       {value ? null : (
         <p role={error ? 'alert' : undefined} className={error ? classes['fieldError'] : undefined}>
-          {error ?? 'Press L, R or B.'}
+          {error ?? 'Choose the side.'}
         </p>
       )}
     </div>
