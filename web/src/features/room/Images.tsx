@@ -63,7 +63,13 @@ export function Images({
               <Button
                 key={study.study_pk}
                 variant="default"
-                onClick={() => void navigate({ to: '/room/$studyPk/images', params: { studyPk: String(study.study_pk) } })}
+                onClick={() =>
+                  void navigate({
+                    to: '/room/$studyPk/images',
+                    params: { studyPk: String(study.study_pk) },
+                    search: { step: booking.scheduled_procedure_step_pk },
+                  })
+                }
               >
                 {booking.studies.length > 1 ? `Look at study ${index + 1}` : 'Look at the images'}
               </Button>

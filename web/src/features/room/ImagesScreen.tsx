@@ -1,7 +1,7 @@
 import { Button } from '@mantine/core'
 import { IconArrowLeft } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
-import { useNavigate, useParams } from '@tanstack/react-router'
+import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { lazy, Suspense, useEffect } from 'react'
 import { asProblem, http } from '@/lib/api'
 import { useKeys } from '@/lib/keys'
@@ -15,6 +15,7 @@ const Viewer = lazy(() => import('@/viewer'))
 /** The images of a study at full size, so that a technologist sees whether they are good before the patient leaves. */
 export default function ImagesScreen() {
   const { studyPk } = useParams({ strict: false }) as { studyPk: string }
+  const search: { step?: unknown } = useSearch({ strict: false })
   const navigate = useNavigate()
   const known = /^\d{1,15}$/.test(studyPk)
   const found = useQuery({
@@ -31,7 +32,7 @@ export default function ImagesScreen() {
   useEffect(() => {
     document.title = 'Images · Wetread'
   }, [])
-  const leave = () => void navigate({ to: '/room' })
+  const leave = () => void navigate({ to: '/room', search: search.step ? { step: search.step } : {} })
   useKeys('Images', [{ keys: 'b', label: 'Back to the room', run: leave }])
   const back = (
     <Button variant="default" leftSection={<IconArrowLeft size={16} />} onClick={leave}>

@@ -1,6 +1,7 @@
 import { ActionIcon, Button, Select, Tooltip } from '@mantine/core'
 import { IconChevronLeft, IconChevronRight } from '@tabler/icons-react'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
+import { useSearch } from '@tanstack/react-router'
 import { useEffect, useMemo, useState } from 'react'
 import { http, useLive } from '@/lib/api'
 import { useKeys } from '@/lib/keys'
@@ -106,7 +107,8 @@ function RoomDay({ room, rooms, onChoose }: { room: Room; rooms: readonly Room[]
   }, [bookings.data, left.data, day, today])
 
   // Whose turn it is follows the day until a person chooses; then the choice stays until it is given up.
-  const [chosen, setChosen] = useState<number>()
+  const search: { step?: unknown } = useSearch({ strict: false })
+  const [chosen, setChosen] = useState<number | undefined>(() => Number(search.step) || undefined)
   const turn = currentOf(line)
   const current = line.find((booking) => booking.scheduled_procedure_step_pk === chosen) ?? turn
   // The patient on the screen never changes under the hand: the turn is taken over only by a press.
