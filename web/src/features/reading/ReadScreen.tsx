@@ -65,6 +65,7 @@ function Case({ item }: { item: ReadingItem }) {
   const client = useQueryClient()
   const navigate = useNavigate()
   const narrow = useMediaQuery('(max-width: 1100px)') ?? false
+  const phone = useMediaQuery('(max-width: 700px)') ?? false
   const [overlay, setOverlay] = useState(() => load('reading-overlay', false))
   const [shown, setShown] = useState(true)
   const [chosenWidth, setWidth] = useState(() => load('reading-width', WIDTH.usual))
@@ -117,7 +118,7 @@ function Case({ item }: { item: ReadingItem }) {
     await refreshCases(client)
     await navigate({ to: '/reading' })
   }
-  const drawer = narrow && overlay
+  const drawer = phone || (narrow && overlay)
   const width = narrow && !drawer ? Math.min(chosenWidth, NARROW_MOST) : chosenWidth
   const others = useMemo(
     () =>
@@ -156,7 +157,7 @@ function Case({ item }: { item: ReadingItem }) {
               <IconPlayerTrackNext size={18} />
             </ActionIcon>
           </Tooltip>
-          {narrow ? (
+          {narrow && !phone ? (
             <Tooltip label={overlay ? 'Images and report side by side' : 'The report as a drawer over the images'}>
               <ActionIcon
                 aria-label={overlay ? 'Images and report side by side' : 'The report as a drawer over the images'}
