@@ -56,7 +56,7 @@ export function Board({
   /** A drag, or a tap while something is being moved, proposes another place. */
   onMoving: (moving: Moving | undefined) => void
 }) {
-  const coarse = useMediaQuery('(pointer: coarse)') ?? false
+  const coarse = useMediaQuery('(pointer: coarse)', false, { getInitialValueInEffect: false })
   const perMinute = coarse ? 3.2 : 2.4
   const scroller = useRef<HTMLDivElement>(null)
   const columns = useRef(new Map<number, HTMLDivElement>())

@@ -33,7 +33,7 @@ export default function DayScreen() {
   const [canceledToo, setCanceledToo] = useState(false)
   const field = useRef<HTMLInputElement>(null)
   // Where the inspector is a sheet over the board, it makes room while something is being moved.
-  const narrow = useMediaQuery('(max-width: 1100px)') ?? false
+  const narrow = useMediaQuery('(max-width: 1100px)', false, { getInitialValueInEffect: false })
   const mayWrite = may('schedule.write') && may('order.write')
 
   const zone = site?.time_zone ?? 'UTC'

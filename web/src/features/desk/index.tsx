@@ -11,7 +11,7 @@ export const feature: Feature = {
     { path: '/desk', component: lazy(() => import('./DayScreen')), title: 'Day board', permission: 'schedule.read' },
     { path: '/desk/book', component: lazy(() => import('./BookScreen')), title: 'Book', permission: 'schedule.write' },
     { path: '/desk/book/$patientPk', component: lazy(() => import('./BookScreen')), title: 'Book', permission: 'schedule.write' },
-    { path: '/desk/orders', component: lazy(() => import('./OrdersScreen')), title: 'To schedule', permission: 'order.read' },
+    { path: '/desk/orders', component: lazy(() => import('./OrdersScreen')), title: 'To schedule', permission: 'schedule.read' },
     { path: '/orders/$orderPk', component: lazy(() => import('./OrderScreen')), title: 'Order', permission: 'order.read' },
   ],
   nav: [
