@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 
 import structlog
@@ -19,8 +18,6 @@ from wetread.jobs.worker import run_worker
 from wetread.kit.config import Settings
 
 log = structlog.get_logger()
-
-_WORKER_NICENESS = 10
 
 
 def run_part(settings: Settings, name: str) -> None:
@@ -72,8 +69,6 @@ def _node(settings: Settings) -> None:
 
 
 def _worker(settings: Settings) -> None:
-    # Background work steps aside for ingest and screens where they share a machine.
-    os.nice(_WORKER_NICENESS)
     load(MODELS)
     load(TASKS)
     house = build_house(settings, part="worker")

@@ -14,7 +14,7 @@ from wetread.archive.objects import NoSpace
 from wetread.archive.renditions import make_rendition
 from wetread.archive.sealing import Damaged
 from wetread.archive.service import the_archive
-from wetread.jobs.service import Retry, defer, task
+from wetread.jobs.service import PREPARATION, Retry, defer, task
 from wetread.kit import limits
 from wetread.kit.errors import WetreadError
 from wetread.security.service import AuditEventID, Work
@@ -38,7 +38,7 @@ def study_updated(work: Work, event: dict[str, Any]) -> None:
     )
 
 
-@task("archive.prepare_study", retry=Retry(max_attempts=4))
+@task("archive.prepare_study", retry=Retry(max_attempts=4), queue=PREPARATION)
 def prepare_study(work: Work, study_pk: int) -> None:
     """Makes the metadata of changed series and the renditions that are missing, some at a time."""
     archive = the_archive()
@@ -66,7 +66,7 @@ def prepare_study(work: Work, study_pk: int) -> None:
         )
 
 
-@task("archive.remove_orphans", cron="41 * * * *")
+@task("archive.remove_orphans", queue=PREPARATION, cron="41 * * * *")
 def remove_orphans_hourly(work: Work) -> None:
     """Removes what was written but never filed, e.g. because a process was killed in between."""
     removed = remove_orphans(work, older_than_s=_ORPHAN_AGE_S)

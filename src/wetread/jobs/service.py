@@ -17,6 +17,9 @@ from wetread.security.service import AuditEventID, Permission, Work
 
 Run = Callable[..., None]
 
+PREPARATION = "preparation"
+"""The queue of work that takes long and that nobody waits for: it runs beside the rest, one job at a time."""
+
 _DROP = r"""
 DROP TABLE IF EXISTS procrastinate_periodic_defers, procrastinate_events, procrastinate_jobs, procrastinate_workers CASCADE;
 DO $$

@@ -16,7 +16,7 @@ from procrastinate import App, BaseRetryStrategy, PsycopgConnector, RetryDecisio
 from procrastinate.jobs import Job
 from sqlalchemy import select
 
-from wetread.jobs.service import REGISTRY, Retry, Task, defer
+from wetread.jobs.service import PREPARATION, REGISTRY, Retry, Task, defer
 from wetread.kit import limits, tracing
 from wetread.kit.events import CHANNEL, OutboxEvent
 from wetread.security.service import Actor, Offices, Work
@@ -127,24 +127,33 @@ async def run_worker(
     *,
     concurrency: int = 4,
 ) -> None:
-    """Works until `ending` is set; running jobs get to finish."""
+    """Works until `ending` is set; running jobs get to finish.
+
+    What people wait for (orders, links, results) has `concurrency` places of its own, so that no row of large studies
+    that are being prepared stands before an emergency.
+    """
     app = build_app(offices, database_url)
     relay_thread = Relay(offices, subscriptions)
     async with app.open_async():
         relay_thread.start()
         waker = asyncio.create_task(_wake_stalled(app, ending))
-        worker = asyncio.create_task(
-            app.run_worker_async(
-                concurrency=concurrency,
-                install_signal_handlers=False,
-                delete_jobs="successful",
-                shutdown_graceful_timeout=20,
-                fetch_job_polling_interval=2.0,
+        prompt = sorted({declared.queue for declared in REGISTRY.tasks.values()} - {PREPARATION})
+        workers = [
+            asyncio.create_task(
+                app.run_worker_async(
+                    queues=queues,
+                    concurrency=places,
+                    install_signal_handlers=False,
+                    delete_jobs="successful",
+                    shutdown_graceful_timeout=20,
+                    fetch_job_polling_interval=2.0,
+                )
             )
-        )
-        await asyncio.wait({worker, asyncio.create_task(ending.wait())}, return_when=asyncio.FIRST_COMPLETED)
+            for queues, places in ((prompt, concurrency), ([PREPARATION], 1))
+        ]
+        await asyncio.wait({*workers, asyncio.create_task(ending.wait())}, return_when=asyncio.FIRST_COMPLETED)
         relay_thread.stop()
-        for running in (worker, waker):
+        for running in (*workers, waker):
             running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await running
