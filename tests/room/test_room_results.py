@@ -362,6 +362,7 @@ def test_the_text_that_stands_is_shown_and_says_what_it_replaces(web: Api, house
     assert [one["kind"] for one in late["versions"]] == ["final", "addendum"]
     assert late["replaces"] == early["versions"][0]["signed_at"] and late["seen_version_number"] == 1
     assert late["result"]["state"] == "addended" and late["result"]["unseen"]
+    assert late["result"]["impression"] == "Called to Dr. Berg."
     printed = pdf_text(berg.get(f"{path}/pdf").content)
     assert "Acute haemorrhage" in printed and "Called to Dr. Berg" in printed
     assert "Probably" not in printed and "PRELIMINARY" not in printed

@@ -61,7 +61,10 @@ class Results:
                 ReportVersion.kind,
                 ReportVersion.signed_at,
                 ReportVersion.signed_by_name,
-                ReportVersion.sections["impression"].astext.label("impression"),
+                # Of an addendum its own text: that is what is new.
+                func.coalesce(
+                    ReportVersion.sections["impression"].astext, ReportVersion.sections["addendum"].astext
+                ).label("impression"),
             )
             .where(ReportVersion.report_pk == Report.report_pk, ReportVersion.kind.in_(kinds))
             .order_by(ReportVersion.version_number.desc())

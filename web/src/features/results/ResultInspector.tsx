@@ -6,8 +6,9 @@ import { useEffect } from 'react'
 import { http } from '@/lib/api'
 import { useKeys } from '@/lib/keys'
 import { formatMoment } from '@/lib/time'
-import { Age, DateTime, DicomDate, Facts, Glyph, Outline, Priority, ProblemNote, Section, StateSign, toast, toastProblem } from '@/ui'
+import { Age, DateTime, DicomDate, Facts, Glyph, Outline, Priority, ProblemNote, Section, toast, toastProblem } from '@/ui'
 import { ProcedureName } from './ProcedureName'
+import { ResultSign } from './ResultSign'
 import classes from './results.module.css'
 import { isReport, sectionsOf, waitingText, type ResultDetail, type SignedVersion } from './types'
 
@@ -79,11 +80,7 @@ function Result({ detail, onSeen }: { detail: ResultDetail; onSeen: (requestedPr
       <div className={classes['reading']}>
         <header className={classes['head']}>
           <div className={classes['signs']}>
-            {isReport(result.state) || result.state === 'acquired' ? (
-              <StateSign state={result.state} of="report" />
-            ) : (
-              <StateSign state={result.state} of="order" />
-            )}
+            <ResultSign state={result.state} />
             {isStat ? <Priority priority="STAT" since={isReport(result.state) ? undefined : result.ordered_at} /> : null}
           </div>
           <h2>

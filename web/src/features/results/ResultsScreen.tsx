@@ -4,15 +4,21 @@ import { useDebouncedValue } from '@mantine/hooks'
 import { useCallback, useMemo, useState } from 'react'
 import { asProblem, http, useLive } from '@/lib/api'
 import { formatMoment } from '@/lib/time'
-import { Age, Glyph, PatientBar, PersonName, Priority, Screen, StateSign, WorkList, type WorkColumn, type WorkFilter } from '@/ui'
+import { Age, Glyph, PatientBar, PersonName, Priority, Screen, WorkList, type WorkColumn, type WorkFilter } from '@/ui'
 import { ProcedureName } from './ProcedureName'
 import { ResultInspector } from './ResultInspector'
+import { ResultSign } from './ResultSign'
 import classes from './results.module.css'
 import { barOf, isReport, LIVE, waitingText, type Result, type ResultDetail, type ResultPage } from './types'
 
 const isStat = (row: Result) => row.requested_procedure_priority === 'STAT'
 const keyOf = (row: Result) => String(row.requested_procedure_pk)
-const summary = (row: Result) => row.impression.split('\n').find((line) => line.trim()) ?? (isReport(row.state) ? '' : waitingText(row, formatMoment))
+function summary(row: Result): string {
+  const line = row.impression.split('\n').find((one) => one.trim())
+  if (line) return row.state === 'addended' ? `Addendum: ${line}` : line
+  if (row.state === 'scheduled' && row.starts_at) return `For ${formatMoment(row.starts_at)}`
+  return isReport(row.state) ? '' : waitingText(row, formatMoment)
+}
 
 const COLUMNS: readonly WorkColumn<Result>[] = [
   {
@@ -58,12 +64,7 @@ const COLUMNS: readonly WorkColumn<Result>[] = [
     id: 'state',
     label: 'State',
     value: (row) => row.state,
-    render: (row) =>
-      row.state === 'acquired' ? (
-        <StateSign state="acquired" of="report" />
-      ) : (
-        <StateSign state={row.state} of={isReport(row.state) ? 'report' : 'order'} />
-      ),
+    render: (row) => <ResultSign state={row.state} />,
     width: 110,
   },
   { id: 'impression', label: 'Impression', value: summary, width: 104, grow: 4 },
@@ -188,7 +189,7 @@ export default function ResultsScreen() {
               <div className={classes['compactHead']}>
                 <PersonName value={row.patient.patient_name} first="alphabetic" />
                 {row.unseen ? <strong className={classes['new']}>New</strong> : null}
-                <StateSign state={row.state} of={isReport(row.state) || row.state === 'acquired' ? 'report' : 'order'} bare />
+                <ResultSign state={row.state} bare />
               </div>
               <div>
                 {isStat(row) ? 'STAT · ' : ''}
