@@ -50,6 +50,10 @@ function begin(): void {
       color: 'rgb(255, 221, 87)',
       colorHighlighted: 'rgb(120, 200, 255)',
       colorSelected: 'rgb(120, 200, 255)',
+      textBoxColor: 'rgb(255, 221, 87)',
+      textBoxColorHighlighted: 'rgb(120, 200, 255)',
+      textBoxColorSelected: 'rgb(120, 200, 255)',
+      textBoxLinkLineColor: 'rgb(255, 221, 87)',
       textBoxFontFamily: 'IBM Plex Sans Variable, system-ui, sans-serif',
       textBoxFontSize: '13px',
       lineWidth: '1.5',
@@ -273,11 +277,10 @@ export class Engine {
     this.prefetching.abort()
     ToolGroupManager.destroyToolGroup(this.id)
     this.rendering.destroy()
-    // Another patient's measurements and pictures never stay behind.
+    // Another patient's measurements and pictures never stay behind. The metadata does: pictures that are on their way
+    // are still decoded with it.
     annotation.state.removeAllAnnotations()
     cache.purgeCache()
-    wadors.metaDataManager.purge()
-    calibrationKinds.clear()
   }
 }
 
