@@ -138,7 +138,9 @@ describe('hanging', () => {
 describe('words', () => {
   it('tells a prior’s age from the study’s date, not from today', () => {
     const study = (study_date: string | null) => ({ study_pk: 1, study_instance_uid: '1', study_date, study_description: null, modalities_in_study: [] })
-    expect(priorLabel(study('2025-09-12'), study('2026-11-25'))).toBe('PRIOR · 14 months')
+    expect(priorLabel(study('2025-09-25'), study('2026-11-25'))).toBe('PRIOR · 14 months')
+    expect(priorLabel(study('2025-09-26'), study('2026-11-25'))).toBe('PRIOR · 13 months')
+    expect(priorLabel(study('2024-11-25'), study('2026-11-25'))).toBe('PRIOR · 2 years')
     expect(priorLabel(study('20261125'), study('2026-11-25'))).toBe('PRIOR · same day')
     expect(priorLabel(study('2026-11-24'), study('2026-11-25'))).toBe('PRIOR · 1 day')
     expect(priorLabel(study('2021-01-01'), study('2026-11-25'))).toBe('PRIOR · 5 years')

@@ -14,17 +14,18 @@ export function priorLabel(prior: ViewerStudy, current: ViewerStudy): string {
   const then = dateOf(prior.study_date)
   const now = dateOf(current.study_date) ?? new Date()
   if (!then) return 'PRIOR · date unknown'
-  const days = Math.round((now.getTime() - then.getTime()) / 86_400_000)
-  if (days < 0) return `LATER · ${span(-days)}`
-  return `PRIOR · ${days === 0 ? 'same day' : span(days)}`
+  if (then > now) return `LATER · ${span(now, then)}`
+  return `PRIOR · ${span(then, now)}`
 }
 
-function span(days: number): string {
+function span(from: Date, to: Date): string {
   const plural = (count: number, unit: string) => `${count} ${unit}${count === 1 ? '' : 's'}`
+  const days = Math.round((to.getTime() - from.getTime()) / 86_400_000)
+  if (days === 0) return 'same day'
   if (days < 14) return plural(days, 'day')
   if (days < 60) return plural(Math.floor(days / 7), 'week')
-  const months = Math.floor(days / 30.44)
-  return months < 24 ? plural(months, 'month') : plural(Math.floor(days / 365.25), 'year')
+  const months = (to.getFullYear() - from.getFullYear()) * 12 + to.getMonth() - from.getMonth() - (to.getDate() < from.getDate() ? 1 : 0)
+  return months < 24 ? plural(months, 'month') : plural(Math.floor(months / 12), 'year')
 }
 
 /** A DA or ISO date at noon, so that no zone moves it to another day. */

@@ -1,0 +1,347 @@
+"""The 3 AM case as people see it: DCMTK's tools are the scanner, a socket is the hospital, Chromium the eyes.
+
+What is asserted is what stands on the screen, the drawn pixels included.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pydicom
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pynetdicom import AE
+from pynetdicom.sop_class import ModalityPerformedProcedureStep
+
+from hospital_fixtures import Hospital, running_hospital
+from wetread.app.demo.people import REFERRER_NPI
+from wetread.app.demo.run import CODE_CT_HEAD
+
+pytestmark = pytest.mark.e2e
+
+CHROMIUM = [
+    "--no-sandbox",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--ignore-gpu-blocklist",
+    "--disable-background-networking",
+]
+# The hospital is still being built in the background, on two cores, while the case is played.
+expect.set_options(timeout=45_000)
+SCANNER = "NORTH_CT1"
+SIZE, SLICES = 128, 12
+PATIENT_ID = "E2E7301"
+IMPRESSION = "Acute haemorrhage in the right hemisphere."
+
+
+@pytest.fixture(scope="module")
+def hospital() -> Iterator[Hospital]:
+    with running_hospital() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
+        yield chromium
+        chromium.close()
+
+
+class Person:
+    """Someone signed in at a screen; `complaints` is what the browser's console said."""
+
+    def __init__(self, browser: Browser, hospital: Hospital, role: str, *, tablet: bool = False) -> None:
+        self.url = f"http://127.0.0.1:{hospital.http}"
+        self.account = hospital.account(role)
+        width, height = (1024, 768) if tablet else (1440, 900)
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, has_touch=tablet, is_mobile=tablet
+        )
+        context.set_default_timeout(45_000)
+        self.page: Page = context.new_page()
+        self.complaints: list[str] = []
+        self.page.goto(f"{self.url}/sign-in")
+        self.page.get_by_label("User name").fill(self.account["username"])
+        self.page.get_by_label("Password").fill(self.account["password"])
+        self.page.get_by_role("button", name="Sign in").click()
+        self.page.get_by_role("navigation", name="Places").wait_for()
+        self.page.on(
+            "console",
+            lambda entry: self.complaints.append(entry.text) if entry.type == "error" else None,
+        )
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def close(self, *, refused: int = 0) -> None:
+        """Leaves; the console noted nothing but the acts that were refused on purpose."""
+        refusals = [one for one in self.complaints if "403 (Forbidden)" in one]
+        assert len(refusals) == refused
+        assert [one for one in self.complaints if one not in refusals] == []
+        self.page.context.close()
+
+
+def order_by_hl7(hospital: Hospital) -> str:
+    """Sends ORM^O01 over MLLP as the hospital does; the answer."""
+    stamp = f"{datetime.now(UTC):%Y%m%d%H%M%S}+0000"
+    message = "\r".join(
+        (
+            f"MSH|^~\\&|ER|NORTH|WETREAD|NORTH|{stamp}||ORM^O01|E2E1|P|2.3.1",
+            f"PID|1||{PATIENT_ID}^^^WETREAD||Brandt^Ilse||19510314|F",
+            "PV1|1|E",
+            f"ORC|NW|E2E-77^ER|||SC||1^^^{stamp}^^S||{stamp}|||{REFERRER_NPI}^Berg^Tom",
+            f"OBR|1|E2E-77^ER||{CODE_CT_HEAD}^CT head without contrast^99WETREAD|S|||||||||||{REFERRER_NPI}^Berg^Tom|||||||||||1^^^^^S||||^Sudden weakness of the left side",
+            "DG1|1||R29.818^^I10",
+            "",
+        )
+    )
+    with socket.create_connection(("127.0.0.1", hospital.hl7), 10) as wire:
+        wire.sendall(b"\x0b" + message.encode() + b"\x1c\r")
+        wire.settimeout(20)
+        answer = b""
+        while not answer.endswith(b"\x1c\r"):
+            answer += wire.recv(65536)
+    return answer.decode()
+
+
+def worklist(hospital: Hospital, folder: Path) -> Dataset:
+    """What DCMTK's findscu gets of the worklist for the patient."""
+    keys = ("PatientName", "PatientBirthDate", "PatientSex", "IssuerOfPatientID", "AccessionNumber", "StudyInstanceUID", "RequestedProcedureID",
+            "ScheduledProcedureStepSequence[0].Modality=CT", "ScheduledProcedureStepSequence[0].ScheduledProcedureStepID")  # fmt: skip
+    folder.mkdir()
+    command = ["findscu", "-W", "-X", "-od", str(folder), "-aet", SCANNER, "-aec", "WETREAD", "127.0.0.1", str(hospital.dicom),
+               "-k", f"PatientID={PATIENT_ID}"]  # fmt: skip
+    for key in keys:
+        command += ["-k", key]
+    # The order is answered when it is kept; that it comes onto the worklist is the next job's doing.
+    for _ in range(60):
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
+        if any(folder.iterdir()):
+            break
+        time.sleep(0.5)
+    (found,) = sorted(folder.iterdir())
+    return pydicom.dcmread(found, force=True)
+
+
+def scan(
+    item: Dataset, folder: Path, *, accession_number: str, study: str, day: str, bleeding: bool
+) -> list[Path]:
+    """CT slices of a disc of brain, 40 HU; where it bleeds, a block of 75 HU lies in the patient's right half."""
+    folder.mkdir()
+    y, x = np.mgrid[:SIZE, :SIZE]
+    brain = np.hypot(x - SIZE / 2, y - SIZE / 2) < SIZE * 0.45
+    series, frame = generate_uid(), generate_uid()
+    files = []
+    for number in range(1, SLICES + 1):
+        image = np.where(brain, 40, -1000).astype("<i2")
+        if bleeding:
+            # Rows run to the patient's left (Image Orientation 1\0\0), so the right half comes first.
+            image[56:72, 28:44] = 75
+        ds = Dataset()
+        ds.file_meta = FileMetaDataset()
+        ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID = CTImageStorage
+        ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID = generate_uid()
+        ds.SpecificCharacterSet = "ISO_IR 192"
+        ds.PatientName, ds.PatientID = item.PatientName, item.PatientID
+        ds.IssuerOfPatientID = item.get("IssuerOfPatientID", "WETREAD")
+        ds.PatientBirthDate, ds.PatientSex = item.PatientBirthDate, item.PatientSex
+        ds.StudyInstanceUID, ds.SeriesInstanceUID, ds.FrameOfReferenceUID = study, series, frame
+        ds.AccessionNumber, ds.StudyID = accession_number, "1"
+        ds.StudyDate = ds.SeriesDate = day
+        ds.StudyTime = ds.SeriesTime = "030000"
+        ds.StudyDescription, ds.SeriesDescription = "CT head without contrast", "Axial"
+        ds.Modality, ds.BodyPartExamined = "CT", "HEAD"
+        ds.SeriesNumber, ds.InstanceNumber, ds.ReferringPhysicianName = 1, number, "Berg^Tom"
+        ds.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
+        ds.ImagePositionPatient = [-64, -64, 5.0 * number]
+        ds.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+        ds.PixelSpacing, ds.SliceThickness = [1, 1], 5
+        ds.Rows = ds.Columns = SIZE
+        ds.BitsAllocated = ds.BitsStored = 16
+        ds.HighBit, ds.PixelRepresentation, ds.SamplesPerPixel = 15, 1, 1
+        ds.PhotometricInterpretation = "MONOCHROME2"
+        ds.RescaleSlope, ds.RescaleIntercept, ds.WindowCenter, ds.WindowWidth = 1, 0, 40, 80
+        ds.add_new(0x7FE00010, "OW", image.tobytes())
+        path = folder / f"{number:03d}.dcm"
+        ds.save_as(path, enforce_file_format=True)
+        files.append(path)
+    return files
+
+
+def store(hospital: Hospital, files: list[Path], calling: str) -> None:
+    subprocess.run(
+        ["storescu", "-aet", calling, "-aec", "WETREAD", "127.0.0.1", str(hospital.dicom), *map(str, files)],
+        check=True, capture_output=True, timeout=120, env={**os.environ, "TCP_NODELAY": "1"},
+    )  # fmt: skip
+
+
+def report_step(hospital: Hospital, item: Dataset, files: list[Path]) -> None:
+    """MPPS: in progress, then completed with the images."""
+    application = AE(SCANNER)
+    application.add_requested_context(ModalityPerformedProcedureStep)
+    association = application.associate("127.0.0.1", hospital.dicom, ae_title="WETREAD")
+    assert association.is_established
+    step = item.ScheduledProcedureStepSequence[0]
+    begun, scheduled = Dataset(), Dataset()
+    scheduled.StudyInstanceUID, scheduled.AccessionNumber = item.StudyInstanceUID, item.AccessionNumber
+    scheduled.RequestedProcedureID = item.RequestedProcedureID
+    scheduled.ScheduledProcedureStepID = step.ScheduledProcedureStepID
+    scheduled.ReferencedStudySequence = []
+    scheduled.RequestedProcedureDescription = scheduled.ScheduledProcedureStepDescription = "CT head"
+    scheduled.ScheduledProtocolCodeSequence = []
+    begun.ScheduledStepAttributesSequence = [scheduled]
+    begun.PatientName, begun.PatientID = item.PatientName, item.PatientID
+    begun.PatientBirthDate, begun.PatientSex = item.PatientBirthDate, item.PatientSex
+    begun.PerformedProcedureStepID, begun.PerformedStationAETitle = "E2E", SCANNER
+    now = datetime.now(UTC)
+    begun.PerformedProcedureStepStartDate = f"{now:%Y%m%d}"
+    begun.PerformedProcedureStepStartTime = f"{now:%H%M%S}"
+    begun.PerformedProcedureStepStatus, begun.Modality = "IN PROGRESS", "CT"
+    begun.PerformedSeriesSequence = []
+    uid = generate_uid()
+    status, _ = association.send_n_create(begun, ModalityPerformedProcedureStep, uid)
+    assert status.Status == 0
+    ended, series = Dataset(), Dataset()
+    first = pydicom.dcmread(files[0], stop_before_pixels=True)
+    series.ProtocolName, series.SeriesInstanceUID = "Head", first.SeriesInstanceUID
+    series.ReferencedImageSequence = []
+    for path in files:
+        known, reference = pydicom.dcmread(path, stop_before_pixels=True), Dataset()
+        reference.ReferencedSOPClassUID = known.SOPClassUID
+        reference.ReferencedSOPInstanceUID = known.SOPInstanceUID
+        series.ReferencedImageSequence.append(reference)
+    ended.PerformedProcedureStepStatus = "COMPLETED"
+    ended.PerformedProcedureStepEndDate = f"{now:%Y%m%d}"
+    ended.PerformedProcedureStepEndTime = f"{now:%H%M%S}"
+    ended.PerformedSeriesSequence = [series]
+    status, _ = association.send_n_set(ended, ModalityPerformedProcedureStep, uid)
+    assert status.Status == 0
+    association.release()
+
+
+def picture(pane: Locator) -> np.ndarray:
+    """The grey values that are drawn on a pane, rows by columns."""
+    drawn = imagecodecs.png_decode(pane.locator("canvas").first.screenshot())
+    return np.asarray(drawn)[..., :3].astype(float).mean(axis=-1)
+
+
+def at(grey: np.ndarray, column: float, row: float) -> float:
+    """The grey at a place of the image, given in pixels of the image, which is fitted to the pane's middle."""
+    height, width = grey.shape
+    scale = min(height, width) / SIZE
+    y, x = height / 2 + (row - SIZE / 2) * scale, width / 2 + (column - SIZE / 2) * scale
+    return float(np.median(grey[int(y) - 2 : int(y) + 3, int(x) - 2 : int(x) + 3]))
+
+
+@pytest.mark.timeout(420)
+def test_the_case_on_the_screens_of_everyone(hospital: Hospital, browser: Browser, tmp_path: Path) -> None:
+    radiologist = Person(browser, hospital, "radiologist")
+    page = radiologist.page
+    page.goto(f"{radiologist.url}/reading")
+    page.get_by_role("heading", name="Reading list").or_(
+        page.get_by_role("heading", level=1)
+    ).first.wait_for()
+    page.get_by_text("STAT").first.or_(page.get_by_role("grid")).first.wait_for()
+
+    answer = order_by_hl7(hospital)
+    assert "MSA|AA|E2E1" in answer, answer
+    item = worklist(hospital, tmp_path / "worklist")
+    old = scan(item, tmp_path / "old", accession_number="RIV77", study=generate_uid(), day=f"{datetime.now(UTC) - timedelta(days=800):%Y%m%d}", bleeding=False)  # fmt: skip
+    new = scan(item, tmp_path / "new", accession_number=item.AccessionNumber, study=item.StudyInstanceUID,
+               day=f"{datetime.now(UTC):%Y%m%d}", bleeding=True)  # fmt: skip
+    store(hospital, old, "RIVER_PACS")
+
+    # The list shows the case without a reload.
+    assert page.get_by_text("Brandt, Ilse").count() == 0
+    store(hospital, new, SCANNER)
+    stored = time.monotonic()
+    row = page.get_by_role("row").filter(has_text="Brandt, Ilse")
+    row.wait_for()
+    seen_after_s = time.monotonic() - stored
+    assert seen_after_s < 15, "the list is live"
+    report_step(hospital, item, new)
+
+    row.dblclick()
+    expect(page).to_have_url(re.compile(r"/read/\d+$"))
+    assert "Brandt" not in page.title()
+    bar = page.get_by_role("region", name="Patient", exact=True)
+    expect(bar).to_contain_text("Brandt, Ilse")
+    expect(bar).to_contain_text(PATIENT_ID)
+    now, then = page.locator("[data-pane=a]"), page.locator("[data-pane=b]")
+    expect(now).to_have_attribute("data-state", "shown")
+    expect(now).to_have_attribute("data-loaded", str(SLICES))
+    expect(then).to_have_attribute("data-state", "shown")
+    expect(then.get_by_text("PRIOR · 2 years", exact=True)).to_be_visible()
+    expect(now.locator("[data-edge=left]")).to_have_text("R")
+    expect(now.locator("[data-edge=right]")).to_have_text("L")
+    page.wait_for_timeout(500)
+
+    # 40 HU in the window 40/80 is the middle of grey, 75 HU nearly white; the block lies where R stands.
+    drawn = picture(now)
+    assert 115 < at(drawn, 64, 64) < 140
+    assert at(drawn, 36, 64) > 225
+    assert 115 < at(drawn, SIZE - 36, 64) < 140
+    assert at(drawn, 4, 4) < 10
+    assert 115 < at(picture(then), 36, 64) < 140, "the prior has no bleeding"
+
+    # One wheel moves both; a wider window makes the block greyer.
+    before = int(now.get_attribute("data-index") or -1)
+    now.hover()
+    page.mouse.wheel(0, 120)
+    expect(now).to_have_attribute("data-index", str(before + 1))
+    expect(then).to_have_attribute("data-index", str(before + 1))
+    page.keyboard.press("4")
+    expect(now.get_by_text("W 2500 · C 500")).to_be_visible()
+    page.wait_for_timeout(500)
+    assert at(picture(now), 36, 64) < 100
+    page.keyboard.press("1")
+    page.keyboard.press("k")
+    expect(now.get_by_text("Key image")).to_be_visible()
+
+    report = page.get_by_role("complementary", name="Report")
+    expect(report).to_contain_text("Sudden weakness of the left side")
+    impression = report.get_by_role("textbox", name="Impression")
+    impression.click()
+    page.keyboard.type(IMPRESSION)
+    page.keyboard.press("Control+Enter")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Password").fill("not the password")
+    dialog.get_by_role("button", name="Sign as final").click()
+    expect(dialog.get_by_text(re.compile("password", re.IGNORECASE)).first).to_be_visible()
+    dialog.get_by_label("Password").fill(radiologist.account["password"])
+    dialog.get_by_role("button", name="Sign as final").click()
+    expect(dialog).to_be_hidden()
+    expect(report).to_contain_text("Final")
+    radiologist.close(refused=1)
+
+    referrer = Person(browser, hospital, "referrer", tablet=True)
+    page = referrer.page
+    page.goto(f"{referrer.url}/results")
+    page.get_by_role("row").filter(has_text="Brandt, Ilse").first.click()
+    expect(page.get_by_text(IMPRESSION).first).to_be_visible()
+    # Another's study is not there for a referrer, at any door.
+    assert hospital.ask("GET", "/api/reading-list", "referrer")[0] == 403
+    referrer.close()
+
+    biller = Person(browser, hospital, "biller")
+    biller.page.goto(f"{biller.url}/billing")
+    expect(biller.page.get_by_text("Brandt, Ilse").first).to_be_visible()
+    biller.close()
+
+    manager = Person(browser, hospital, "manager")
+    manager.page.goto(f"{manager.url}/today")
+    expect(manager.page.get_by_role("heading", name="Today").first).to_be_visible()
+    expect(manager.page.get_by_text(re.compile("turnaround", re.IGNORECASE)).first).to_be_visible()
+    manager.close()
