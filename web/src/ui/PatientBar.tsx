@@ -63,7 +63,7 @@ export function PatientBar({ patient, children }: { patient: PatientBarPatient; 
             Allergy: {patient.allergies.join(', ')}
           </li>
         ) : (
-          <li className={classes['none']}>No known allergies</li>
+          <li className={classes['none']}>No allergies recorded</li>
         )}
         {pregnancy ? (
           <li className={classes['danger']}>

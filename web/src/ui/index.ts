@@ -10,6 +10,7 @@ export {
   Laterality,
   PersonName,
   Priority,
+  ProcedureName,
   ServiceClock,
   StateSign,
   StatFlag,

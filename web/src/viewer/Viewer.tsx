@@ -104,7 +104,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
   // The first hanging, once, when the first series can be shown. The prior joins when it has come.
   const wantsPrior = useRef(false)
   const first = loaded.loading ? null : firstStack(loaded.stacks)
-  const early = firstStack(loaded.stacks)
+  const early = firstStack(beginning(loaded))
   useEffect(() => {
     if (opened.current || !(first ?? early)) return
     const readyToRead = first ?? (early && early.length > 1 ? early : null)
@@ -368,6 +368,12 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
       </div>
     </div>
   )
+}
+
+/** The stacks of the first series that have come, up to the first that has not: what comes early is not read first. */
+function beginning(loaded: LoadedStudy): Stack[] {
+  const missing = loaded.series.findIndex((series) => series.stacks === undefined)
+  return loaded.series.slice(0, missing < 0 ? undefined : missing).flatMap((series) => series.stacks ?? [])
 }
 
 function waitingWords(id: PaneId, loaded: LoadedStudy, loadedPrior: LoadedStudy, prior: ViewerStudy | null): string {

@@ -149,7 +149,7 @@ describe('words', () => {
   })
 
   it('spells a side', () => {
-    expect([speltLaterality('L'), speltLaterality('R'), speltLaterality(null)]).toEqual(['LEFT', 'RIGHT', null])
+    expect([speltLaterality('L'), speltLaterality('R'), speltLaterality('U'), speltLaterality(null)]).toEqual(['LEFT', 'RIGHT', null, null])
   })
 
   it('turns a window into a range and back (PS3.3 C.11.2.1.2.1)', () => {

@@ -228,9 +228,9 @@ export function stacksOfSeries(studyInstanceUid: string, head: SeriesHead, insta
   }))
 }
 
-const SPELT: Record<string, string> = { L: 'LEFT', R: 'RIGHT', B: 'BOTH SIDES', U: 'UNPAIRED' }
+const SPELT: Record<string, string> = { L: 'LEFT', R: 'RIGHT', B: 'BOTH SIDES' }
 
-/** Image Laterality in words, as it always stands on a screen. */
+/** Image Laterality in words, as it always stands on a screen; an unpaired part (U) has no side to show. */
 export function speltLaterality(code: string | null): string | null {
   return code ? (SPELT[code.toUpperCase()] ?? null) : null
 }

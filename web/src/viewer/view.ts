@@ -34,7 +34,8 @@ export function viewOf(viewport: StackViewport, stack: Stack, element: HTMLEleme
   return {
     index,
     window: properties.voiRange && isGrey(stack, index) ? windowOf(properties.voiRange) : null,
-    inverted: properties.invert === true,
+    // MONOCHROME1 is drawn turned round by itself: only what a reader turned is said.
+    inverted: (properties.invert === true) !== (values(frame.metadata, '00280004')[0] === 'MONOCHROME1'),
     zoom: viewport.getZoom(),
     pixelsPerUnit: scale ? element.clientHeight / (2 * scale) : 0,
     edges,

@@ -208,7 +208,7 @@ _READ = (
 # --- earlier studies ----------------------------------------------------------------------------------------
 
 _EARLIER = (
-    Case("e-ruth", STAT_PATIENT, "CTHEAD", "NORTH", _t(days=425, hours=4), "completed", "Dizziness, on apixaban", "R42", "HIGH",
+    Case("e-ruth", STAT_PATIENT, "CTHEAD", "NORTH", _t(days=428, hours=4), "completed", "Dizziness, on apixaban", "R42", "HIGH",
          recipe=Recipe("ct-head", _HEAD, {"bone": False}),
          report=Report("final", _NORMAL_HEAD, "No haemorrhage. Age-appropriate brain.", _t(minutes=38))),
     Case("e-ich", 2, "CTHEAD", "NORTH", _t(days=331, hours=2), "completed", "Fall, on warfarin", "S09.90XA", "HIGH", referrer=1,

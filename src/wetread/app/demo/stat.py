@@ -45,7 +45,7 @@ _ZONE = ZoneInfo("America/New_York")
 _WORKLIST_S_MAX = 180
 _HEAD_SEED = 11
 """The head before the bleed, as in the casebook."""
-_EARLIER = timedelta(days=425)
+_EARLIER = timedelta(days=428)
 _FAMILY = ("Castellanos", "Weiß", "Okonkwo", "Sørensen", "Marchetti")
 _GIVEN = ("Ruth", "Emil", "Ngozi", "Freja", "Paolo")
 Say = Callable[[str], None]

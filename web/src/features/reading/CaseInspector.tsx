@@ -1,9 +1,21 @@
 import { Button } from '@mantine/core'
 import { IconArrowRight } from '@tabler/icons-react'
 import { useActor } from '@/lib/api'
-import { DateTime, Facts, Outline, PatientBar, PersonName, Priority, ProblemNote, Section, ServiceClock, StateSign } from '@/ui'
+import {
+  DateTime,
+  Facts,
+  Outline,
+  PatientBar,
+  PersonName,
+  Priority,
+  ProblemNote,
+  ProcedureName,
+  Section,
+  ServiceClock,
+  StateSign,
+} from '@/ui'
 import { usePriorReports, usePriors } from './api'
-import { Diagnosis, Priors, ProcedureName, SeriesThumbs } from './parts'
+import { Diagnosis, Priors, SeriesThumbs } from './parts'
 import classes from './reading.module.css'
 import { allowedSeconds, barOf, holderOf, runningSince, type ReadingItem } from './types'
 

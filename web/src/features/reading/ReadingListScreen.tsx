@@ -12,16 +12,16 @@ import {
   Age,
   PersonName,
   Priority,
+  ProcedureName,
   Screen,
   ServiceClock,
   StateSign,
-  WorkList,
   type WorkAction,
   type WorkColumn,
+  WorkList,
 } from '@/ui'
 import { claim, refreshCases, release, useOpenNext } from './api'
 import { CaseInspector } from './CaseInspector'
-import { ProcedureName } from './parts'
 import classes from './reading.module.css'
 import {
   ageAndSex,

@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { http, useSession, type Answer } from '@/lib/api'
-import { DicomDate, Laterality, StateSign } from '@/ui'
+import { DicomDate, StateSign } from '@/ui'
 import classes from './reading.module.css'
 import { thumbnail, useSeries } from './series'
 import { priorAge, type PriorReport, type PriorStudy } from './types'
@@ -10,21 +10,6 @@ import { priorAge, type PriorReport, type PriorStudy } from './types'
 export const signState = (state: string) => (state === 'addended' ? 'addendum' : state)
 
 type Diagnoses = Answer<'/api/orders/diagnoses', 'get'>
-
-/** What is to be done, with the side spelt. */
-export function ProcedureName({ description, laterality }: { description: string; laterality: string | null }) {
-  return (
-    <>
-      {description}
-      {laterality && laterality !== 'U' ? (
-        <>
-          {' '}
-          <Laterality value={laterality} />
-        </>
-      ) : null}
-    </>
-  )
-}
 
 /** An ICD-10-CM code with its words. */
 export function Diagnosis({ code }: { code: string }) {

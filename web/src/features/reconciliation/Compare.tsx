@@ -5,7 +5,7 @@ import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-quer
 import { useState } from 'react'
 import { http, useLive } from '@/lib/api'
 import { formatPersonName } from '@/lib/personname'
-import { Age, DateTime, Empty, Glyph, Laterality, Outline, PersonName, Priority, ProblemNote, StateSign, toast } from '@/ui'
+import { Age, DateTime, Empty, Glyph, ProcedureName, Outline, PersonName, Priority, ProblemNote, StateSign, toast } from '@/ui'
 import { ReasonDialog } from './ReasonDialog'
 import classes from './reconciliation.module.css'
 import { fieldWord, identityDiffers, reasonText, shown, speaking, split, studyWords, tally, VERDICT } from './rules'
@@ -132,7 +132,7 @@ function OrderCard({ candidate, chosen, onChoose }: { candidate: Candidate; chos
         <span>{candidate.accession_number}</span>
       </span>
       <span className={classes['orderWhat']}>
-        <span>{candidate.requested_procedure_description}</span> <Laterality value={candidate.laterality} />
+        <ProcedureName description={candidate.requested_procedure_description} laterality={candidate.laterality} />
       </span>
       <span className={classes['orderWhat']}>
         {candidate.starts_at ? <DateTime value={candidate.starts_at} /> : 'not scheduled'} · {candidate.site_code}

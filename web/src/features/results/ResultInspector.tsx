@@ -6,8 +6,20 @@ import { useEffect } from 'react'
 import { http } from '@/lib/api'
 import { useKeys } from '@/lib/keys'
 import { formatMoment } from '@/lib/time'
-import { Age, DateTime, DicomDate, Facts, Glyph, Outline, Priority, ProblemNote, Section, toast, toastProblem } from '@/ui'
-import { ProcedureName } from './ProcedureName'
+import {
+  Age,
+  DateTime,
+  DicomDate,
+  Facts,
+  Glyph,
+  Outline,
+  Priority,
+  ProblemNote,
+  ProcedureName,
+  Section,
+  toast,
+  toastProblem,
+} from '@/ui'
 import { ResultSign } from './ResultSign'
 import classes from './results.module.css'
 import { isReport, sectionsOf, waitingText, type ResultDetail, type SignedVersion } from './types'

@@ -4,8 +4,18 @@ import { useDebouncedValue } from '@mantine/hooks'
 import { useCallback, useMemo, useState } from 'react'
 import { asProblem, http, useLive } from '@/lib/api'
 import { formatMoment } from '@/lib/time'
-import { Age, Glyph, PatientBar, PersonName, Priority, Screen, WorkList, type WorkColumn, type WorkFilter } from '@/ui'
-import { ProcedureName } from './ProcedureName'
+import {
+  Age,
+  Glyph,
+  PatientBar,
+  PersonName,
+  Priority,
+  ProcedureName,
+  Screen,
+  type WorkColumn,
+  type WorkFilter,
+  WorkList,
+} from '@/ui'
 import { ResultInspector } from './ResultInspector'
 import { ResultSign } from './ResultSign'
 import classes from './results.module.css'

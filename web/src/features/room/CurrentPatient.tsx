@@ -2,7 +2,7 @@ import { useQueries, useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { http, useLive, type Answer } from '@/lib/api'
 import { formatTime } from '@/lib/time'
-import { Glyph, Laterality, Priority, StateSign, stateLook } from '@/ui'
+import { Glyph, ProcedureName, Priority, StateSign, stateLook } from '@/ui'
 import { Actions } from './Actions'
 import { Checks } from './Checks'
 import { Images } from './Images'
@@ -53,7 +53,7 @@ export function CurrentPatient({
         <header className={classes['head']}>
           <div className={classes['what']}>
             <h2>
-              {booking.requested_procedure_description} <Laterality value={booking.laterality} />
+              <ProcedureName description={booking.requested_procedure_description} laterality={booking.laterality} />
             </h2>
             <p>{booking.reason_for_the_requested_procedure ?? 'No reason given'}</p>
           </div>

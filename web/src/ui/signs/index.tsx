@@ -131,3 +131,14 @@ export function Laterality({ value }: { value: string | null | undefined }) {
   const word = SIDES[(value ?? '').toUpperCase()]
   return word ? <strong className={classes['side']}>{word}</strong> : null
 }
+
+/** What is to be done, with its side spelt once: the description often ends with it already. */
+export function ProcedureName({ description, laterality }: { description: string; laterality: string | null | undefined }) {
+  const word = SIDES[(laterality ?? '').toUpperCase()]
+  const plain = word ? description.replace(/,? (LEFT|RIGHT|BILATERAL|BOTH SIDES)$/, '') : description
+  return (
+    <>
+      {plain} <Laterality value={laterality} />
+    </>
+  )
+}
