@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 
 import structlog
@@ -18,6 +19,8 @@ from wetread.jobs.worker import run_worker
 from wetread.kit.config import Settings
 
 log = structlog.get_logger()
+
+_WORKER_NICENESS = 5
 
 
 def run_part(settings: Settings, name: str) -> None:
@@ -69,6 +72,8 @@ def _node(settings: Settings) -> None:
 
 
 def _worker(settings: Settings) -> None:
+    # On one machine with the rest, background work steps aside a little for ingest and screens.
+    os.nice(_WORKER_NICENESS)
     load(MODELS)
     load(TASKS)
     house = build_house(settings, part="worker")

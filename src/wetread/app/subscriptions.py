@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 SUBSCRIPTIONS: dict[str, tuple[str, ...]] = {
-    "study.updated": ("scheduling.study_arrived", "archive.study_updated"),
+    "study.updated": ("scheduling.study_arrived",),
     "order.changed": ("scheduling.order_changed", "billing.order_changed"),
     "report.preliminary": ("hl7.report_signed",),
     "report.final": ("billing.report_final", "hl7.report_signed"),

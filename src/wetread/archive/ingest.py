@@ -22,6 +22,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from types import TracebackType
 from typing import Any
 
@@ -44,6 +45,7 @@ from wetread.archive.rules import (
     filing_of,
 )
 from wetread.archive.vault import UNKNOWN_STUDY, SealedWriter, Vault
+from wetread.jobs.service import PREPARATION, defer
 from wetread.kit import limits
 from wetread.kit.db import Database
 from wetread.security.service import Actor, AuditEventID, Offices, Permission, Work
@@ -250,7 +252,20 @@ def announce(work: Work, studies: Mapping[int, str]) -> None:
     )
     for study_pk, study_instance_uid in studies.items():
         work.publish(StudyUpdated(study_pk, study_instance_uid, first_image=False))
+        prepare_later(work, study_pk)
     work.audit(AuditEventID.APPLICATION_ACTIVITY, "E", object_type="study.updated", object_id=len(studies))
+
+
+def prepare_later(work: Work, study_pk: int) -> None:
+    """Has the study made ready for viewing a little after its last news, once for many of them."""
+    defer(
+        work,
+        "archive.prepare_study",
+        run_at=work.now() + timedelta(seconds=limits.PREPARE_STUDY_AFTER_S),
+        queueing_lock=f"archive.prepare_study:{study_pk}",
+        queue=PREPARATION,
+        study_pk=study_pk,
+    )
 
 
 def recover(offices: Offices) -> int:
@@ -421,6 +436,7 @@ class Transfer:
             if outcome == "stored":
                 store.mark_announced(connection, study_pk)
                 work.publish(StudyUpdated(study_pk, filing.study_instance_uid, first_image=new_study))
+                prepare_later(work, study_pk)
         return outcome, study_pk, series_pk
 
     def quarantine(

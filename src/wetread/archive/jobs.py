@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from itertools import islice
-from typing import Any
 
 import structlog
 
@@ -15,7 +13,6 @@ from wetread.archive.renditions import make_rendition
 from wetread.archive.sealing import Damaged
 from wetread.archive.service import the_archive
 from wetread.jobs.service import PREPARATION, Retry, defer, task
-from wetread.kit import limits
 from wetread.kit.errors import WetreadError
 from wetread.security.service import AuditEventID, Work
 
@@ -23,19 +20,6 @@ log = structlog.get_logger()
 
 _RENDITIONS_A_JOB = 64
 _ORPHAN_AGE_S = 2 * 3600.0
-
-
-@task("archive.study_updated")
-def study_updated(work: Work, event: dict[str, Any]) -> None:
-    """Subscriber of `study.updated`: prepares the study for viewing a little later, once for many events."""
-    study_pk = int(event["keys"]["study_pk"])
-    defer(
-        work,
-        "archive.prepare_study",
-        run_at=work.now() + timedelta(seconds=limits.PREPARE_STUDY_AFTER_S),
-        queueing_lock=f"archive.prepare_study:{study_pk}",
-        study_pk=study_pk,
-    )
 
 
 @task("archive.prepare_study", retry=Retry(max_attempts=4), queue=PREPARATION)

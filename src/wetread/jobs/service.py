@@ -97,9 +97,11 @@ def defer(
     run_at: datetime | None = None,
     queueing_lock: str | None = None,
     lock: str | None = None,
+    queue: str | None = None,
     **args: Any,
 ) -> None:
-    """Enqueues the task in this transaction. With a `queueing_lock`, at most one such job waits; with a `lock`, jobs
+    """Enqueues the task in this transaction. `queue` is needed where the process does not know the task, as an edge
+    that runs none. With a `queueing_lock`, at most one such job waits; with a `lock`, jobs
     of the same lock run one after the other, in order."""
     import orjson
 
@@ -107,7 +109,7 @@ def defer(
     work.session.execute(
         _ENQUEUE,
         {
-            "queue": declared.queue if declared else "default",
+            "queue": queue or (declared.queue if declared else "default"),
             "task": name,
             "lock": lock,
             "queueing_lock": queueing_lock,

@@ -151,7 +151,9 @@ async def run_worker(
             )
             for queues, places in ((prompt, concurrency), ([PREPARATION], 1))
         ]
-        await asyncio.wait({*workers, asyncio.create_task(ending.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(
+            {*workers, asyncio.create_task(ending.wait())}, return_when=asyncio.FIRST_COMPLETED
+        )
         relay_thread.stop()
         for running in (*workers, waker):
             running.cancel()

@@ -53,7 +53,17 @@ class Unmatched:
 
 def study_arrived(work: Work, event: dict[str, Any]) -> None:
     """On `study.updated`: links the study where it is not linked yet. Idempotent."""
-    match_study(work, int(event["keys"]["study_pk"]))
+    study_pk = int(event["keys"]["study_pk"])
+    linked = work.session.scalar(
+        select(StudyLink.study_pk)
+        .where(StudyLink.study_pk == study_pk, StudyLink.state.in_(("matched", "resolved")))
+        .limit(1)
+    )
+    if linked is None:
+        match_study(work, study_pk)
+    else:
+        # A linked study that grows asks for nothing, least of all for its row, which ingest is writing to.
+        work.audit(AuditEventID.APPLICATION_ACTIVITY, "E", object_type="study link", object_id=study_pk)
 
 
 def order_arrived(work: Work, event: dict[str, Any]) -> None:
