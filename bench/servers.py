@@ -37,6 +37,16 @@ class Server:
             self.process.kill()
             self.process.wait()
 
+    def settle(self, seconds: float = 40) -> None:
+        """Waits until what was left to do in the background is done: under a tenth of a core for a second."""
+        end = time.monotonic() + seconds
+        quiet = 0
+        while quiet < 2 and time.monotonic() < end:
+            before, _ = self.cpu_and_memory()
+            time.sleep(1)
+            after, _ = self.cpu_and_memory()
+            quiet = quiet + 1 if after - before < 0.1 else 0
+
     def cpu_and_memory(self) -> tuple[float, float]:
         """CPU seconds used so far and the memory now (MB, proportional), of the whole process tree."""
         import psutil
