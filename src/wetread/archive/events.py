@@ -10,13 +10,15 @@ from wetread.kit.events import Event
 
 @dataclass(frozen=True, slots=True)
 class StudyUpdated(Event):
-    """Instances were added to a study, or it was corrected. `first_image`: the study is new."""
+    """Instances were added to a study, or it was corrected. `first_image`: the study is new. `grown`: more of what was
+    told of before in this transfer, which changes nothing but the number of images."""
 
     kind: ClassVar[str] = "study.updated"
 
     study_pk: int
     study_instance_uid: str
     first_image: bool
+    grown: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -251,7 +251,7 @@ def announce(work: Work, studies: Mapping[int, str]) -> None:
         update(Study).where(Study.study_pk.in_(studies)).values(announced_at=func.clock_timestamp())
     )
     for study_pk, study_instance_uid in studies.items():
-        work.publish(StudyUpdated(study_pk, study_instance_uid, first_image=False))
+        work.publish(StudyUpdated(study_pk, study_instance_uid, first_image=False, grown=True))
         prepare_later(work, study_pk)
     work.audit(AuditEventID.APPLICATION_ACTIVITY, "E", object_type="study.updated", object_id=len(studies))
 

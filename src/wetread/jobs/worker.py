@@ -23,7 +23,16 @@ from wetread.security.service import Actor, Offices, Work
 
 log = structlog.get_logger()
 
-Subscriptions = Mapping[str, Sequence[str]]
+
+@dataclass(frozen=True, slots=True)
+class Unless:
+    """A subscriber that leaves alone the events in which `key` is true."""
+
+    key: str
+    task: str
+
+
+Subscriptions = Mapping[str, Sequence[str | Unless]]
 """Event kind → names of tasks, each run as `f(work, event={"kind": …, "keys": {…}})`."""
 
 
@@ -54,8 +63,14 @@ def relay(work: Work, subscriptions: Subscriptions) -> int:
         .with_for_update(skip_locked=True)
     ).all()
     for event in events:
-        for name in subscriptions.get(event.kind, ()):
-            defer(work, name, event={"kind": event.kind, "keys": event.keys})
+        for subscriber in subscriptions.get(event.kind, ()):
+            if isinstance(subscriber, str):
+                task = subscriber
+            elif event.keys.get(subscriber.key):
+                continue
+            else:
+                task = subscriber.task
+            defer(work, task, event={"kind": event.kind, "keys": event.keys})
         event.relayed_at = work.now()
     return len(events)
 
