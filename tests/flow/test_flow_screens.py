@@ -191,8 +191,13 @@ def report_step(hospital: Hospital, item: Dataset, files: list[Path]) -> None:
     """MPPS: in progress, then completed with the images."""
     application = AE(SCANNER)
     application.add_requested_context(ModalityPerformedProcedureStep)
-    association = application.associate("127.0.0.1", hospital.dicom, ae_title="WETREAD")
-    assert association.is_established
+    # As a scanner does, which keeps its report until it is taken.
+    for _ in range(3):
+        association = application.associate("127.0.0.1", hospital.dicom, ae_title="WETREAD")
+        if association.is_established:
+            break
+        time.sleep(3)
+    assert association.is_established, (hospital.data / "output.log").read_text()[-2000:]
     step = item.ScheduledProcedureStepSequence[0]
     begun, scheduled = Dataset(), Dataset()
     scheduled.StudyInstanceUID, scheduled.AccessionNumber = item.StudyInstanceUID, item.AccessionNumber

@@ -384,7 +384,9 @@ def test_an_acknowledgment_is_for_the_newest_version(web: Api, house: House) -> 
     assert berg.get(path).json()["seen_version_number"] == 2, "the mark never goes back"
     with house.offices.work(Actor.system("test")) as work:
         noted = work.session.scalars(
-            select(AuditRecord).where(AuditRecord.object_type == "result acknowledgment")
+            select(AuditRecord)
+            .where(AuditRecord.object_type == "result acknowledgment")
+            .order_by(AuditRecord.audit_record_pk)
         ).all()
         assert [one.detail for one in noted] == [{"version": "1"}, {"version": "2"}]
         assert all(one.patient_pk for one in noted)
