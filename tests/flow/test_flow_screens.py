@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -21,12 +22,11 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
-from pynetdicom import AE
-from pynetdicom.sop_class import ModalityPerformedProcedureStep
 
 from hospital_fixtures import Hospital, running_hospital
 from wetread.app.demo.people import REFERRER_NPI
 from wetread.app.demo.run import CODE_CT_HEAD
+from wetread.dimse.client import PERFORMED_PROCEDURE_STEP, open_plain
 
 pytestmark = pytest.mark.e2e
 
@@ -188,52 +188,60 @@ def store(hospital: Hospital, files: list[Path], calling: str) -> None:
 
 
 def report_step(hospital: Hospital, item: Dataset, files: list[Path]) -> None:
-    """MPPS: in progress, then completed with the images."""
-    application = AE(SCANNER)
-    application.add_requested_context(ModalityPerformedProcedureStep)
-    # As a scanner does, which keeps its report until it is taken.
-    for _ in range(3):
-        association = application.associate("127.0.0.1", hospital.dicom, ae_title="WETREAD")
-        if association.is_established:
-            break
-        time.sleep(3)
-    assert association.is_established, (hospital.data / "output.log").read_text()[-2000:]
-    step = item.ScheduledProcedureStepSequence[0]
-    begun, scheduled = Dataset(), Dataset()
-    scheduled.StudyInstanceUID, scheduled.AccessionNumber = item.StudyInstanceUID, item.AccessionNumber
-    scheduled.RequestedProcedureID = item.RequestedProcedureID
-    scheduled.ScheduledProcedureStepID = step.ScheduledProcedureStepID
-    scheduled.ReferencedStudySequence = []
-    scheduled.RequestedProcedureDescription = scheduled.ScheduledProcedureStepDescription = "CT head"
-    scheduled.ScheduledProtocolCodeSequence = []
-    begun.ScheduledStepAttributesSequence = [scheduled]
-    begun.PatientName, begun.PatientID = item.PatientName, item.PatientID
-    begun.PatientBirthDate, begun.PatientSex = item.PatientBirthDate, item.PatientSex
-    begun.PerformedProcedureStepID, begun.PerformedStationAETitle = "E2E", SCANNER
-    now = datetime.now(UTC)
-    begun.PerformedProcedureStepStartDate = f"{now:%Y%m%d}"
-    begun.PerformedProcedureStepStartTime = f"{now:%H%M%S}"
-    begun.PerformedProcedureStepStatus, begun.Modality = "IN PROGRESS", "CT"
-    begun.PerformedSeriesSequence = []
-    uid = generate_uid()
-    status, _ = association.send_n_create(begun, ModalityPerformedProcedureStep, uid)
-    assert status.Status == 0
-    ended, series = Dataset(), Dataset()
+    """MPPS: in progress, then completed with the images (pynetdicom does the same in test_flow_dimse)."""
     first = pydicom.dcmread(files[0], stop_before_pixels=True)
-    series.ProtocolName, series.SeriesInstanceUID = "Head", first.SeriesInstanceUID
-    series.ReferencedImageSequence = []
-    for path in files:
-        known, reference = pydicom.dcmread(path, stop_before_pixels=True), Dataset()
-        reference.ReferencedSOPClassUID = known.SOPClassUID
-        reference.ReferencedSOPInstanceUID = known.SOPInstanceUID
-        series.ReferencedImageSequence.append(reference)
-    ended.PerformedProcedureStepStatus = "COMPLETED"
-    ended.PerformedProcedureStepEndDate = f"{now:%Y%m%d}"
-    ended.PerformedProcedureStepEndTime = f"{now:%H%M%S}"
-    ended.PerformedSeriesSequence = [series]
-    status, _ = association.send_n_set(ended, ModalityPerformedProcedureStep, uid)
-    assert status.Status == 0
-    association.release()
+    now = datetime.now(UTC)
+    begun: dict[str, Any] = {
+        "ScheduledStepAttributesSequence": [
+            {
+                "StudyInstanceUID": str(item.StudyInstanceUID),
+                "ReferencedStudySequence": [],
+                "AccessionNumber": str(item.AccessionNumber),
+                "RequestedProcedureID": str(item.RequestedProcedureID),
+                "RequestedProcedureDescription": "CT head",
+                "ScheduledProcedureStepID": str(
+                    item.ScheduledProcedureStepSequence[0].ScheduledProcedureStepID
+                ),
+                "ScheduledProcedureStepDescription": "CT head",
+                "ScheduledProtocolCodeSequence": [],
+            }
+        ],
+        "PatientName": str(item.PatientName),
+        "PatientID": str(item.PatientID),
+        "PatientBirthDate": str(item.PatientBirthDate),
+        "PatientSex": str(item.PatientSex),
+        "PerformedProcedureStepID": "E2E",
+        "PerformedStationAETitle": SCANNER,
+        "PerformedProcedureStepStartDate": f"{now:%Y%m%d}",
+        "PerformedProcedureStepStartTime": f"{now:%H%M%S}",
+        "PerformedProcedureStepStatus": "IN PROGRESS",
+        "Modality": "CT",
+        "PerformedSeriesSequence": [],
+    }
+    images = [
+        {
+            "ReferencedSOPClassUID": str(CTImageStorage),
+            "ReferencedSOPInstanceUID": str(pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID),
+        }
+        for path in files
+    ]
+    ended = {
+        "PerformedProcedureStepStatus": "COMPLETED",
+        "PerformedProcedureStepEndDate": f"{now:%Y%m%d}",
+        "PerformedProcedureStepEndTime": f"{now:%H%M%S}",
+        "PerformedSeriesSequence": [
+            {
+                "ProtocolName": "Head",
+                "SeriesInstanceUID": str(first.SeriesInstanceUID),
+                "ReferencedImageSequence": images,
+            }
+        ],
+    }
+    with open_plain(
+        "127.0.0.1", hospital.dicom, "WETREAD", SCANNER, [PERFORMED_PROCEDURE_STEP]
+    ) as association:
+        uid = association.create_performed_step(begun, generate_uid())
+        association.set_performed_step(uid, ended)
 
 
 def picture(pane: Locator) -> np.ndarray:

@@ -60,6 +60,7 @@ CALLED_AE_NOT_RECOGNIZED: Final = Rejection(1, 1, 7)
 CALLING_AE_NOT_RECOGNIZED: Final = Rejection(1, 1, 3)
 APPLICATION_CONTEXT_NOT_SUPPORTED: Final = Rejection(1, 1, 2)
 PROTOCOL_VERSION_NOT_SUPPORTED: Final = Rejection(1, 2, 2)
+TEMPORARY_CONGESTION: Final = Rejection(2, 3, 1)
 LOCAL_LIMIT_EXCEEDED: Final = Rejection(2, 3, 2)
 
 

@@ -33,6 +33,7 @@ from wetread.dicom.pdu import (
     APPLICATION_CONTEXT_NOT_SUPPORTED,
     LOCAL_LIMIT_EXCEEDED,
     PROTOCOL_VERSION_NOT_SUPPORTED,
+    TEMPORARY_CONGESTION,
     AbortReason,
     AcceptedContext,
     AssociateRequest,
@@ -211,7 +212,11 @@ class Node:
                 stranger = False
             if request is None:
                 return
-            admitted = self._admit(request, address)
+            try:
+                admitted = self._admit(request, address)
+            except Exception as error:  # noqa: BLE001 - a database that is away is told as what it is: try again
+                log.warning("association not decided", error=type(error).__name__)
+                admitted = TEMPORARY_CONGESTION
             if isinstance(admitted, Rejection):
                 connection.send(build_associate_reject(admitted))
                 log.info("association refused", ae=request.calling_ae_title, reason=admitted.reason)
