@@ -48,6 +48,8 @@ class FakeHouse:
             return CALLED_AE_NOT_RECOGNIZED
         if calling == "STRANGER":
             return CALLING_AE_NOT_RECOGNIZED
+        if calling == "NODATABASE":
+            raise OSError("the database is away")
         return Peer(calling, called, address, RIGHTS)
 
     def transfer(self, peer: Peer) -> FakeTransfer:

@@ -86,6 +86,14 @@ def test_wrong_titles_are_refused(node: Node, aec: str, aet: str) -> None:
     assert expected.lower() in (done.stdout + done.stderr).lower()
 
 
+def test_who_cannot_be_looked_up_is_told_to_come_again(node: Node) -> None:
+    done = tool("echoscu", "-v", "-aet", "NODATABASE", "-aec", "WETREAD", "127.0.0.1", str(node.port))
+    assert done.returncode != 0
+    said = (done.stdout + done.stderr).lower()
+    assert "temporary congestion" in said
+    assert "rejected transient" in said
+
+
 def test_storescu_sends_and_every_byte_is_kept(node: Node, house: FakeHouse) -> None:
     paths = [FILES / name for name in SAMPLES]
     for path in paths:
