@@ -40,6 +40,7 @@ from pynetdicom.sop_class import (
 )
 
 from archive_fixtures import dataset_bytes, file_bytes, package_file
+from hospital_fixtures import free_port
 from wetread.app.build import House, build_house
 from wetread.app.postgres import EmbeddedPostgres
 from wetread.app.rooms import MODELS, load
@@ -53,12 +54,6 @@ from wetread.security.service import Actor, AuditEventID, Role, create_token, cr
 
 ZONE = ZoneInfo("America/New_York")
 pytestmark = pytest.mark.timeout(240)
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 class Product:
