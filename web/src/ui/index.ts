@@ -23,5 +23,6 @@ export { Empty, Later, Outline, ProblemNote, ProblemText, ProgressNote, toast, t
 export { WorkList, type WorkListProps } from './worklist/WorkList'
 export type { Sort, WorkAction, WorkColumn, WorkFilter, WorkView } from './worklist/model'
 export { ConfirmIrreversible, ReauthDialog, Refusal, type Reauthentication } from './forms/dialogs'
+export { ReasonDialog } from './forms/ReasonDialog'
 export { Form, Wide } from './forms/Form'
 export { useProblemForm, type ProblemForm } from './forms/useProblemForm'

@@ -1,13 +1,12 @@
-import { Button, Chip, Group, Menu, Modal, Textarea } from '@mantine/core'
+import { Button, Menu } from '@mantine/core'
 import { IconArrowBackUp, IconDotsVertical } from '@tabler/icons-react'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { http } from '@/lib/api'
 import { showKeys, useKeys } from '@/lib/keys'
 import { formatPersonName } from '@/lib/personname'
-import { asProblem } from '@/lib/problem'
 import { formatTime } from '@/lib/time'
-import { Refusal, stateLook, toast, toastProblem } from '@/ui'
+import { ReasonDialog, stateLook, toast, toastProblem } from '@/ui'
 import classes from './room.module.css'
 import { nextPatient, nextStep, undoTarget } from './rules'
 import type { Booking, CheckName, Day, Move, Sending } from './types'
@@ -156,7 +155,6 @@ export function Actions({
         key={asking ?? 'none'}
         opened={asking === 'discontinue'}
         title="Discontinue this scan?"
-        text={`${booking.number_of_images} images stay with the order. A discontinued step cannot be taken up again; another try is scheduled anew.`}
         reasons={STOPPED}
         confirm="Discontinue the scan"
         danger
@@ -165,11 +163,15 @@ export function Actions({
           toast('The scan is discontinued.')
         }}
         onClose={() => setAsking(undefined)}
-      />
+      >
+        <p>
+          {booking.number_of_images} images stay with the order. A discontinued step cannot be taken up again; another try is
+          scheduled anew.
+        </p>
+      </ReasonDialog>
       <ReasonDialog
         opened={asking === 'cancel'}
         title="Cancel this appointment?"
-        text="The slot is free again; the order stays, to be scheduled another time."
         reasons={CALLED_OFF}
         confirm="Cancel the appointment"
         danger
@@ -179,89 +181,23 @@ export function Actions({
           toast('The appointment is cancelled.')
         }}
         onClose={() => setAsking(undefined)}
-      />
+      >
+        <p>The slot is free again; the order stays, to be scheduled another time.</p>
+      </ReasonDialog>
       <ReasonDialog
         opened={asking === 'revert'}
         title="Take the step back"
-        text={
-          booking.number_of_images
-            ? `The ${booking.number_of_images} images stay with this order. If they are another patient's, reconcile them.`
-            : 'The order and the appointment go back with it.'
-        }
         reasons={UNDONE}
         confirm="Take it back"
         onConfirm={(reason) => send({ move: 'revert', reason, checks: [] })}
         onClose={() => setAsking(undefined)}
-      />
+      >
+        <p>
+          {booking.number_of_images
+            ? `The ${booking.number_of_images} images stay with this order. If they are another patient's, reconcile them.`
+            : 'The order and the appointment go back with it.'}
+        </p>
+      </ReasonDialog>
     </footer>
-  )
-}
-
-/** A reason by one press, or in words. */
-function ReasonDialog({
-  opened,
-  title,
-  text,
-  reasons,
-  confirm,
-  danger = false,
-  onConfirm,
-  onClose,
-}: {
-  opened: boolean
-  title: string
-  text: string
-  reasons: readonly string[]
-  confirm: string
-  danger?: boolean
-  onConfirm: (reason: string) => Promise<void>
-  onClose: () => void
-}) {
-  const [reason, setReason] = useState('')
-  const saving = useMutation({
-    mutationFn: () => onConfirm(reason.trim()),
-    onSuccess: () => {
-      setReason('')
-      onClose()
-    },
-  })
-  return (
-    <Modal opened={opened} onClose={onClose} title={title} size={520}>
-      <div className={classes['dialog']}>
-        <p>{text}</p>
-        <Chip.Group value={reasons.includes(reason) ? reason : ''} onChange={(value) => setReason(value)}>
-          <Group gap={8}>
-            {reasons.map((one) => (
-              <Chip key={one} value={one} variant="outline">
-                {one}
-              </Chip>
-            ))}
-          </Group>
-        </Chip.Group>
-        <Textarea
-          label="Reason"
-          description="It stays in the record."
-          autosize
-          minRows={2}
-          maxLength={200}
-          value={reason}
-          onChange={(event) => setReason(event.currentTarget.value)}
-        />
-        {saving.error ? <Refusal problem={asProblem(saving.error)} /> : null}
-        <div className={classes['buttons']}>
-          <Button variant="default" onClick={onClose}>
-            Go back
-          </Button>
-          <Button
-            data-tone={danger ? 'danger' : undefined}
-            disabled={!reason.trim()}
-            loading={saving.isPending}
-            onClick={() => saving.mutate()}
-          >
-            {confirm}
-          </Button>
-        </div>
-      </div>
-    </Modal>
   )
 }

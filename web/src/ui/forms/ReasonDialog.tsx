@@ -2,8 +2,8 @@ import { Button, Chip, Group, Modal, Textarea } from '@mantine/core'
 import { useMutation } from '@tanstack/react-query'
 import { useState, type ReactNode } from 'react'
 import { asProblem } from '@/lib/problem'
-import { Refusal } from '@/ui'
-import classes from './reconciliation.module.css'
+import { Refusal } from './dialogs'
+import classes from './forms.module.css'
 
 /** Says what will happen, and asks why: by one press, or in words. */
 export function ReasonDialog({
@@ -26,7 +26,13 @@ export function ReasonDialog({
   onClose: () => void
 }) {
   const [reason, setReason] = useState('')
-  const saving = useMutation({ mutationFn: () => onConfirm(reason.trim()), onSuccess: onClose })
+  const saving = useMutation({
+    mutationFn: () => onConfirm(reason.trim()),
+    onSuccess: () => {
+      setReason('')
+      onClose()
+    },
+  })
   return (
     <Modal opened={opened} onClose={onClose} title={title} size={560}>
       <div className={classes['dialog']}>
