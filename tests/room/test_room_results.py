@@ -32,7 +32,8 @@ from wetread.orders.service import (
 from wetread.patients.service import IdentifierInput, PatientInput, register_patient
 from wetread.reporting import pictures
 from wetread.reporting.model import KeyImage, Report, ReportProcedure, ReportVersion
-from wetread.scheduling.service import match_study
+from wetread.scheduling.model import StudyLink
+from wetread.scheduling.service import match_studies
 from wetread.security.model import AuditRecord, Practitioner, Site, User
 from wetread.security.service import Actor, AuditEventID, FileMasterKey, Offices, Permission, Role
 from wetread.sharing.rules import ReleasePolicy, released, sees_only_own
@@ -139,8 +140,10 @@ class House:
             study_pk = work.session.scalars(
                 select(Study.study_pk).where(Study.study_instance_uid == dicom.StudyInstanceUID)
             ).one()
-            link = match_study(work, study_pk)
-            assert link is not None and link.state == "matched"
+            match_studies(work, [study_pk])
+            assert set(
+                work.session.scalars(select(StudyLink.state).where(StudyLink.study_pk == study_pk))
+            ) == {"matched"}
         return Case(requested_procedure_pk, accession, study_pk, dicom)
 
     def sign(self, case: Case, kind: str, sections: dict[str, str]) -> None:

@@ -114,7 +114,7 @@ class Head:
         filing: Filing,
         *,
         location: str,
-        study_key_pk: int,
+        study_key_pk: int | None,
         size_bytes: int,
         dataset_sha256: bytes,
         follower: FragmentFollower | None,

@@ -19,9 +19,9 @@ import hashlib
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from types import TracebackType
 from typing import Any
@@ -44,16 +44,18 @@ from wetread.archive.rules import (
     dumps,
     filing_of,
 )
-from wetread.archive.vault import UNKNOWN_STUDY, SealedWriter, Vault
+from wetread.archive.vault import UNKNOWN_STUDY, SealedWriter, StudyKey, Vault
 from wetread.jobs.service import PREPARATION, defer
 from wetread.kit import limits
 from wetread.kit.db import Database
-from wetread.security.service import Actor, AuditEventID, Offices, Permission, Work
+from wetread.kit.errors import Denied
+from wetread.security.service import Actor, AuditEventID, Offices, Permission, Work, audit_entry
 
 log = structlog.get_logger()
 
 _SERIES_CACHED_MAX = 50_000
 _ANNOUNCE_S = 0.5
+_PREPARED_NOTED_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +87,20 @@ class CommitGroup:
         self._led = False
 
     def add(
-        self, study_pk: int, series_pk: int, row: InstanceRow, make_durable: Callable[[], None]
+        self,
+        study_pk: int,
+        series_pk: int,
+        row: InstanceRow,
+        make_durable: Callable[[], None],
+        entry: Mapping[str, Any] | None = None,
     ) -> tuple[int, str]:
-        """Adds an instance; returns (instance_pk, outcome) after the commit. `make_durable` is called before it.
+        """Adds an instance; returns (instance_pk, outcome) after the commit. `make_durable` is called before it; `entry`
+        is an audit record for the same transaction.
 
         Raises NoSpace from `make_durable`, psycopg.Error where the database failed: then nothing is known about
         whether the row is there.
         """
-        mine = _Row(study_pk, series_pk, row)
+        mine = _Row(study_pk, series_pk, row, entry)
         with self._lock:
             lead = not self._led
             self._led = True
@@ -144,7 +152,7 @@ class CommitGroup:
         pipeline = self._pipeline
         if pipeline is None or not pipeline.usable:
             pipeline = self._pipeline = store.InstancePipeline(self._url)
-        pipeline.send(batch[0].study_pk, batch[0].series_pk, batch[0].row)
+        batch[0].send(pipeline)
         if make_durable is not None:
             try:
                 make_durable()
@@ -157,7 +165,7 @@ class CommitGroup:
             batch += self._waiting
             self._waiting.clear()
         for one in batch[1:]:
-            pipeline.send(one.study_pk, one.series_pk, one.row)
+            one.send(pipeline)
         try:
             answers = pipeline.commit()
         except psycopg.Error:
@@ -172,7 +180,7 @@ class CommitGroup:
         # One bad row must not take the others with it.
         for one in batch:
             try:
-                pipeline.send(one.study_pk, one.series_pk, one.row)
+                one.send(pipeline)
                 (one.result,) = pipeline.commit()
             except psycopg.Error as error:
                 one.error = error
@@ -183,10 +191,16 @@ class _Row:
     study_pk: int
     series_pk: int
     row: InstanceRow
+    entry: Mapping[str, Any] | None
     done: threading.Event = field(default_factory=threading.Event)
     result: tuple[int, str] | None = None
     error: BaseException | None = None
     promoted: bool = False
+
+    def send(self, pipeline: store.InstancePipeline) -> None:
+        pipeline.send(self.study_pk, self.series_pk, self.row)
+        if self.entry is not None:
+            pipeline.send_entry(self.entry)
 
 
 class Announcer:
@@ -196,6 +210,7 @@ class Announcer:
         self._offices = offices
         self._lock = threading.Lock()
         self._dirty: dict[int, str] = {}
+        self._prepared: dict[int, float] = {}
         self._wake = threading.Event()
         self._stop = False
         self._thread: threading.Thread | None = None
@@ -211,10 +226,25 @@ class Announcer:
         if first:
             self._wake.set()
 
+    def will_prepare(self, study_pk: int) -> None:
+        """A job that makes the study ready for viewing was committed just now: until it runs, it needs no other."""
+        now = time.monotonic()
+        with self._lock:
+            self._prepared[study_pk] = now
+            if len(self._prepared) > _PREPARED_NOTED_MAX:
+                self._prepared = {key: at for key, at in self._prepared.items() if now - at < _ANNOUNCE_S}
+
     def take(self, study_pks: set[int]) -> dict[int, str]:
         """Takes out what waits for these studies, to be told by the caller."""
         with self._lock:
             return {key: self._dirty.pop(key) for key in study_pks if key in self._dirty}
+
+    def tell(self, work: Work, studies: Mapping[int, str]) -> None:
+        """Publishes the news of (study_pk → study_instance_uid)."""
+        since = time.monotonic() - limits.PREPARE_STUDY_AFTER_S + 1.0
+        with self._lock:
+            waiting = {key for key in studies if self._prepared.get(key, 0.0) > since}
+        announce(work, studies, prepare=studies.keys() - waiting)
 
     def flush(self) -> None:
         """Tells everything that waits, now."""
@@ -222,7 +252,7 @@ class Announcer:
             waiting, self._dirty = self._dirty, {}
         if waiting:
             with self._offices.work(Actor.system("archive")) as work:
-                announce(work, waiting)
+                self.tell(work, waiting)
 
     def close(self) -> None:
         """Ends the thread after a last flush."""
@@ -245,14 +275,17 @@ class Announcer:
                 return
 
 
-def announce(work: Work, studies: Mapping[int, str]) -> None:
-    """Publishes `study.updated` for (study_pk → study_instance_uid) that are not new."""
+def announce(work: Work, studies: Mapping[int, str], prepare: Collection[int]) -> None:
+    """Publishes `study.updated` for (study_pk → study_instance_uid) that are not new, and has those of `prepare` made
+    ready for viewing."""
     work.session.execute(
         update(Study).where(Study.study_pk.in_(studies)).values(announced_at=func.clock_timestamp())
     )
-    for study_pk, study_instance_uid in studies.items():
-        work.publish(StudyUpdated(study_pk, study_instance_uid, first_image=False, grown=True))
-        prepare_later(work, study_pk)
+    with raw_connection(work).pipeline():  # one round trip for all
+        for study_pk, study_instance_uid in studies.items():
+            work.publish(StudyUpdated(study_pk, study_instance_uid, first_image=False, grown=True))
+        for study_pk in prepare:
+            prepare_later(work, study_pk)
     work.audit(AuditEventID.APPLICATION_ACTIVITY, "E", object_type="study.updated", object_id=len(studies))
 
 
@@ -272,7 +305,8 @@ def recover(offices: Offices) -> int:
     """Tells of studies whose last news was lost because the process was killed; returns how many."""
     with offices.work(Actor.system("archive")) as work:
         studies = store.unannounced(work.session, newest=limits.ARCHIVE_RECOVERY_INSTANCES_MAX)
-        announce(work, {study.study_pk: study.study_instance_uid for study in studies})
+        news = {study.study_pk: study.study_instance_uid for study in studies}
+        announce(work, news, prepare=news.keys())
         return len(studies)
 
 
@@ -286,10 +320,28 @@ class Intake:
         self.announcer = Announcer(offices)
         self._lock = threading.Lock()
         self._series: OrderedDict[str, tuple[int, int, str]] = OrderedDict()
+        self._beginning: dict[str, _Turn] = {}
 
     def transfer(self, actor: Actor, *, received_from: str, network_address: str | None = None) -> Transfer:
         """For one association or one STOW-RS request. Raises Denied without STUDY_STORE."""
+        if not actor.may(Permission.STUDY_STORE):
+            raise Denied(f"This needs the permission {Permission.STUDY_STORE}.")
         return Transfer(self, actor, received_from[:64], network_address)
+
+    @contextmanager
+    def alone(self, study_instance_uid: str) -> Iterator[None]:
+        """While one association begins a study, others of this process that bring more of it wait, and then find it."""
+        with self._lock:
+            turn = self._beginning.setdefault(study_instance_uid, _Turn())
+            turn.waiting += 1
+        try:
+            with turn.lock:
+                yield
+        finally:
+            with self._lock:
+                turn.waiting -= 1
+                if not turn.waiting:
+                    del self._beginning[study_instance_uid]
 
     def series(self, series_instance_uid: str) -> tuple[int, int, str] | None:
         """(study_pk, series_pk, study UID with its patient) of a series that this process has filed before."""
@@ -312,6 +364,12 @@ class Intake:
         """Tells what waits, and closes the connection."""
         self.announcer.close()
         self.group.close()
+
+
+@dataclass(slots=True)
+class _Turn:
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    waiting: int = 0
 
 
 @dataclass(slots=True)
@@ -358,16 +416,17 @@ class Transfer:
         with self._intake.offices.work(self._actor) as work:
             news = self._intake.announcer.take({tally.study_pk for tally in studies.values()})
             if news:
-                announce(work, news)
-            for study_instance_uid, tally in studies.items():
-                work.audit(
-                    AuditEventID.INSTANCES_TRANSFERRED,
-                    "C",
-                    study_instance_uid=study_instance_uid,
-                    object_type="study",
-                    object_id=tally.study_pk,
-                    detail={"instances": str(tally.instances), "from": self.received_from},
-                )
+                self._intake.announcer.tell(work, news)
+            with raw_connection(work).pipeline():  # one round trip for all
+                for study_instance_uid, tally in studies.items():
+                    work.audit(
+                        AuditEventID.INSTANCES_TRANSFERRED,
+                        "C",
+                        study_instance_uid=study_instance_uid,
+                        object_type="study",
+                        object_id=tally.study_pk,
+                        detail={"instances": str(tally.instances), "from": self.received_from},
+                    )
 
     def __enter__(self) -> Transfer:
         return self
@@ -383,24 +442,31 @@ class Transfer:
         self, filing: Filing, head: Head, row: InstanceRow, writer: SealedWriter, *, other_patient: bool
     ) -> str:
         """Files one instance; returns the outcome of the SQL functions. Raises NoSpace, psycopg.Error."""
-        tally = self._studies.get(filing.study_instance_uid)
         same = "\\".join((filing.study_instance_uid, *filing.patient))
-        known = self._intake.series(filing.series_instance_uid)
-        if tally is None or known is None or known[2] != same:
+        tally = self._studies.get(filing.study_instance_uid)
+        make_durable = writer.commit
+        known = self._known(filing, same, writer)
+        if known is None:
             writer.commit()
-            outcome, study_pk, series_pk = self._file_first(
-                filing, head, row, first=tally is None, other_patient=other_patient
-            )
-            if outcome in ("stored", "duplicate") and not other_patient:
-                self._intake.remember(filing.series_instance_uid, (study_pk, series_pk, same))
-        else:
-            study_pk, series_pk, _ = known
+            make_durable = _already_durable
+            with self._intake.alone(filing.study_instance_uid):
+                known = self._known(filing, same, writer)
+                if known is None:
+                    outcome, study_pk, series_pk = self._file_first(
+                        filing, head, row, writer.key, first=tally is None, other_patient=other_patient
+                    )
+                    if outcome in ("stored", "duplicate") and not other_patient:
+                        self._intake.remember(filing.series_instance_uid, (study_pk, series_pk, same))
+        if known is not None:
+            study_pk, series_pk = known
+            entry = self._begun(filing, study_pk) if tally is None else None
+            row = replace(row, study_key_pk=writer.key.study_key_pk)
             try:
-                _, outcome = self._intake.group.add(study_pk, series_pk, row, writer.commit)
+                _, outcome = self._intake.group.add(study_pk, series_pk, row, make_durable, entry)
             except psycopg.errors.ForeignKeyViolation:
                 self._intake.forget(filing.series_instance_uid)
                 outcome, study_pk, series_pk = self._file_first(
-                    filing, head, row, first=False, other_patient=other_patient
+                    filing, head, row, writer.key, first=False, other_patient=other_patient
                 )
             if outcome == "stored":
                 self._intake.announcer.note(study_pk, filing.study_instance_uid)
@@ -410,34 +476,62 @@ class Transfer:
             tally.instances += 1
         return outcome
 
+    def _known(self, filing: Filing, same: str, writer: SealedWriter) -> tuple[int, int] | None:
+        """(study_pk, series_pk), where this process has filed of the series and the study's key is kept."""
+        known = self._intake.series(filing.series_instance_uid)
+        writer.key = self._intake.vault.committed(writer.key)
+        if known is None or known[2] != same or writer.key.study_key_pk is None:
+            return None
+        return known[0], known[1]
+
+    def _begun(self, filing: Filing, study_pk: int) -> dict[str, Any]:
+        offices = self._intake.offices
+        return audit_entry(self._actor, offices.clock.now(), **self._beginning(filing, "study", study_pk))
+
+    def _beginning(self, filing: Filing, what: str, key: int) -> dict[str, Any]:
+        return {
+            "event_id": AuditEventID.BEGIN_TRANSFER,
+            "action": "E",
+            "study_instance_uid": filing.study_instance_uid,
+            "object_type": what,
+            "object_id": key,
+            "detail": {"from": self.received_from},
+        }
+
     def _file_first(
-        self, filing: Filing, head: Head, row: InstanceRow, *, first: bool, other_patient: bool
+        self,
+        filing: Filing,
+        head: Head,
+        row: InstanceRow,
+        key: StudyKey,
+        *,
+        first: bool,
+        other_patient: bool,
     ) -> tuple[str, int, int]:
         """The first object of a study or series in this transfer: with the audit record and event in one transaction."""
         with self._intake.offices.work(self._actor) as work:
-            work.require(Permission.STUDY_STORE)
             connection = raw_connection(work)
-            study_pk, series_pk, outcome, new_study = store.add_series(
+            filed = store.add_first(
                 connection,
                 dumps(filing.study()),
                 dumps(filing.series(self.received_from, head.request_attributes())),
+                replace(row, study_key_pk=key.study_key_pk),
+                sealed_key=key.sealed_key if key.study_key_pk is None else None,
                 force=other_patient,
             )
-            if outcome == "filed":
-                _, outcome = store.add_instance(connection, study_pk, series_pk, row)
-            work.audit(
-                AuditEventID.BEGIN_TRANSFER,
-                "E",
-                study_instance_uid=filing.study_instance_uid,
-                object_type="study" if first else "series",
-                object_id=study_pk if first else series_pk,
-                detail={"from": self.received_from},
-            )
-            if outcome == "stored":
-                store.mark_announced(connection, study_pk)
-                work.publish(StudyUpdated(study_pk, filing.study_instance_uid, first_image=new_study))
-                prepare_later(work, study_pk)
-        return outcome, study_pk, series_pk
+            with connection.pipeline():  # one round trip for all
+                what, key_of_it = ("study", filed.study_pk) if first else ("series", filed.series_pk)
+                work.audit(**self._beginning(filing, what, key_of_it))
+                if filed.outcome == "stored":
+                    work.publish(
+                        StudyUpdated(filed.study_pk, filing.study_instance_uid, first_image=filed.new_study)
+                    )
+                    prepare_later(work, filed.study_pk)
+        if filed.study_key_pk is not None:
+            self._intake.vault.kept(key, filed.study_key_pk)
+        if filed.outcome == "stored":
+            self._intake.announcer.will_prepare(filed.study_pk)
+        return filed.outcome, filed.study_pk, filed.series_pk
 
     def quarantine(
         self,
@@ -575,7 +669,7 @@ class Incoming:
             study_instance_uid = UNKNOWN_STUDY
         if self._head is None and self._fault is None:
             return  # more bytes are needed
-        self._writer = self._intake.vault.create(study_instance_uid)
+        self._writer = self._intake.vault.begin(study_instance_uid)
         if self._head is not None:
             self._follower = self._head.follower()
         buffered = self._reader.take()
@@ -660,7 +754,7 @@ class Incoming:
         return head.instance_row(
             filing,
             location=writer.location,
-            study_key_pk=writer.study_key_pk,
+            study_key_pk=writer.key.study_key_pk,
             size_bytes=writer.size_bytes,
             dataset_sha256=self._hash.digest(),
             follower=self._follower,
@@ -677,7 +771,7 @@ class Incoming:
         stored = StoredObject(
             role=StoredRole.QUARANTINED,
             location=writer.location,
-            study_key_pk=writer.study_key_pk,
+            study_key_pk=self._intake.vault.keep(writer.key).study_key_pk,
             size_bytes=writer.size_bytes,
             dataset_sha256=self._hash.digest(),
             transfer_syntax_uid=(self._reader.transfer_syntax_uid or "")[:64],
@@ -689,6 +783,10 @@ class Incoming:
         key = self._transfer.quarantine(fault.reason, fault.detail, stored=stored, texts=texts)
         self._writer = None
         return self._result(fault.status, "quarantined", fault.detail, key)
+
+
+def _already_durable() -> None:
+    """For an object that was committed before its turn came."""
 
 
 def raw_connection(work: Work) -> psycopg.Connection[Any]:

@@ -69,7 +69,7 @@ def make_rendition(archive: Archive, stored: StoredInstance) -> bool:
                 instance_pk=stored.instance_pk,
                 role=StoredRole.RENDITION,
                 location=writer.location,
-                study_key_pk=writer.study_key_pk,
+                study_key_pk=writer.key.study_key_pk,
                 size_bytes=writer.size_bytes,
                 dataset_sha256=digest.digest(),
                 transfer_syntax_uid=HTJ2K_LOSSLESS_RPCL,

@@ -286,7 +286,7 @@ class InstanceRow:
     content_date: date | None
     content_time: time | None
     location: str
-    study_key_pk: int
+    study_key_pk: int | None  # None: the object was sealed with a new key
     size_bytes: int
     dataset_sha256: bytes
     transfer_syntax_uid: str

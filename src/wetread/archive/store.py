@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import select as select_module
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -24,9 +24,10 @@ from wetread.archive.model import (
     StudyCorrection,
     StudyKey,
 )
-from wetread.archive.rules import InstanceRow, Level
+from wetread.archive.rules import InstanceRow, Level, dumps
 from wetread.dicom.transfersyntax import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
 from wetread.query.matching import Compiled, Key, KeyTable, Kind
+from wetread.security.service import AUDIT_ENTRY_COLUMNS
 
 Columns = dict[str, InstrumentedAttribute[Any]]
 
@@ -438,31 +439,37 @@ def series_state(session: Session, study_instance_uid: str, series_instance_uid:
 # Ingest ---------------------------------------------------------------------------------------------------------
 
 
-def add_series(
-    connection: psycopg.Connection[Any], study_json: bytes, series_json: bytes, *, force: bool
-) -> tuple[int, int, str, bool]:
-    """Finds or makes study and series; returns (study_pk, series_pk, outcome, study is new)."""
-    row = connection.execute(
-        b"SELECT study_pk, series_pk, outcome, new_study FROM archive_series(%s::jsonb, %s::jsonb, %s)",
-        (study_json.decode(), series_json.decode(), force),
-        prepare=True,
-    ).fetchone()
-    assert row is not None
-    return row[0], row[1], row[2], row[3]
+@dataclass(frozen=True, slots=True)
+class FirstFiled:
+    """What became of the first object of a study or series. `study_key_pk`: the key that it was sealed with, as kept."""
+
+    study_pk: int
+    series_pk: int
+    study_key_pk: int
+    outcome: str
+    new_study: bool
 
 
-def add_instance(
-    connection: psycopg.Connection[Any], study_pk: int, series_pk: int, row: InstanceRow
-) -> tuple[int, str]:
-    """Adds an instance in the transaction of `connection`; returns (instance_pk, outcome)."""
-    places = ",".join(f"%s::{kind}" for kind in _INSTANCE_KINDS)
+def add_first(
+    connection: psycopg.Connection[Any],
+    study_json: bytes,
+    series_json: bytes,
+    row: InstanceRow,
+    *,
+    sealed_key: bytes | None,
+    force: bool,
+) -> FirstFiled:
+    """Finds or makes study and series and adds the instance, in the transaction of `connection`.
+
+    `sealed_key` is a new key that `row` was sealed with, None where `row` names a known one.
+    """
     found = connection.execute(
-        f"SELECT instance_pk, outcome FROM archive_instance({places})".encode(),
-        (study_pk, series_pk, *row.values()),
+        _ADD_FIRST,
+        (study_json.decode(), series_json.decode(), force, sealed_key, *row.values()),
         prepare=True,
     ).fetchone()
     assert found is not None
-    return found[0], found[1]
+    return FirstFiled(*found)
 
 
 class InstancePipeline:
@@ -482,6 +489,10 @@ class InstancePipeline:
         self._connection.execute(
             f"PREPARE archive_instance ({kinds}) AS "
             f"SELECT instance_pk, outcome FROM archive_instance({places})".encode()
+        )
+        self._connection.execute(
+            f"PREPARE audit_entry AS INSERT INTO audit_record ({', '.join(AUDIT_ENTRY_COLUMNS)}) "
+            f"VALUES ({', '.join(f'${number}' for number in range(1, len(AUDIT_ENTRY_COLUMNS) + 1))})".encode()
         )
         self._link = self._connection.pgconn
         self._link.enter_pipeline_mode()
@@ -504,6 +515,16 @@ class InstancePipeline:
         self._sent += 1
         self._flush()
 
+    def send_entry(self, entry: Mapping[str, Any]) -> None:
+        """Sends an audit record that belongs to the row before."""
+        detail = entry["detail"]
+        values = {**entry, "detail": None if detail is None else dumps(detail)}
+        self._link.send_query_prepared(
+            b"audit_entry", [_parameter(values[name]) for name in AUDIT_ENTRY_COLUMNS], None
+        )
+        self._sent += 1
+        self._flush()
+
     def spoil(self) -> None:
         """Makes the transaction that is under way fail."""
         self._link.send_query_params(b"SELECT archive_instance_spoiled", None)
@@ -522,7 +543,7 @@ class InstancePipeline:
                 raise psycopg.OperationalError("the connection was lost")
             if result.status == ExecStatus.TUPLES_OK:
                 answers.append((int(result.get_value(0, 0) or 0), (result.get_value(0, 1) or b"").decode()))
-            elif fault is None:
+            elif result.status != ExecStatus.COMMAND_OK and fault is None:
                 fault = psycopg.errors.error_from_result(result)
             self._result()  # the end of this row's results
         self._result()  # the synchronisation itself: the commit is done
@@ -558,36 +579,38 @@ _INSTANCE_FORMATS = [
 ]  # bytes go as they are, the rest as text
 
 
+_ADD_FIRST = (
+    "SELECT study_pk, series_pk, study_key_pk, outcome, new_study FROM archive_first("
+    "%s::jsonb, %s::jsonb, %s, %s::bytea, " + ", ".join(f"%s::{kind}" for kind in _INSTANCE_KINDS[2:]) + ")"
+).encode()
+
+
 def _parameter(value: Any) -> bytes | None:
     if value is None or isinstance(value, bytes):
         return value
     return str(value).encode()
 
 
-def mark_announced(connection: psycopg.Connection[Any], study_pk: int) -> None:
-    """The news of a study were told in this transaction."""
-    connection.execute(
-        b"UPDATE study SET announced_at = clock_timestamp() WHERE study_pk = %s", (study_pk,), prepare=True
-    )
+def study_key(connection: psycopg.Connection[Any], study_instance_uid: str) -> tuple[int, bytes] | None:
+    """(study_key_pk, sealed key) of a study: the first that was kept."""
+    found = connection.execute(
+        b"SELECT study_key_pk, sealed_key FROM study_key WHERE study_instance_uid = %s"
+        b" ORDER BY study_key_pk LIMIT 1",
+        (study_instance_uid,),
+        prepare=True,
+    ).fetchone()
+    return None if found is None else (found[0], found[1])
 
 
-def study_key(
-    connection: psycopg.Connection[Any], study_instance_uid: str, new_key: Callable[[], bytes]
-) -> tuple[int, bytes]:
-    """(study_key_pk, sealed key) of a study; `new_key` makes one where there is none. The first to keep one counts."""
-    find = b"SELECT study_key_pk, sealed_key FROM study_key WHERE study_instance_uid = %s"
-    found = connection.execute(find, (study_instance_uid,), prepare=True).fetchone()
-    if found is None:
-        sealed = new_key()
-        made = connection.execute(
-            b"INSERT INTO study_key (study_instance_uid, sealed_key) VALUES (%s, %s) ON CONFLICT DO NOTHING"
-            b" RETURNING study_key_pk",
-            (study_instance_uid, sealed),
-            prepare=True,
-        ).fetchone()
-        found = (made[0], sealed) if made else connection.execute(find, (study_instance_uid,)).fetchone()
-    assert found is not None
-    return found[0], found[1]
+def keep_study_key(connection: psycopg.Connection[Any], study_instance_uid: str, sealed_key: bytes) -> int:
+    """Adds a key of a study; returns study_key_pk."""
+    made = connection.execute(
+        b"INSERT INTO study_key (study_instance_uid, sealed_key) VALUES (%s, %s) RETURNING study_key_pk",
+        (study_instance_uid, sealed_key),
+        prepare=True,
+    ).fetchone()
+    assert made is not None
+    return int(made[0])
 
 
 def unannounced(session: Session, newest: int) -> list[Study]:

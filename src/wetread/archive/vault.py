@@ -6,9 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
-
-import psycopg
+from dataclasses import dataclass, replace
 
 from wetread.archive import store
 from wetread.archive.objects import ObjectStore, ObjectWriter
@@ -20,14 +18,24 @@ UNKNOWN_STUDY = ""  # the key of objects whose study could not be made out
 _KEYS_CACHED_MAX = 20_000
 
 
+@dataclass(frozen=True, slots=True)
+class StudyKey:
+    """A data key. Until its row is committed, `study_key_pk` is None: it then must be kept with what it sealed."""
+
+    study_instance_uid: str
+    study_key_pk: int | None
+    sealed_key: bytes
+    data_key: bytes
+
+
 class SealedWriter:
     """One object being sealed and written. Nothing is to be seen until a row names `location`."""
 
-    def __init__(self, target: ObjectWriter, study_key_pk: int, data_key: bytes) -> None:
+    def __init__(self, target: ObjectWriter, key: StudyKey) -> None:
         self._target = target
-        self._sealer = Sealer(data_key)
+        self._sealer = Sealer(key.data_key)
         self.location = target.location
-        self.study_key_pk = study_key_pk
+        self.key = key
 
     @property
     def size_bytes(self) -> int:
@@ -61,22 +69,54 @@ class Vault:
         self._database = database
         self._master_key = master_key
         self._lock = threading.Lock()
-        self._by_study: OrderedDict[str, tuple[int, bytes]] = OrderedDict()
+        self._by_study: OrderedDict[str, StudyKey] = OrderedDict()
         self._by_pk: OrderedDict[int, bytes] = OrderedDict()
 
-    def create(self, study_instance_uid: str) -> SealedWriter:
-        """A writer under the study's key, which is made where there is none. Raises NoSpace."""
+    def begin(self, study_instance_uid: str) -> SealedWriter:
+        """A writer under a key of the study that this process knows, or under a new one, which the caller keeps in the
+        transaction that files the object (`kept` then) or by `keep`. Raises NoSpace."""
         with self._lock:
-            known = self._by_study.get(study_instance_uid)
-        if known is None:
-            # Committed by itself before use: a key without objects is harmless, an object without its key is lost.
+            key = self._by_study.get(study_instance_uid)
+        if key is None:
+            key = self._new_key(study_instance_uid)
+            self._remember(key)
+        return SealedWriter(self.objects.create(), key)
+
+    def create(self, study_instance_uid: str) -> SealedWriter:
+        """A writer under the study's key, which is made and kept where there is none. Raises NoSpace."""
+        with self._lock:
+            key = self._by_study.get(study_instance_uid)
+        if key is None or key.study_key_pk is None:
             with self._database.raw() as connection:
-                known = self._find_or_make(connection, study_instance_uid)
-            with self._lock:
-                self._by_study[study_instance_uid] = known
-                if len(self._by_study) > _KEYS_CACHED_MAX:
-                    self._by_study.popitem(last=False)
-        return SealedWriter(self.objects.create(), *known)
+                found = store.study_key(connection, study_instance_uid)
+            if found is None:
+                key = self.keep(key or self._new_key(study_instance_uid))
+            else:
+                key = StudyKey(study_instance_uid, *found, self.data_key(*found))
+                self._remember(key)
+        return SealedWriter(self.objects.create(), key)
+
+    def keep(self, key: StudyKey) -> StudyKey:
+        """Commits a new key by itself: a key without objects is harmless, an object without its key is lost."""
+        key = self.committed(key)
+        if key.study_key_pk is not None:
+            return key
+        with self._database.raw() as connection:
+            study_key_pk = store.keep_study_key(connection, key.study_instance_uid, key.sealed_key)
+        return self.kept(key, study_key_pk)
+
+    def committed(self, key: StudyKey) -> StudyKey:
+        """The key with its row, where that was committed since."""
+        with self._lock:
+            known = self._by_study.get(key.study_instance_uid)
+        return known if known is not None and known.sealed_key == key.sealed_key else key
+
+    def kept(self, key: StudyKey, study_key_pk: int) -> StudyKey:
+        """Serves the key to what follows: its row is committed."""
+        if key.study_key_pk is None:
+            key = replace(key, study_key_pk=study_key_pk)
+            self._remember(key)
+        return key
 
     @contextmanager
     def open(
@@ -108,10 +148,12 @@ class Vault:
             self._by_study.clear()
             self._by_pk.clear()
 
-    def _find_or_make(
-        self, connection: psycopg.Connection[Any], study_instance_uid: str
-    ) -> tuple[int, bytes]:
-        found = store.study_key(
-            connection, study_instance_uid, lambda: self._master_key.seal(new_data_key(), b"study key")
-        )
-        return found[0], self.data_key(found[0], found[1])
+    def _new_key(self, study_instance_uid: str) -> StudyKey:
+        data_key = new_data_key()
+        return StudyKey(study_instance_uid, None, self._master_key.seal(data_key, b"study key"), data_key)
+
+    def _remember(self, key: StudyKey) -> None:
+        with self._lock:
+            self._by_study[key.study_instance_uid] = key
+            if len(self._by_study) > _KEYS_CACHED_MAX:
+                self._by_study.popitem(last=False)

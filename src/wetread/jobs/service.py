@@ -55,6 +55,7 @@ class Task:
     retry: Retry
     queue: str = "default"
     cron: str | None = None
+    together: bool = False
 
 
 @dataclass(slots=True)
@@ -68,14 +69,20 @@ REGISTRY = Registry()
 
 
 def task(
-    name: str, *, retry: Retry | None = None, queue: str = "default", cron: str | None = None
+    name: str,
+    *,
+    retry: Retry | None = None,
+    queue: str = "default",
+    cron: str | None = None,
+    together: bool = False,
 ) -> Callable[[Run], Run]:
-    """Declares `f(work, **plain_json)` as the task `<room>.<name>`; one run is one transaction."""
+    """Declares `f(work, **plain_json)` as the task `<room>.<name>`; one run is one transaction. A subscriber that takes
+    events `together` is called as `f(work, events=[…])`."""
 
     def declare(run: Run) -> Run:
         if name in REGISTRY.tasks:
             raise ValueError(f"task {name} is declared twice")
-        REGISTRY.tasks[name] = Task(name, run, retry or Retry(), queue, cron)
+        REGISTRY.tasks[name] = Task(name, run, retry or Retry(), queue, cron, together)
         return run
 
     return declare

@@ -14,7 +14,7 @@ import structlog
 from opentelemetry.trace import SpanKind
 from procrastinate import App, BaseRetryStrategy, PsycopgConnector, RetryDecision
 from procrastinate.jobs import Job
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from wetread.jobs.service import PREPARATION, REGISTRY, Retry, Task, defer
 from wetread.kit import limits, tracing
@@ -33,7 +33,11 @@ class Unless:
 
 
 Subscriptions = Mapping[str, Sequence[str | Unless]]
-"""Event kind → names of tasks, each run as `f(work, event={"kind": …, "keys": {…}})`."""
+"""Event kind → names of tasks, each run as `f(work, event={"kind": …, "keys": {…}})`, in a transaction of its own;
+those declared `together` as `f(work, events=[…])`, all in one."""
+
+_RELAY_PAUSE_S = 0.2  # the first event is relayed at once, those that follow closely together
+_EVENTS_A_JOB = 25  # few enough that several places share the work
 
 
 @dataclass(frozen=True)
@@ -53,10 +57,35 @@ def run_now(offices: Offices, task: Task, args: dict[str, Any]) -> None:
         task.run(work, **args)
 
 
+def run_for_events(offices: Offices, task: Task, events: Sequence[dict[str, Any]]) -> None:
+    """Runs a subscriber for the events. One that fails among others gets a job of its own, to be tried again."""
+    if task.together:
+        try:
+            run_now(offices, task, {"events": events})
+            return
+        except Exception as error:
+            if len(events) == 1:
+                raise
+            log.warning("job failed", task=task.name, error=type(error).__name__)
+    for event in events:
+        try:
+            run_now(offices, task, {"events": [event]} if task.together else {"event": event})
+        except Exception as error:
+            if len(events) == 1:
+                raise
+            log.warning("job failed", task=task.name, error=type(error).__name__)
+            with offices.work(Actor.system(task.name)) as work:
+                defer(work, task.name, events=[event])
+
+
 def relay(work: Work, subscriptions: Subscriptions) -> int:
-    """Turns waiting events into jobs of their subscribers, in order; returns how many events."""
-    events = work.session.scalars(
-        select(OutboxEvent)
+    """Turns waiting events into jobs of their subscribers, in order; returns how many events.
+
+    A subscriber gets one job for all that waits: in a migration, thousands of studies arrive together.
+    """
+    wanted: dict[str, list[dict[str, Any]]] = {}
+    events = work.session.execute(
+        select(OutboxEvent.outbox_event_pk, OutboxEvent.kind, OutboxEvent.keys)
         .where(OutboxEvent.relayed_at.is_(None))
         .order_by(OutboxEvent.outbox_event_pk)
         .limit(limits.EVENT_BATCH_MAX)
@@ -70,8 +99,16 @@ def relay(work: Work, subscriptions: Subscriptions) -> int:
                 continue
             else:
                 task = subscriber.task
-            defer(work, task, event={"kind": event.kind, "keys": event.keys})
-        event.relayed_at = work.now()
+            wanted.setdefault(task, []).append({"kind": event.kind, "keys": event.keys})
+    for task, waiting in wanted.items():
+        for at in range(0, len(waiting), _EVENTS_A_JOB):
+            defer(work, task, events=waiting[at : at + _EVENTS_A_JOB])
+    if events:
+        work.session.execute(
+            update(OutboxEvent)
+            .where(OutboxEvent.outbox_event_pk.in_([event.outbox_event_pk for event in events]))
+            .values(relayed_at=work.now())
+        )
     return len(events)
 
 
@@ -93,18 +130,22 @@ class Relay(threading.Thread):
                 with psycopg.connect(self._offices.database.url, autocommit=True) as connection:
                     connection.execute(f"LISTEN {CHANNEL}".encode())
                     while not self._ending.is_set():
-                        self._drain()
+                        if self._drain():
+                            self._ending.wait(_RELAY_PAUSE_S)
                         for _ in connection.notifies(timeout=1.0, stop_after=1):
                             pass
             except Exception as error:  # noqa: BLE001 - the relay must outlive a database restart
                 log.warning("event relay waits", error=type(error).__name__)
                 self._ending.wait(1.0)
 
-    def _drain(self) -> None:
+    def _drain(self) -> int:
+        relayed = 0
         while True:
             with self._offices.work(Actor.system("event-relay")) as work:
-                if relay(work, self._subscriptions) < limits.EVENT_BATCH_MAX:
-                    return
+                batch = relay(work, self._subscriptions)
+            relayed += batch
+            if batch < limits.EVENT_BATCH_MAX:
+                return relayed
 
 
 def build_app(offices: Offices, database_url: str) -> App:
@@ -121,7 +162,10 @@ def _register(app: App, offices: Offices, declared: Task) -> None:
         try:
             with tracing.span(f"job {declared.name}", SpanKind.CONSUMER) as span:
                 tracing.note(span, "job.task", declared.name)
-                run_now(offices, declared, args)
+                if "events" in args:
+                    run_for_events(offices, declared, args["events"])
+                else:
+                    run_now(offices, declared, args)
         except Exception as error:
             log.warning("job failed", task=declared.name, error=type(error).__name__)
             raise

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ import psycopg
 from psycopg_pool import ConnectionPool
 from sqlalchemy import BigInteger, DateTime, Engine, Identity, MetaData, create_engine, event, text
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column, sessionmaker
 
 NAMING = {
@@ -107,7 +110,6 @@ class Database:
             sqlalchemy_url(url),
             pool_size=pool_size,
             max_overflow=8,
-            pool_pre_ping=True,
             json_serializer=_dumps,
             json_deserializer=orjson.loads,
             connect_args={
@@ -155,6 +157,9 @@ class Database:
             self._raw.close()
 
 
+_RESTED_S = 1.0
+
+
 def sqlalchemy_url(url: str) -> str:
     """The same libpq URL with SQLAlchemy's driver name."""
     return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
@@ -164,3 +169,21 @@ def sqlalchemy_url(url: str) -> str:
 def _prepare_early(connection: Any, _record: Any) -> None:
     """Statements are prepared at the second use, since every list and look-up recurs."""
     connection.prepare_threshold = 2
+
+
+@event.listens_for(Engine, "checkin")
+def _note_rest(_connection: Any, record: Any) -> None:
+    record.info["rests_since"] = time.monotonic()
+
+
+@event.listens_for(Engine, "checkout")
+def _ask_after_rest(connection: psycopg.Connection[Any], record: Any, _proxy: Any) -> None:
+    """A connection that rested may have lost its server; one that was just used is not asked, which would cost a round
+    trip a transaction."""
+    if time.monotonic() - record.info.get("rests_since", -math.inf) < _RESTED_S:
+        return
+    try:
+        connection.execute(b"SELECT 1")
+        connection.rollback()
+    except psycopg.Error as error:
+        raise DisconnectionError from error

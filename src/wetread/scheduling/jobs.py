@@ -9,10 +9,10 @@ from wetread.scheduling import service
 from wetread.security.service import Work
 
 
-@task("scheduling.study_arrived")
-def study_arrived(work: Work, event: dict[str, Any]) -> None:
-    """Links the study of a `study.updated`."""
-    service.study_arrived(work, event)
+@task("scheduling.studies_arrived", together=True)
+def studies_arrived(work: Work, events: list[dict[str, Any]]) -> None:
+    """Links the studies of `study.updated`."""
+    service.studies_arrived(work, events)
 
 
 @task("scheduling.order_changed")

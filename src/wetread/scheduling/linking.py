@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, text, tuple_
 
 from wetread.archive.model import Study
 from wetread.archive.service import correct_study
@@ -51,19 +51,16 @@ class Unmatched:
     arrived_at: datetime
 
 
-def study_arrived(work: Work, event: dict[str, Any]) -> None:
-    """On `study.updated`: links the study where it is not linked yet. Idempotent."""
-    study_pk = int(event["keys"]["study_pk"])
-    linked = work.session.scalar(
-        select(StudyLink.study_pk)
-        .where(StudyLink.study_pk == study_pk, StudyLink.state.in_(("matched", "resolved")))
-        .limit(1)
-    )
-    if linked is None:
-        match_study(work, study_pk)
-    else:
-        # A linked study that grows asks for nothing, least of all for its row, which ingest is writing to.
-        work.audit(AuditEventID.APPLICATION_ACTIVITY, "E", object_type="study link", object_id=study_pk)
+def studies_arrived(work: Work, events: Sequence[dict[str, Any]]) -> None:
+    """On `study.updated`: links the studies that are not linked yet. Idempotent."""
+    study_pks = {int(event["keys"]["study_pk"]) for event in events}
+    linked = work.session.scalars(
+        select(StudyLink.study_pk).where(
+            StudyLink.study_pk.in_(study_pks), StudyLink.state.in_(("matched", "resolved"))
+        )
+    ).all()
+    work.audit(AuditEventID.APPLICATION_ACTIVITY, "E", object_type="study links", object_id=len(study_pks))
+    match_studies(work, study_pks.difference(linked))
 
 
 def order_arrived(work: Work, event: dict[str, Any]) -> None:
@@ -81,28 +78,48 @@ def order_arrived(work: Work, event: dict[str, Any]) -> None:
             | (Study.accession_number == requested.accession_number),
         )
     ).all()
-    for study_pk in waiting:
-        match_study(work, study_pk)
+    match_studies(work, waiting)
 
 
-def match_study(work: Work, study_pk: int) -> StudyLink | None:
-    """Links by study UID, else by accession number, where the patient agrees; else puts it on the list with reasons."""
-    study = work.session.get(Study, study_pk, with_for_update=True)
-    work.audit(
-        AuditEventID.PROCEDURE_RECORD,
-        "E",
-        study_instance_uid=study.study_instance_uid if study else None,
-        object_type="study link",
-        object_id=study_pk,
-    )
-    if study is None:
-        return None
-    links = list(work.session.scalars(select(StudyLink).where(StudyLink.study_pk == study_pk)))
-    if any(link.state in ("matched", "resolved") for link in links):
-        return None
-    if any(reason["field"] == _TAKEN_BACK for link in links for reason in link.reasons):
-        return None  # a person said that it belongs elsewhere; agreement of what it says cannot outweigh that
-    candidates = _candidates(work, study)
+Candidate = tuple[RequestedProcedure, ImagingServiceRequest, Procedure]
+
+
+def match_studies(work: Work, study_pks: Iterable[int]) -> None:
+    """Links by study UID, else by accession number, where the patient agrees; else puts it on the list with reasons.
+
+    What all of them need is asked for together: a migration brings thousands.
+    """
+    studies = [study for study_pk in sorted(set(study_pks)) if (study := _alone_with(work, study_pk))]
+    if not studies:
+        return
+    links: dict[int, list[StudyLink]] = {study.study_pk: [] for study in studies}
+    for link in work.session.scalars(select(StudyLink).where(StudyLink.study_pk.in_(links))):
+        links[link.study_pk].append(link)
+    candidates = _candidates(work, studies)
+    known = _known_patients(work, [study for study in studies if not candidates[study.study_pk]])
+    for study in studies:
+        work.audit(
+            AuditEventID.PROCEDURE_RECORD,
+            "E",
+            study_instance_uid=study.study_instance_uid,
+            object_type="study link",
+            object_id=study.study_pk,
+        )
+        key = study.study_pk
+        if any(link.state in ("matched", "resolved") for link in links[key]):
+            continue
+        if any(reason["field"] == _TAKEN_BACK for link in links[key] for reason in link.reasons):
+            continue  # a person said that it belongs elsewhere; agreement of what it says cannot outweigh that
+        _match(work, study, links[key], candidates[key], known.get(key))
+
+
+def _match(
+    work: Work,
+    study: Study,
+    links: list[StudyLink],
+    candidates: Sequence[Candidate],
+    known_patient_pk: int | None,
+) -> None:
     of_study = _of_study(study)
     reasons: list[dict[str, str]] = []
     agreeing: list[tuple[RequestedProcedure, ImagingServiceRequest]] = []
@@ -119,11 +136,9 @@ def match_study(work: Work, study_pk: int) -> StudyLink | None:
     )
     if group and len({request.patient_pk for _, request in agreeing}) == 1:
         # Several orders whose images were taken in one go under one study (PS3.17 J.4).
-        made = [
+        for requested, request in agreeing:
             _link(work, study, requested, request.patient_pk, "matched", "agreement")
-            for requested, request in agreeing
-        ]
-        return made[0]
+        return
     if len(agreeing) > 1:
         fitting = [
             (requested, request)
@@ -137,21 +152,24 @@ def match_study(work: Work, study_pk: int) -> StudyLink | None:
         agreeing = fitting if len(fitting) == 1 else agreeing
     if len(agreeing) == 1:
         requested, request = agreeing[0]
-        return _link(work, study, requested, request.patient_pk, "matched", "agreement")
+        _link(work, study, requested, request.patient_pk, "matched", "agreement")
+        return
     if len(agreeing) > 1:
         reasons.append(
             {"field": "accession_number", "order": f"{len(agreeing)} procedures", "study": "one study"}
         )
     if not candidates:
-        patient_pk = _known_patient(work, of_study)
-        if patient_pk is not None and study.patient_pk is None:
-            correct_study(work, study_pk, {}, reason="patient known", patient_pk=patient_pk, coerced=True)
-        if patient_pk is not None and study.study_date and _is_historic(work, study.study_date):
-            return _note(work, links, study, None, "matched", [], "agreement")
+        if known_patient_pk is not None and study.patient_pk is None:
+            correct_study(
+                work, study.study_pk, {}, reason="patient known", patient_pk=known_patient_pk, coerced=True
+            )
+        if known_patient_pk is not None and study.study_date and _is_historic(work, study.study_date):
+            _note(work, links, study, None, "matched", [], "agreement")
+            return
         reasons.append(
             {"field": "accession_number", "order": "no such order", "study": study.accession_number or ""}
         )
-    return _note(
+    _note(
         work,
         links,
         study,
@@ -163,13 +181,22 @@ def match_study(work: Work, study_pk: int) -> StudyLink | None:
     )
 
 
+def _alone_with(work: Work, study_pk: int) -> Study | None:
+    """The study, whose links nobody else changes until the end of the transaction. Its row is not locked: ingest writes
+    to it with each image, and would wait."""
+    work.session.execute(_LOCK_LINKS, {"study_pk": study_pk})
+    return work.session.get(Study, study_pk, populate_existing=True)
+
+
+_LOCK_LINKS = text("SELECT pg_advisory_xact_lock(hashtextextended('study_link', :study_pk))")
+
+
 def _is_historic(work: Work, study_date: date) -> bool:
     return study_date < (work.now() - HISTORIC).date()
 
 
-def _candidates(
-    work: Work, study: Study
-) -> Sequence[tuple[RequestedProcedure, ImagingServiceRequest, Procedure]]:
+def _candidates(work: Work, studies: Sequence[Study]) -> dict[int, list[Candidate]]:
+    """By study_pk: the procedures of its study UID, else those of its accession number."""
     base = (
         select(RequestedProcedure, ImagingServiceRequest, Procedure)
         .join(
@@ -178,14 +205,24 @@ def _candidates(
         )
         .join(Procedure, Procedure.procedure_pk == RequestedProcedure.procedure_pk)
     )
-    rows = work.session.execute(
-        base.where(RequestedProcedure.study_instance_uid == study.study_instance_uid)
-    ).all()
-    if not rows and study.accession_number:
-        rows = work.session.execute(
-            base.where(ImagingServiceRequest.accession_number == study.accession_number)
-        ).all()
-    return [(a, b, c) for a, b, c in rows]
+    by_uid: dict[str, list[Candidate]] = {}
+    by_accession: dict[str, list[Candidate]] = {}
+    for requested, request, procedure in work.session.execute(
+        base.where(
+            RequestedProcedure.study_instance_uid.in_({study.study_instance_uid for study in studies})
+            | ImagingServiceRequest.accession_number.in_(
+                {study.accession_number for study in studies if study.accession_number}
+            )
+        ).order_by(RequestedProcedure.requested_procedure_pk)
+    ):
+        candidate = (requested, request, procedure)
+        by_uid.setdefault(requested.study_instance_uid, []).append(candidate)
+        by_accession.setdefault(request.accession_number, []).append(candidate)
+    return {
+        study.study_pk: by_uid.get(study.study_instance_uid)
+        or by_accession.get(study.accession_number or "", [])
+        for study in studies
+    }
 
 
 def _of_study(study: Study) -> Demographics:
@@ -234,16 +271,29 @@ def _personas(work: Work, patient: Patient) -> Iterator[Demographics]:
         yield Demographics(str(changes["patient_name"][0]), born, patient.patient_sex, identifiers)
 
 
-def _known_patient(work: Work, of_study: Demographics) -> int | None:
-    for issuer, identifier in of_study.identifiers:
-        patient_pk = work.session.scalar(
-            select(PatientIdentifier.patient_pk).where(
-                PatientIdentifier.issuer_of_patient_id == issuer, PatientIdentifier.patient_id == identifier
-            )
+def _known_patients(work: Work, studies: Sequence[Study]) -> dict[int, int]:
+    """study_pk → the registered patient of its identifier, where nothing speaks against him."""
+    named = {study.study_pk: _of_study(study) for study in studies}
+    wanted = {identifier for of_study in named.values() for identifier in of_study.identifiers}
+    if not wanted:
+        return {}
+    found = {
+        (issuer, patient_id): patient_pk
+        for issuer, patient_id, patient_pk in work.session.execute(
+            select(
+                PatientIdentifier.issuer_of_patient_id,
+                PatientIdentifier.patient_id,
+                PatientIdentifier.patient_pk,
+            ).where(tuple_(PatientIdentifier.issuer_of_patient_id, PatientIdentifier.patient_id).in_(wanted))
         )
-        if patient_pk is not None and not _against(work, patient_pk, of_study):
-            return patient_pk
-    return None
+    }
+    known: dict[int, int] = {}
+    for study_pk, of_study in named.items():
+        for identifier in of_study.identifiers:
+            patient_pk = found.get(identifier)
+            if patient_pk is not None and not _against(work, patient_pk, of_study):
+                known[study_pk] = patient_pk
+    return known
 
 
 def _link(
@@ -292,7 +342,6 @@ def _note(
     link.candidate_procedure_pk = candidate
     link.linked_at = work.now()
     link.linked_by = by[:64]
-    work.session.flush()
     if state == "unmatched":
         if changed or len(links) == 0:
             work.publish(StudyUnmatched(study.study_pk))
@@ -340,7 +389,7 @@ def reconcile(work: Work, study_pk: int, requested_procedure_pk: int, reason: st
     work.require(Permission.RECONCILE)
     if not reason.strip():
         raise Invalid("Say why.", fields=[FieldError("reason", "required")])
-    study = work.session.get(Study, study_pk, with_for_update=True)
+    study = _alone_with(work, study_pk)
     requested = work.session.get(RequestedProcedure, requested_procedure_pk)
     if study is None or requested is None:
         raise NotFound("There is no such study or order.")
@@ -412,7 +461,7 @@ def patient_changed(work: Work, event: dict[str, Any]) -> None:
 
 def _show_as_registered(work: Work, study_pks: Sequence[int], reason: str) -> None:
     for study_pk in sorted(study_pks):
-        study = work.session.get(Study, study_pk, with_for_update=True, populate_existing=True)
+        study = _alone_with(work, study_pk)
         if study is None or study.patient_pk is None:
             continue
         patient = work.session.get_one(Patient, study.patient_pk)
@@ -425,7 +474,7 @@ def undo_reconciliation(work: Work, study_pk: int, reason: str) -> None:
     """Takes a link back: the study shows again what it brought, and waits; the order that it was taken for stands on the
     worklist again, where nothing else says that its work has begun. Raises NotFound."""
     work.require(Permission.RECONCILE)
-    study = work.session.get(Study, study_pk, with_for_update=True)
+    study = _alone_with(work, study_pk)
     links = work.session.scalars(
         select(StudyLink)
         .where(StudyLink.study_pk == study_pk, StudyLink.state.in_(("matched", "resolved")))

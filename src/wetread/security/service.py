@@ -17,9 +17,10 @@ from wetread.security.practitioners import (
     known_practitioner,
 )
 from wetread.security.rules import ROLE_PERMISSIONS, AuditEventID, Permission, Role, permissions_of, valid_npi
-from wetread.security.work import Actor, AuditMissing, Offices, Work
+from wetread.security.work import AUDIT_ENTRY_COLUMNS, Actor, AuditMissing, Offices, Work, audit_entry
 
 __all__ = [
+    "AUDIT_ENTRY_COLUMNS",
     "ROLE_PERMISSIONS",
     "Actor",
     "AuditEventID",
@@ -37,6 +38,7 @@ __all__ = [
     "Work",
     "accounts_of",
     "add_practitioner",
+    "audit_entry",
     "change_practitioner",
     "create_token",
     "create_user",

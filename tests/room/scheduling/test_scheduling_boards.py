@@ -32,7 +32,7 @@ def waiting(hospital: Any, **fields: Any) -> Study:
     study = Study(**(values | fields))
     hospital.work.session.add(study)
     hospital.work.session.flush()
-    service.match_study(hospital.work, study.study_pk)
+    service.match_studies(hospital.work, [study.study_pk])
     return study
 
 

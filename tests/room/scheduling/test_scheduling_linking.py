@@ -86,7 +86,7 @@ def test_the_study_of_the_worklist_entry_is_linked_and_begins_the_step(hospital:
     study = study_of(hospital, requested)
     event = {"keys": {"study_pk": study.study_pk}}
     for _ in range(2):
-        service.study_arrived(hospital.work, event)
+        service.studies_arrived(hospital.work, [event])
         assert links_of(hospital, study) == [("matched", requested.requested_procedure_pk)]
     assert study.patient_pk == _patient_pk(hospital, requested)
     assert (step.scheduled_procedure_step_status, requested.state) == ("STARTED", "IN PROGRESS")
@@ -96,7 +96,7 @@ def test_the_study_of_the_worklist_entry_is_linked_and_begins_the_step(hospital:
 def test_the_accession_number_serves_where_the_study_uid_is_the_scanners_own(hospital: Any) -> None:
     (requested,) = hospital.order()
     study = study_of(hospital, requested, study_instance_uid=new_uid(), patient_name="DOE^JANE^M")
-    service.match_study(hospital.work, study.study_pk)
+    service.match_studies(hospital.work, [study.study_pk])
     assert links_of(hospital, study) == [("matched", requested.requested_procedure_pk)]
     # Nobody had scheduled it.
     assert requested.state == "IN PROGRESS"
@@ -119,7 +119,7 @@ def test_a_patient_who_does_not_agree_waits_with_the_reason(
     (requested,) = hospital.order()
     step = service.schedule(hospital.work, requested.requested_procedure_pk, hospital.ct1, AT)
     study = study_of(hospital, requested, **fields)
-    service.match_study(hospital.work, study.study_pk)
+    service.match_studies(hospital.work, [study.study_pk])
     assert links_of(hospital, study) == [("unmatched", None)]
     assert reasons_of(hospital, study) == {reason}
     assert study.patient_pk is None
@@ -134,7 +134,7 @@ def test_no_order_means_waiting_and_the_late_order_finds_its_images(hospital: An
         hospital, accession_number="EAST260000001", patient_name="Doe^Jane", patient_id="P1",
         issuer_of_patient_id="CITY", patient_birth_date=date(1980, 3, 4), patient_sex="F",
     )  # fmt: skip
-    service.match_study(hospital.work, study.study_pk)
+    service.match_studies(hospital.work, [study.study_pk])
     assert reasons_of(hospital, study) == {"accession_number"}
     # Its person is known all the same.
     assert study.patient_pk == patient_pk
@@ -155,7 +155,7 @@ def test_an_earlier_study_of_a_known_patient_needs_no_order(hospital: Any) -> No
     prior = study_of(hospital, **values, study_date=date(2024, 1, 1))
     stranger = study_of(hospital, **(values | {"patient_sex": "M"}), study_date=date(2024, 1, 1))
     for study in (prior, stranger):
-        service.match_study(hospital.work, study.study_pk)
+        service.match_studies(hospital.work, [study.study_pk])
     assert (links_of(hospital, prior), prior.patient_pk) == ([("matched", None)], patient_pk)
     assert (links_of(hospital, stranger), stranger.patient_pk) == ([("unmatched", None)], None)
 
@@ -164,7 +164,7 @@ def test_images_of_a_cancelled_order_are_kept_and_wait(hospital: Any) -> None:
     (requested,) = hospital.order()
     cancel_order(hospital.work, requested.imaging_service_request_pk, "not needed")
     study = study_of(hospital, requested)
-    service.match_study(hospital.work, study.study_pk)
+    service.match_studies(hospital.work, [study.study_pk])
     assert reasons_of(hospital, study) == {"order"}
     assert requested.state == "CANCELED"
     with pytest.raises(Conflict):
@@ -175,15 +175,15 @@ def test_images_of_a_cancelled_order_are_kept_and_wait(hospital: Any) -> None:
 def test_of_two_procedures_under_one_accession_the_modality_decides(hospital: Any) -> None:
     head, magnet = hospital.order(None, "CTHEAD", "MRHEAD")
     study = study_of(hospital, head, study_instance_uid=new_uid(), modalities_in_study=["MR"])
-    service.match_study(hospital.work, study.study_pk)
+    service.match_studies(hospital.work, [study.study_pk])
     assert links_of(hospital, study) == [("matched", magnet.requested_procedure_pk)]
     one, _two = hospital.order(None, "CTHEAD", "CTCHEST")
     either = study_of(hospital, one, study_instance_uid=new_uid())
-    service.match_study(hospital.work, either.study_pk)
+    service.match_studies(hospital.work, [either.study_pk])
     assert reasons_of(hospital, either) == {"accession_number"}
     # The study UID of one of them leaves no question.
     exact = study_of(hospital, one)
-    service.match_study(hospital.work, exact.study_pk)
+    service.match_studies(hospital.work, [exact.study_pk])
     assert links_of(hospital, exact) == [("matched", one.requested_procedure_pk)]
 
 
@@ -193,7 +193,7 @@ def test_one_scan_for_several_orders_hangs_on_each_of_them(hospital: Any) -> Non
     chest.study_instance_uid = head.study_instance_uid
     hospital.work.session.flush()
     study = study_of(hospital, head, accession_number=None)
-    service.match_study(hospital.work, study.study_pk)
+    service.match_studies(hospital.work, [study.study_pk])
     pks = [head.requested_procedure_pk, chest.requested_procedure_pk]
     assert links_of(hospital, study) == [("matched", pk) for pk in pks]
     assert (head.state, chest.state) == ("IN PROGRESS", "IN PROGRESS")
@@ -207,7 +207,7 @@ def test_one_study_uid_for_two_patients_is_nobodys_by_itself(hospital: Any) -> N
     other.study_instance_uid = one.study_instance_uid
     hospital.work.session.flush()
     study = study_of(hospital, one, patient_id=None)
-    service.match_study(hospital.work, study.study_pk)
+    service.match_studies(hospital.work, [study.study_pk])
     assert links_of(hospital, study) == [("unmatched", None)]
 
 
@@ -229,7 +229,7 @@ def test_images_of_the_unknown_show_who_she_is_once_she_is_known(hospital: Any) 
     brought = {"patient_name": "Unknown^Female 1", "patient_id": number, "patient_birth_date": None,
                "issuer_of_patient_id": None}  # fmt: skip
     study = study_of(hospital, requested, **brought)
-    service.match_study(hospital.work, study.study_pk)
+    service.match_studies(hospital.work, [study.study_pk])
     assert links_of(hospital, study) == [("matched", requested.requested_procedure_pk)]
     known_pk = hospital.patient("Doe^Jane")
     patients.merge_patients(hospital.work, known_pk, unknown.patient_pk, "her husband came")
@@ -241,12 +241,12 @@ def test_images_of_the_unknown_show_who_she_is_once_she_is_known(hospital: Any) 
     assert study.patient_birth_date == date(1980, 3, 4)
     # The scanner goes on under the name it has: the same study, and another of the same order.
     late = study_of(hospital, requested, study_instance_uid=new_uid(), **brought)
-    service.match_study(hospital.work, late.study_pk)
+    service.match_studies(hospital.work, [late.study_pk])
     assert links_of(hospital, late) == [("matched", requested.requested_procedure_pk)]
     stranger = study_of(
         hospital, requested, study_instance_uid=new_uid(), **(brought | {"patient_name": "Roe^Jim"})
     )
-    service.match_study(hospital.work, stranger.study_pk)
+    service.match_studies(hospital.work, [stranger.study_pk])
     assert reasons_of(hospital, stranger) == {"patient_name"}
 
     patients.unmerge_patients(hospital.work, unknown.patient_pk)
@@ -263,7 +263,7 @@ def test_a_corrected_name_reaches_the_images_and_an_address_does_not_touch_them(
     brought = {"patient_name": "UNKNOWN^MALE 1", "patient_id": number, "patient_birth_date": None, "patient_sex": "M",
                "issuer_of_patient_id": None}  # fmt: skip
     study = study_of(hospital, requested, **brought)
-    service.match_study(hospital.work, study.study_pk)
+    service.match_studies(hospital.work, [study.study_pk])
 
     def change(**changes: Any) -> None:
         patients.change_patient(hospital.work, unknown.patient_pk, changes)
@@ -274,7 +274,7 @@ def test_a_corrected_name_reaches_the_images_and_an_address_does_not_touch_them(
     change(patient_name="Doe^John", patient_birth_date=date(1970, 1, 2))
     assert (study.patient_name, study.patient_birth_date) == ("Doe^John", date(1970, 1, 2))
     late = study_of(hospital, requested, study_instance_uid=new_uid(), **brought)
-    service.match_study(hospital.work, late.study_pk)
+    service.match_studies(hospital.work, [late.study_pk])
     assert links_of(hospital, late) == [("matched", requested.requested_procedure_pk)]
 
 
@@ -288,7 +288,7 @@ def test_a_person_hangs_a_study_on_an_order_and_takes_it_back(hospital: Any) -> 
     received = {"patient_name": "Emergency^One", "patient_id": "E1", "issuer_of_patient_id": None,
                 "patient_birth_date": None, "patient_sex": None, "accession_number": "NONE"}  # fmt: skip
     study = study_of(hospital, **received)
-    service.match_study(hospital.work, study.study_pk)
+    service.match_studies(hospital.work, [study.study_pk])
     with pytest.raises(Invalid):
         service.reconcile(hospital.work, study.study_pk, requested.requested_procedure_pk, " ")
     service.reconcile(hospital.work, study.study_pk, requested.requested_procedure_pk, "seen by Ann")
@@ -318,10 +318,10 @@ def test_a_person_hangs_a_study_on_an_order_and_takes_it_back(hospital: Any) -> 
 def test_what_a_person_took_back_does_not_hang_itself_up_again(hospital: Any) -> None:
     (requested,) = hospital.order()
     study = study_of(hospital, requested)
-    service.match_study(hospital.work, study.study_pk)
+    service.match_studies(hospital.work, [study.study_pk])
     service.undo_reconciliation(hospital.work, study.study_pk, "the technologist took the wrong line")
     # The correction itself is news of the study, and so is every image that still comes.
-    service.study_arrived(hospital.work, {"keys": {"study_pk": study.study_pk}})
+    service.studies_arrived(hospital.work, [{"keys": {"study_pk": study.study_pk}}])
     service.order_arrived(
         hospital.work, {"keys": {"requested_procedure_pk": requested.requested_procedure_pk}}
     )
@@ -337,7 +337,7 @@ def test_an_undo_leaves_an_order_whose_work_has_begun_otherwise(hospital: Any) -
     own = study_of(hospital, requested)
     wrong = study_of(hospital, patient_id="E1", study_date=date(2026, 11, 25))
     for study in (own, wrong):
-        service.match_study(hospital.work, study.study_pk)
+        service.match_studies(hospital.work, [study.study_pk])
     service.reconcile(hospital.work, wrong.study_pk, requested.requested_procedure_pk, "hers too")
     service.undo_reconciliation(hospital.work, wrong.study_pk, "no")
     assert requested.state == "IN PROGRESS"
@@ -348,7 +348,7 @@ def test_an_undo_leaves_an_order_whose_work_has_begun_otherwise(hospital: Any) -
 def test_reconciling_is_for_those_who_may(hospital: Any, work_as: Any) -> None:
     (requested,) = hospital.order()
     study = study_of(hospital)
-    service.match_study(hospital.work, study.study_pk)
+    service.match_studies(hospital.work, [study.study_pk])
     for role in ("front_desk", "referrer", "biller", "manager"):
         with pytest.raises(Denied), work_as(role) as work:
             service.reconcile(work, study.study_pk, requested.requested_procedure_pk, "x")
@@ -363,6 +363,6 @@ def test_reconciling_is_for_those_who_may(hospital: Any, work_as: Any) -> None:
 def test_studies_that_wait_come_newest_first(hospital: Any) -> None:
     studies = [study_of(hospital, study_date=date(2026, 11, 25) - timedelta(days=n)) for n in range(3)]
     for study in studies:
-        service.match_study(hospital.work, study.study_pk)
+        service.match_studies(hospital.work, [study.study_pk])
     found = [one.study_pk for one in service.unmatched(hospital.work)]
     assert found == [study.study_pk for study in reversed(studies)]

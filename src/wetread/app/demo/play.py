@@ -388,7 +388,7 @@ def link(theatre: Theatre, visit: Visit) -> int:
             )
         work.audit(AuditEventID.APPLICATION_ACTIVITY, "U", study_instance_uid=study.study_instance_uid,
                    object_type="demo")  # fmt: skip
-        scheduling.match_study(work, study.study_pk)
+        scheduling.match_studies(work, [study.study_pk])
         return study.study_pk
 
 
