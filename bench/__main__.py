@@ -15,11 +15,14 @@ from rich.table import Table
 
 from bench import corpus, servers, store, web
 
+_LARGE, _SMALL = {"slices": 50, "size": 512}, {"slices": 10, "size": 64}
 CASES = (
-    ("C-STORE 0.5 MB, one association", {"studies": 1, "slices": 200, "size": 512}, 1),
-    ("C-STORE 0.5 MB, four associations", {"studies": 4, "slices": 50, "size": 512}, 4),
-    ("C-STORE 9 kB, one association", {"studies": 40, "slices": 10, "size": 64}, 1),
-    ("C-STORE 9 kB, four associations", {"studies": 40, "slices": 10, "size": 64}, 4),
+    ("C-STORE 0.5 MB, one association", {**_LARGE, "studies": 1, "slices": 200}, 1, store.send),
+    ("C-STORE 0.5 MB, storescu", {**_LARGE, "studies": 1, "slices": 200}, 1, store.storescu),
+    ("C-STORE 0.5 MB, four associations", {**_LARGE, "studies": 4}, 4, store.send),
+    ("C-STORE 9 kB, one association", {**_SMALL, "studies": 40}, 1, store.send),
+    ("C-STORE 9 kB, storescu", {**_SMALL, "studies": 40}, 1, store.storescu),
+    ("C-STORE 9 kB, four associations", {**_SMALL, "studies": 40}, 4, store.send),
 )
 
 
@@ -47,12 +50,14 @@ def main() -> None:
             study = ""
             for number in range(asked.rounds):
                 order = running if number % 2 == 0 else running[::-1]
-                for at, (title, shape, associations) in enumerate(CASES):
+                for at, (title, shape, associations, send) in enumerate(CASES):
                     console.print(f"Round {number + 1} of {asked.rounds}: {title}", style="dim")
                     files, size, made = corpus.write(root / f"corpus{number}-{at}", **shape)
+                    share = len(files) // associations  # as scanners do: each brings whole studies
+                    parts = [files[first : first + share] for first in range(0, len(files), share)]
                     for server in order:
                         before, _ = server.cpu_and_memory()
-                        took = store.send(server, files, associations)
+                        took = send(server, parts)
                         acknowledged, _ = server.cpu_and_memory()
                         time.sleep(4)  # what waits a little after the last object has begun by then
                         server.settle()

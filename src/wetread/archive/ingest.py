@@ -19,10 +19,9 @@ import hashlib
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from types import TracebackType
 from typing import Any
 
@@ -45,17 +44,16 @@ from wetread.archive.rules import (
     filing_of,
 )
 from wetread.archive.vault import UNKNOWN_STUDY, SealedWriter, StudyKey, Vault
-from wetread.jobs.service import PREPARATION, defer
 from wetread.kit import limits
 from wetread.kit.db import Database
 from wetread.kit.errors import Denied
+from wetread.kit.events import publish_below
 from wetread.security.service import Actor, AuditEventID, Offices, Permission, Work, audit_entry
 
 log = structlog.get_logger()
 
 _SERIES_CACHED_MAX = 50_000
 _ANNOUNCE_S = 0.5
-_PREPARED_NOTED_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +208,6 @@ class Announcer:
         self._offices = offices
         self._lock = threading.Lock()
         self._dirty: dict[int, str] = {}
-        self._prepared: dict[int, float] = {}
         self._wake = threading.Event()
         self._stop = False
         self._thread: threading.Thread | None = None
@@ -226,25 +223,10 @@ class Announcer:
         if first:
             self._wake.set()
 
-    def will_prepare(self, study_pk: int) -> None:
-        """A job that makes the study ready for viewing was committed just now: until it runs, it needs no other."""
-        now = time.monotonic()
-        with self._lock:
-            self._prepared[study_pk] = now
-            if len(self._prepared) > _PREPARED_NOTED_MAX:
-                self._prepared = {key: at for key, at in self._prepared.items() if now - at < _ANNOUNCE_S}
-
     def take(self, study_pks: set[int]) -> dict[int, str]:
         """Takes out what waits for these studies, to be told by the caller."""
         with self._lock:
             return {key: self._dirty.pop(key) for key in study_pks if key in self._dirty}
-
-    def tell(self, work: Work, studies: Mapping[int, str]) -> None:
-        """Publishes the news of (study_pk → study_instance_uid)."""
-        since = time.monotonic() - limits.PREPARE_STUDY_AFTER_S + 1.0
-        with self._lock:
-            waiting = {key for key in studies if self._prepared.get(key, 0.0) > since}
-        announce(work, studies, prepare=studies.keys() - waiting)
 
     def flush(self) -> None:
         """Tells everything that waits, now."""
@@ -252,7 +234,7 @@ class Announcer:
             waiting, self._dirty = self._dirty, {}
         if waiting:
             with self._offices.work(Actor.system("archive")) as work:
-                self.tell(work, waiting)
+                announce(work, waiting)
 
     def close(self) -> None:
         """Ends the thread after a last flush."""
@@ -275,38 +257,22 @@ class Announcer:
                 return
 
 
-def announce(work: Work, studies: Mapping[int, str], prepare: Collection[int]) -> None:
-    """Publishes `study.updated` for (study_pk → study_instance_uid) that are not new, and has those of `prepare` made
-    ready for viewing."""
+def announce(work: Work, studies: Mapping[int, str]) -> None:
+    """Publishes `study.updated` for (study_pk → study_instance_uid) that are not new."""
     work.session.execute(
         update(Study).where(Study.study_pk.in_(studies)).values(announced_at=func.clock_timestamp())
     )
     with raw_connection(work).pipeline():  # one round trip for all
         for study_pk, study_instance_uid in studies.items():
             work.publish(StudyUpdated(study_pk, study_instance_uid, first_image=False, grown=True))
-        for study_pk in prepare:
-            prepare_later(work, study_pk)
     work.audit(AuditEventID.APPLICATION_ACTIVITY, "E", object_type="study.updated", object_id=len(studies))
-
-
-def prepare_later(work: Work, study_pk: int) -> None:
-    """Has the study made ready for viewing a little after its last news, once for many of them."""
-    defer(
-        work,
-        "archive.prepare_study",
-        run_at=work.now() + timedelta(seconds=limits.PREPARE_STUDY_AFTER_S),
-        queueing_lock=f"archive.prepare_study:{study_pk}",
-        queue=PREPARATION,
-        study_pk=study_pk,
-    )
 
 
 def recover(offices: Offices) -> int:
     """Tells of studies whose last news was lost because the process was killed; returns how many."""
     with offices.work(Actor.system("archive")) as work:
         studies = store.unannounced(work.session, newest=limits.ARCHIVE_RECOVERY_INSTANCES_MAX)
-        news = {study.study_pk: study.study_instance_uid for study in studies}
-        announce(work, news, prepare=news.keys())
+        announce(work, {study.study_pk: study.study_instance_uid for study in studies})
         return len(studies)
 
 
@@ -416,7 +382,7 @@ class Transfer:
         with self._intake.offices.work(self._actor) as work:
             news = self._intake.announcer.take({tally.study_pk for tally in studies.values()})
             if news:
-                self._intake.announcer.tell(work, news)
+                announce(work, news)
             with raw_connection(work).pipeline():  # one round trip for all
                 for study_instance_uid, tally in studies.items():
                     work.audit(
@@ -459,7 +425,7 @@ class Transfer:
                         self._intake.remember(filing.series_instance_uid, (study_pk, series_pk, same))
         if known is not None:
             study_pk, series_pk = known
-            entry = self._begun(filing, study_pk) if tally is None else None
+            entry = self._begun(filing, "study", study_pk) if tally is None else None
             row = replace(row, study_key_pk=writer.key.study_key_pk)
             try:
                 _, outcome = self._intake.group.add(study_pk, series_pk, row, make_durable, entry)
@@ -484,19 +450,17 @@ class Transfer:
             return None
         return known[0], known[1]
 
-    def _begun(self, filing: Filing, study_pk: int) -> dict[str, Any]:
-        offices = self._intake.offices
-        return audit_entry(self._actor, offices.clock.now(), **self._beginning(filing, "study", study_pk))
-
-    def _beginning(self, filing: Filing, what: str, key: int) -> dict[str, Any]:
-        return {
-            "event_id": AuditEventID.BEGIN_TRANSFER,
-            "action": "E",
-            "study_instance_uid": filing.study_instance_uid,
-            "object_type": what,
-            "object_id": key,
-            "detail": {"from": self.received_from},
-        }
+    def _begun(self, filing: Filing, what: str, key: int) -> dict[str, Any]:
+        return audit_entry(
+            self._actor,
+            self._intake.offices.clock.now(),
+            AuditEventID.BEGIN_TRANSFER,
+            "E",
+            study_instance_uid=filing.study_instance_uid,
+            object_type=what,
+            object_id=key,
+            detail={"from": self.received_from},
+        )
 
     def _file_first(
         self,
@@ -509,8 +473,8 @@ class Transfer:
         other_patient: bool,
     ) -> tuple[str, int, int]:
         """The first object of a study or series in this transfer: with the audit record and event in one transaction."""
-        with self._intake.offices.work(self._actor) as work:
-            connection = raw_connection(work)
+        offices = self._intake.offices
+        with offices.database.raw() as connection:
             filed = store.add_first(
                 connection,
                 dumps(filing.study()),
@@ -521,16 +485,14 @@ class Transfer:
             )
             with connection.pipeline():  # one round trip for all
                 what, key_of_it = ("study", filed.study_pk) if first else ("series", filed.series_pk)
-                work.audit(**self._beginning(filing, what, key_of_it))
+                store.add_entry(connection, self._begun(filing, what, key_of_it))
                 if filed.outcome == "stored":
-                    work.publish(
-                        StudyUpdated(filed.study_pk, filing.study_instance_uid, first_image=filed.new_study)
+                    publish_below(
+                        connection,
+                        StudyUpdated(filed.study_pk, filing.study_instance_uid, first_image=filed.new_study),
                     )
-                    prepare_later(work, filed.study_pk)
         if filed.study_key_pk is not None:
             self._intake.vault.kept(key, filed.study_key_pk)
-        if filed.outcome == "stored":
-            self._intake.announcer.will_prepare(filed.study_pk)
         return filed.outcome, filed.study_pk, filed.series_pk
 
     def quarantine(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from itertools import islice
+from typing import Any
 
 import structlog
 
@@ -13,6 +15,7 @@ from wetread.archive.renditions import make_rendition
 from wetread.archive.sealing import Damaged
 from wetread.archive.service import the_archive
 from wetread.jobs.service import PREPARATION, Retry, defer, task
+from wetread.kit import limits
 from wetread.kit.errors import WetreadError
 from wetread.security.service import AuditEventID, Work
 
@@ -20,6 +23,21 @@ log = structlog.get_logger()
 
 _RENDITIONS_A_JOB = 64
 _ORPHAN_AGE_S = 2 * 3600.0
+
+
+@task("archive.studies_updated", together=True)
+def studies_updated(work: Work, events: list[dict[str, Any]]) -> None:
+    """On `study.updated`: has the studies made ready for viewing a little after their last news, once for many of them."""
+    studies = {int(event["keys"]["study_pk"]) for event in events}
+    run_at = work.now() + timedelta(seconds=limits.PREPARE_STUDY_AFTER_S)
+    for study_pk in sorted(studies):
+        _prepare(work, study_pk, run_at)
+    work.audit(AuditEventID.APPLICATION_ACTIVITY, "E", object_type="prepare_study", object_id=len(studies))
+
+
+def _prepare(work: Work, study_pk: int, run_at: datetime) -> None:
+    lock = f"archive.prepare_study:{study_pk}"
+    defer(work, "archive.prepare_study", run_at=run_at, queueing_lock=lock, study_pk=study_pk)
 
 
 @task("archive.prepare_study", retry=Retry(max_attempts=4), queue=PREPARATION)
@@ -41,13 +59,7 @@ def prepare_study(work: Work, study_pk: int) -> None:
             # The picture is served as it was received; a person sees damage in the storage check.
             log.warning("no rendition", stored_object_pk=stored.stored_object_pk, error=type(error).__name__)
     if made and len(waiting) == _RENDITIONS_A_JOB:
-        defer(
-            work,
-            "archive.prepare_study",
-            run_at=work.now(),
-            queueing_lock=f"archive.prepare_study:{study_pk}",
-            study_pk=study_pk,
-        )
+        _prepare(work, study_pk, work.now())
 
 
 @task("archive.remove_orphans", queue=PREPARATION, cron="41 * * * *")

@@ -1,7 +1,7 @@
 """Decoding and rendering in killable worker processes: what comes from outside never meets a codec in a server process.
 
 `Decoder` keeps a few workers (pixelworker.py), each with a memory limit; one that hangs or dies is replaced, and its
-caller gets Invalid, never the whole program a crash.
+caller gets CannotDecode, never the whole program a crash.
 """
 
 from __future__ import annotations
@@ -28,6 +28,10 @@ from wetread.kit.errors import Invalid, Unavailable
 _SHARED, _PER_FRAME = "52009229", "52009230"
 _TRANSFORMATION, _FRAME_VOI = "00289145", "00289132"
 _PALETTE = ("RedPaletteColorLookupTable", "GreenPaletteColorLookupTable", "BluePaletteColorLookupTable")
+
+
+class CannotDecode(Invalid):
+    """The picture is damaged, or of a kind that no codec here reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +126,7 @@ class Decoder:
         self._all: set[_Worker] = set()
 
     def decode(self, picture: Picture) -> bytes:
-        """The frame as plain little-endian pixels. Raises Invalid."""
+        """The frame as plain little-endian pixels. Raises CannotDecode."""
         return self._ask({"do": "decode", **picture.header()}, picture.data)
 
     def render(
@@ -134,7 +138,7 @@ class Decoder:
         viewport: tuple[int, int] | None,
         quality: int,
     ) -> bytes:
-        """The frame as JPEG or PNG; `window` is (centre, width), `viewport` the largest (columns, rows). Raises Invalid."""
+        """The frame as JPEG or PNG; `window` is (centre, width), `viewport` the largest (columns, rows). Raises CannotDecode."""
         return self._ask(
             {
                 "do": "render",
@@ -148,7 +152,7 @@ class Decoder:
         )
 
     def encode_htj2k(self, picture: Picture) -> bytes:
-        """The frame's HTJ2K (lossless, RPCL) codestream, decoded again and found identical. Raises Invalid."""
+        """The frame's HTJ2K (lossless, RPCL) codestream, decoded again and found identical. Raises CannotDecode."""
         return self._ask({"do": "encode_htj2k", **picture.header()}, picture.data)
 
     def close(self) -> None:
@@ -176,11 +180,11 @@ class Decoder:
                 with self._lock:
                     self._all.discard(worker)
                 worker = None
-            raise Invalid("This picture cannot be decoded: the decoder failed on it.") from None
+            raise CannotDecode("This picture cannot be decoded: the decoder failed on it.") from None
         finally:
             self._idle.put(worker)
         if "error" in answer:
-            raise Invalid(f"This picture cannot be decoded: {answer['error']}.")
+            raise CannotDecode(f"This picture cannot be decoded: {answer['error']}.")
         return content
 
 

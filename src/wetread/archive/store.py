@@ -472,6 +472,23 @@ def add_first(
     return FirstFiled(*found)
 
 
+def add_entry(connection: psycopg.Connection[Any], entry: Mapping[str, Any]) -> None:
+    """Writes an audit record in the transaction of `connection`."""
+    connection.execute(_ADD_ENTRY, _entry_values(entry), prepare=True)
+
+
+def _entry_values(entry: Mapping[str, Any]) -> list[Any]:
+    detail = entry["detail"]
+    values = {**entry, "detail": None if detail is None else dumps(detail).decode()}
+    return [values[name] for name in AUDIT_ENTRY_COLUMNS]
+
+
+_ADD_ENTRY = (
+    f"INSERT INTO audit_record ({', '.join(AUDIT_ENTRY_COLUMNS)})"
+    f" VALUES ({', '.join(['%s'] * len(AUDIT_ENTRY_COLUMNS))})"
+).encode()
+
+
 class InstancePipeline:
     """archive_instance() over libpq's pipeline mode, for the hot path: rows go out while the caller does something
     else, and one round trip ends their common transaction. The connection serves nothing else.
@@ -517,10 +534,8 @@ class InstancePipeline:
 
     def send_entry(self, entry: Mapping[str, Any]) -> None:
         """Sends an audit record that belongs to the row before."""
-        detail = entry["detail"]
-        values = {**entry, "detail": None if detail is None else dumps(detail)}
         self._link.send_query_prepared(
-            b"audit_entry", [_parameter(values[name]) for name in AUDIT_ENTRY_COLUMNS], None
+            b"audit_entry", [_parameter(value) for value in _entry_values(entry)], None
         )
         self._sent += 1
         self._flush()

@@ -36,7 +36,7 @@ Subscriptions = Mapping[str, Sequence[str | Unless]]
 """Event kind → names of tasks, each run as `f(work, event={"kind": …, "keys": {…}})`, in a transaction of its own;
 those declared `together` as `f(work, events=[…])`, all in one."""
 
-_RELAY_PAUSE_S = 0.2  # the first event is relayed at once, those that follow closely together
+_PAUSE_AN_EVENT_S, _PAUSE_S_MAX = 0.04, 0.4  # the first event is relayed at once, those of a stream together
 _EVENTS_A_JOB = 25  # few enough that several places share the work
 
 
@@ -130,8 +130,7 @@ class Relay(threading.Thread):
                 with psycopg.connect(self._offices.database.url, autocommit=True) as connection:
                     connection.execute(f"LISTEN {CHANNEL}".encode())
                     while not self._ending.is_set():
-                        if self._drain():
-                            self._ending.wait(_RELAY_PAUSE_S)
+                        self._ending.wait(min(self._drain() * _PAUSE_AN_EVENT_S, _PAUSE_S_MAX))
                         for _ in connection.notifies(timeout=1.0, stop_after=1):
                             pass
             except Exception as error:  # noqa: BLE001 - the relay must outlive a database restart

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
+from wetread.kit.tls import TlsFiles
+
 Part = Literal["web", "dicom", "hl7", "worker"]
 PREFIX = "WETREAD_"
 _OUTSIDE_SETTINGS = frozenset({"WETREAD_CONFIG", "WETREAD_SKIP_WEB_BUILD"})
@@ -37,6 +39,9 @@ class Settings:
     http_port: int = 8080
     dicom_port: int = 11112
     hl7_port: int = 2575
+    dicom_tls_port: int | None = None
+    hl7_tls_port: int | None = None
+    plain_peers: bool = True
     ae_title: str = "WETREAD"
     database_url: str | None = None
     roles: tuple[Part, ...] = ("web", "dicom", "hl7", "worker")
@@ -44,6 +49,10 @@ class Settings:
     behind_tls_proxy: bool = False
     tls_certificate: Path | None = None
     tls_key: Path | None = None
+    peer_tls_certificate: Path | None = None
+    peer_tls_key: Path | None = None
+    peer_tls_authorities: Path | None = None
+    peer_tls_client_certificate: Literal["required", "optional", "none"] = "required"
     master_key: Path | None = None
     issuer_of_patient_id: str = "WETREAD"
     accept_any_loopback_ae: bool = False
@@ -57,6 +66,15 @@ class Settings:
     def master_key_path(self) -> Path:
         """The master key's file."""
         return self.master_key or self.data / "keys" / "master.key"
+
+    @property
+    def peer_tls(self) -> TlsFiles:
+        """What DICOM and HL7 peers are spoken to with: files of their own, or those of the web."""
+        if self.peer_tls_certificate or self.peer_tls_key:
+            own = (self.peer_tls_certificate, self.peer_tls_key)
+        else:
+            own = (self.tls_certificate, self.tls_key)
+        return TlsFiles(*own, self.peer_tls_authorities)
 
     @property
     def objects_path(self) -> Path:
@@ -141,7 +159,7 @@ def _convert(key: str, value: Any) -> Any:
         if text not in {"true", "false", "1", "0", "yes", "no"}:
             raise SettingsError(f"{key} must be true or false, not {value!r}")
         return text in {"true", "1", "yes"}
-    if kind is int:
+    if kind is int or int in options:
         try:
             number = int(value)
         except (TypeError, ValueError):

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
+from weakref import WeakKeyDictionary
 
 import orjson
 import psycopg
@@ -137,6 +138,8 @@ class Database:
                 max_size=self._pool_size,
                 kwargs={"application_name": "wetread-raw", "options": "-c lock_timeout=10s -c timezone=UTC"},
                 open=True,
+                check=_check_after_rest,
+                reset=_note_use,
             )
         with self._raw.connection() as connection:
             yield connection
@@ -158,6 +161,16 @@ class Database:
 
 
 _RESTED_S = 1.0
+_used_at: WeakKeyDictionary[psycopg.Connection[Any], float] = WeakKeyDictionary()
+
+
+def _note_use(connection: psycopg.Connection[Any]) -> None:
+    _used_at[connection] = time.monotonic()
+
+
+def _check_after_rest(connection: psycopg.Connection[Any]) -> None:
+    if time.monotonic() - _used_at.get(connection, -math.inf) >= _RESTED_S:
+        ConnectionPool.check_connection(connection)
 
 
 def sqlalchemy_url(url: str) -> str:

@@ -89,9 +89,10 @@ def match_studies(work: Work, study_pks: Iterable[int]) -> None:
 
     What all of them need is asked for together: a migration brings thousands.
     """
-    studies = [study for study_pk in sorted(set(study_pks)) if (study := _alone_with(work, study_pk))]
-    if not studies:
+    keys = sorted(set(study_pks))
+    if not keys:
         return
+    studies = _alone_with(work, keys)
     links: dict[int, list[StudyLink]] = {study.study_pk: [] for study in studies}
     for link in work.session.scalars(select(StudyLink).where(StudyLink.study_pk.in_(links))):
         links[link.study_pk].append(link)
@@ -181,14 +182,26 @@ def _match(
     )
 
 
-def _alone_with(work: Work, study_pk: int) -> Study | None:
-    """The study, whose links nobody else changes until the end of the transaction. Its row is not locked: ingest writes
-    to it with each image, and would wait."""
-    work.session.execute(_LOCK_LINKS, {"study_pk": study_pk})
-    return work.session.get(Study, study_pk, populate_existing=True)
+def _alone_with(work: Work, study_pks: Sequence[int]) -> Sequence[Study]:
+    """The studies, whose links nobody else changes until the end of the transaction. Their rows are not locked: ingest
+    writes to them with each image, and would wait."""
+    work.session.execute(_LOCK_LINKS, {"study_pks": list(study_pks)})
+    return work.session.scalars(
+        select(Study)
+        .where(Study.study_pk.in_(study_pks))
+        .order_by(Study.study_pk)
+        .execution_options(populate_existing=True)
+    ).all()
 
 
-_LOCK_LINKS = text("SELECT pg_advisory_xact_lock(hashtextextended('study_link', :study_pk))")
+def _alone_with_one(work: Work, study_pk: int) -> Study | None:
+    return next(iter(_alone_with(work, [study_pk])), None)
+
+
+_LOCK_LINKS = text(
+    "SELECT pg_advisory_xact_lock(hashtextextended('study_link', study_pk))"
+    " FROM unnest(CAST(:study_pks AS bigint[])) WITH ORDINALITY AS one(study_pk, place) ORDER BY place"
+)
 
 
 def _is_historic(work: Work, study_date: date) -> bool:
@@ -389,7 +402,7 @@ def reconcile(work: Work, study_pk: int, requested_procedure_pk: int, reason: st
     work.require(Permission.RECONCILE)
     if not reason.strip():
         raise Invalid("Say why.", fields=[FieldError("reason", "required")])
-    study = _alone_with(work, study_pk)
+    study = _alone_with_one(work, study_pk)
     requested = work.session.get(RequestedProcedure, requested_procedure_pk)
     if study is None or requested is None:
         raise NotFound("There is no such study or order.")
@@ -461,7 +474,7 @@ def patient_changed(work: Work, event: dict[str, Any]) -> None:
 
 def _show_as_registered(work: Work, study_pks: Sequence[int], reason: str) -> None:
     for study_pk in sorted(study_pks):
-        study = _alone_with(work, study_pk)
+        study = _alone_with_one(work, study_pk)
         if study is None or study.patient_pk is None:
             continue
         patient = work.session.get_one(Patient, study.patient_pk)
@@ -474,7 +487,7 @@ def undo_reconciliation(work: Work, study_pk: int, reason: str) -> None:
     """Takes a link back: the study shows again what it brought, and waits; the order that it was taken for stands on the
     worklist again, where nothing else says that its work has begun. Raises NotFound."""
     work.require(Permission.RECONCILE)
-    study = _alone_with(work, study_pk)
+    study = _alone_with_one(work, study_pk)
     links = work.session.scalars(
         select(StudyLink)
         .where(StudyLink.study_pk == study_pk, StudyLink.state.in_(("matched", "resolved")))
