@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import combinations
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from sqlalchemy import text
 
 from wetread.kit.config import Settings, is_loopback
 from wetread.kit.db import Database
+from wetread.kit.tls import TlsUnusable, server_context
 
 _CLOCK_SKEW_S_MAX = 2.0
 _POSTGRES_VERSION_MIN = 150000
@@ -47,11 +49,43 @@ def check_settings(settings: Settings) -> None:
         wrong.append("mfa_required = false is for demonstrations on 127.0.0.1 only.")
     if not 1 <= settings.session_idle_minutes <= 60:
         wrong.append("session_idle_minutes must be from 1 to 60 (45 CFR 164.312(a)(2)(iii)).")
+    wrong += _faults_of_peer_tls(settings)
     title = settings.ae_title
     if not 1 <= len(title) <= 16 or "\\" in title or not title.isascii() or not title.isprintable():
         wrong.append("ae_title must be 1 to 16 plain characters without a backslash (PS3.5 6.2).")
     if wrong:
         raise UnsafeSetup("\n".join(wrong))
+
+
+def _faults_of_peer_tls(settings: Settings) -> list[str]:
+    """What is wrong with TLS for DICOM and HL7 peers, found before a scanner finds it."""
+    wrong: list[str] = []
+    if bool(settings.peer_tls_certificate) != bool(settings.peer_tls_key):
+        wrong.append("peer_tls_certificate and peer_tls_key belong together: set both or neither.")
+    names = ("http_port", "dicom_port", "hl7_port", "dicom_tls_port", "hl7_tls_port")
+    for one, other in combinations(names, 2):
+        port = getattr(settings, one)
+        if port and port == getattr(settings, other) and "tls" in other:
+            wrong.append(f"{one} and {other} are both {port}: TLS needs a port of its own (PS3.15 B.12).")
+    secured = settings.dicom_tls_port is not None or settings.hl7_tls_port is not None
+    if not settings.plain_peers and not secured:
+        wrong.append("plain_peers = false leaves DICOM and HL7 no door: set dicom_tls_port or hl7_tls_port.")
+    if wrong or not secured:
+        return wrong
+    if settings.peer_tls.certificate is None:
+        return [
+            "dicom_tls_port and hl7_tls_port need peer_tls_certificate and peer_tls_key (or tls_certificate and tls_key)."
+        ]
+    if settings.peer_tls_client_certificate != "none" and settings.peer_tls_authorities is None:
+        return [
+            f"peer_tls_client_certificate = {settings.peer_tls_client_certificate} needs peer_tls_authorities, the PEM file of "
+            "those who sign the peers' certificates; say none where peers show none."
+        ]
+    try:
+        server_context(settings.peer_tls, settings.peer_tls_client_certificate)
+    except TlsUnusable as error:
+        return [f"TLS for DICOM and HL7 peers: {error}."]
+    return []
 
 
 @dataclass(frozen=True, slots=True)

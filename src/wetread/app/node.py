@@ -11,9 +11,10 @@ import structlog
 from wetread.app.build import House
 from wetread.archive import service as archive_service
 from wetread.archive.service import Archive, Level
-from wetread.dicom.pdu import CALLED_AE_NOT_RECOGNIZED, CALLING_AE_NOT_RECOGNIZED, Rejection, UserIdentity
+from wetread.dicom.pdu import CALLED_AE_NOT_RECOGNIZED, CALLING_AE_NOT_RECOGNIZED, Rejection
 from wetread.dimse.server import Node
 from wetread.dimse.services import (
+    Caller,
     Destination,
     JsonDict,
     Peer,
@@ -26,6 +27,7 @@ from wetread.dimse.services import (
 from wetread.hl7.inbound import Interface, InterfaceSettings
 from wetread.hl7.server import MllpServer
 from wetread.kit.config import is_loopback
+from wetread.kit.tls import server_context
 from wetread.scheduling import service as scheduling
 from wetread.security.service import Actor, AuditEventID, Permission
 
@@ -51,35 +53,32 @@ class HouseServices:
         self._offices = house.offices
         self._archive = archive
 
-    def admit(
-        self, calling_ae_title: str, called_ae_title: str, network_address: str, identity: UserIdentity | None
-    ) -> Peer | Rejection:
+    def admit(self, caller: Caller) -> Peer | Rejection:
         """Known titles from their own host; in the demonstration any title from this machine."""
         settings = self._house.settings
+        title, address = caller.calling_ae_title, caller.network_address
         with self._offices.work(Actor.system("dicom-node")) as work:
-            known = archive_service.remote_ae(work, calling_ae_title)
+            known = archive_service.remote_ae(work, title)
             rights: frozenset[str] | None = None
-            if known is not None and (
-                known.host == network_address or _same_machine(known.host, network_address)
-            ):
+            if known is not None and (known.host == address or _same_machine(known.host, address)):
                 rights = frozenset(known.rights)
-            elif settings.accept_any_loopback_ae and is_loopback(network_address):
+            elif settings.accept_any_loopback_ae and is_loopback(address):
                 rights = _RIGHTS
             answer: Peer | Rejection
-            if called_ae_title != settings.ae_title:
+            if caller.called_ae_title != settings.ae_title:
                 answer = CALLED_AE_NOT_RECOGNIZED
-            elif rights is None or not calling_ae_title:
+            elif rights is None or not title:
                 answer = CALLING_AE_NOT_RECOGNIZED
             else:
                 permissions = frozenset().union(*(_PERMISSIONS.get(right, frozenset()) for right in rights))
-                actor = Actor.application_entity(calling_ae_title, network_address, permissions)
-                return Peer(calling_ae_title, called_ae_title, network_address, rights, actor)
+                actor = Actor.application_entity(title, address, permissions)
+                return Peer(title, caller.called_ae_title, address, rights, actor)
             work.audit(
                 AuditEventID.SECURITY_ALERT,
                 "E",
                 object_type="association",
-                object_id=calling_ae_title,
-                detail={"called": called_ae_title, "from": network_address, "reason": str(answer.reason)},
+                object_id=title,
+                detail={"called": caller.called_ae_title, "from": address, "reason": str(answer.reason)},
                 outcome=4,
             )
         return answer
@@ -230,21 +229,41 @@ def run_node(house: House, archive: Archive) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ending.set())
     archive.recover()
-    node: Node | None = None
-    interface: MllpServer | None = None
+    doors: list[Node | MllpServer] = []
+    context = None
+    if settings.dicom_tls_port is not None or settings.hl7_tls_port is not None:
+        context = server_context(settings.peer_tls, settings.peer_tls_client_certificate)
     if "dicom" in settings.roles:
         node = Node(
-            HouseServices(house, archive), settings.host, settings.dicom_port, ae_title=settings.ae_title
+            HouseServices(house, archive),
+            settings.host,
+            settings.dicom_port if settings.plain_peers else None,
+            ae_title=settings.ae_title,
+            tls_port=settings.dicom_tls_port,
+            context=context,
         )
         node.start()
+        doors.append(node)
     if "hl7" in settings.roles:
         inbound = Interface(house.offices, InterfaceSettings(settings.issuer_of_patient_id))
-        interface = MllpServer(settings.host, settings.hl7_port, inbound.handle)
-        interface.start()
-    log.info("node ready", dicom=settings.dicom_port, hl7=settings.hl7_port)
+        if settings.plain_peers:
+            doors.append(MllpServer(settings.host, settings.hl7_port, inbound.handle))
+        if settings.hl7_tls_port is not None:
+            doors.append(MllpServer(settings.host, settings.hl7_tls_port, inbound.handle, context=context))
+        for door in doors:
+            if isinstance(door, MllpServer):
+                door.start()
+    log.info(
+        "node ready",
+        dicom=settings.dicom_port if settings.plain_peers else None,
+        dicom_tls=settings.dicom_tls_port,
+        hl7=settings.hl7_port if settings.plain_peers else None,
+        hl7_tls=settings.hl7_tls_port,
+    )
     ending.wait()
-    if interface is not None:
-        interface.stop()
-    if node is not None:
-        node.close()
+    for door in reversed(doors):
+        if isinstance(door, MllpServer):
+            door.stop()
+        else:
+            door.close()
     archive.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -17,6 +18,7 @@ from wetread.dicom.pdu import (
     ContextResult,
     PduType,
     ProposedContext,
+    UserIdentity,
     build_abort,
     build_associate_request,
     build_release_request,
@@ -27,6 +29,7 @@ from wetread.dicom.pdu import (
 from wetread.dicom.transfersyntax import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN, transfer_syntax
 from wetread.dicom.uid import new_uid
 from wetread.dimse.connection import PDU_BYTES_MAX, Connection, Disconnected
+from wetread.kit.tls import reason_of
 
 JsonDict = dict[str, Any]
 
@@ -61,6 +64,22 @@ class Answer:
     command: CommandSet
 
 
+def _connect(host: str, port: int, title: str, timeout_s: float, tls: ssl.SSLContext | None) -> socket.socket:
+    try:
+        sock = socket.create_connection((host, port), timeout=timeout_s)
+    except OSError as error:
+        raise AssociationFailed(
+            f"{title} at {host}:{port} does not answer ({type(error).__name__})"
+        ) from None
+    if tls is None:
+        return sock
+    try:
+        return tls.wrap_socket(sock, server_hostname=host)
+    except (OSError, ValueError) as error:
+        sock.close()
+        raise AssociationFailed(f"no TLS with {title} at {host}:{port}: {reason_of(error)}") from None
+
+
 class Association:
     """An association that we requested. Use as a context manager; it is released at the end, aborted on an error."""
 
@@ -74,14 +93,12 @@ class Association:
         *,
         timeout_s: float = 30.0,
         roles: Mapping[str, tuple[bool, bool]] | None = None,
+        tls: ssl.SSLContext | None = None,
+        user_identity: UserIdentity | None = None,
     ) -> None:
-        """`contexts` are (SOP class, transfer syntaxes). Raises AssociationFailed."""
-        try:
-            sock = socket.create_connection((host, port), timeout=min(timeout_s, 10.0))
-        except OSError as error:
-            raise AssociationFailed(
-                f"{called_ae_title} at {host}:{port} does not answer ({type(error).__name__})"
-            ) from None
+        """`contexts` are (SOP class, transfer syntaxes); with `tls` the peer is spoken to by TLS. Raises
+        AssociationFailed."""
+        sock = _connect(host, port, called_ae_title, min(timeout_s, 10.0), tls)
         self._connection = Connection(sock, timeout_s=timeout_s)
         self._message_id = 0
         proposed = tuple(
@@ -89,7 +106,12 @@ class Association:
             for index, (sop_class, syntaxes) in enumerate(contexts)
         )
         request = AssociateRequest(
-            called_ae_title, calling_ae_title, proposed, max_length=PDU_BYTES_MAX, roles=roles or {}
+            called_ae_title,
+            calling_ae_title,
+            proposed,
+            max_length=PDU_BYTES_MAX,
+            roles=roles or {},
+            user_identity=user_identity,
         )
         try:
             self._connection.send(build_associate_request(request))
@@ -319,12 +341,19 @@ class Association:
 
 
 def open_plain(
-    host: str, port: int, called: str, calling: str, sop_classes: Sequence[str], *, timeout_s: float = 30.0
+    host: str,
+    port: int,
+    called: str,
+    calling: str,
+    sop_classes: Sequence[str],
+    *,
+    timeout_s: float = 30.0,
+    roles: Mapping[str, tuple[bool, bool]] | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> Association:
     """An association for services whose data sets are small and uncompressed."""
-    return Association(
-        host, port, called, calling, [(uid, _PLAIN) for uid in sop_classes], timeout_s=timeout_s
-    )
+    contexts = [(uid, _PLAIN) for uid in sop_classes]
+    return Association(host, port, called, calling, contexts, timeout_s=timeout_s, roles=roles, tls=tls)
 
 
 def storage_contexts(objects: Iterable[tuple[str, str]]) -> list[list[tuple[str, Sequence[str]]]]:

@@ -1,9 +1,10 @@
-"""PDUs over a socket: reading into one big buffer, writing whole, with time limits."""
+"""PDUs over a socket, plain or TLS: reading into one big buffer, writing whole, with time limits."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 from collections.abc import Iterable
 
 from wetread.dicom.errors import DicomError
@@ -76,7 +77,7 @@ class Connection:
         while self._end - self._start < needed:
             try:
                 count = self._sock.recv_into(self._view[self._end :])
-            except OSError as error:
+            except (OSError, ValueError) as error:  # ValueError: TLS that another thread closed
                 raise Disconnected(type(error).__name__) from None
             if count == 0:
                 raise Disconnected("closed")
@@ -86,7 +87,7 @@ class Connection:
         """Sends all of it."""
         try:
             self._sock.sendall(data)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise Disconnected(type(error).__name__) from None
 
     def send_message(
@@ -113,23 +114,28 @@ class Connection:
             )
         )
 
-    def has_data(self) -> bool:
-        """Whether something can be read at once, e.g. a cancel request."""
+    def has_data(self, wait_s: float = 0.0) -> bool:
+        """Whether something can be read, e.g. a cancel request, waiting for it at most `wait_s`. What came is taken into
+        the buffer: under TLS, bytes on the socket alone need not be a PDU. A connection that ended counts as data."""
         if self._end > self._start:
             return True
+        self._start = self._end = 0
         timeout = self._sock.gettimeout()
         try:
-            self._sock.setblocking(False)
-            return bool(self._sock.recv(1, socket.MSG_PEEK))
-        except (BlockingIOError, InterruptedError):
+            self._sock.settimeout(wait_s)
+            self._end = self._sock.recv_into(self._view)
+        except (BlockingIOError, InterruptedError, TimeoutError, ssl.SSLWantReadError):
             return False
-        except OSError:
+        except (OSError, ValueError):
             return True
         finally:
-            self._sock.settimeout(timeout)
+            with contextlib.suppress(OSError):
+                self._sock.settimeout(timeout)
+        return True
 
     def close(self) -> None:
         """Closes the connection; safe to call from another thread, and twice."""
         with contextlib.suppress(OSError):
-            self._sock.shutdown(socket.SHUT_RDWR)
+            # Not SSLSocket.shutdown: it takes the encryption away under a thread that is still sending.
+            socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
         self._sock.close()

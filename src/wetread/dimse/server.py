@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -58,6 +59,7 @@ from wetread.dimse.client import Association as Outgoing
 from wetread.dimse.client import AssociationFailed, OperationFailed, storage_contexts
 from wetread.dimse.connection import PDU_BYTES_MAX, Connection, Disconnected
 from wetread.dimse.services import (
+    Caller,
     JsonDict,
     NodeServices,
     Peer,
@@ -67,7 +69,7 @@ from wetread.dimse.services import (
     StoreSink,
     Transfer,
 )
-from wetread.kit import errors, tracing
+from wetread.kit import errors, tls, tracing
 
 log = structlog.get_logger()
 
@@ -107,6 +109,7 @@ class OpenAssociation:
     number: int
     calling_ae_title: str
     network_address: str
+    encrypted: bool = False
     received: int = 0
     sent: int = 0
     operation: str = ""
@@ -132,14 +135,29 @@ def status_of(error: Exception) -> tuple[int, str]:
 
 
 class Node:
-    """The DICOM node: listens, admits, serves. `open_associations` shows who is connected."""
+    """The DICOM node: listens, admits, serves. `open_associations` shows who is connected.
 
-    def __init__(self, services: NodeServices, host: str, port: int, *, ae_title: str = "WETREAD") -> None:
+    `port` is the plain door and `tls_port` the one of TLS by `context`; None keeps a door shut, 0 takes a free port.
+    """
+
+    def __init__(
+        self,
+        services: NodeServices,
+        host: str,
+        port: int | None,
+        *,
+        ae_title: str = "WETREAD",
+        tls_port: int | None = None,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
         self.services = services
         self.ae_title = ae_title
-        self._listener = socket.create_server(
-            (host, port), family=_family(host), backlog=256, reuse_port=False
-        )
+        self._listeners = {
+            secure: socket.create_server((host, door), family=_family(host), backlog=256, reuse_port=False)
+            for secure, door in ((False, port), (True, tls_port if context is not None else None))
+            if door is not None
+        }
+        self._context = context
         self._threads: set[threading.Thread] = set()
         self._connections: set[Connection] = set()
         self._lock = threading.Lock()
@@ -147,16 +165,23 @@ class Node:
         self._strangers = 0
         self._number = 0
         self._ending = threading.Event()
-        self._acceptor = threading.Thread(target=self._accept, name="dicom-accept", daemon=True)
 
     @property
     def port(self) -> int:
-        """The port that is listened on."""
-        return int(self._listener.getsockname()[1])
+        """The port of the plain door."""
+        return int(self._listeners[False].getsockname()[1])
+
+    @property
+    def tls_port(self) -> int:
+        """The port of the TLS door."""
+        return int(self._listeners[True].getsockname()[1])
 
     def start(self) -> None:
         """Begins to accept."""
-        self._acceptor.start()
+        for secure, listener in self._listeners.items():
+            threading.Thread(
+                target=self._accept, args=(listener, secure), name="dicom-accept", daemon=True
+            ).start()
 
     def open_associations(self) -> list[OpenAssociation]:
         """Those open now."""
@@ -166,9 +191,10 @@ class Node:
     def close(self, *, grace_s: float = 10.0) -> None:
         """Stops accepting, lets running operations finish for `grace_s`, then cuts."""
         self._ending.set()
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        for listener in self._listeners.values():
+            with contextlib.suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
         with self._lock:
             threads = list(self._threads)
         for connection in list(self._connections):
@@ -179,10 +205,10 @@ class Node:
         for connection in list(self._connections):
             connection.close()
 
-    def _accept(self) -> None:
+    def _accept(self, listener: socket.socket, secure: bool) -> None:
         while not self._ending.is_set():
             try:
-                sock, address = self._listener.accept()
+                sock, address = listener.accept()
             except OSError:
                 if self._ending.is_set():
                     return
@@ -194,18 +220,25 @@ class Node:
                 sock.close()
                 continue
             thread = threading.Thread(
-                target=self._serve, args=(sock, str(address[0])), name="dicom", daemon=True
+                target=self._serve, args=(sock, str(address[0]), secure), name="dicom", daemon=True
             )
             with self._lock:
                 self._threads.add(thread)
             thread.start()
 
-    def _serve(self, sock: socket.socket, address: str) -> None:
-        connection = Connection(sock, timeout_s=REQUEST_S)
-        self._connections.add(connection)
+    def _serve(self, sock: socket.socket, address: str, secure: bool) -> None:
         stranger = True
         number = 0
+        connection: Connection | None = None
         try:
+            names: tuple[str, ...] | None = None
+            if secure:
+                assert self._context is not None
+                # In the association's own thread and within its time: a silent caller holds up nobody else.
+                secured = tls.accept(sock, self._context, REQUEST_S)
+                sock, names = secured, tls.names_in_certificate(secured)
+            connection = Connection(sock, timeout_s=REQUEST_S)
+            self._connections.add(connection)
             request = self._request(connection)
             with self._lock:
                 self._strangers -= 1
@@ -213,7 +246,7 @@ class Node:
             if request is None:
                 return
             try:
-                admitted = self._admit(request, address)
+                admitted = self._admit(request, address, names)
             except Exception as error:  # noqa: BLE001 - a database that is away is told as what it is: try again
                 log.warning("association not decided", error=type(error).__name__)
                 admitted = TEMPORARY_CONGESTION
@@ -224,7 +257,7 @@ class Node:
             with self._lock:
                 self._number += 1
                 number = self._number
-                entry = OpenAssociation(number, admitted.calling_ae_title, address)
+                entry = OpenAssociation(number, admitted.calling_ae_title, address, secure)
                 self._open[number] = entry
             connection.grow()
             connection.set_timeout(IDLE_S)
@@ -235,15 +268,21 @@ class Node:
             log.info("malformed PDU", address=address, reason=error.reason)
             _try_send(connection, build_abort(AbortReason.INVALID_PDU_PARAMETER_VALUE))
         except Exception as error:  # noqa: BLE001 - one association's fault must not reach another
-            log.warning("association failed", error=type(error).__name__)
+            if connection is None:
+                log.info("TLS refused", address=address, reason=tls.reason_of(error))
+            else:
+                log.warning("association failed", error=type(error).__name__)
             _try_send(connection, build_abort(AbortReason.NOT_SPECIFIED))
         finally:
-            connection.close()
+            if connection is None:
+                sock.close()
+            else:
+                connection.close()
+                self._connections.discard(connection)
             with self._lock:
                 self._strangers -= stranger
                 self._open.pop(number, None)
                 self._threads.discard(threading.current_thread())
-            self._connections.discard(connection)
 
     @staticmethod
     def _request(connection: Connection) -> AssociateRequest | None:
@@ -255,7 +294,9 @@ class Node:
             return None
         return parse_associate_request(bytes(body))
 
-    def _admit(self, request: AssociateRequest, address: str) -> Peer | Rejection:
+    def _admit(
+        self, request: AssociateRequest, address: str, names: tuple[str, ...] | None
+    ) -> Peer | Rejection:
         if not request.protocol_version & 1:
             return PROTOCOL_VERSION_NOT_SUPPORTED
         if request.application_context != APPLICATION_CONTEXT:
@@ -264,7 +305,7 @@ class Node:
             if len(self._open) >= ASSOCIATIONS_MAX:
                 return LOCAL_LIMIT_EXCEEDED
         return self.services.admit(
-            request.calling_ae_title, request.called_ae_title, address, request.user_identity
+            Caller(request.calling_ae_title, request.called_ae_title, address, request.user_identity, names)
         )
 
 
@@ -272,7 +313,9 @@ def _family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
-def _try_send(connection: Connection, data: bytes) -> None:
+def _try_send(connection: Connection | None, data: bytes) -> None:
+    if connection is None:
+        return
     with contextlib.suppress(Disconnected):
         connection.send(data)
 

@@ -12,6 +12,22 @@ JsonDict = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks for an association. `certificate_names`: what its verified client certificate names; None without TLS."""
+
+    calling_ae_title: str
+    called_ae_title: str
+    network_address: str
+    user_identity: UserIdentity | None = None
+    certificate_names: tuple[str, ...] | None = None
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether it came by TLS."""
+        return self.certificate_names is not None
+
+
+@dataclass(frozen=True, slots=True)
 class Peer:
     """The other end of an association, as it was admitted. `token` is whatever the house wants to find again."""
 
@@ -89,9 +105,8 @@ class RefusedOperation(Exception):
 class NodeServices(Protocol):
     """The house behind the node. Methods raise RefusedOperation, or kit errors that the server maps to statuses."""
 
-    def admit(
-        self, calling_ae_title: str, called_ae_title: str, network_address: str, identity: UserIdentity | None
-    ) -> Peer | Rejection: ...
+    def admit(self, caller: Caller) -> Peer | Rejection:
+        """The rights of an association, or why there is none."""
 
     def transfer(self, peer: Peer) -> Transfer: ...
 

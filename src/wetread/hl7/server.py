@@ -1,9 +1,10 @@
-"""MLLP server: a thread for each connection, and a wall around each message."""
+"""MLLP server, plain or over TLS: a thread for each connection, and a wall around each message."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 
@@ -11,7 +12,7 @@ import structlog
 
 from wetread.hl7.acknowledgment import acknowledge, reject
 from wetread.hl7.framing import Framer, FrameTooLarge, frame
-from wetread.kit import limits
+from wetread.kit import limits, tls
 from wetread.kit.clock import SystemClock
 
 log = structlog.get_logger()
@@ -21,7 +22,7 @@ Handle = Callable[[bytes, str | None], bytes]
 
 
 class MllpServer:
-    """Listens from `start` to `stop`. `port` 0 takes a free one; `address` says which."""
+    """Listens from `start` to `stop`. `port` 0 takes a free one; `address` says which. With `context`, by TLS only."""
 
     def __init__(
         self,
@@ -32,7 +33,9 @@ class MllpServer:
         message_bytes_max: int = limits.HL7_MESSAGE_BYTES_MAX,
         connections_max: int = limits.HL7_CONNECTIONS_MAX,
         idle_s: float = limits.HL7_IDLE_S,
+        context: ssl.SSLContext | None = None,
     ) -> None:
+        self._context = context
         self._handle = handle
         self._message_bytes_max, self._idle_s = message_bytes_max, idle_s
         self._connections_max = connections_max
@@ -69,7 +72,7 @@ class MllpServer:
             running = list(self._open.items())
         for connection, _ in running:
             with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RD)
+                socket.socket.shutdown(connection, socket.SHUT_RD)  # SSLSocket's would drop the encryption
         for _, thread in running:
             thread.join(patience_s)
         if self._acceptor.is_alive():
@@ -100,19 +103,38 @@ class MllpServer:
                 thread.start()
 
     def _serve(self, connection: socket.socket, address: str) -> None:
+        spoken: socket.socket = connection
         try:
-            connection.settimeout(self._idle_s)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._converse(connection, address)
+            if self._context is not None:
+                spoken = self._secure(connection)
+            spoken.settimeout(self._idle_s)
+            self._converse(spoken, address)
+        except ssl.SSLError as refused:
+            log.info("interface connection refused", reason=tls.reason_of(refused))
         except (OSError, TimeoutError) as ended:
             log.info("interface connection ended", reason=type(ended).__name__)
         except Exception as fault:  # noqa: BLE001 - a connection must never end the server
             log.error("interface connection failed", error=type(fault).__name__)  # noqa: TRY400
         finally:
             with contextlib.suppress(OSError):
-                connection.close()
+                spoken.close()
             with self._lock:
-                self._open.pop(connection, None)
+                self._open.pop(spoken, None)
+
+    def _secure(self, connection: socket.socket) -> socket.socket:
+        """The TLS handshake, in the connection's own thread and within a few seconds."""
+        assert self._context is not None
+        with self._lock:  # TLS takes the socket over: `stop` must know the one that is spoken on
+            thread = self._open.pop(connection)
+        try:
+            secured: socket.socket = tls.accept(connection, self._context, limits.HL7_HANDSHAKE_S)
+        except BaseException:
+            connection.close()
+            raise
+        with self._lock:
+            self._open[secured] = thread
+        return secured
 
     def _converse(self, connection: socket.socket, address: str) -> None:
         framer = Framer(self._message_bytes_max)

@@ -143,3 +143,40 @@ def test_a_new_key_is_its_owners_alone_and_stays_the_same(tmp_path: Path) -> Non
 )  # fmt: skip
 def test_only_this_machines_addresses_are_its_own(host: str, own: bool) -> None:
     assert is_loopback(host) is own
+
+
+SECURED = replace(
+    LOCAL, dicom_tls_port=2762, peer_tls_certificate=Path("/no/c.pem"), peer_tls_key=Path("/no/k.pem")
+)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (replace(SECURED, peer_tls_key=None), "belong together"),
+        (replace(LOCAL, dicom_tls_port=2762), "need peer_tls_certificate"),
+        (SECURED, "needs peer_tls_authorities"),
+        (replace(SECURED, peer_tls_client_certificate="none"), r"certificate /no/c\.pem is not there"),
+        (replace(SECURED, dicom_tls_port=11112), "dicom_port and dicom_tls_port are both 11112"),
+        (replace(SECURED, hl7_tls_port=2762), "dicom_tls_port and hl7_tls_port are both 2762"),
+        (replace(LOCAL, plain_peers=False), "no door"),
+    ],
+)
+def test_tls_for_peers_that_cannot_work_is_refused(settings: Settings, words: str) -> None:
+    with pytest.raises(UnsafeSetup, match=words) as refused:
+        check_settings(settings)
+    assert len(str(refused.value).splitlines()) == 1
+
+
+def test_files_that_are_no_certificates_are_named(tmp_path: Path) -> None:
+    for name in ("c.pem", "k.pem", "ca.pem"):
+        (tmp_path / name).write_text("not a certificate")
+    settings = replace(
+        LOCAL,
+        dicom_tls_port=2762,
+        peer_tls_certificate=tmp_path / "c.pem",
+        peer_tls_key=tmp_path / "k.pem",
+        peer_tls_authorities=tmp_path / "ca.pem",
+    )
+    with pytest.raises(UnsafeSetup, match="are not a PEM certificate and its key"):
+        check_settings(settings)

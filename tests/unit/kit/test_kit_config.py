@@ -21,6 +21,9 @@ def test_environment_overrides_the_file_and_options_override_both(tmp_path: Path
     [
         ({"WETREAD_DICOM_PROT": "1"}, "did you mean WETREAD_DICOM_PORT"),
         ({"WETREAD_HTTP_PORT": "http"}, "http_port must be a whole number"),
+        ({"WETREAD_DICOM_TLS_PORT": "tls"}, "dicom_tls_port must be a whole number"),
+        ({"WETREAD_HL7_TLS_PORT": "70000"}, "hl7_tls_port must be a port number"),
+        ({"WETREAD_PEER_TLS_CLIENT_CERTIFICATE": "maybe"}, "must be one of required, optional, none"),
         ({"WETREAD_HTTP_PORT": "70000"}, "http_port must be a port number"),
         ({"WETREAD_ROLES": "web,cook"}, "not cook"),
         ({"WETREAD_LOG_FORMAT": "xml"}, "log_format must be one of console, json"),

@@ -8,8 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wetread.dicom.message import Status
-from wetread.dicom.pdu import CALLED_AE_NOT_RECOGNIZED, CALLING_AE_NOT_RECOGNIZED, Rejection, UserIdentity
-from wetread.dimse.services import Destination, JsonDict, Peer, RefusedOperation, RetrieveItem, StoreOutcome
+from wetread.dicom.pdu import CALLED_AE_NOT_RECOGNIZED, CALLING_AE_NOT_RECOGNIZED, Rejection
+from wetread.dimse.services import (
+    Caller,
+    Destination,
+    JsonDict,
+    Peer,
+    RefusedOperation,
+    RetrieveItem,
+    StoreOutcome,
+)
 
 RIGHTS = frozenset({"store", "find", "move", "get", "worklist", "mpps"})
 
@@ -38,12 +46,13 @@ class FakeHouse:
     destinations: dict[str, Destination] = field(default_factory=dict)
     steps: dict[str, JsonDict] = field(default_factory=dict)
     sent: list[tuple[str, int]] = field(default_factory=list)
+    callers: list[Caller] = field(default_factory=list)
     discard: bool = False
     lock: Any = field(default_factory=threading.Lock)
 
-    def admit(
-        self, calling: str, called: str, address: str, identity: UserIdentity | None
-    ) -> Peer | Rejection:
+    def admit(self, caller: Caller) -> Peer | Rejection:
+        calling, called, address = caller.calling_ae_title, caller.called_ae_title, caller.network_address
+        self.callers.append(caller)
         if called != "WETREAD":
             return CALLED_AE_NOT_RECOGNIZED
         if calling == "STRANGER":
