@@ -88,11 +88,11 @@ def duplicates_of(patient_pk: int, work: Work = door(Permission.PATIENT_READ)) -
 @router.put("/{patient_pk}/allergies")
 def allergies(
     patient_pk: int,
-    body: list[schemas.AllergyIn],
+    body: schemas.AllergiesIn,
     work: Work = door(Permission.PATIENT_WRITE, Permission.STEP_PERFORM),
 ) -> schemas.PatientRecordOut:
-    """Sets the list of allergies."""
-    service.replace_allergies(work, patient_pk, [service.AllergyInput(**one.model_dump()) for one in body])
+    """Sets the list of allergies, or that nobody asked."""
+    service.replace_allergies(work, patient_pk, body.to_input())
     return schemas.PatientRecordOut.of(service.get_patient(work, patient_pk))
 
 

@@ -89,6 +89,8 @@ class Patient(Base):
     medical_alerts: Mapped[str | None] = mapped_column(String(400))
     special_needs: Mapped[str | None] = mapped_column(String(64))
     confidentiality: Mapped[str | None] = mapped_column(String(64))
+    # When somebody asked for allergies: without it an empty list means that nobody knows, not that there are none.
+    allergies_asked_at: Mapped[UtcOrNone]
     merged_into_patient_pk: Mapped[int | None] = mapped_column(ForeignKey("patient.patient_pk"), index=True)
     created_at: Mapped[Utc]
     updated_at: Mapped[Utc]

@@ -34,6 +34,20 @@ class AllergyIn(_In):
     severe: bool = False
 
 
+class AllergiesIn(_In):
+    """The whole list of allergies. Empty: asked, and none are known. Null: not asked."""
+
+    allergies: list[AllergyIn] | None = Field(max_length=50)
+
+    def to_input(self) -> list[service.AllergyInput] | None:
+        """As the service takes it."""
+        return _allergies(self.allergies)
+
+
+def _allergies(given: list[AllergyIn] | None) -> list[service.AllergyInput] | None:
+    return None if given is None else [service.AllergyInput(**one.model_dump()) for one in given]
+
+
 class CoverageIn(_In):
     """An insurance; priority 1 pays first."""
 
@@ -82,7 +96,9 @@ class PatientIn(PatientFieldsIn):
 
     patient_name: str = Field(min_length=1, max_length=324)
     identifiers: list[IdentifierIn] = Field(default_factory=list, max_length=20)
-    allergies: list[AllergyIn] = Field(default_factory=list, max_length=50)
+    allergies: list[AllergyIn] | None = Field(
+        None, max_length=50, description="Empty: asked, and none are known. Null: not asked."
+    )
     coverages: list[CoverageIn] = Field(default_factory=list, max_length=3)
 
     def to_input(self) -> service.PatientInput:
@@ -91,7 +107,7 @@ class PatientIn(PatientFieldsIn):
         return service.PatientInput(
             **values,
             identifiers=[service.IdentifierInput(**one.model_dump()) for one in self.identifiers],
-            allergies=[service.AllergyInput(**one.model_dump()) for one in self.allergies],
+            allergies=_allergies(self.allergies),
             coverages=[one.to_input() for one in self.coverages],
         )
 
@@ -150,7 +166,7 @@ class PatientBarOut(_Out):
     age: str
     patient_id: str | None
     issuer_of_patient_id: str | None
-    allergies: list[str]
+    allergies: list[str] | None = Field(description="Empty: asked, and none are known. Null: not asked.")
     severe_allergy: bool
     pregnancy_status: str | None
     implants: str | None

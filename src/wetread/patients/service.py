@@ -126,7 +126,8 @@ class PatientInput:
     medical_alerts: str | None = None
     special_needs: str | None = None
     confidentiality: str | None = None
-    allergies: Sequence[AllergyInput] = ()
+    # None: nobody asked; empty: asked, and none are known.
+    allergies: Sequence[AllergyInput] | None = None
     coverages: Sequence[CoverageInput] = ()
     unidentified: bool = False
 
@@ -145,7 +146,8 @@ class PatientBar:
     age: str
     patient_id: str | None
     issuer_of_patient_id: str | None
-    allergies: list[str]
+    # None: nobody asked; empty: asked, and none are known.
+    allergies: list[str] | None
     severe_allergy: bool
     pregnancy_status: str | None
     implants: str | None
@@ -230,7 +232,7 @@ def register_patient(work: Work, given: PatientInput) -> Patient:
             "This identifier was given to another patient a moment ago.",
             fields=[FieldError("patient_id", "already taken")],
         ) from error
-    _set_allergies(work, patient.patient_pk, given.allergies)
+    _set_allergies(work, patient, given.allergies)
     for coverage in given.coverages:
         _set_coverage(work, patient.patient_pk, coverage)
     work.session.flush()
@@ -292,15 +294,20 @@ def change_patient(work: Work, patient_pk: int, changes: Mapping[str, Any]) -> P
     return patient
 
 
-def replace_allergies(work: Work, patient_pk: int, allergies: Sequence[AllergyInput]) -> None:
-    """Sets the list of allergies; what stood before is kept in the history."""
+def replace_allergies(work: Work, patient_pk: int, allergies: Sequence[AllergyInput] | None) -> None:
+    """Sets the list of allergies; what stood before is kept in the history.
+
+    An empty list says that somebody asked and none are known; None, that it is not known whether there are any.
+    """
     work.require(Permission.PATIENT_WRITE, Permission.STEP_PERFORM)
-    patient_pk = _living(work, patient_pk, lock=True).patient_pk
-    before = [one.substance for one in store.allergies_of(work.session, [patient_pk])[patient_pk]]
-    _set_allergies(work, patient_pk, allergies)
-    after = sorted(one.substance.strip() for one in allergies)
+    patient = _living(work, patient_pk, lock=True)
+    patient_pk = patient.patient_pk
+    before = _known_allergies(patient, store.allergies_of(work.session, [patient_pk])[patient_pk])
+    _set_allergies(work, patient, allergies)
+    after = _known_allergies(patient, store.allergies_of(work.session, [patient_pk])[patient_pk])
     work.audit(AuditEventID.PATIENT_RECORD, "U", patient_pk=patient_pk, detail={"fields": "allergies"})
-    _note_change(work, patient_pk, {"allergies": [sorted(before), after]})
+    change = [None if one is None else sorted(a.substance for a in one) for one in (before, after)]
+    _note_change(work, patient_pk, {"allergies": change})
     work.publish(PatientChanged(patient_pk))
 
 
@@ -602,6 +609,7 @@ def _bar(
     patient: Patient, identifiers: list[PatientIdentifier], allergies: list[Allergy], now: datetime
 ) -> PatientBar:
     first = identifiers[0] if identifiers else None
+    known = _known_allergies(patient, allergies)
     renal = None
     if patient.egfr_ml_min is not None:
         renal = f"eGFR {patient.egfr_ml_min}"
@@ -615,7 +623,7 @@ def _bar(
         age=age_text(patient.patient_birth_date, now.date(), deceased=patient.deceased),
         patient_id=first.patient_id if first else None,
         issuer_of_patient_id=first.issuer_of_patient_id if first else None,
-        allergies=[f"{a.substance} ({a.reaction})" if a.reaction else a.substance for a in allergies],
+        allergies=known if known is None else [_allergy_text(one) for one in known],
         severe_allergy=any(a.severe for a in allergies),
         pregnancy_status=patient.pregnancy_status,
         implants=patient.implants,
@@ -627,7 +635,19 @@ def _bar(
     )
 
 
-def _set_allergies(work: Work, patient_pk: int, allergies: Sequence[AllergyInput]) -> None:
+def _allergy_text(allergy: Allergy) -> str:
+    return f"{allergy.substance} ({allergy.reaction})" if allergy.reaction else allergy.substance
+
+
+def _known_allergies(patient: Patient, allergies: list[Allergy]) -> list[Allergy] | None:
+    """None where nobody asked. What came from a merged record counts, whoever was asked."""
+    return allergies if allergies or patient.allergies_asked_at is not None else None
+
+
+def _set_allergies(work: Work, patient: Patient, allergies: Sequence[AllergyInput] | None) -> None:
+    patient_pk = patient.patient_pk
+    patient.allergies_asked_at = None if allergies is None else work.now()
+    allergies = allergies or ()
     errors = [
         FieldError("allergies", "a substance is needed, at most 64 characters")
         for one in allergies

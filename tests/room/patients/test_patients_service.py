@@ -378,6 +378,30 @@ def test_allergies_stand_on_the_bar_and_their_history_is_kept(work: Work) -> Non
     assert (bar.allergies, bar.severe_allergy) == ([], False)
 
 
+def test_not_asked_for_allergies_is_not_the_same_as_none_known(work: Work) -> None:
+    nobody_asked, has_none = register(work, "Doe^Jane"), register(work, "Roe^Jane", allergies=[])
+
+    def shown(patient: Patient) -> list[str] | None:
+        work.session.expire_all()
+        return service.patient_bar(work, patient.patient_pk).allergies
+
+    assert shown(nobody_asked) is None
+    assert shown(has_none) == []
+    service.replace_allergies(work, nobody_asked.patient_pk, [])
+    assert shown(nobody_asked) == []
+    # Whoever ticked the wrong patient takes it back.
+    service.replace_allergies(work, nobody_asked.patient_pk, None)
+    assert shown(nobody_asked) is None
+    changes = [one.changes["allergies"] for one in service.history(work, nobody_asked.patient_pk)]
+    assert changes == [[[], None], [None, []]]
+    # What a merged record knows is known of the person; that it knew of none proves nothing of the other's.
+    service.merge_patients(work, nobody_asked.patient_pk, has_none.patient_pk, "same")
+    assert shown(nobody_asked) is None
+    third = register(work, "Poe^Jane", allergies=[AllergyInput("Latex")])
+    service.merge_patients(work, nobody_asked.patient_pk, third.patient_pk, "same")
+    assert shown(nobody_asked) == ["Latex"]
+
+
 @pytest.fixture
 def payer_pk(work: Work) -> int:
     return service.payer_by_identifier(work, PayerInput("BW01", "Bluewater")).payer_pk

@@ -5,10 +5,7 @@ export type Bar = Answer<'/api/patients/{patient_pk}/bar', 'get'>
 
 const PREGNANCY: Record<string, string> = { pregnant: 'pregnant', possibly_pregnant: 'possibly pregnant' }
 
-/**
- * The server's bar as the patient bar of the screens takes it. The register does not say whether allergies were asked
- * for, so an empty list claims nothing.
- */
+/** The server's bar as the patient bar of the screens takes it. */
 export function barOf(bar: Bar) {
   const needs = [
     bar.unidentified ? 'Not identified' : null,
@@ -24,7 +21,7 @@ export function barOf(bar: Bar) {
     issuer_of_patient_id: bar.issuer_of_patient_id,
     patient_sex: bar.patient_sex,
     patient_birth_date: bar.patient_birth_date,
-    allergies: bar.allergies.length ? bar.allergies : undefined,
+    allergies: bar.allergies,
     pregnancy_status: PREGNANCY[bar.pregnancy_status ?? ''] ?? null,
     implants: bar.implants ? [bar.implants] : null,
     special_needs: needs.filter((need): need is string => Boolean(need)),

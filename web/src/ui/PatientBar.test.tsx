@@ -21,7 +21,7 @@ describe('the patient bar', () => {
 
   it('tells "none" from "not asked"', () => {
     const { rerender } = drawn(<PatientBar patient={{ ...patient, allergies: [] }} />)
-    expect(bar()).toContain('No allergies recorded')
+    expect(bar()).toContain('No known allergies')
     rerender(<PatientBar patient={{ ...patient, allergies: null }} />)
     expect(bar()).toContain('Allergies not asked')
     rerender(<PatientBar patient={{ ...patient, allergies: ['Penicillin'], implants: ['Pacemaker'], pregnancy_status: 'pregnant' }} />)

@@ -13,7 +13,7 @@ export interface PatientBarPatient {
   patient_sex: string | null
   /** DA or ISO date. */
   patient_birth_date: string | null
-  /** Substances, as words. Empty list: asked and none; null: not asked. */
+  /** Substances, as words. Empty list: asked, and none are known; null: not asked; absent: not this screen's to say. */
   allergies?: readonly string[] | null
   /** PS3.3 Pregnancy Status in words, only when it matters (`pregnant`, `possibly pregnant`). */
   pregnancy_status?: string | null
@@ -63,7 +63,7 @@ export function PatientBar({ patient, children }: { patient: PatientBarPatient; 
             Allergy: {patient.allergies.join(', ')}
           </li>
         ) : (
-          <li className={classes['none']}>No allergies recorded</li>
+          <li className={classes['none']}>No known allergies</li>
         )}
         {pregnancy ? (
           <li className={classes['danger']}>

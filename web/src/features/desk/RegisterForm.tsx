@@ -18,7 +18,18 @@ const SEXES = [
   { value: 'O', label: 'Other' },
   { value: '', label: 'Not known' },
 ]
+const ALLERGIES = [
+  { value: 'not asked', label: 'Not asked' },
+  { value: 'none', label: 'None known' },
+  { value: 'some', label: 'Allergic' },
+]
 const LIKELY = 80
+
+const substancesOf = (typed: string) =>
+  typed
+    .split(/[,;]/)
+    .map((one) => one.trim())
+    .filter(Boolean)
 
 /** A new patient, with whoever may already be that person beside it while one types. */
 export function RegisterForm({ typed, onRegistered, onIsThis, onCancel }: { typed: string; onRegistered: (patientPk: number) => void; onIsThis: (patientPk: number) => void; onCancel: () => void }) {
@@ -37,11 +48,14 @@ export function RegisterForm({ typed, onRegistered, onIsThis, onCancel }: { type
         issuer_of_patient_id: '',
         payer_pk: '',
         member_id: '',
+        allergies: 'not asked',
+        substances: '',
       },
       validate: {
         family: (value, values) => (value.trim() || values.given.trim() ? null : 'A name is needed'),
         patient_birth_date: (value) => (!value.trim() || parseBirthDate(value) ? null : 'As 1980-03-14, 14.03.1980 or 3/14/1980'),
         issuer_of_patient_id: (value, values) => (values.patient_id.trim() && !value.trim() ? 'An identifier needs its issuer' : null),
+        substances: (value, values) => (values.allergies !== 'some' || substancesOf(value).length ? null : 'To what? Commas between several'),
         member_id: (value, values) => (values.payer_pk && !value.trim() ? 'As on the card' : null),
       },
     },
@@ -58,6 +72,7 @@ export function RegisterForm({ typed, onRegistered, onIsThis, onCancel }: { type
           state: text(values.state),
           postal_code: text(values.postal_code),
           identifiers: values.patient_id.trim() ? [{ patient_id: values.patient_id, issuer_of_patient_id: values.issuer_of_patient_id }] : [],
+          allergies: values.allergies === 'not asked' ? null : values.allergies === 'some' ? substancesOf(values.substances).map((substance) => ({ substance })) : [],
           coverages: values.payer_pk ? [{ payer_pk: Number(values.payer_pk), member_id: values.member_id }] : [],
         })
         toast('The patient is registered.')
@@ -70,7 +85,7 @@ export function RegisterForm({ typed, onRegistered, onIsThis, onCancel }: { type
           {
             title: refused.title,
             detail: refused.detail,
-            errors: refused.errors.map((one) => ({ ...one, field: one.field.replace(/^(body\.)?patient_name$/, 'family').replace(/^(body\.)?(identifiers|coverages)\W*\d+\W*/, '') })),
+            errors: refused.errors.map((one) => ({ ...one, field: one.field.replace(/^(body\.)?patient_name$/, 'family').replace(/^(body\.)?allergies.*/, 'substances').replace(/^(body\.)?(identifiers|coverages)\W*\d+\W*/, '') })),
           },
           refused.requestId,
         )
@@ -130,6 +145,13 @@ export function RegisterForm({ typed, onRegistered, onIsThis, onCancel }: { type
           onChange={(value) => form.form.setFieldValue('payer_pk', value ?? '')}
         />
         <TextInput label="Member number" autoComplete="off" maxLength={80} disabled={!values.payer_pk} {...field('member_id')} />
+        <div>
+          <div className={classes['fieldLabel']} id="register-allergies">
+            Allergies
+          </div>
+          <SegmentedControl fullWidth aria-labelledby="register-allergies" data={ALLERGIES} value={values.allergies} onChange={(value) => form.form.setFieldValue('allergies', value)} />
+        </div>
+        <TextInput label="Allergic to" placeholder="Iodinated contrast, latex" autoComplete="off" maxLength={400} disabled={values.allergies !== 'some'} {...field('substances')} />
         <TextInput label="Identifier of another house" placeholder="Without one, ours is given" autoComplete="off" maxLength={64} {...field('patient_id')} />
         <TextInput label="Its issuer" autoComplete="off" maxLength={64} {...field('issuer_of_patient_id')} />
       </Form>

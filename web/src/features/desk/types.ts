@@ -27,7 +27,7 @@ export function barOf(bar: Bar): PatientBarPatient {
     issuer_of_patient_id: bar.issuer_of_patient_id,
     patient_sex: bar.patient_sex,
     patient_birth_date: bar.patient_birth_date,
-    allergies: bar.allergies.length ? bar.allergies : undefined,
+    allergies: bar.allergies,
     pregnancy_status: PREGNANCY[bar.pregnancy_status ?? ''] ?? null,
     implants: bar.implants ? [bar.implants] : null,
     special_needs: [bar.renal, bar.medical_alerts, bar.confidentiality, bar.deceased ? 'Deceased' : null, bar.unidentified ? 'Not identified' : null].filter(

@@ -40,8 +40,8 @@ export function Safety({ record, mayWrite }: { record: PatientRecord; mayWrite: 
                   ))}
                 </ul>
               ) : (
-                <span key="none" className={classes['quiet']}>
-                  none recorded
+                <span key="none" className={record.bar.allergies ? undefined : classes['quiet']}>
+                  {record.bar.allergies ? 'none known' : 'not asked'}
                 </span>
               ),
             ],
@@ -78,6 +78,7 @@ function SafetyForm({ record, onDone }: { record: PatientRecord; onDone: () => v
   const form = useProblemForm(
     {
       initialValues: {
+        none_known: record.bar.allergies?.length === 0,
         allergies: record.allergies.map((one) => ({ substance: one.substance, reaction: one.reaction ?? '', severe: one.severe })),
         implants: patient.implants ?? '',
         pregnancy_status: patient.pregnancy_status ?? '',
@@ -93,7 +94,8 @@ function SafetyForm({ record, onDone }: { record: PatientRecord; onDone: () => v
     },
     async (values) => {
       const allergies = values.allergies.map((one) => ({ substance: one.substance.trim(), reaction: text(one.reaction), severe: one.severe }))
-      const before = record.allergies.map((one) => ({ substance: one.substance, reaction: one.reaction, severe: one.severe }))
+      const told = allergies.length || values.none_known ? allergies : null
+      const before = record.bar.allergies ? record.allergies.map((one) => ({ substance: one.substance, reaction: one.reaction, severe: one.severe })) : null
       // The numbers first: they can be refused, and then nothing is half saved.
       let next = await http.patch<PatientRecord>(`/api/patients/${pk}`, {
         implants: text(values.implants),
@@ -106,7 +108,7 @@ function SafetyForm({ record, onDone }: { record: PatientRecord; onDone: () => v
         special_needs: text(values.special_needs),
         confidentiality: text(values.confidentiality),
       })
-      if (JSON.stringify(allergies) !== JSON.stringify(before)) next = await http.put<PatientRecord>(`/api/patients/${pk}/allergies`, allergies)
+      if (JSON.stringify(told) !== JSON.stringify(before)) next = await http.put<PatientRecord>(`/api/patients/${pk}/allergies`, { allergies: told })
       client.setQueryData(['patient', pk], next)
       await client.invalidateQueries({ queryKey: ['patient', pk] })
       toast('The safety marks are changed.')
@@ -129,13 +131,16 @@ function SafetyForm({ record, onDone }: { record: PatientRecord; onDone: () => v
             </ActionIcon>
           </div>
         ))}
-        <Button
-          variant="default"
-          leftSection={<IconPlus size={16} />}
-          onClick={() => form.form.insertListItem('allergies', { substance: '', reaction: '', severe: false })}
-        >
-          Add an allergy
-        </Button>
+        <div className={classes['allergies']}>
+          <Button
+            variant="default"
+            leftSection={<IconPlus size={16} />}
+            onClick={() => form.form.insertListItem('allergies', { substance: '', reaction: '', severe: false })}
+          >
+            Add an allergy
+          </Button>
+          {allergies.length ? null : <Checkbox label="Asked: none known" {...form.form.getInputProps('none_known', { type: 'checkbox' })} />}
+        </div>
       </Wide>
       <Wide>
         <TextInput label="Implants and devices" placeholder="Pacemaker, cochlear implant, clips" maxLength={400} autoComplete="off" {...field('implants')} />

@@ -30,8 +30,9 @@ describe('a record in a form', () => {
   it('tells a change in words', () => {
     expect(told({ patient_sex: ['M', null], allergies: [[], ['Latex']], patient_name: ['A^B', 'C^B'] })).toEqual([
       { field: 'Sex', before: 'Male', after: 'nothing' },
-      { field: 'Allergies', before: 'none', after: 'Latex' },
+      { field: 'Allergies', before: 'none known', after: 'Latex' },
       { field: 'Name', before: 'A, B', after: 'C, B' },
     ])
+    expect(told({ allergies: [null, []] })).toEqual([{ field: 'Allergies', before: 'not asked', after: 'none known' }])
   })
 })

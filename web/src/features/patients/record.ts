@@ -98,8 +98,9 @@ export function told(changes: Change['changes']): { field: string; before: strin
 }
 
 function said(name: string, value: unknown): string {
+  if (name === 'allergies' && value === null) return 'not asked'
   if (value === null || value === undefined || value === '') return 'nothing'
-  if (Array.isArray(value)) return value.length ? value.join(', ') : 'none'
+  if (Array.isArray(value)) return value.length ? value.join(', ') : 'none known'
   if (typeof value === 'boolean') return value ? 'yes' : 'no'
   const text = String(value)
   if (name === 'patient_name') return formatPersonName(text)

@@ -87,6 +87,10 @@ describe('checks before the scan', () => {
       expect.objectContaining({ name: 'allergies', fact: 'Iodine', danger: true }),
       expect.objectContaining({ name: 'contrast', label: 'Contrast: Iohexol 350', fact: 'No kidney value recorded' }),
     ])
+    const fact = (allergies: string[] | null) =>
+      checksBefore({ ...one, patient: { ...one.patient, allergies } }, order, today).find((check) => check.name === 'allergies')
+    expect(fact([])).toMatchObject({ fact: 'None known', danger: false })
+    expect(fact(null)).toMatchObject({ fact: 'Not asked yet', danger: false })
   })
 })
 

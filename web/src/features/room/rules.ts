@@ -128,12 +128,13 @@ export function checksBefore(booking: Booking, order: OrderLine | undefined, tod
     })
   }
   const agent = procedure?.requested_contrast_agent
-  if (agent || patient.allergies.length) {
+  const allergic = Boolean(patient.allergies?.length)
+  if (agent || allergic) {
     checks.push({
       name: 'allergies',
       label: 'Ask about allergies',
-      fact: patient.allergies.length ? patient.allergies.join(', ') : 'None recorded',
-      danger: patient.allergies.length > 0,
+      fact: patient.allergies ? patient.allergies.join(', ') || 'None known' : 'Not asked yet',
+      danger: allergic,
     })
   }
   if (agent) {

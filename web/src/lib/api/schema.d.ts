@@ -1214,7 +1214,7 @@ export interface paths {
         get?: never;
         /**
          * Allergies
-         * @description Sets the list of allergies.
+         * @description Sets the list of allergies, or that nobody asked.
          */
         put: operations["allergies_api_patients__patient_pk__allergies_put"];
         post?: never;
@@ -3039,6 +3039,14 @@ export interface components {
             state: string | null;
         };
         /**
+         * AllergiesIn
+         * @description The whole list of allergies. Empty: asked, and none are known. Null: not asked.
+         */
+        AllergiesIn: {
+            /** Allergies */
+            allergies: components["schemas"]["AllergyIn"][] | null;
+        };
+        /**
          * AllergyIn
          * @description A substance that the patient must not get.
          */
@@ -4304,7 +4312,7 @@ export interface components {
             /** Age */
             age: string;
             /** Allergies */
-            allergies: string[];
+            allergies: string[] | null;
             /** Confidentiality */
             confidentiality: string | null;
             /** Deceased */
@@ -4341,8 +4349,11 @@ export interface components {
         PatientBarOut: {
             /** Age */
             age: string;
-            /** Allergies */
-            allergies: string[];
+            /**
+             * Allergies
+             * @description Empty: asked, and none are known. Null: not asked.
+             */
+            allergies: string[] | null;
             /** Confidentiality */
             confidentiality: string | null;
             /** Deceased */
@@ -4428,8 +4439,11 @@ export interface components {
          * @description A patient to register; `patient_name` is `Family^Given^Middle^Prefix^Suffix`, `=` between groups.
          */
         PatientIn: {
-            /** Allergies */
-            allergies?: components["schemas"]["AllergyIn"][];
+            /**
+             * Allergies
+             * @description Empty: asked, and none are known. Null: not asked.
+             */
+            allergies?: components["schemas"]["AllergyIn"][] | null;
             /** City */
             city?: string | null;
             /** Confidentiality */
@@ -8884,7 +8898,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["AllergyIn"][];
+                "application/json": components["schemas"]["AllergiesIn"];
             };
         };
         responses: {
