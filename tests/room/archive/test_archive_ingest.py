@@ -13,7 +13,7 @@ import pytest
 from pydicom.uid import generate_uid
 from sqlalchemy import func, select, text
 
-from archive_fixtures import package_file
+from archive_fixtures import dataset_bytes, package_file
 from wetread.archive.events import StudyUpdated
 from wetread.archive.model import (
     Instance,
@@ -23,6 +23,7 @@ from wetread.archive.model import (
     StoredObject,
     Study,
     StudyCorrection,
+    StudyKey,
 )
 from wetread.archive.service import (
     Archive,
@@ -35,7 +36,7 @@ from wetread.archive.service import (
     resolve_quarantine,
 )
 from wetread.kit.errors import Conflict
-from wetread.security.service import Actor
+from wetread.security.service import Actor, FileMasterKey
 
 Store = Callable[..., Any]
 ADMIN = Actor.system("admin")
@@ -67,6 +68,14 @@ def events(archive: Archive, kind: str) -> list[dict[str, Any]]:
             text("SELECT keys FROM outbox_event WHERE kind = :kind ORDER BY outbox_event_pk"), {"kind": kind}
         )
         return [row[0] for row in rows]
+
+
+def announced(ds: pydicom.Dataset) -> dict[str, str]:
+    return {
+        "sop_class_uid": ds.SOPClassUID,
+        "sop_instance_uid": ds.SOPInstanceUID,
+        "transfer_syntax_uid": "1.2.840.10008.1.2.1",
+    }
 
 
 def audited(archive: Archive, event_id: str) -> int:
@@ -161,6 +170,79 @@ def test_parallel_associations_commit_together(archive: Archive, make_dicom: Any
     row: Study = scalar(archive, select(Study))
     assert (row.number_of_study_related_series, row.number_of_study_related_instances) == (6, 72)
     assert count(archive, Instance) == 72
+
+
+def test_two_processes_that_begin_a_study_keep_both_keys(
+    archive: Archive, make_dicom: Any, store: Store, as_dataset: Any
+) -> None:
+    other = Archive(
+        archive.offices.database, archive.offices, archive.objects, FileMasterKey(b"m" * 32), decoder=None
+    )
+    study, series = generate_uid(), generate_uid()
+    sets = [make_dicom(StudyInstanceUID=study, SeriesInstanceUID=series) for _ in range(4)]
+    with (
+        archive.intake.transfer(ADMIN, received_from="CT1") as one,
+        other.intake.transfer(ADMIN, received_from="STOW") as another,
+    ):
+        coming = [
+            (transfer.object(**announced(ds)), as_dataset(ds))
+            for transfer, ds in zip((one, another, one, another), sets, strict=True)
+        ]
+        for incoming, data in coming:  # all are sealed before any key is kept
+            incoming.write(data)
+        assert [incoming.commit().outcome for incoming, _ in coming] == ["stored"] * 4
+    assert scalar(archive, select(func.count()).where(StudyKey.study_instance_uid == study)) == 2
+    archive.vault.forget_keys()
+    for ds in sets:
+        assert fetched(archive, ds.SOPInstanceUID)[1] == as_dataset(ds)
+
+
+def test_a_key_is_kept_with_the_first_object_that_is(
+    archive: Archive, make_dicom: Any, store: Store, as_dataset: Any
+) -> None:
+    study = generate_uid()
+    lost, kept = (make_dicom(StudyInstanceUID=study) for _ in range(2))
+    with archive.intake.transfer(ADMIN, received_from="CT1") as transfer:
+        incoming = transfer.object(**announced(lost))
+        incoming.write(as_dataset(lost))
+        incoming.abort()
+    assert count(archive, StudyKey) == 0
+    store(kept)
+    assert count(archive, StudyKey) == 1
+    assert fetched(archive, kept.SOPInstanceUID)[1] == as_dataset(kept)
+
+
+def test_what_is_quarantined_first_has_its_key(archive: Archive, make_dicom: Any, store: Store) -> None:
+    ds = make_dicom()
+    cut = dataset_bytes(ds)[:-5000]
+    with archive.intake.transfer(ADMIN, received_from="CT1") as transfer:
+        incoming = transfer.object(**announced(ds))
+        incoming.write(cut)
+        assert incoming.commit().outcome == "quarantined"
+    (location, key_pk, size) = rows(
+        archive, select(StoredObject.location, StoredObject.study_key_pk, StoredObject.size_bytes)
+    )[0]
+    sealed = scalar(archive, select(StudyKey.sealed_key).where(StudyKey.study_key_pk == key_pk))
+    archive.vault.forget_keys()
+    with archive.vault.open(location, key_pk, sealed, size) as reader:
+        assert bytes(reader.read(0, size)).endswith(cut)
+
+
+def test_each_association_is_recorded_though_another_began_the_study(
+    archive: Archive, make_dicom: Any, store: Store
+) -> None:
+    study, series = generate_uid(), generate_uid()
+    for sender in ("CT1", "CT2", "CT3"):
+        store(make_dicom(StudyInstanceUID=study, SeriesInstanceUID=series), sender=sender)
+    begun = [
+        detail["from"]
+        for (detail,) in rows(
+            archive,
+            text("SELECT detail FROM audit_record WHERE event_id = '110102' ORDER BY audit_record_pk"),
+        )
+    ]
+    assert begun == ["CT1", "CT2", "CT3"]
+    assert audited(archive, "110104") == 3
 
 
 def test_other_content_under_a_known_uid_waits_in_quarantine(

@@ -1,0 +1,109 @@
+"""What waits is told together, and one that fails keeps nobody back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import pytest
+from sqlalchemy import select, text
+
+from wetread.jobs.service import REGISTRY, Task, task
+from wetread.jobs.worker import Unless, relay, run_for_events
+from wetread.kit.events import Event, OutboxEvent
+from wetread.security.service import Actor, AuditEventID, Offices, Work
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived(Event):
+    kind: ClassVar[str] = "thing.arrived"
+
+    number: int
+    grown: bool = False
+
+
+class Refused(Exception):
+    pass
+
+
+@pytest.fixture
+def heard() -> Iterator[list[list[int]]]:
+    """The numbers of each run that ended well; runs with a 13 fail."""
+    runs: list[list[int]] = []
+
+    def hear(work: Work, numbers: list[int]) -> None:
+        work.audit(AuditEventID.APPLICATION_ACTIVITY, "E", object_type="test")
+        if 13 in numbers:
+            raise Refused
+        runs.append(numbers)
+
+    @task("test.one")
+    def one(work: Work, event: dict[str, Any]) -> None:
+        hear(work, [event["keys"]["number"]])
+
+    @task("test.all", together=True)
+    def all_of_them(work: Work, events: list[dict[str, Any]]) -> None:
+        hear(work, [event["keys"]["number"] for event in events])
+
+    yield runs
+    del REGISTRY.tasks["test.one"], REGISTRY.tasks["test.all"]
+
+
+def told(*numbers: int) -> list[dict[str, Any]]:
+    return [{"kind": Arrived.kind, "keys": {"number": number}} for number in numbers]
+
+
+def waiting(offices: Offices) -> list[tuple[str, list[int]]]:
+    with offices.work(Actor.system("test")) as work:
+        rows = work.session.execute(
+            text("SELECT task_name, args FROM procrastinate_jobs WHERE task_name LIKE 'test.%' ORDER BY id")
+        ).all()
+    return [(name, [event["keys"]["number"] for event in args["events"]]) for name, args in rows]
+
+
+def named(name: str) -> Task:
+    return REGISTRY.tasks[name]
+
+
+def test_a_subscriber_gets_one_job_for_all_that_waits(offices: Offices, heard: list[list[int]]) -> None:
+    with offices.work(Actor.system("test")) as work:
+        for number in range(3):
+            work.publish(Arrived(number, grown=number == 1))
+    with offices.work(Actor.system("relay")) as work:
+        assert relay(work, {Arrived.kind: ("test.all", Unless("grown", "test.one"))}) == 3
+        assert not work.session.scalars(select(OutboxEvent).where(OutboxEvent.relayed_at.is_(None))).all()
+        assert relay(work, {}) == 0
+    assert sorted(waiting(offices)) == [("test.all", [0, 1, 2]), ("test.one", [0, 2])]
+
+
+def test_a_long_row_is_shared_by_several_jobs(offices: Offices, heard: list[list[int]]) -> None:
+    with offices.work(Actor.system("test")) as work:
+        for number in range(60):
+            work.publish(Arrived(number))
+    with offices.work(Actor.system("relay")) as work:
+        relay(work, {Arrived.kind: ("test.all",)})
+    jobs = [numbers for _, numbers in waiting(offices)]
+    assert [number for numbers in jobs for number in numbers] == list(range(60))
+    assert len(jobs) > 1
+
+
+@pytest.mark.parametrize("name", ["test.one", "test.all"])
+def test_who_fails_among_others_gets_a_job_of_his_own(
+    offices: Offices, heard: list[list[int]], name: str
+) -> None:
+    run_for_events(offices, named(name), told(1, 13, 2))
+    assert heard == [[1], [2]]
+    assert waiting(offices) == [(name, [13])]
+
+
+@pytest.mark.parametrize("name", ["test.one", "test.all"])
+def test_who_fails_alone_fails_his_job(offices: Offices, heard: list[list[int]], name: str) -> None:
+    with pytest.raises(Refused):
+        run_for_events(offices, named(name), told(13))
+    assert waiting(offices) == []
+
+
+def test_together_is_one_transaction(offices: Offices, heard: list[list[int]]) -> None:
+    run_for_events(offices, named("test.all"), told(1, 2, 3))
+    assert heard == [[1, 2, 3]]
