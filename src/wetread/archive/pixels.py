@@ -37,14 +37,14 @@ class CannotDecode(Invalid):
 @dataclass(frozen=True, slots=True)
 class Picture:
     """One frame to decode. `document` is the instance in DICOM JSON; `data` the frame as stored, or with `whole` all
-    pixel data, of which frame `number` is wanted. `palette`: table data by colour where it is not inline."""
+    pixel data, of which frame `number` is wanted. `tables`: table data by name where they are not inline."""
 
     document: JsonDict
     data: bytes
     transfer_syntax_uid: str
     number: int
     whole: bool = False
-    palette: Mapping[str, bytes] | None = None
+    tables: Mapping[str, bytes] | None = None
 
     def header(self) -> JsonDict:
         """What a worker needs to know of the frame."""
@@ -88,18 +88,17 @@ class Picture:
     def _palette(self, name: str) -> JsonDict:
         descriptor = self.document.get(f"{tag_of(name + 'Descriptor'):08X}", {}).get("Value", [])
         inline = self.document.get(f"{tag_of(name + 'Data'):08X}", {}).get("InlineBinary")
-        data = inline or base64.b64encode((self.palette or {}).get(name, b"")).decode()
+        data = inline or base64.b64encode((self.tables or {}).get(name, b"")).decode()
         return {"descriptor": descriptor, "data": data}
 
 
-def palette_ranges(document: JsonDict) -> dict[str, tuple[int, int]]:
-    """Where palette tables lie that are too long to be inline: name → (offset in the data set, length)."""
-    found: dict[str, tuple[int, int]] = {}
+def table_references(document: JsonDict) -> dict[str, str]:
+    """Palette tables that are too long to be inline: name → reference for `Retrieval.bulk_data`."""
+    found: dict[str, str] = {}
     for name in _PALETTE:
         uri = document.get(f"{tag_of(name + 'Data'):08X}", {}).get("BulkDataURI", "")
-        offset, dash, length = uri.rsplit("/", 1)[-1].partition("-")
-        if dash and offset.isdigit() and length.isdigit():
-            found[name] = (int(offset), int(length))
+        if uri:
+            found[name] = uri.rsplit("/", 1)[-1]
     return found
 
 

@@ -7,11 +7,13 @@ remembered for a few seconds; taking a right away therefore works within that ti
 
 from __future__ import annotations
 
+import base64
 import gzip
 import threading
 import time
+from array import array
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -64,6 +66,15 @@ class InstanceFiles:
 
     original: StoredInstance
     rendition: StoredInstance | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BulkData:
+    """A long value: its length in bytes, its media type where that is known, and `read(start, end)` in pieces."""
+
+    length: int
+    media_type: str | None
+    read: Callable[[int, int], Iterator[memoryview | bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,17 +301,17 @@ class Retrieval:
     def _picture(self, stored: StoredInstance, number: int) -> pixels.Picture:
         """The frame with the attributes that say how it is to be read."""
         document = self.instance_json(stored)
-        palette = {
-            name: bytes(self.bytes_of(stored, offset, length))
-            for name, (offset, length) in pixels.palette_ranges(document).items()
-        }
+        tables: dict[str, bytes] = {}
+        for tag, reference in pixels.table_references(document).items():
+            table = self.bulk_data(stored, reference)
+            tables[tag] = b"".join(table.read(0, min(table.length, limits.OBJECT_JSON_BYTES_MAX)))
         syntax = transfer_syntax(stored.transfer_syntax_uid)
         odd_pairs = syntax.big_endian and stored.bits_allocated == 8
         if stored.frame_table is not None or (
             stored.frame_length is not None and stored.pixel_data_offset is not None and not odd_pairs
         ):
             data = bytes(self.frame(stored, number))
-            return pixels.Picture(document, data, stored.transfer_syntax_uid, number, palette=palette)
+            return pixels.Picture(document, data, stored.transfer_syntax_uid, number, tables=tables)
         # Deflated, or frames that do not end on a byte: the decoder gets all pixel data.
         if stored.size_bytes > limits.OBJECT_DECODE_BYTES_MAX:
             raise TooLarge("This object is too large to be decoded at once.")
@@ -319,7 +330,7 @@ class Retrieval:
             EXPLICIT_VR_LITTLE_ENDIAN if syntax.deflated else stored.transfer_syntax_uid,
             number,
             whole=True,
-            palette=palette,
+            tables=tables,
         )
 
     # Whole objects
@@ -369,11 +380,127 @@ class Retrieval:
         )
 
     def bytes_of(self, stored: StoredInstance, offset: int, length: int) -> memoryview:
-        """A range of the data set, for bulk data. Raises NotFound outside of it."""
+        """A range of the data set (where it is deflated, of what it inflates to). Raises NotFound outside of it."""
+        if transfer_syntax(stored.transfer_syntax_uid).deflated:
+            whole = self._inflated(stored)
+            if offset < 0 or length < 0 or offset + length > len(whole):
+                raise NotFound("There is no such bulk data.")
+            return memoryview(whole)[offset : offset + length]
         if offset < 0 or length < 0 or stored.dataset_offset + offset + length > stored.size_bytes:
             raise NotFound("There is no such bulk data.")
         with self._open(stored) as unsealer:
             return unsealer.read(stored.dataset_offset + offset, length)
+
+    def _inflated(self, stored: StoredInstance) -> bytes:
+        if stored.size_bytes > limits.OBJECT_DECODE_BYTES_MAX:
+            raise TooLarge("This object is too large to be inflated at once.")
+        with self._open(stored) as unsealer:
+            return scanner.inflate(
+                unsealer.read(stored.dataset_offset, stored.size_bytes - stored.dataset_offset)
+            )
+
+    def bulk_data(self, stored: StoredInstance, reference: str) -> BulkData:
+        """The value that a BulkDataURI of `instance_json` names: `offset-length`, and for values in big endian
+        `-width` of the words that go out in little endian (PS3.18 8.7.3.2). Raises NotFound."""
+        parts = reference.split("-")
+        if len(parts) not in (2, 3) or not all(part.isascii() and part.isdigit() for part in parts):
+            raise NotFound("There is no such bulk data.")
+        if any(len(part) > 15 for part in parts):
+            raise NotFound("There is no such bulk data.")
+        offset, length, width = (*map(int, parts), 1)[:3]
+        plain = not transfer_syntax(stored.transfer_syntax_uid).deflated and width == 1
+        if plain and stored.dataset_offset + offset + length > stored.size_bytes:
+            raise NotFound("There is no such bulk data.")
+        if plain:
+            return BulkData(
+                length,
+                self._document_type(stored, reference),
+                lambda start, end: self._pieces(
+                    stored, [(stored.dataset_offset + offset, length)], start, end
+                ),
+            )
+        value = bytes(self.bytes_of(stored, offset, length))
+        if width in (2, 4, 8):
+            words = array({2: "H", 4: "I", 8: "Q"}[width], value[: length // width * width])
+            words.byteswap()
+            value = words.tobytes()
+        return BulkData(len(value), None, lambda start, end: iter([value[start:end]]))
+
+    def _pieces(
+        self, stored: StoredInstance, pieces: Sequence[tuple[int, int]], start: int, end: int
+    ) -> Iterator[memoryview | bytes]:
+        """The bytes `start … end` of pieces of the object that follow each other."""
+        with self._open(stored) as unsealer:
+            position = 0
+            for offset, length in pieces:
+                first, last = max(start - position, 0), min(end - position, length)
+                if first < last:
+                    yield from unsealer.iterate(offset + first, last - first)
+                position += length
+
+    def _document_type(self, stored: StoredInstance, reference: str) -> str | None:
+        if stored.number_of_frames:
+            return None
+        document = self.instance_json(stored)
+        if not document.get("00420011", {}).get("BulkDataURI", "").endswith(f"/{reference}"):
+            return None
+        return str((document.get("00420012", {}).get("Value") or [""])[0]).lower() or None
+
+    def encapsulated_document(self, stored: StoredInstance) -> BulkData | None:
+        """The document inside of an encapsulated PDF, CDA, STL, OBJ or MTL, without padding; None for other objects."""
+        if stored.number_of_frames:
+            return None
+        document = self.instance_json(stored)
+        element = document.get("00420011", {})
+        media_type = str((document.get("00420012", {}).get("Value") or [""])[0]).strip().lower() or None
+        if "BulkDataURI" in element:
+            data = self.bulk_data(stored, element["BulkDataURI"].rsplit("/", 1)[1])
+        elif "InlineBinary" in element:
+            value = base64.b64decode(element["InlineBinary"])
+            data = BulkData(len(value), None, lambda start, end: iter([value[start:end]]))
+        else:
+            return None
+        told = (document.get("00420015", {}).get("Value") or [data.length])[0]
+        exact = told if isinstance(told, int) and 0 <= data.length - told <= 1 else data.length
+        return BulkData(exact, media_type, data.read)
+
+    def video(self, stored: StoredInstance) -> BulkData | None:
+        """The stream of an object whose frames are a video, all fragments joined (PS3.5 A.4.5); None for others."""
+        media_type = transfer_syntax(stored.transfer_syntax_uid).media_type
+        if stored.frame_table is None or not media_type.startswith("video/"):
+            return None
+        fragments = FrameTable.fragments(stored.frame_table)
+        return BulkData(
+            sum(length for _, length in fragments),
+            "video/mp4" if media_type == "video/H265" else media_type,
+            lambda start, end: self._pieces(stored, fragments, start, end),
+        )
+
+    def all_bulk_data(self, stored: StoredInstance) -> Iterator[tuple[str, BulkData]]:
+        """Every value that the metadata leave out, as (BulkDataURI, value); of pixel data each frame is one."""
+        for uri in _bulk_uris(self.instance_json(stored)):
+            reference = uri.rsplit("/", 1)[1]
+            if reference != "pixeldata":
+                yield uri, self.bulk_data(stored, reference)
+            elif (video := self.video(stored)) is not None:
+                yield uri, video
+            else:
+                syntax = transfer_syntax(stored.transfer_syntax_uid)
+                known = syntax.uid if syntax.encapsulated else EXPLICIT_VR_LITTLE_ENDIAN
+                for number in range(1, stored.number_of_frames + 1):
+                    frame = (
+                        self.frame(stored, number)
+                        if syntax.encapsulated
+                        else self.decoded_frame(stored, number)
+                    )
+                    yield (
+                        uri,
+                        BulkData(
+                            len(frame),
+                            f"{syntax.media_type}; transfer-syntax={known}",
+                            lambda start, end, frame=frame: iter([frame[start:end]]),  # type: ignore[misc]
+                        ),
+                    )
 
     def _open(self, stored: StoredInstance) -> AbstractContextManager[Unsealer]:
         return self.vault.open(stored.location, stored.study_key_pk, stored.sealed_key, stored.size_bytes)
@@ -462,32 +589,38 @@ class Retrieval:
             f"/instances/{stored.sop_instance_uid}/bulkdata"
         )
 
+        syntax = transfer_syntax(stored.transfer_syntax_uid)
+
         def bulk_uri(path: str, offset: int, length: int) -> str | None:
             if path in ("7FE00010", "7FE00008", "7FE00009"):
                 return f"{base}/pixeldata"
-            return f"{base}/{offset}-{length}"
+            width = jsonmodel.word_bytes(int(path[-8:], 16)) if syntax.big_endian else 1
+            return f"{base}/{offset}-{length}" + (f"-{width}" if width > 1 else "")
 
-        with self._open(stored) as unsealer:
-            syntax = transfer_syntax(stored.transfer_syntax_uid)
+        if syntax.deflated:
+            head: memoryview | bytes = self._inflated(stored)[: limits.OBJECT_JSON_BYTES_MAX]
+            document = jsonmodel.to_json(head, EXPLICIT_VR_LITTLE_ENDIAN, bulk_uri)
+        else:
             end = min(
                 stored.pixel_data_offset or stored.size_bytes,
                 stored.dataset_offset + limits.OBJECT_JSON_BYTES_MAX,
             )
-            head: memoryview | bytes = unsealer.read(stored.dataset_offset, end - stored.dataset_offset)
-        if syntax.deflated:
-            head = scanner.inflate(head)
-            # Offsets are of the inflated data set, which is not what is stored: long values stay out.
-            document = jsonmodel.to_json(
-                head,
-                EXPLICIT_VR_LITTLE_ENDIAN,
-                lambda path, _o, _l: f"{base}/pixeldata" if path == "7FE00010" else None,
-            )
-        else:
+            with self._open(stored) as unsealer:
+                head = unsealer.read(stored.dataset_offset, end - stored.dataset_offset)
             document = jsonmodel.to_json(
                 head, stored.transfer_syntax_uid, bulk_uri, size=stored.size_bytes - stored.dataset_offset
             )
         document["00083002"] = {"vr": "UI", "Value": [stored.transfer_syntax_uid]}
         return dict(sorted(document.items()))
+
+
+def _bulk_uris(document: JsonDict) -> Iterator[str]:
+    for element in document.values():
+        if "BulkDataURI" in element:
+            yield element["BulkDataURI"]
+        elif element.get("vr") == "SQ":
+            for item in element.get("Value", []):
+                yield from _bulk_uris(item)
 
 
 def overlays_of(session: Session, study_pks: Sequence[int]) -> dict[int, list[tuple[JsonDict, JsonDict]]]:

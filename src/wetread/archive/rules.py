@@ -17,7 +17,7 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 JsonDict = dict[str, Any]
 
 # What a peer may be allowed, one by one; a new peer has none of them until told.
-PEER_RIGHTS = ("store", "find", "move", "get", "worklist", "mpps", "commitment")
+PEER_RIGHTS = ("verify", "store", "find", "move", "get", "worklist", "mpps", "commitment")
 
 
 class Level(StrEnum):
@@ -347,6 +347,14 @@ class FrameTable:
         first, count = sum(counts[:-1]), counts[-1]
         offsets = struct.unpack_from(f"<{count}Q", packed, 8 + 4 * frames + 8 * first)
         lengths = struct.unpack_from(f"<{count}I", packed, 8 + 4 * frames + 8 * fragments + 4 * first)
+        return list(zip(offsets, lengths, strict=True))
+
+    @staticmethod
+    def fragments(packed: bytes) -> list[tuple[int, int]]:
+        """All fragments in order, whatever frames they are of."""
+        frames, fragments = struct.unpack_from("<II", packed)
+        offsets = struct.unpack_from(f"<{fragments}Q", packed, 8 + 4 * frames)
+        lengths = struct.unpack_from(f"<{fragments}I", packed, 8 + 4 * frames + 8 * fragments)
         return list(zip(offsets, lengths, strict=True))
 
 

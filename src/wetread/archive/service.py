@@ -34,6 +34,7 @@ from wetread.archive.model import (
 from wetread.archive.objects import LocalObjects, NoSpace, ObjectStore
 from wetread.archive.pixels import CannotDecode, Decoder
 from wetread.archive.retrieval import (
+    BulkData,
     InstanceFiles,
     Retrieval,
     RetrieveObject,
@@ -69,7 +70,7 @@ from wetread.kit.paging import Page, decode_cursor, encode_cursor
 from wetread.security.service import AuditEventID, MasterKey, Offices, Permission, Work
 
 __all__ = [
-    "PEER_RIGHTS", "Archive", "CannotDecode", "Damaged", "Decoder", "Incoming", "InstanceFiles", "Level", "LocalObjects", "NoSpace",
+    "PEER_RIGHTS", "Archive", "BulkData", "CannotDecode", "Damaged", "Decoder", "Incoming", "InstanceFiles", "Level", "LocalObjects", "NoSpace",
     "ObjectStore", "Retrieval", "RetrieveObject", "RoleVisibility", "Status", "StoreResult", "StoredInstance",
     "StudyVisibility", "Transfer", "Vault", "correct_study", "find", "find_identifier", "instances_for_retrieve",
     "list_quarantine", "list_remote_aes", "remote_ae", "remote_ae_of", "remove_remote_ae", "resolve_quarantine",

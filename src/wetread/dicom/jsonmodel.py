@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import math
 import struct
+from array import array
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
@@ -33,6 +34,7 @@ _NUMBERS: Final = {
 }  # fmt: skip
 _TEXT: Final = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 _SINGLE: Final = frozenset({"LT", "ST", "UT", "UR"})
+_WORDS: Final = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
 _BINARY: Final = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 
 
@@ -189,6 +191,11 @@ class _Walker:
             return {**entry, "BulkDataURI": uri} if uri else entry
         raw = bytes(self._view[start : start + length])
         if vr in _BINARY:
+            width = _WORDS.get(vr, 1) if self._order == ">" else 1
+            if width > 1:  # the model's binary values are little endian (PS3.18 F.2.7)
+                words = array({2: "H", 4: "I", 8: "Q"}[width], raw[: length // width * width])
+                words.byteswap()
+                raw = words.tobytes()
             return {**entry, "InlineBinary": base64.b64encode(raw).decode()}
         values = self._values(vr, raw, codecs)
         return {**entry, "Value": values} if any(value is not None for value in values) else entry
@@ -215,6 +222,14 @@ class _Walker:
         if vr == "DS":
             return [_decimal(part) for part in parts]
         return [part or None for part in parts]
+
+
+def word_bytes(tag: int) -> int:
+    """Bytes of one word of a binary value, by the dictionary; 1 where it is a string of bytes or not known."""
+    try:
+        return _WORDS.get(dictionary_VR(tag).split(" or ")[-1], 1)
+    except KeyError:
+        return 1
 
 
 def _finite(number: float) -> float | None:

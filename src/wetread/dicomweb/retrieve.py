@@ -1,0 +1,300 @@
+"""WADO-RS: metadata, whole objects, frames and bulk data (PS3.18 10.4)."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterable, Iterator
+
+import orjson
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+
+from wetread.archive.service import BulkData, InstanceFiles, RetrieveObject, StoredInstance
+from wetread.dicomweb import accept as accepting
+from wetread.dicomweb.accept import DICOM, DICOM_XML, OCTET_STREAM, Offer
+from wetread.dicomweb.common import (
+    INSTANCE,
+    NO_STORE,
+    READ,
+    SERIES,
+    STUDY,
+    BadRequest,
+    DicomWebRoute,
+    archive_of,
+    chosen,
+    ranged_parts,
+    span_of,
+    streamed_parts,
+)
+from wetread.dicomweb.nativexml import to_xml
+from wetread.dicomweb.responses import Buffer, in_large_pieces
+from wetread.kit import limits
+from wetread.kit.errors import FieldError, NotFound
+from wetread.security.door import Gate, stream_door
+
+router = APIRouter(route_class=DicomWebRoute)
+
+
+# Metadata -------------------------------------------------------------------------------------------------------
+
+
+def _metadata(request: Request, gzipped_arrays: Iterable[bytes]) -> Response:
+    """Metadata that are kept as gzipped JSON arrays, one a series, in the form that the client takes."""
+    offer = chosen(request, "Metadata are", accepting.METADATA_OFFERS)
+    arrays = list(gzipped_arrays)
+    if offer.media_type == DICOM_XML:
+        documents = (document for array in arrays for document in orjson.loads(gzip.decompress(array)))
+        return streamed_parts(DICOM_XML, ((DICOM_XML, [to_xml(document)], None) for document in documents))
+    headers = {**NO_STORE, "Vary": "Accept, Accept-Encoding"}
+    if len(arrays) == 1 and "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(
+            arrays[0], media_type=offer.media_type, headers={**headers, "Content-Encoding": "gzip"}
+        )
+    inner = (gzip.decompress(array)[1:-1] for array in arrays)
+    content = b"[" + b",".join(part for part in inner if part) + b"]"
+    return Response(content, media_type=offer.media_type, headers=headers)
+
+
+@router.get(STUDY + "/metadata", response_class=Response)
+def study_metadata(request: Request, study: str, gate: Gate = stream_door(*READ)) -> Response:
+    """WADO-RS: metadata of all instances of a study, as DICOM JSON or XML."""
+    retrieval = archive_of(request).retrieval
+    retrieval.admit(gate.actor, study)
+    return _metadata(
+        request, (retrieval.build_series_metadata(study, series) for series in retrieval.series_of(study))
+    )
+
+
+@router.get(SERIES + "/metadata", response_class=Response)
+def series_metadata(request: Request, study: str, series: str, gate: Gate = stream_door(*READ)) -> Response:
+    """WADO-RS: metadata of all instances of a series, ready-made."""
+    return _metadata(request, [archive_of(request).retrieval.series_metadata(gate.actor, study, series)])
+
+
+@router.get(INSTANCE + "/metadata", response_class=Response)
+def instance_metadata(
+    request: Request, study: str, series: str, instance: str, gate: Gate = stream_door(*READ)
+) -> Response:
+    """WADO-RS: metadata of an instance."""
+    offer = chosen(request, "Metadata are", accepting.METADATA_OFFERS)
+    retrieval = archive_of(request).retrieval
+    files = retrieval.files(gate.actor, study, series, instance)
+    content = retrieval.instance_metadata(files.original)
+    if offer.media_type == DICOM_XML:
+        return streamed_parts(
+            DICOM_XML, ((DICOM_XML, [to_xml(document)], None) for document in orjson.loads(content))
+        )
+    return Response(content, media_type=offer.media_type, headers=NO_STORE)
+
+
+# Whole objects --------------------------------------------------------------------------------------------------
+
+
+def _found(
+    request: Request, gate: Gate, study: str, series: str | None, instance: str | None
+) -> list[RetrieveObject]:
+    archive = archive_of(request)
+    archive.retrieval.admit(gate.actor, study)
+    with archive.offices.database.transaction() as session:
+        found = archive.retrieval.objects(
+            session,
+            study_instance_uids=[study],
+            series_instance_uids=[series] if series else [],
+            sop_instance_uids=[instance] if instance else [],
+        )
+    if not found:
+        raise NotFound("There is no such object.")
+    return found
+
+
+def _objects(
+    request: Request, gate: Gate, study: str, *, series: str | None = None, instance: str | None = None
+) -> Response:
+    found = _found(request, gate, study, series, instance)
+    offer = chosen(
+        request,
+        "These objects are",
+        accepting.object_offers(
+            frozenset(one.transfer_syntax_uid for one in found), objects=len(found), transcodable=False
+        ),
+    )
+    if not offer.multipart:
+        return StreamingResponse(
+            in_large_pieces(found[0].retrieval.file(found[0].stored, found[0].corrections)),
+            media_type=offer.content_type,
+            headers=NO_STORE,
+        )
+    return streamed_parts(
+        DICOM,
+        (
+            (
+                f"{DICOM}; transfer-syntax={one.transfer_syntax_uid}",
+                one.retrieval.file(one.stored, one.corrections),
+                None,
+            )
+            for one in found
+        ),
+    )
+
+
+@router.get(STUDY, response_class=StreamingResponse)
+def retrieve_study(request: Request, study: str, gate: Gate = stream_door(*READ)) -> Response:
+    """WADO-RS: all objects of a study."""
+    return _objects(request, gate, study)
+
+
+@router.get(SERIES, response_class=StreamingResponse)
+def retrieve_series(request: Request, study: str, series: str, gate: Gate = stream_door(*READ)) -> Response:
+    """WADO-RS: all objects of a series."""
+    return _objects(request, gate, study, series=series)
+
+
+@router.get(INSTANCE, response_class=StreamingResponse)
+def retrieve_instance(
+    request: Request, study: str, series: str, instance: str, gate: Gate = stream_door(*READ)
+) -> Response:
+    """WADO-RS: one object."""
+    return _objects(request, gate, study, series=series, instance=instance)
+
+
+# Frames ---------------------------------------------------------------------------------------------------------
+
+
+def _frame_numbers(text: str) -> list[int]:
+    parts = text.split(",")
+    if len(parts) > limits.FRAMES_A_REQUEST_MAX or not all(
+        part.isascii() and part.isdigit() and len(part) < 9 for part in parts
+    ):
+        raise BadRequest(
+            "Frames are whole numbers from 1, parted by commas.", fields=[FieldError("frames", "not valid")]
+        )
+    return [int(part) for part in parts]
+
+
+def _frames(request: Request, files: InstanceFiles, numbers: list[int]) -> Response:
+    retrieval = archive_of(request).retrieval
+    offer = chosen(
+        request,
+        "Frames are",
+        accepting.frame_offers(
+            files.original.transfer_syntax_uid,
+            has_rendition=files.rendition is not None,
+            frames=len(numbers),
+        ),
+    )
+    stored: StoredInstance = files.original
+    if offer.source == "rendition":
+        assert files.rendition is not None
+        stored = files.rendition
+    read = retrieval.decoded_frame if offer.source == "decoded" else retrieval.frame
+    return ranged_parts(request, offer, [read(stored, number) for number in numbers])
+
+
+@router.get(INSTANCE + "/frames/{frames}", response_class=Response)
+def retrieve_frames(
+    request: Request, study: str, series: str, instance: str, frames: str, gate: Gate = stream_door(*READ)
+) -> Response:
+    """WADO-RS: frames, each by one range read."""
+    files = archive_of(request).retrieval.files(gate.actor, study, series, instance)
+    return _frames(request, files, _frame_numbers(frames))
+
+
+# Bulk data ------------------------------------------------------------------------------------------------------
+
+
+@router.get(INSTANCE + "/bulkdata/{reference}", response_class=Response)
+def retrieve_bulk_data(
+    request: Request, study: str, series: str, instance: str, reference: str, gate: Gate = stream_door(*READ)
+) -> Response:
+    """WADO-RS: a long value that the metadata name by BulkDataURI."""
+    retrieval = archive_of(request).retrieval
+    files = retrieval.files(gate.actor, study, series, instance)
+    if reference == "pixeldata":
+        return _pixel_data(request, files)
+    data = retrieval.bulk_data(files.original, reference)
+    offers = [Offer(OCTET_STREAM, True), Offer(OCTET_STREAM)]
+    if data.media_type:
+        offers += [Offer(data.media_type, True), Offer(data.media_type)]
+    return _bulk(request, chosen(request, "Bulk data are", offers), data)
+
+
+def _pixel_data(request: Request, files: InstanceFiles) -> Response:
+    retrieval = archive_of(request).retrieval
+    video = retrieval.video(files.original)
+    if video is not None:
+        assert video.media_type is not None
+        offer = Offer(
+            video.media_type,
+            True,
+            files.original.transfer_syntax_uid,
+            asked_as=OCTET_STREAM,
+            source="original",
+        )
+        single = Offer(video.media_type, False, offer.transfer_syntax, asked_as=OCTET_STREAM)
+        return _bulk(request, chosen(request, "The video is", [offer, single]), video)
+    count = files.original.number_of_frames
+    if count > limits.FRAMES_A_REQUEST_MAX:
+        raise BadRequest("This object has too many frames to be sent at once: ask for frames.")
+    if count == 0:
+        raise NotFound("This object has no pixel data.")
+    return _frames(request, files, list(range(1, count + 1)))
+
+
+def _bulk(request: Request, offer: Offer, data: BulkData) -> Response:
+    """A value of any length: what is asked of it is read, and no more."""
+    if offer.multipart:
+        return ranged_parts(request, offer, [b"".join(data.read(0, data.length))])
+    headers = {**NO_STORE, "Accept-Ranges": "bytes", "Content-Type": offer.content_type}
+    span = span_of(request, data.length)
+    start, end = span or (0, data.length)
+    if span is not None:
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{data.length}"
+    return StreamingResponse(
+        in_large_pieces(data.read(start, end)),
+        status_code=200 if span is None else 206,
+        headers={**headers, "Content-Length": str(end - start)},
+    )
+
+
+def _all_bulk(found: list[RetrieveObject]) -> Iterator[tuple[str, Iterable[Buffer], str | None]]:
+    for one in found:
+        for location, data in one.retrieval.all_bulk_data(one.stored):
+            yield data.media_type or OCTET_STREAM, data.read(0, data.length), location
+
+
+def _bulk_data_of(
+    request: Request, gate: Gate, study: str, series: str | None = None, instance: str | None = None
+) -> Response:
+    found = _found(request, gate, study, series, instance)
+    chosen(request, "Bulk data are", [Offer(OCTET_STREAM, True)])
+    return streamed_parts(OCTET_STREAM, _all_bulk(found))
+
+
+@router.get(STUDY + "/bulkdata", response_class=StreamingResponse, include_in_schema=False)
+def bulk_data_of_study(request: Request, study: str, gate: Gate = stream_door(*READ)) -> Response:
+    """WADO-RS: every long value of a study, each by its BulkDataURI."""
+    return _bulk_data_of(request, gate, study)
+
+
+@router.get(SERIES + "/bulkdata", response_class=StreamingResponse, include_in_schema=False)
+def bulk_data_of_series(
+    request: Request, study: str, series: str, gate: Gate = stream_door(*READ)
+) -> Response:
+    """WADO-RS: every long value of a series."""
+    return _bulk_data_of(request, gate, study, series)
+
+
+@router.get(INSTANCE + "/bulkdata", response_class=StreamingResponse, include_in_schema=False)
+def bulk_data_of_instance(
+    request: Request, study: str, series: str, instance: str, gate: Gate = stream_door(*READ)
+) -> Response:
+    """WADO-RS: every long value of an instance."""
+    return _bulk_data_of(request, gate, study, series, instance)
+
+
+@router.get(INSTANCE + "/pixeldata", response_class=Response, include_in_schema=False)
+def pixel_data_of_instance(
+    request: Request, study: str, series: str, instance: str, gate: Gate = stream_door(*READ)
+) -> Response:
+    """WADO-RS: all frames of an instance, or its video (PS3.18 10.4.1.1.7)."""
+    return _pixel_data(request, archive_of(request).retrieval.files(gate.actor, study, series, instance))
