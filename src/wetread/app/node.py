@@ -5,10 +5,12 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import structlog
 
 from wetread.app.build import House
+from wetread.archive import commitment
 from wetread.archive import service as archive_service
 from wetread.archive.service import Archive, Level
 from wetread.dicom.pdu import CALLED_AE_NOT_RECOGNIZED, CALLING_AE_NOT_RECOGNIZED, Rejection
@@ -41,6 +43,9 @@ _PERMISSIONS: dict[str, frozenset[Permission]] = {
     "get": frozenset({Permission.STUDY_READ}),
     "worklist": frozenset({Permission.SCHEDULE_READ, Permission.PATIENT_READ, Permission.ORDER_READ}),
     "mpps": frozenset({Permission.STEP_PERFORM}),
+    # Who asks whether objects are safe may learn that they are here.
+    "commitment": frozenset({Permission.STUDY_STORE}),
+    "verify": frozenset(),
 }
 _RIGHTS = frozenset(_PERMISSIONS)
 
@@ -181,6 +186,42 @@ class HouseServices:
             raise RefusedOperation(
                 refused.dimse_status, refused.detail, offending_tags=refused.tags
             ) from None
+
+    def request_commitment(self, peer: Peer, action: JsonDict) -> _Commitment:
+        """Storage commitment N-ACTION, kept before it is answered."""
+        try:
+            with self._offices.work(peer.token) as work:
+                pk = commitment.request_commitment(
+                    work,
+                    action,
+                    calling_ae_title=peer.calling_ae_title,
+                    network_address=peer.network_address,
+                )
+        except commitment.CommitmentRefused as refused:
+            raise RefusedOperation(
+                refused.dimse_status, refused.detail, offending_tags=refused.tags
+            ) from None
+        return _Commitment(self._archive, pk)
+
+
+@dataclass(frozen=True, slots=True)
+class _Commitment:
+    """A kept request for storage commitment as the DICOM node calls it."""
+
+    archive: Archive
+    storage_commitment_pk: int
+
+    def report(self) -> tuple[int, JsonDict]:
+        """Looks at the objects."""
+        return commitment.commitment_report(self.archive, self.storage_commitment_pk)
+
+    def reported(self) -> None:
+        """The requester has heard."""
+        commitment.commitment_reported(self.archive.offices, self.storage_commitment_pk)
+
+    def release(self) -> None:
+        """A job goes on."""
+        commitment.release_commitment(self.archive.offices, self.storage_commitment_pk)
 
 
 class _Transfer:

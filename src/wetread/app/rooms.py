@@ -37,6 +37,7 @@ ROUTERS = (
 TASKS = (
     "wetread.jobs.housekeeping",
     "wetread.archive.jobs",
+    "wetread.archive.commitment",
     "wetread.scheduling.jobs",
     "wetread.reporting.jobs",
     "wetread.worklist.jobs",

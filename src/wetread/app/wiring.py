@@ -5,6 +5,8 @@ from __future__ import annotations
 import structlog
 
 from wetread.app.build import House
+from wetread.app.peers import reporter_as
+from wetread.archive.commitment import use_reporter
 from wetread.archive.service import Archive, Damaged, LocalObjects, use_archive
 from wetread.kit.errors import WetreadError
 from wetread.patients.service import use_issuer
@@ -28,6 +30,7 @@ def wire(house: House) -> Archive:
     )
     use_archive(archive)
     use_renderer(renderer_of(archive))
+    use_reporter(reporter_as(house.settings))
     use_release_policy(ReleasePolicy(preliminary=house.settings.results_release_preliminary))
     return archive
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Computed,
     Date,
@@ -292,7 +293,7 @@ class Quarantine(Base):
 
 
 class RemoteAE(Base):
-    """A DICOM peer that is known here: where it listens, and what it may do."""
+    """A DICOM peer that is known here: where it listens, from where it calls, how it proves itself, what it may do."""
 
     __tablename__ = "remote_ae"
     __table_args__ = (CheckConstraint("port BETWEEN 1 AND 65535", name="port"),)
@@ -303,7 +304,51 @@ class RemoteAE(Base):
     port: Mapped[int] = mapped_column(Integer)
     description: Mapped[str | None] = mapped_column(String(128))
     rights: Mapped[list[str]] = mapped_column(ARRAY(String(16)))  # rules.PEER_RIGHTS
+    # Spoken to by TLS only, in both directions.
+    is_encrypted: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+    # Addresses and networks from which it may call; none: from its host.
+    calls_from: Mapped[list[str]] = mapped_column(ARRAY(String(64)), server_default=text("'{}'"))
+    # A name that its client certificate must hold; none: any certificate that is good.
+    certificate_name: Mapped[str | None] = mapped_column(String(253))
+    # User identity (PS3.7 D.3.3.7) that it must state; the passcode is kept as Argon2id.
+    user_identity: Mapped[str | None] = mapped_column(String(64))
+    passcode_hash: Mapped[str | None] = mapped_column(String(256))
     created_at: Mapped[Utc] = mapped_column(server_default=func.now())
+
+
+class StorageCommitment(Base):
+    """A request for storage commitment (PS3.4 J.3.2), kept until its requester has heard the outcome, and afterwards."""
+
+    __tablename__ = "storage_commitment"
+    __table_args__ = (
+        Index("ix_storage_commitment_transaction", "calling_ae_title", "transaction_uid"),
+        Index("ix_storage_commitment_due", "requested_at", postgresql_where=text("reported_at IS NULL")),
+        PHI,
+    )
+
+    storage_commitment_pk: Mapped[Pk]
+    transaction_uid: Mapped[str] = mapped_column(String(64))
+    calling_ae_title: Mapped[str] = mapped_column(String(16))
+    network_address: Mapped[str] = mapped_column(String(64))
+    requested_at: Mapped[Utc]
+    referenced: Mapped[list[list[str]]] = mapped_column(JSONB)  # [SOP class, SOP instance]
+    # [SOP class, SOP instance, Failure Reason]; absent until it was looked.
+    failed: Mapped[list[list[Any]] | None] = mapped_column(JSONB)
+    # Who reports holds it until then: the association that asked, or a job.
+    claimed_until: Mapped[UtcOrNone]
+    reported_at: Mapped[UtcOrNone]
+    attempt_count: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    last_error: Mapped[str | None] = mapped_column(String(200))
+
+
+class DicomNode(Base):
+    """A running DICOM node and its open associations, as it last told: nodes are processes of their own."""
+
+    __tablename__ = "dicom_node"
+
+    node: Mapped[str] = mapped_column(String(128), primary_key=True)
+    seen_at: Mapped[Utc]
+    associations: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
 
 
 install_sql(

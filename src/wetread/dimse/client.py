@@ -11,7 +11,7 @@ from typing import Any
 
 from wetread.dicom import message
 from wetread.dicom.errors import DicomError
-from wetread.dicom.jsonmodel import encode, to_json
+from wetread.dicom.jsonmodel import encode, encode_json, to_json
 from wetread.dicom.message import Command, CommandSet, Status, build_command, number_of, parse_command
 from wetread.dicom.pdu import (
     AssociateRequest,
@@ -38,6 +38,7 @@ STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 STUDY_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
 MODALITY_WORKLIST = "1.2.840.10008.5.1.4.31"
 PERFORMED_PROCEDURE_STEP = "1.2.840.10008.3.1.2.3.3"
+STORAGE_COMMITMENT_PUSH = "1.2.840.10008.1.20.1"
 _PLAIN = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
 
 
@@ -275,6 +276,23 @@ class Association:
             [encode(attributes, explicit=transfer_syntax(syntax).explicit)],
         )
         self._expect("N-SET", answer)
+
+    def report_event(
+        self, sop_class_uid: str, sop_instance_uid: str, event_type_id: int, event: JsonDict
+    ) -> None:
+        """N-EVENT-REPORT of a data set in the JSON model, as SCP of the class. Raises OperationFailed."""
+        context_id, syntax = self.context_for(sop_class_uid)
+        answer = self._ask(
+            context_id,
+            {
+                "affected_sop_class_uid": sop_class_uid,
+                "command_field": Command.N_EVENT_REPORT_RQ,
+                "affected_sop_instance_uid": sop_instance_uid,
+                "event_type_id": event_type_id,
+            },
+            [encode_json(event, explicit=transfer_syntax(syntax).explicit)],
+        )
+        self._expect("N-EVENT-REPORT", answer)
 
     @staticmethod
     def _expect(operation: str, answer: Answer) -> None:

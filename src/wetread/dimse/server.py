@@ -8,6 +8,7 @@ valid request, within a few seconds.
 from __future__ import annotations
 
 import contextlib
+import queue
 import socket
 import ssl
 import threading
@@ -60,6 +61,7 @@ from wetread.dimse.client import AssociationFailed, OperationFailed, storage_con
 from wetread.dimse.connection import PDU_BYTES_MAX, Connection, Disconnected
 from wetread.dimse.services import (
     Caller,
+    Commitment,
     JsonDict,
     NodeServices,
     Peer,
@@ -78,6 +80,7 @@ IDLE_S = 120.0
 ASSOCIATIONS_MAX = 200
 STRANGERS_MAX = 400
 IDENTIFIER_BYTES_MAX = 1024 * 1024
+ACTION_BYTES_MAX = 8 * 1024 * 1024  # storage commitment of tens of thousands of objects
 _PLAIN = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
 # The operations of each service (PS3.4): an operation on the context of another class is none of that class.
 _CLASSES_OF: dict[Command, frozenset[str]] = {
@@ -86,6 +89,7 @@ _CLASSES_OF: dict[Command, frozenset[str]] = {
     Command.C_GET_RQ: sopclass.GET_MODELS,
     Command.N_CREATE_RQ: frozenset({sopclass.PERFORMED_PROCEDURE_STEP}),
     Command.N_SET_RQ: frozenset({sopclass.PERFORMED_PROCEDURE_STEP}),
+    Command.N_ACTION_RQ: frozenset({sopclass.STORAGE_COMMITMENT_PUSH}),
 }
 _QUERIES = frozenset({Command.C_FIND_RQ, Command.C_MOVE_RQ, Command.C_GET_RQ})
 # Query/Retrieve and worklist have statuses of their own for what the general ones say (PS3.4 C.4.1.1.4, K.4.1.1.4).
@@ -96,6 +100,7 @@ _QUERY_STATUS: dict[int, Status] = {
 }
 _SERVICES = (
     frozenset({sopclass.VERIFICATION, sopclass.MODALITY_WORKLIST, sopclass.PERFORMED_PROCEDURE_STEP})
+    | {sopclass.STORAGE_COMMITMENT_PUSH}
     | sopclass.FIND_MODELS
     | sopclass.MOVE_MODELS
     | sopclass.GET_MODELS
@@ -396,11 +401,13 @@ class _Served:
         self._data = bytearray()
         self._cancelled: set[int] = set()
         self._message_id = 0
+        self._reports = _Reports()
 
     def run(self) -> None:
         """Serves until release, abort, silence or shutdown."""
         try:
             while True:
+                self._report_commitments()
                 kind, body = self._connection.receive()
                 if kind == PduType.P_DATA:
                     for waiting in self._take(body):
@@ -420,7 +427,49 @@ class _Served:
         finally:
             self._finish()
 
+    def _report_commitments(self) -> None:
+        """Sends outcomes of storage commitments as they are known, until the peer says something or none is left.
+
+        The wait is for our own work, so the peer's silence does not count.
+        """
+        while self._reports.pending and self._command is None and not self._ending.is_set():
+            if self._connection.has_data(0.1):
+                return
+            ready = self._reports.next()
+            if ready is not None:
+                self._send_report(*ready)
+
+    def _send_report(self, context_id: int, ticket: Commitment, event_type_id: int, event: JsonDict) -> None:
+        self._message_id = self._message_id % 0xFFFF + 1
+        command = build_command(
+            {
+                "affected_sop_class_uid": sopclass.STORAGE_COMMITMENT_PUSH,
+                "command_field": Command.N_EVENT_REPORT_RQ,
+                "message_id": self._message_id,
+                "command_data_set_type": 0x0001,
+                "affected_sop_instance_uid": sopclass.STORAGE_COMMITMENT_PUSH_INSTANCE,
+                "event_type_id": event_type_id,
+            }
+        )
+        explicit = transfer_syntax(self._contexts[context_id][1]).explicit
+        self._reports.unanswered[self._message_id] = ticket
+        self._connection.send_message(
+            context_id, command, [encode_json(event, explicit=explicit)], self._max_length
+        )
+
+    def _event_answered(self, command: CommandSet) -> None:
+        ticket = self._reports.unanswered.pop(number_of(command, "message_id_being_responded_to"), None)
+        if ticket is None:
+            return
+        status = number_of(command, "status")
+        if status == Status.SUCCESS:
+            ticket.reported()
+        else:
+            log.info("commitment report refused", ae=self._peer.calling_ae_title, status=f"{status:04X}")
+            ticket.release()
+
     def _finish(self) -> None:
+        self._reports.close()
         if self._sink is not None:
             self._sink.abort()
             self._sink = None
@@ -444,7 +493,8 @@ class _Served:
                     self._commit_store(context_id)
             else:
                 self._data += fragment
-                if len(self._data) > IDENTIFIER_BYTES_MAX:
+                action = self._command["command_field"] == Command.N_ACTION_RQ
+                if len(self._data) > (ACTION_BYTES_MAX if action else IDENTIFIER_BYTES_MAX):
                     raise DicomError("an identifier is too long")
                 if control & 2:
                     complete.append(_Message(context_id, self._command, bytes(self._data)))
@@ -551,7 +601,11 @@ class _Served:
             Command.C_GET_RQ: self._get,
             Command.N_CREATE_RQ: self._create,
             Command.N_SET_RQ: self._set,
+            Command.N_ACTION_RQ: self._action,
         }
+        if kind == Command.N_EVENT_REPORT_RSP:
+            self._event_answered(asked.command)
+            return
         if kind == Command.C_CANCEL_RQ or kind & 0x8000:
             return  # too late, or an answer that nobody waits for
         known = next((command for command in handlers if command == kind), None)
@@ -818,6 +872,92 @@ class _Served:
         self._respond(
             asked.context_id, asked.command, Status.SUCCESS, more={"affected_sop_instance_uid": uid}
         )
+
+    def _action(self, asked: _Message) -> None:
+        """Storage commitment (PS3.4 J.3.2)."""
+        self._require("commitment")
+        uid = text_of(asked.command, "requested_sop_instance_uid")
+        action_type_id = number_of(asked.command, "action_type_id")
+        if uid != sopclass.STORAGE_COMMITMENT_PUSH_INSTANCE:
+            raise RefusedOperation(Status.NO_SUCH_SOP_INSTANCE, "not the well-known SOP Instance")
+        if action_type_id != 1:
+            raise RefusedOperation(Status.NO_SUCH_ACTION, "only Request Storage Commitment is known")
+        if asked.data is None:
+            raise RefusedOperation(Status.INVALID_ARGUMENT_VALUE, "the action information is missing")
+        ticket = self._services.request_commitment(self._peer, self._identifier(asked))
+        try:
+            self._respond(
+                asked.context_id,
+                asked.command,
+                Status.SUCCESS,
+                more={"affected_sop_instance_uid": uid, "action_type_id": action_type_id},
+            )
+        except Disconnected:
+            ticket.release()
+            raise
+        self._reports.add(asked.context_id, ticket)
+
+
+_Report = tuple[int, Commitment, int, JsonDict]
+
+
+class _Reports:
+    """Storage commitments of one association: being looked at in a thread of their own, or told and not yet answered."""
+
+    def __init__(self) -> None:
+        self.unanswered: dict[int, Commitment] = {}
+        self._waiting: queue.SimpleQueue[tuple[int, Commitment] | None] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[_Report | Commitment] = queue.SimpleQueue()
+        self._open: list[Commitment] = []
+        self._thread: threading.Thread | None = None
+
+    @property
+    def pending(self) -> bool:
+        """Whether an outcome is still to come."""
+        return bool(self._open)
+
+    def add(self, context_id: int, ticket: Commitment) -> None:
+        """Begins to look."""
+        self._open.append(ticket)
+        self._waiting.put((context_id, ticket))
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._look, name="dicom-commitment", daemon=True)
+            self._thread.start()
+
+    def next(self) -> _Report | None:
+        """An outcome that can be told."""
+        with contextlib.suppress(queue.Empty):
+            done = self._done.get_nowait()
+            if isinstance(done, tuple):
+                self._open.remove(done[1])
+                return done
+            self._open.remove(done)
+            self._give_back(done)
+        return None
+
+    def close(self) -> None:
+        """The association ends: what was not heard is left to the house."""
+        self._waiting.put(None)
+        for ticket in (*self._open, *self.unanswered.values()):
+            self._give_back(ticket)
+        self._open.clear()
+        self.unanswered.clear()
+
+    @staticmethod
+    def _give_back(ticket: Commitment) -> None:
+        try:
+            ticket.release()
+        except Exception as error:  # noqa: BLE001 - the job that waits for its turn goes on with it
+            log.warning("commitment not released", error=type(error).__name__)
+
+    def _look(self) -> None:
+        while (work := self._waiting.get()) is not None:
+            context_id, ticket = work
+            try:
+                self._done.put((context_id, ticket, *ticket.report()))
+            except Exception as error:  # noqa: BLE001 - tried again by the house
+                log.warning("commitment not looked at", error=type(error).__name__)
+                self._done.put(ticket)
 
 
 class _Refused:

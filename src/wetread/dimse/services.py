@@ -102,6 +102,19 @@ class RefusedOperation(Exception):
         self.offending_tags = tuple(offending_tags)
 
 
+class Commitment(Protocol):
+    """A request for storage commitment that was taken (PS3.4 J.3), until its requester has heard the outcome."""
+
+    def report(self) -> tuple[int, JsonDict]:
+        """Event Type ID and data set of the N-EVENT-REPORT; looks at all objects and may take long."""
+
+    def reported(self) -> None:
+        """The requester answered the report with success."""
+
+    def release(self) -> None:
+        """This association cannot report it any more: the house finds another way."""
+
+
 class NodeServices(Protocol):
     """The house behind the node. Methods raise RefusedOperation, or kit errors that the server maps to statuses."""
 
@@ -127,3 +140,6 @@ class NodeServices(Protocol):
     def create_performed_step(self, peer: Peer, sop_instance_uid: str, attributes: JsonDict) -> None: ...
 
     def set_performed_step(self, peer: Peer, sop_instance_uid: str, attributes: JsonDict) -> None: ...
+
+    def request_commitment(self, peer: Peer, action: JsonDict) -> Commitment:
+        """Storage commitment N-ACTION, kept before it is answered."""

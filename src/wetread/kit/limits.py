@@ -52,3 +52,7 @@ FRAMES_A_REQUEST_MAX: Final = 500
 STOW_OBJECTS_MAX: Final = 100_000
 PREPARE_STUDY_AFTER_S: Final = 3  # after its last news, a study is made ready for viewing
 ECHO_S: Final = 8.0
+PEER_ANSWER_S: Final = 60.0  # a peer that is silent for so long is given up
+COMMITMENT_OBJECTS_MAX: Final = 50_000  # in one request for storage commitment
+COMMITMENT_CLAIM_S: Final = 60  # whoever reports a commitment and is not heard of for so long has died
+DICOM_NODE_SEEN_S: Final = 15  # a node that has not told for so long is gone

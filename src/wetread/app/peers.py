@@ -1,0 +1,52 @@
+"""Calls to DICOM peers for rooms that know no network: the node's own client, its outcome in words."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+
+from wetread.archive.commitment import Reporter, ReportFailed
+from wetread.archive.model import RemoteAE
+from wetread.archive.rules import JsonDict
+from wetread.dicom.sopclass import STORAGE_COMMITMENT_PUSH, STORAGE_COMMITMENT_PUSH_INSTANCE
+from wetread.dimse.client import AssociationFailed, OperationFailed, open_plain
+from wetread.kit import limits
+from wetread.kit.config import Settings
+from wetread.kit.tls import TlsUnusable, client_context
+
+Context = Callable[[bool], ssl.SSLContext | None]
+
+
+def context_of(settings: Settings) -> Context:
+    """`context(encrypted)`: how a peer is called. Files are read at each call, so that a renewed certificate is used.
+    Raises TlsUnusable."""
+
+    def context(encrypted: bool) -> ssl.SSLContext | None:
+        return client_context(settings.peer_tls) if encrypted else None
+
+    return context
+
+
+def reporter_as(settings: Settings) -> Reporter:
+    """Reports storage commitments under the title of this system (PS3.4 J.3.3): it proposes itself as SCP alone."""
+    context = context_of(settings)
+
+    def report(peer: RemoteAE, event_type_id: int, event: JsonDict) -> None:
+        try:
+            with open_plain(
+                peer.host,
+                peer.port,
+                peer.ae_title,
+                settings.ae_title,
+                [STORAGE_COMMITMENT_PUSH],
+                timeout_s=limits.PEER_ANSWER_S,
+                roles={STORAGE_COMMITMENT_PUSH: (False, True)},
+                tls=context(peer.is_encrypted),
+            ) as association:
+                association.report_event(
+                    STORAGE_COMMITMENT_PUSH, STORAGE_COMMITMENT_PUSH_INSTANCE, event_type_id, event
+                )
+        except (AssociationFailed, OperationFailed, TlsUnusable) as failed:
+            raise ReportFailed(str(failed)) from None
+
+    return report
