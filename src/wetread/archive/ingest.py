@@ -426,7 +426,8 @@ class Transfer:
         if known is not None:
             study_pk, series_pk = known
             entry = self._begun(filing, "study", study_pk) if tally is None else None
-            row = replace(row, study_key_pk=writer.key.study_key_pk)
+            if row.study_key_pk is None:  # its key was kept meanwhile
+                row = replace(row, study_key_pk=writer.key.study_key_pk)
             try:
                 _, outcome = self._intake.group.add(study_pk, series_pk, row, make_durable, entry)
             except psycopg.errors.ForeignKeyViolation:
