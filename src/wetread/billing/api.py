@@ -30,7 +30,6 @@ def claims(
     state: Annotated[list[ClaimState] | None, Query()] = None,
     need: Need | None = None,
     claim_batch_pk: int | None = None,
-    accession_number: Annotated[str | None, Query(max_length=16)] = None,
     cursor: str | None = None,
     limit: Limit = 100,
     work: Work = door(Permission.BILLING_READ),
@@ -41,9 +40,19 @@ def claims(
         states=state or (),
         need=need,
         claim_batch_pk=claim_batch_pk,
-        accession_number=accession_number,
         cursor=cursor,
         limit=limit,
+    )
+    return schemas.ClaimPage(
+        items=[schemas.ClaimRowOut.of(row) for row in page.items], next_cursor=page.next_cursor
+    )
+
+
+@router.post("/claims/find")
+def find_claims(body: schemas.FindClaimsIn, work: Work = door(Permission.BILLING_READ)) -> schemas.ClaimPage:
+    """Claims of one order, oldest service first."""
+    page = service.list_claims(
+        work, accession_number=body.accession_number, cursor=body.cursor, limit=body.limit
     )
     return schemas.ClaimPage(
         items=[schemas.ClaimRowOut.of(row) for row in page.items], next_cursor=page.next_cursor

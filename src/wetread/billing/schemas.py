@@ -22,6 +22,14 @@ class _In(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class FindClaimsIn(_In):
+    """Of which order claims are wanted. An accession number travels in a body, never in an address that gets logged."""
+
+    accession_number: str = Field(min_length=1, max_length=16)
+    cursor: str | None = None
+    limit: int = Field(100, ge=1, le=500)
+
+
 class FindingOut(BaseModel):
     """One thing that keeps a claim from being sent: where to mend it (`need`), which field, in words."""
 

@@ -145,11 +145,20 @@ class ReceiverPage(BaseModel):
     total: int
 
 
+class FindIn(BaseModel):
+    """Of which order messages are wanted. An accession number travels in a body, never in an address that gets logged."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    accession_number: str = Field(min_length=1, max_length=16)
+    cursor: str | None = None
+    limit: int = Field(100, ge=1, le=500)
+
+
 @router.get("/messages")
 def messages(
     direction: Literal["in", "out"] | None = None,
     state: Annotated[list[MessageState] | None, Query()] = None,
-    accession_number: Annotated[str | None, Query(max_length=16)] = None,
     interface_receiver_pk: int | None = None,
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
@@ -160,10 +169,18 @@ def messages(
         work,
         direction=direction,
         states=state or (),
-        accession_number=accession_number,
         interface_receiver_pk=interface_receiver_pk,
         cursor=cursor,
         limit=limit,
+    )
+    return MessagePage(items=[MessageOut.of(*row) for row in page.items], next_cursor=page.next_cursor)
+
+
+@router.post("/messages/find")
+def find_messages(body: FindIn, work: Work = door(Permission.QUEUE_READ)) -> MessagePage:
+    """Messages in and out of one order, newest first."""
+    page = queue.list_messages(
+        work, accession_number=body.accession_number, cursor=body.cursor, limit=body.limit
     )
     return MessagePage(items=[MessageOut.of(*row) for row in page.items], next_cursor=page.next_cursor)
 

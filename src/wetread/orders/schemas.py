@@ -7,7 +7,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from wetread.kit import limits
 from wetread.orders import service
+from wetread.orders.model import Procedure, RequestedProcedureState
 from wetread.patients.schemas import PatientBarOut
 
 Laterality = Literal["L", "R", "B"]
@@ -19,6 +21,28 @@ class _In(BaseModel):
 
 class _Out(BaseModel):
     model_config = ConfigDict(from_attributes=True)
+
+
+class TypedIn(_In):
+    """What was typed into a search field."""
+
+    text: str = Field("", max_length=limits.SEARCH_TEXT_CHARACTERS_MAX)
+
+
+class FindProceduresIn(TypedIn):
+    """What to look for in the catalogue."""
+
+    modality: str | None = Field(None, max_length=16)
+
+
+class FindOrdersIn(TypedIn):
+    """Which orders to look for."""
+
+    state: list[RequestedProcedureState] = Field(
+        default_factory=list, max_length=len(RequestedProcedureState)
+    )
+    patient_pk: int | None = None
+    limit: int = Field(100, ge=1, le=limits.PAGE_ITEMS_MAX)
 
 
 class ProcedureFieldsIn(_In):
@@ -72,6 +96,11 @@ class ProceduresOut(BaseModel):
     next_cursor: str | None = None
     total: int
 
+    @classmethod
+    def of(cls, found: list[Procedure]) -> ProceduresOut:
+        """From the service's own."""
+        return cls(items=[ProcedureOut.model_validate(one) for one in found], total=len(found))
+
 
 class ProcedureChoiceIn(_In):
     """A catalogue entry to be done, with the side where it has one."""
@@ -107,6 +136,19 @@ class OrderIn(_In):
         return service.OrderInput(
             procedures=[service.ProcedureChoice(**one.model_dump()) for one in self.procedures], **values
         )
+
+
+class OrderChangeIn(_In):
+    """What is said anew of an order; what is absent or null stands as it was. `more_comments` come after the others."""
+
+    requested_procedure_priority: Literal["STAT", "URGENT", "HIGH", "ROUTINE"] | None = None
+    reason_for_the_requested_procedure: str | None = Field(None, max_length=400)
+    diagnosis_codes: list[str] | None = Field(None, max_length=12)
+    more_comments: str | None = Field(None, max_length=2000)
+
+    def to_change(self) -> service.OrderChange:
+        """As the service takes it."""
+        return service.OrderChange(**self.model_dump())
 
 
 class CancelIn(_In):

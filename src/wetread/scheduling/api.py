@@ -8,6 +8,7 @@ from typing import Annotated, Literal, get_args
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from wetread.kit import limits
 from wetread.kit.errors import FieldError, Invalid
 from wetread.scheduling import service
 from wetread.scheduling.rules import StepMove
@@ -68,6 +69,10 @@ class MoveIn(Body):
 class ReconcileIn(Body):
     requested_procedure_pk: int
     reason: str = Field(min_length=1, max_length=200)
+
+
+class SearchIn(Body):
+    text: str = Field("", max_length=limits.SEARCH_TEXT_CHARACTERS_MAX)
 
 
 class BookingPage(BaseModel):
@@ -241,14 +246,10 @@ def resolved(work: Work = door(Permission.RECONCILE)) -> ResolvedPage:
     return ResolvedPage(items=items, total=len(items))
 
 
-@router.get("/reconciliation/{study_pk}/candidates")
-def candidates(
-    study_pk: int,
-    q: Annotated[str, Query(max_length=100)] = "",
-    work: Work = door(Permission.RECONCILE),
-) -> CandidatePage:
-    """Orders that a waiting study may belong to, compared field by field, the likeliest first."""
-    items = service.candidate_orders(work, study_pk, q)
+@router.post("/reconciliation/{study_pk}/candidates")
+def candidates(study_pk: int, body: SearchIn, work: Work = door(Permission.RECONCILE)) -> CandidatePage:
+    """Orders that a waiting study may belong to, compared field by field, the likeliest first; or those that fit a text."""
+    items = service.candidate_orders(work, study_pk, body.text)
     return CandidatePage(items=items, total=len(items))
 
 

@@ -495,13 +495,29 @@ def _practitioners_out(work: Work, rows: Sequence[Practitioner]) -> list[Practit
     ]
 
 
+class FindPractitionersIn(Body):
+    text: str = Field("", max_length=limits.SEARCH_TEXT_CHARACTERS_MAX)
+    limit: int = Field(50, ge=1, le=limits.PAGE_ITEMS_MAX)
+
+
 @router.get("/practitioners")
 def practitioners(
-    text: Annotated[str, Query(max_length=limits.SEARCH_TEXT_CHARACTERS_MAX)] = "",
     limit: Annotated[int, Query(ge=1, le=limits.PAGE_ITEMS_MAX)] = 50,
     work: Work = door(Permission.SELF),
 ) -> list[PractitionerOut]:
-    """Physicians by name or NPI."""
+    """Physicians by name."""
+    return _found_practitioners(work, "", limit)
+
+
+@router.post("/practitioners/find")
+def find_practitioners(
+    body: FindPractitionersIn, work: Work = door(Permission.SELF)
+) -> list[PractitionerOut]:
+    """Physicians by parts of the name or by NPI."""
+    return _found_practitioners(work, body.text, body.limit)
+
+
+def _found_practitioners(work: Work, text: str, limit: int) -> list[PractitionerOut]:
     query = select(Practitioner).order_by(Practitioner.person_name, Practitioner.practitioner_pk).limit(limit)
     for word in text.split():
         query = query.where(
@@ -554,26 +570,41 @@ class AuditPage(BaseModel):
     total: int | None = None
 
 
+class FindAuditIn(Body):
+    user_id: str | None = Field(None, max_length=64)
+    patient_pk: int | None = None
+    event_id: str | None = Field(None, max_length=16)
+    before: int | None = None
+    limit: int = Field(100, ge=1, le=limits.PAGE_ITEMS_MAX)
+
+
 @router.get("/audit")
 def audit_trail(
     before: int | None = None,
-    user_id: Annotated[str | None, Query(max_length=64)] = None,
-    patient_pk: int | None = None,
-    event_id: Annotated[str | None, Query(max_length=16)] = None,
     limit: Annotated[int, Query(ge=1, le=limits.PAGE_ITEMS_MAX)] = 100,
     work: Work = door(Permission.AUDIT_READ),
 ) -> AuditPage:
     """The trail, newest first; looking at it is itself recorded."""
-    query = select(AuditRecord).order_by(AuditRecord.audit_record_pk.desc()).limit(limit + 1)
-    if before is not None:
-        query = query.where(AuditRecord.audit_record_pk < before)
-    if user_id:
-        query = query.where(AuditRecord.user_id == user_id)
-    if patient_pk is not None:
-        query = query.where(AuditRecord.patient_pk == patient_pk)
-    if event_id:
-        query = query.where(AuditRecord.event_id == event_id)
+    return _trail(work, FindAuditIn(before=before, limit=limit))
+
+
+@router.post("/audit/find")
+def find_audit(body: FindAuditIn, work: Work = door(Permission.AUDIT_READ)) -> AuditPage:
+    """The same, of one user, patient or kind of event."""
+    return _trail(work, body)
+
+
+def _trail(work: Work, wanted: FindAuditIn) -> AuditPage:
+    query = select(AuditRecord).order_by(AuditRecord.audit_record_pk.desc()).limit(wanted.limit + 1)
+    if wanted.before is not None:
+        query = query.where(AuditRecord.audit_record_pk < wanted.before)
+    if wanted.user_id:
+        query = query.where(AuditRecord.user_id == wanted.user_id)
+    if wanted.patient_pk is not None:
+        query = query.where(AuditRecord.patient_pk == wanted.patient_pk)
+    if wanted.event_id:
+        query = query.where(AuditRecord.event_id == wanted.event_id)
     rows = work.session.scalars(query).all()
     work.audit(AuditEventID.AUDIT_LOG_USED, "R")
-    more = str(rows[limit - 1].audit_record_pk) if len(rows) > limit else None
-    return AuditPage(items=[AuditOut.model_validate(row) for row in rows[:limit]], next_cursor=more)
+    more = str(rows[wanted.limit - 1].audit_record_pk) if len(rows) > wanted.limit else None
+    return AuditPage(items=[AuditOut.model_validate(row) for row in rows[: wanted.limit]], next_cursor=more)

@@ -9,14 +9,14 @@ from fastapi import APIRouter, Query, Response
 from wetread.kit import limits
 from wetread.security.door import door
 from wetread.security.service import Permission, Work
-from wetread.sharing import schemas, service
+from wetread.sharing import rules, schemas, service
 
 router = APIRouter(prefix="/api/results", tags=["results"])
 
 
 @router.get("")
 def results(
-    state: Annotated[list[str] | None, Query(max_length=20)] = None,
+    state: Annotated[list[rules.ResultState] | None, Query(max_length=20)] = None,
     unseen: bool = False,
     limit: Annotated[int, Query(ge=1, le=limits.PAGE_ITEMS_MAX)] = 100,
     cursor: Annotated[str | None, Query(max_length=200)] = None,

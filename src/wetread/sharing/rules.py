@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar, get_args
 
 from wetread.security.rules import Permission, Role, permissions_of
 
 # What a referrer sees of an order, from its beginning to its end. The first that fits is the state.
-RESULT_STATES = (
+ResultState = Literal[
     "addended", "final", "preliminary", "canceled", "discontinued", "acquired", "in progress", "scheduled", "requested",
-)  # fmt: skip
+]  # fmt: skip
+RESULT_STATES: tuple[ResultState, ...] = get_args(ResultState)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from wetread.kit import limits
-from wetread.sharing.rules import RESULT_STATES
+from wetread.sharing.rules import RESULT_STATES, ResultState
 
 
 class Body(BaseModel):
@@ -18,7 +18,7 @@ class FindIn(Body):
     """What to look for among one's results."""
 
     text: str = Field("", max_length=100)
-    state: list[str] = Field(default_factory=list, max_length=len(RESULT_STATES))
+    state: list[ResultState] = Field(default_factory=list, max_length=len(RESULT_STATES))
     unseen: bool = False
     limit: int = Field(100, ge=1, le=limits.PAGE_ITEMS_MAX)
     cursor: str | None = Field(None, max_length=200)

@@ -1,14 +1,15 @@
-"""HTTP: the reading list."""
+"""HTTP: the reading list. What is typed travels in bodies, never in addresses that get logged."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from wetread.kit import limits
+from wetread.kit.paging import Page
 from wetread.security.door import door
 from wetread.security.service import Permission, Work
 from wetread.worklist import service
@@ -43,7 +44,23 @@ class NextOut(BaseModel):
     item: service.ReadingItem | None
 
 
-States = Annotated[list[str], Query(max_length=4)]
+State = Literal["unread", "draft", "preliminary", "final"]
+Priority = Literal["STAT", "HIGH", "ROUTINE"]
+_OPEN: tuple[State, ...] = ("unread", "draft", "preliminary")
+
+
+class FindIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    text: str = Field("", max_length=limits.SEARCH_TEXT_CHARACTERS_MAX)
+    state: list[State] = Field(default_factory=lambda: list(_OPEN), max_length=4)
+    modality: list[str] = Field(default_factory=list, max_length=20)
+    site_pk: int | None = None
+    body_part_examined: str | None = Field(None, max_length=16)
+    priority: Priority | None = None
+    mine: bool = False
+    cursor: str | None = Field(None, max_length=400)
+    limit: int = Field(100, ge=1, le=limits.PAGE_ITEMS_MAX)
 
 
 class ProgressIn(BaseModel):
@@ -54,20 +71,31 @@ class ProgressIn(BaseModel):
 
 @router.get("")
 def reading_list(
-    state: States = ["unread", "draft", "preliminary"],  # noqa: B006 - FastAPI copies it
+    state: Annotated[list[State], Query(max_length=4)] = list(_OPEN),  # noqa: B006 - FastAPI copies it
     modality: Annotated[list[str] | None, Query(max_length=20)] = None,
     site_pk: int | None = None,
     body_part_examined: Annotated[str | None, Query(max_length=16)] = None,
-    priority: Annotated[str | None, Query(max_length=8)] = None,
+    priority: Priority | None = None,
     mine: bool = False,
-    text: Annotated[str, Query(max_length=limits.SEARCH_TEXT_CHARACTERS_MAX)] = "",
     cursor: Annotated[str | None, Query(max_length=400)] = None,
     limit: Annotated[int, Query(ge=1, le=limits.PAGE_ITEMS_MAX)] = 100,
     work: Work = door(Permission.READING_LIST),
 ) -> ReadingPage:
     """The list: STAT first, then urgent, then by age."""
-    wanted = service.ReadingFilter(state, modality or (), site_pk, body_part_examined, priority, mine, text)
-    page = service.reading_list(work, wanted, cursor=cursor, limit=limit)
+    wanted = service.ReadingFilter(state, modality or (), site_pk, body_part_examined, priority, mine)
+    return _page(service.reading_list(work, wanted, cursor=cursor, limit=limit))
+
+
+@router.post("/find")
+def find(body: FindIn, work: Work = door(Permission.READING_LIST)) -> ReadingPage:
+    """The same, searched by patient's name or identifier, accession number or procedure."""
+    wanted = service.ReadingFilter(
+        body.state, body.modality, body.site_pk, body.body_part_examined, body.priority, body.mine, body.text
+    )
+    return _page(service.reading_list(work, wanted, cursor=body.cursor, limit=body.limit))
+
+
+def _page(page: Page[service.ReadingItem]) -> ReadingPage:
     return ReadingPage(items=page.items, next_cursor=page.next_cursor, total=page.total)
 
 

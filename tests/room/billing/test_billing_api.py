@@ -71,6 +71,10 @@ def test_a_claim_is_mended_step_by_step_until_it_goes_into_a_file(api: Api, done
         (row,) = biller.get(f"/api/billing/claims?need={need}&state=draft").json()["items"]
         assert row["patient"]["patient_name"] == "Doe^Jane" and row["procedures"] == ["CT head"]
     assert biller.get(f"{claim}/837").status_code == 409
+    number = row["accession_number"]
+    for text, claims in ((number, [done["claim"]]), (number[:-1], [])):
+        found = biller.post("/api/billing/claims/find", json={"accession_number": text}).json()["items"]
+        assert [one["claim_pk"] for one in found] == claims
 
     submitter = {
         "name": "Riverside", "sender_id": "WETREAD", "contact_name": "Office", "contact_phone": "5551234567",

@@ -228,6 +228,9 @@ def test_a_failed_message_is_seen_with_its_fields_named_and_handled(api: Api, fa
         and row["error_code"] == "103"
     )
     assert "content" not in row
+    of_an_order = admin.post("/api/interfaces/messages/find", json={"accession_number": "NONE"})
+    assert of_an_order.json()["items"] == []
+    assert admin.post("/api/interfaces/messages/find", json={}).status_code == 422
     assert admin.get("/api/interfaces/messages/counts").json() == {"inbound": {"failed": 1}, "outbound": {}}
     whole = admin.get(f"/api/interfaces/messages/{failed}").json()
     pid = next(s for s in whole["segments"] if s["name"] == "PID")

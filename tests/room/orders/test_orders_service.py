@@ -565,6 +565,36 @@ def test_diagnoses_are_found_by_code_and_words(desk: Desk, typed: str, code: str
     assert all(one.billable for one in found)
 
 
+def test_an_order_is_said_anew_over_http(api: Any, offices: Offices) -> None:
+    with offices.work(Actor.system("test")) as work:
+        desk = furnish(work)
+    client = api.as_role("front_desk")
+    body = {"patient_pk": desk.patient_pk, "site_pk": desk.site_pk, "procedures": [{"code_value": "XRKNEE", "laterality": "L"}],
+            "reason_for_the_requested_procedure": "fell", "diagnosis_codes": ["I63.9"]}  # fmt: skip
+    made = client.post("/api/orders", json=body).json()
+    door = f"/api/orders/{made['imaging_service_request']['imaging_service_request_pk']}"
+    changed = client.patch(door, json={"requested_procedure_priority": "STAT", "more_comments": "GCS 7"})
+    assert changed.status_code == 200, changed.text
+    asked = changed.json()["lines"][0]["requested_procedure"]
+    assert asked["requested_procedure_priority"] == "STAT"
+    assert (asked["reason_for_the_requested_procedure"], asked["diagnosis_codes"]) == ("fell", ["I63.9"])
+    assert changed.json()["imaging_service_request"]["imaging_service_request_comments"] == "GCS 7"
+    assert [one["step"] for one in changed.json()["changes"]][-1] == "change"
+    emptied = client.patch(
+        door, json={"diagnosis_codes": [], "reason_for_the_requested_procedure": ""}
+    ).json()
+    asked = emptied["lines"][0]["requested_procedure"]
+    assert (asked["reason_for_the_requested_procedure"], asked["diagnosis_codes"]) == (None, [])
+    wrong = client.patch(door, json={"diagnosis_codes": ["XYZ"]})
+    assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (422, "diagnosis_codes")
+    assert (
+        api.as_role("radiologist").patch(door, json={"requested_procedure_priority": "ROUTINE"}).status_code
+        == 403
+    )
+    assert client.post(f"{door}/cancel", json={"reason": "ordered twice"}).status_code == 200
+    assert client.patch(door, json={"requested_procedure_priority": "ROUTINE"}).status_code == 409
+
+
 def test_an_order_over_http(api: Any, offices: Offices) -> None:
     with offices.work(Actor.system("test")) as work:
         desk = furnish(work)
@@ -581,7 +611,25 @@ def test_an_order_over_http(api: Any, offices: Offices) -> None:
     assert (
         made.json()["lines"][0]["requested_procedure"]["requested_procedure_description"] == "XR knee, LEFT"
     )
-    assert client.get("/api/orders/referrers", params={"q": "smi"}).json()["total"] == 1
+    assert client.post("/api/orders/referrers/find", json={"text": "smi"}).json()["total"] == 1
+    assert (
+        client.post("/api/orders/diagnoses/find", json={"text": "i63.9"}).json()["items"][0]["code"]
+        == "I63.9"
+    )
+
+    def found(**body: object) -> list[int]:
+        answer = client.post("/api/orders/find", json=body)
+        assert answer.status_code == 200, answer.text
+        return [
+            one["imaging_service_request"]["imaging_service_request_pk"] for one in answer.json()["items"]
+        ]
+
+    accession = made.json()["imaging_service_request"]["accession_number"]
+    assert found(text=accession.lower()) == found(text="doe") == found(state=["REQUESTED"]) == [pk]
+    assert found(text="nobody") == found(text=accession, state=["CANCELED"]) == found(patient_pk=0) == []
+    assert client.post("/api/orders/find", json={"state": ["DONE"]}).status_code == 422
+    assert [one["imaging_service_request"]["imaging_service_request_pk"] for one in
+            client.get("/api/orders", params={"state": "REQUESTED"}).json()["items"]] == [pk]  # fmt: skip
     assert client.post(f"/api/orders/{pk}/cancel", json={"reason": ""}).status_code == 422
     assert (
         client.post(f"/api/orders/{pk}/cancel", json={"reason": "wrong side"}).json()["state"] == "CANCELED"

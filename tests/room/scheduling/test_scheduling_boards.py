@@ -95,6 +95,20 @@ def test_what_was_decided_is_listed_until_it_is_taken_back(hospital: Any) -> Non
     }
 
 
+def test_candidates_are_searched_by_what_is_typed_in_the_body(hospital: Any, api: Any) -> None:
+    (meant,) = hospital.order(hospital.patient("Roe^Ann", patient_birth_date=date(1950, 1, 1)))
+    service.schedule(hospital.work, meant.requested_procedure_pk, hospital.ct1, AT)
+    study = waiting(hospital)
+    hospital.work.session.flush()
+    path = f"/api/reconciliation/{study.study_pk}/candidates"
+    technologist = api.as_role("technologist")
+    for typed, found in (("roe", [meant.requested_procedure_pk]), ("nobody", [])):
+        answer = technologist.post(path, json={"text": typed})
+        assert answer.status_code == 200, answer.text
+        assert [one["requested_procedure_pk"] for one in answer.json()["items"]] == found
+    assert api.as_role("front_desk").post(path, json={}).status_code == 403
+
+
 def test_only_who_reconciles_sees_candidates(hospital: Any, work_as: Any) -> None:
     study = waiting(hospital)
     with work_as(Role.FRONT_DESK) as work, pytest.raises(Denied):

@@ -65,6 +65,6 @@ def test_a_patient_is_told_every_booking_and_only_their_own(hospital: Any) -> No
 
 def test_the_catalogue_is_open_to_the_desk(api: Any, hospital: Any) -> None:
     desk = api.as_role("front_desk")
-    found = desk.get("/api/procedures", params={"q": "ct he"}).json()["items"]
+    found = desk.post("/api/procedures/find", json={"text": "ct he"}).json()["items"]
     assert [one["code_value"] for one in found] == ["CTHEAD"]
     assert api.as_role("referrer").get("/api/procedures").status_code == 403

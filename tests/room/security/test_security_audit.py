@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
+from conftest import Api
 from wetread.kit.db import Database
 from wetread.security.model import AuditRecord
 from wetread.security.service import Actor, AuditEventID, AuditMissing, Offices, Permission, seal, verify
@@ -95,3 +96,27 @@ def test_reading_records_needs_no_record_of_its_own_chain(offices: Offices) -> N
     write(offices, 1)
     with offices.work(Actor.system("test")) as work:
         assert work.session.scalars(select(AuditRecord)).first() is not None
+
+
+def test_the_trail_is_searched_by_user_patient_and_kind(api: Api) -> None:
+    with api.offices.work(Actor.system("hl7")) as work:
+        for patient_pk in (7, 8):
+            work.audit(AuditEventID.PATIENT_RECORD, "R", patient_pk=patient_pk)
+        work.audit(AuditEventID.ORDER_RECORD, "R", patient_pk=7)
+    admin = api.as_role("admin")
+
+    def found(**body: object) -> list[tuple[str, int | None]]:
+        answer = admin.post("/api/audit/find", json=body)
+        assert answer.status_code == 200, answer.text
+        return [(one["event_id"], one["patient_pk"]) for one in answer.json()["items"]]
+
+    patients, orders = AuditEventID.PATIENT_RECORD.value, AuditEventID.ORDER_RECORD.value
+    assert found(user_id="hl7") == [(orders, 7), (patients, 8), (patients, 7)]
+    assert found(patient_pk=7) == [(orders, 7), (patients, 7)]
+    assert found(patient_pk=7, event_id=patients) == [(patients, 7)]
+    assert found(user_id="nobody") == []
+    first = admin.post("/api/audit/find", json={"user_id": "hl7", "limit": 2}).json()
+    assert len(first["items"]) == 2
+    assert found(user_id="hl7", before=int(first["next_cursor"])) == [(patients, 7)]
+    assert found(event_id=AuditEventID.AUDIT_LOG_USED.value), "each look is itself recorded"
+    assert api.as_role("radiologist").post("/api/audit/find", json={}).status_code == 403

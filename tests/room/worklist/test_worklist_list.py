@@ -159,9 +159,38 @@ def test_states_are_those_of_the_report(ward: Ward) -> None:
 
 def test_an_unknown_state_is_refused_rather_than_taken_for_no_filter(ward: Ward, api) -> None:
     ward.case()
-    answer = api.as_role("radiologist").get("/api/reading-list?state=unraed")
-    assert answer.status_code == 422
-    assert answer.json()["errors"][0]["field"] == "state"
+    reader = api.as_role("radiologist")
+    for answer in (
+        reader.get("/api/reading-list?state=unraed"),
+        reader.post("/api/reading-list/find", json={"state": ["unraed"]}),
+    ):
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["field"].startswith("state")
+
+
+def test_a_search_for_a_name_travels_in_the_body(ward: Ward, api) -> None:
+    wanted = ward.case()
+    ward.case()
+    reader = api.as_role("radiologist")
+
+    def shown(**body: object) -> list[int]:
+        answer = reader.post("/api/reading-list/find", json=body)
+        assert answer.status_code == 200, answer.text
+        return [one["requested_procedure_pk"] for one in answer.json()["items"]]
+
+    with ward.made() as work:
+        item = service.reading_item(work, wanted.study_pk)
+    assert shown(text=item.patient.patient_id) == [wanted.requested_procedure_pk]
+    assert (
+        shown(text=item.patient.patient_id, state=["final"])
+        == shown(text=item.patient.patient_id, mine=True)
+        == []
+    )
+    first = reader.post("/api/reading-list/find", json={"limit": 1}).json()
+    second = reader.post("/api/reading-list/find", json={"limit": 1, "cursor": first["next_cursor"]}).json()
+    assert len(first["items"]) == len(second["items"]) == 1
+    assert first["items"] != second["items"]
+    assert second["next_cursor"] is None
 
 
 def test_who_works_at_one_site_sees_that_site(ward: Ward) -> None:

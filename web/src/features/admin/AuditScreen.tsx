@@ -81,10 +81,17 @@ export default function AuditScreen() {
     queryKey: ['audit', typed, eventId],
     initialPageParam: null as string | null,
     queryFn: ({ pageParam, signal }) =>
-      http.get<Page<AuditRecord>>('/api/audit', {
-        signal,
-        query: { before: pageParam, user_id: typed.userId.trim(), patient_pk: typed.patientPk.trim(), event_id: eventId, limit: 200 },
-      }),
+      http.post<Page<AuditRecord>>(
+        '/api/audit/find',
+        {
+          before: pageParam,
+          user_id: typed.userId.trim() || null,
+          patient_pk: typed.patientPk.trim() || null,
+          event_id: eventId,
+          limit: 200,
+        },
+        { signal },
+      ),
     getNextPageParam: (page) => page.next_cursor,
     // Each look is itself an entry: the trail is not asked again by itself.
     refetchOnWindowFocus: false,

@@ -179,7 +179,7 @@ function ReferrerFix({ claim, onFixed }: FixProps) {
   const [typed, setTyped] = useState(text(claim.referring_physician_name).split('^')[0] ?? '')
   const found = useQuery({
     queryKey: ['practitioners', typed],
-    queryFn: () => http.get<Practitioner[]>('/api/practitioners', { query: { text: typed } }),
+    queryFn: () => http.post<Practitioner[]>('/api/practitioners/find', { text: typed }),
   })
   const form = useProblemForm<{ referring_practitioner_pk: string }>(
     {

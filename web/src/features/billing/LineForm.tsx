@@ -24,7 +24,7 @@ export function Diagnoses({
   const [words, setWords] = useState<Record<string, string>>(() => Object.fromEntries(known.map((one) => [one.code, one.description])))
   const found = useQuery({
     queryKey: ['diagnoses', typed],
-    queryFn: () => http.get<Page<Diagnosis>>('/api/orders/diagnoses', { query: { q: typed } }),
+    queryFn: () => http.post<Page<Diagnosis>>('/api/orders/diagnoses/find', { text: typed }),
     enabled: typed.trim().length > 1,
     staleTime: 3_600_000,
   })

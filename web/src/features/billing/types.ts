@@ -13,7 +13,7 @@ export type Submitter = Sent<'/api/billing/settings/submitter', 'put'>
 export type Fee = Answer<'/api/billing/fees', 'get'>['items'][number]
 export type Coverage = Sent<'/api/billing/claims/{claim_pk}/coverage', 'put'>
 export type Payer = Answer<'/api/patients/payers', 'get'>['items'][number]
-export type Diagnosis = Answer<'/api/orders/diagnoses', 'get'>['items'][number]
+export type Diagnosis = Answer<'/api/orders/diagnoses/find', 'post'>['items'][number]
 export type Practitioner = Answer<'/api/practitioners', 'get'>[number]
 
 /** Where a claim can be mended, in the order in which people do it. */

@@ -180,7 +180,7 @@ export function OrderForm({ record, wish, onAgain, onNext }: { record: PatientRe
               disabled={fixed}
               value={procedure?.code_meaning}
               error={order.form.errors['procedures']}
-              search={async (typed, signal) => (await http.get<Page<Procedure>>('/api/procedures', { query: { q: typed }, signal })).items}
+              search={async (typed, signal) => (await http.post<Page<Procedure>>('/api/procedures/find', { text: typed }, { signal })).items}
               keyOf={(one) => String(one.procedure_pk)}
               line={(one) => (
                 <span className={classes['choice']}>
@@ -247,7 +247,7 @@ export function OrderForm({ record, wish, onAgain, onNext }: { record: PatientRe
                 minCharacters={2}
                 disabled={fixed || diagnoses.length >= 12}
                 error={order.form.errors['diagnosis_codes']}
-                search={async (typed, signal) => (await http.get<Page<Diagnosis>>('/api/orders/diagnoses', { query: { q: typed }, signal })).items}
+                search={async (typed, signal) => (await http.post<Page<Diagnosis>>('/api/orders/diagnoses/find', { text: typed }, { signal })).items}
                 keyOf={(one) => one.code}
                 line={(one) => (
                   <span className={classes['choice']}>
@@ -297,7 +297,7 @@ export function OrderForm({ record, wish, onAgain, onNext }: { record: PatientRe
               disabled={fixed}
               value={referrer ? formatPersonName(referrer.person_name) : values.referring_physician_name ? formatPersonName(values.referring_physician_name) : ''}
               error={order.form.errors['referring_practitioner_pk'] ?? order.form.errors['referring_physician_name']}
-              search={async (typed, signal) => (await http.get<Page<Referrer>>('/api/orders/referrers', { query: { q: typed }, signal })).items}
+              search={async (typed, signal) => (await http.post<Page<Referrer>>('/api/orders/referrers/find', { text: typed }, { signal })).items}
               keyOf={(one) => String(one.practitioner_pk)}
               line={(one) => (
                 <span className={classes['choice']}>

@@ -25,7 +25,7 @@ export const feature: Feature = {
       permission: 'order.read',
       search: async (text, signal) => {
         if (!looksLikeAccession(text)) return []
-        const found = await http.get<Page<OrderLine>>('/api/orders', { query: { q: text.trim(), limit: 8 }, signal })
+        const found = await http.post<Page<OrderLine>>('/api/orders/find', { text, limit: 8 }, { signal })
         return found.items.map(({ requested_procedure, imaging_service_request, bar }) => ({
           id: String(requested_procedure.requested_procedure_pk),
           label: `${imaging_service_request.accession_number} · ${formatPersonName(bar.patient_name)}`,

@@ -166,10 +166,7 @@ export default function ReadingListScreen() {
   const list = useInfiniteQuery({
     queryKey: ['reading-list', 'cases', filter, searched],
     queryFn: ({ pageParam, signal }) =>
-      http.get<ReadingPage>('/api/reading-list', {
-        query: { ...queryOf(filter, searched), cursor: pageParam, limit: PAGE },
-        signal,
-      }),
+      http.post<ReadingPage>('/api/reading-list/find', { ...queryOf(filter, searched), cursor: pageParam, limit: PAGE }, { signal }),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (page) => page.next_cursor ?? undefined,
     placeholderData: keepPreviousData,

@@ -9,14 +9,14 @@ import { priorAge, type PriorReport, type PriorStudy } from './types'
 /** The report's state as its one sign knows it. */
 export const signState = (state: string) => (state === 'addended' ? 'addendum' : state)
 
-type Diagnoses = Answer<'/api/orders/diagnoses', 'get'>
+type Diagnoses = Answer<'/api/orders/diagnoses/find', 'post'>
 
 /** An ICD-10-CM code with its words. */
 export function Diagnosis({ code }: { code: string }) {
   const { may } = useSession()
   const found = useQuery({
     queryKey: ['diagnosis', code],
-    queryFn: ({ signal }) => http.get<Diagnoses>('/api/orders/diagnoses', { query: { q: code }, signal }),
+    queryFn: ({ signal }) => http.post<Diagnoses>('/api/orders/diagnoses/find', { text: code }, { signal }),
     staleTime: Infinity,
     enabled: may('order.read'),
   })

@@ -27,7 +27,7 @@ export function Compare({ study }: { study: Waiting }) {
   const candidates = useQuery({
     queryKey: ['candidates', study.study_pk, q],
     queryFn: ({ signal }) =>
-      http.get<CandidatePage>(`/api/reconciliation/${study.study_pk}/candidates`, { query: { q }, signal }),
+      http.post<CandidatePage>(`/api/reconciliation/${study.study_pk}/candidates`, { text: q }, { signal }),
     placeholderData: keepPreviousData,
     retry: false,
   })

@@ -2,7 +2,7 @@ import type { Answer, Sent } from '@/lib/api'
 
 export type WaitingPage = Answer<'/api/reconciliation', 'get'>
 export type Waiting = WaitingPage['items'][number]
-export type CandidatePage = Answer<'/api/reconciliation/{study_pk}/candidates', 'get'>
+export type CandidatePage = Answer<'/api/reconciliation/{study_pk}/candidates', 'post'>
 export type Candidate = CandidatePage['items'][number]
 export type Compared = Candidate['compared'][number]
 export type ResolvedPage = Answer<'/api/reconciliation/resolved', 'get'>

@@ -276,6 +276,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/audit/find": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Find Audit
+         * @description The same, of one user, patient or kind of event.
+         */
+        post: operations["find_audit_api_audit_find_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/billing/batches": {
         parameters: {
             query?: never;
@@ -538,6 +558,26 @@ export interface paths {
          * @description Takes an unsent claim off the books, with a reason.
          */
         post: operations["void_api_billing_claims__claim_pk__void_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/billing/claims/find": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Find Claims
+         * @description Claims of one order, oldest service first.
+         */
+        post: operations["find_claims_api_billing_claims_find_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -888,6 +928,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/interfaces/messages/find": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Find Messages
+         * @description Messages in and out of one order, newest first.
+         */
+        post: operations["find_messages_api_interfaces_messages_find_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/interfaces/receivers": {
         parameters: {
             query?: never;
@@ -1044,10 +1104,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Find
-         * @description Requested Procedures, most urgent first. `q` is the beginning of an accession number.
+         * Orders
+         * @description Requested Procedures, most urgent first.
          */
-        get: operations["find_api_orders_get"];
+        get: operations["orders_api_orders_get"];
         put?: never;
         /**
          * Place
@@ -1077,7 +1137,11 @@ export interface paths {
         delete?: never;
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Change
+         * @description Says urgency, reason and diagnoses anew, of an order of which nothing has begun.
+         */
+        patch: operations["change_api_orders__imaging_service_request_pk__patch"];
         trace?: never;
     };
     "/api/orders/{imaging_service_request_pk}/cancel": {
@@ -1100,40 +1164,60 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/orders/diagnoses": {
+    "/api/orders/diagnoses/find": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
+        get?: never;
+        put?: never;
         /**
-         * Diagnoses
+         * Find Diagnoses
          * @description ICD-10-CM codes by code or beginnings of words.
          */
-        get: operations["diagnoses_api_orders_diagnoses_get"];
-        put?: never;
-        post?: never;
+        post: operations["find_diagnoses_api_orders_diagnoses_find_post"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/orders/referrers": {
+    "/api/orders/find": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
+        get?: never;
+        put?: never;
         /**
-         * Referrers
+         * Find
+         * @description The same, by the beginning of an accession number or by the patient's name.
+         */
+        post: operations["find_api_orders_find_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/orders/referrers/find": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Find Referrers
          * @description Practitioners by beginnings of the words of their names, or by NPI.
          */
-        get: operations["referrers_api_orders_referrers_get"];
-        put?: never;
-        post?: never;
+        post: operations["find_referrers_api_orders_referrers_find_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1473,7 +1557,7 @@ export interface paths {
         };
         /**
          * Practitioners
-         * @description Physicians by name or NPI.
+         * @description Physicians by name.
          */
         get: operations["practitioners_api_practitioners_get"];
         put?: never;
@@ -1508,6 +1592,26 @@ export interface paths {
         patch: operations["correct_practitioner_api_practitioners__practitioner_pk__patch"];
         trace?: never;
     };
+    "/api/practitioners/find": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Find Practitioners
+         * @description Physicians by parts of the name or by NPI.
+         */
+        post: operations["find_practitioners_api_practitioners_find_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/procedures": {
         parameters: {
             query?: never;
@@ -1517,7 +1621,7 @@ export interface paths {
         };
         /**
          * Procedures
-         * @description The catalogue; `q` holds beginnings of words, `everything` also shows inactive entries.
+         * @description The catalogue; `everything` also shows inactive entries.
          */
         get: operations["procedures_api_procedures_get"];
         put?: never;
@@ -1546,6 +1650,26 @@ export interface paths {
          */
         put: operations["change_procedure_api_procedures__procedure_pk__put"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/procedures/find": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Find Procedures
+         * @description Entries of the catalogue that are in use, by the beginnings of words or of a code.
+         */
+        post: operations["find_procedures_api_procedures_find_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1591,6 +1715,26 @@ export interface paths {
          * @description Gives a case back.
          */
         delete: operations["release_api_reading_list__requested_procedure_pk__claim_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/reading-list/find": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Find
+         * @description The same, searched by patient's name or identifier, accession number or procedure.
+         */
+        post: operations["find_api_reading_list_find_post"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1743,13 +1887,13 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
+        get?: never;
+        put?: never;
         /**
          * Candidates
-         * @description Orders that a waiting study may belong to, compared field by field, the likeliest first.
+         * @description Orders that a waiting study may belong to, compared field by field, the likeliest first; or those that fit a text.
          */
-        get: operations["candidates_api_reconciliation__study_pk__candidates_get"];
-        put?: never;
-        post?: never;
+        post: operations["candidates_api_reconciliation__study_pk__candidates_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3251,6 +3395,8 @@ export interface components {
             appointment_state: string | null;
             /** Arrived At */
             arrived_at: string | null;
+            /** Cancel Reason */
+            cancel_reason: string | null;
             /**
              * Ends At
              * Format: date-time
@@ -3271,6 +3417,8 @@ export interface components {
              * Format: date-time
              */
             ordered_at: string;
+            /** Overbook Reason */
+            overbook_reason: string | null;
             /** Overbooked */
             overbooked: boolean;
             patient: components["schemas"]["PatientBar"];
@@ -3796,6 +3944,37 @@ export interface components {
             /** Value */
             value: string;
         };
+        /** FindAuditIn */
+        FindAuditIn: {
+            /** Before */
+            before?: number | null;
+            /** Event Id */
+            event_id?: string | null;
+            /**
+             * Limit
+             * @default 100
+             */
+            limit: number;
+            /** Patient Pk */
+            patient_pk?: number | null;
+            /** User Id */
+            user_id?: string | null;
+        };
+        /**
+         * FindClaimsIn
+         * @description Of which order claims are wanted. An accession number travels in a body, never in an address that gets logged.
+         */
+        FindClaimsIn: {
+            /** Accession Number */
+            accession_number: string;
+            /** Cursor */
+            cursor?: string | null;
+            /**
+             * Limit
+             * @default 100
+             */
+            limit: number;
+        };
         /**
          * FindingOut
          * @description One thing that keeps a claim from being sent: where to mend it (`need`), which field, in words.
@@ -3808,6 +3987,52 @@ export interface components {
             /** Need */
             need: string;
             /** Text */
+            text: string;
+        };
+        /**
+         * FindOrdersIn
+         * @description Which orders to look for.
+         */
+        FindOrdersIn: {
+            /**
+             * Limit
+             * @default 100
+             */
+            limit: number;
+            /** Patient Pk */
+            patient_pk?: number | null;
+            /** State */
+            state?: components["schemas"]["RequestedProcedureState"][];
+            /**
+             * Text
+             * @default
+             */
+            text: string;
+        };
+        /** FindPractitionersIn */
+        FindPractitionersIn: {
+            /**
+             * Limit
+             * @default 50
+             */
+            limit: number;
+            /**
+             * Text
+             * @default
+             */
+            text: string;
+        };
+        /**
+         * FindProceduresIn
+         * @description What to look for in the catalogue.
+         */
+        FindProceduresIn: {
+            /** Modality */
+            modality?: string | null;
+            /**
+             * Text
+             * @default
+             */
             text: string;
         };
         /**
@@ -4226,6 +4451,20 @@ export interface components {
             requested_procedure_pks: number[];
             /** Template Key */
             template_key?: string | null;
+        };
+        /**
+         * OrderChangeIn
+         * @description What is said anew of an order; what is absent or null stands as it was. `more_comments` come after the others.
+         */
+        OrderChangeIn: {
+            /** Diagnosis Codes */
+            diagnosis_codes?: string[] | null;
+            /** More Comments */
+            more_comments?: string | null;
+            /** Reason For The Requested Procedure */
+            reason_for_the_requested_procedure?: string | null;
+            /** Requested Procedure Priority */
+            requested_procedure_priority?: ("STAT" | "URGENT" | "HIGH" | "ROUTINE") | null;
         };
         /**
          * OrderIn
@@ -5344,6 +5583,12 @@ export interface components {
             study_instance_uid: string;
         };
         /**
+         * RequestedProcedureState
+         * @description Where a Requested Procedure stands; the table of moves is in `rules`.
+         * @enum {string}
+         */
+        RequestedProcedureState: "REQUESTED" | "SCHEDULED" | "IN PROGRESS" | "COMPLETED" | "DISCONTINUED" | "CANCELED";
+        /**
          * RequestOut
          * @description The order's own fields.
          */
@@ -5651,6 +5896,14 @@ export interface components {
          * @enum {string}
          */
         Role: "radiologist" | "technologist" | "front_desk" | "referrer" | "biller" | "manager" | "admin";
+        /** SearchIn */
+        SearchIn: {
+            /**
+             * Text
+             * @default
+             */
+            text: string;
+        };
         /**
          * SegmentOut
          * @description A segment with its filled fields.
@@ -6143,6 +6396,17 @@ export interface components {
             stat: components["schemas"]["Measure"];
         };
         /**
+         * TypedIn
+         * @description What was typed into a search field.
+         */
+        TypedIn: {
+            /**
+             * Text
+             * @default
+             */
+            text: string;
+        };
+        /**
          * UnknownPatientIn
          * @description An emergency registration.
          */
@@ -6548,6 +6812,21 @@ export interface components {
             state: string | null;
         };
         /**
+         * FindIn
+         * @description Of which order messages are wanted. An accession number travels in a body, never in an address that gets logged.
+         */
+        wetread__hl7__api__FindIn: {
+            /** Accession Number */
+            accession_number: string;
+            /** Cursor */
+            cursor?: string | null;
+            /**
+             * Limit
+             * @default 100
+             */
+            limit: number;
+        };
+        /**
          * ReasonIn
          * @description Why.
          */
@@ -6775,7 +7054,7 @@ export interface components {
              */
             limit: number;
             /** State */
-            state?: string[];
+            state?: ("addended" | "final" | "preliminary" | "canceled" | "discontinued" | "acquired" | "in progress" | "scheduled" | "requested")[];
             /**
              * Text
              * @default
@@ -6794,6 +7073,36 @@ export interface components {
              * Format: date-time
              */
             claimed_until: string;
+        };
+        /** FindIn */
+        wetread__worklist__api__FindIn: {
+            /** Body Part Examined */
+            body_part_examined?: string | null;
+            /** Cursor */
+            cursor?: string | null;
+            /**
+             * Limit
+             * @default 100
+             */
+            limit: number;
+            /**
+             * Mine
+             * @default false
+             */
+            mine: boolean;
+            /** Modality */
+            modality?: string[];
+            /** Priority */
+            priority?: ("STAT" | "HIGH" | "ROUTINE") | null;
+            /** Site Pk */
+            site_pk?: number | null;
+            /** State */
+            state?: ("unread" | "draft" | "preliminary" | "final")[];
+            /**
+             * Text
+             * @default
+             */
+            text: string;
         };
         /** UnmatchedPage */
         wetread__worklist__api__UnmatchedPage: {
@@ -7255,16 +7564,46 @@ export interface operations {
         parameters: {
             query?: {
                 before?: number | null;
-                event_id?: string | null;
                 limit?: number;
-                patient_pk?: number | null;
-                user_id?: string | null;
             };
             header?: never;
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    find_audit_api_audit_find_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FindAuditIn"];
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {
@@ -7512,7 +7851,6 @@ export interface operations {
     claims_api_billing_claims_get: {
         parameters: {
             query?: {
-                accession_number?: string | null;
                 claim_batch_pk?: number | null;
                 cursor?: string | null;
                 limit?: number;
@@ -7759,6 +8097,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["wetread__billing__schemas__ClaimOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    find_claims_api_billing_claims_find_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FindClaimsIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClaimPage"];
                 };
             };
             /** @description Validation Error */
@@ -8082,7 +8453,6 @@ export interface operations {
     messages_api_interfaces_messages_get: {
         parameters: {
             query?: {
-                accession_number?: string | null;
                 cursor?: string | null;
                 direction?: ("in" | "out") | null;
                 interface_receiver_pk?: number | null;
@@ -8296,6 +8666,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CountsOut"];
+                };
+            };
+        };
+    };
+    find_messages_api_interfaces_messages_find_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["wetread__hl7__api__FindIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessagePage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
@@ -8573,13 +8976,12 @@ export interface operations {
             };
         };
     };
-    find_api_orders_get: {
+    orders_api_orders_get: {
         parameters: {
             query?: {
                 limit?: number;
                 patient_pk?: number | null;
-                q?: string;
-                state?: string[] | null;
+                state?: components["schemas"]["RequestedProcedureState"][] | null;
             };
             header?: never;
             path?: never;
@@ -8671,6 +9073,41 @@ export interface operations {
             };
         };
     };
+    change_api_orders__imaging_service_request_pk__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                imaging_service_request_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrderChangeIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     cancel_api_orders__imaging_service_request_pk__cancel_post: {
         parameters: {
             query?: never;
@@ -8706,16 +9143,18 @@ export interface operations {
             };
         };
     };
-    diagnoses_api_orders_diagnoses_get: {
+    find_diagnoses_api_orders_diagnoses_find_post: {
         parameters: {
-            query: {
-                q: string;
-            };
+            query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TypedIn"];
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {
@@ -8737,16 +9176,51 @@ export interface operations {
             };
         };
     };
-    referrers_api_orders_referrers_get: {
+    find_api_orders_find_post: {
         parameters: {
-            query?: {
-                q?: string;
-            };
+            query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FindOrdersIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderLinesOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    find_referrers_api_orders_referrers_find_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TypedIn"];
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {
@@ -9303,7 +9777,6 @@ export interface operations {
         parameters: {
             query?: {
                 limit?: number;
-                text?: string;
             };
             header?: never;
             path?: never;
@@ -9399,12 +9872,44 @@ export interface operations {
             };
         };
     };
+    find_practitioners_api_practitioners_find_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FindPractitionersIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["wetread__security__api__PractitionerOut"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     procedures_api_procedures_get: {
         parameters: {
             query?: {
                 everything?: boolean;
                 modality?: string | null;
-                q?: string;
             };
             header?: never;
             path?: never;
@@ -9500,6 +10005,39 @@ export interface operations {
             };
         };
     };
+    find_procedures_api_procedures_find_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FindProceduresIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProceduresOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     reading_list_api_reading_list_get: {
         parameters: {
             query?: {
@@ -9508,10 +10046,9 @@ export interface operations {
                 limit?: number;
                 mine?: boolean;
                 modality?: string[] | null;
-                priority?: string | null;
+                priority?: ("STAT" | "HIGH" | "ROUTINE") | null;
                 site_pk?: number | null;
-                state?: string[];
-                text?: string;
+                state?: ("unread" | "draft" | "preliminary" | "final")[];
             };
             header?: never;
             path?: never;
@@ -9591,6 +10128,39 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    find_api_reading_list_find_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["wetread__worklist__api__FindIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReadingPage"];
+                };
             };
             /** @description Validation Error */
             422: {
@@ -9802,18 +10372,20 @@ export interface operations {
             };
         };
     };
-    candidates_api_reconciliation__study_pk__candidates_get: {
+    candidates_api_reconciliation__study_pk__candidates_post: {
         parameters: {
-            query?: {
-                q?: string;
-            };
+            query?: never;
             header?: never;
             path: {
                 study_pk: number;
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SearchIn"];
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {
@@ -10216,7 +10788,7 @@ export interface operations {
             query?: {
                 cursor?: string | null;
                 limit?: number;
-                state?: string[] | null;
+                state?: ("addended" | "final" | "preliminary" | "canceled" | "discontinued" | "acquired" | "in progress" | "scheduled" | "requested")[] | null;
                 unseen?: boolean;
             };
             header?: never;
