@@ -113,9 +113,12 @@ BEGIN
 END $$;
 CREATE OR REPLACE TRIGGER report_version_guard BEFORE UPDATE OR DELETE ON report_version
     FOR EACH ROW EXECUTE FUNCTION report_version_is_immutable();
+CREATE OR REPLACE TRIGGER report_version_guard_truncate BEFORE TRUNCATE ON report_version
+    FOR EACH STATEMENT EXECUTE FUNCTION report_version_is_immutable();
 """,
     """
 DROP TRIGGER IF EXISTS report_version_guard ON report_version;
+DROP TRIGGER IF EXISTS report_version_guard_truncate ON report_version;
 DROP FUNCTION IF EXISTS report_version_is_immutable();
 """,
 )

@@ -71,7 +71,7 @@ def _actor_out(request: Request, actor: Actor, *, must_enrol: bool) -> ActorOut:
 
 @router.post("/session")
 def sign_in(body: SignInIn, request: Request, response: Response) -> ActorOut:
-    """Signs in and sets the session cookie. 401 names `totp` where only the code is missing."""
+    """Signs in and sets the session cookie. 401 names `totp` where only the code is missing; 429 says when to try again."""
     security = security_of(request)
     signed_in = security.identity.sign_in(
         body.username,
@@ -195,7 +195,9 @@ class InvitationAccepted(BaseModel):
 def accept_invitation(body: InvitationIn, request: Request) -> InvitationAccepted:
     """Sets one's password with a one-time link."""
     return InvitationAccepted(
-        username=security_of(request).identity.accept_invitation(body.secret, body.password)
+        username=security_of(request).identity.accept_invitation(
+            body.secret, body.password, address=request.client.host if request.client else None
+        )
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import secrets
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -16,7 +17,17 @@ from sqlalchemy import func, select, update
 
 from wetread.kit import limits
 from wetread.kit.clock import Clock
-from wetread.kit.errors import Conflict, Denied, FieldError, Invalid, NotFound, TooMany, Unauthenticated
+from wetread.kit.errors import (
+    Conflict,
+    Denied,
+    FieldError,
+    Invalid,
+    NotFound,
+    TooMany,
+    Unauthenticated,
+    WetreadError,
+)
+from wetread.security import throttle
 from wetread.security.keys import MasterKey
 from wetread.security.model import ApiToken, Invitation, User, UserSession
 from wetread.security.rules import AuditEventID, Permission, Role, permissions_of
@@ -105,6 +116,45 @@ class Identity:
         self, username: str, password: str, totp: str | None, *, address: str | None, user_agent: str | None
     ) -> SignedIn:
         """A new session. Raises Unauthenticated (`totp` named in fields where only the code is missing) or TooMany."""
+        with self._counted(address):
+            return self._sign_in(username, password, totp, address, user_agent)
+
+    @contextmanager
+    def _counted(self, address: str | None) -> Iterator[None]:
+        """Counts what fails within against the network address. Raises TooMany where it failed too often."""
+        if address is None:  # a Unix socket, whose other end is a program of this machine
+            yield
+            return
+        key = throttle.throttle_key(address)
+        with self.offices.database.transaction() as db:
+            wait_s = throttle.take(db, key, self.clock.now())
+        if wait_s:
+            with self.offices.work(Actor.system("sign-in")) as work:
+                work.audit(
+                    AuditEventID.USER_AUTHENTICATION,
+                    "E",
+                    object_type="network address",
+                    object_id=key,
+                    detail={"type": "110122", "result": "too many from this address", "from": address},
+                    outcome=4,
+                )
+            raise TooMany("Too many attempts from your network. Wait a little.", retry_after_s=wait_s)
+        failed = True
+        try:
+            yield
+            failed = False
+        except WetreadError as error:
+            # Where a field is named, what was secret was right: the code is still missing, the new password too weak.
+            failed = isinstance(error, (Unauthenticated, TooMany, NotFound)) and not error.fields
+            raise
+        finally:
+            if not failed:
+                with self.offices.database.transaction() as db:
+                    throttle.give_back(db, key)
+
+    def _sign_in(
+        self, username: str, password: str, totp: str | None, address: str | None, user_agent: str | None
+    ) -> SignedIn:
         refused: Exception | None = None
         with self.offices.work(Actor.system("sign-in")) as work:
             user = work.session.scalar(
@@ -346,8 +396,12 @@ class Identity:
         work.audit(AuditEventID.SECURITY_ALERT, "C", object_type="invitation", object_id=user_pk)
         return secret
 
-    def accept_invitation(self, secret: str, password: str) -> str:
-        """Sets the password of the invited user and returns the user name. Raises NotFound, Invalid."""
+    def accept_invitation(self, secret: str, password: str, *, address: str | None = None) -> str:
+        """Sets the password of the invited user and returns the user name. Raises NotFound, Invalid, TooMany."""
+        with self._counted(address):
+            return self._accept_invitation(secret, password)
+
+    def _accept_invitation(self, secret: str, password: str) -> str:
         with self.offices.work(Actor.system("sign-in")) as work:
             row = work.session.execute(
                 select(Invitation, User)

@@ -104,6 +104,15 @@ class UserSession(Base):
     user_agent: Mapped[str | None] = mapped_column(String(256))
 
 
+class SignInThrottle(Base):
+    """How many failures to sign in count against a network address: none any more at `clear_at`."""
+
+    __tablename__ = "sign_in_throttle"
+
+    network_address: Mapped[str] = mapped_column(String(64), primary_key=True)
+    clear_at: Mapped[Utc] = mapped_column(index=True)
+
+
 class ApiToken(Base):
     """A bearer token for programs, with the permissions of its user cut to its scopes (empty: all of the role's)."""
 

@@ -330,6 +330,8 @@ def test_a_resident_s_preliminary_is_finalised_by_another(ward: Ward) -> None:
         'UPDATE report_version SET sections = \'{"impression": "Other."}\'',
         "UPDATE report_version SET signed_by_name = 'Somebody'",
         "DELETE FROM report_version",
+        "TRUNCATE report_version CASCADE",
+        "TRUNCATE report CASCADE",
     ],
 )
 def test_the_database_itself_refuses_to_alter_what_is_signed(ward: Ward, statement: str) -> None:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 import pyotp
 import pytest
+from sqlalchemy import select
 
+from conftest import NOW, Api
+from wetread.kit import limits
+from wetread.kit.clock import FixedClock
+from wetread.kit.db import Database
 from wetread.kit.errors import Denied, Invalid, TooMany, Unauthenticated
+from wetread.security.model import AuditRecord, SignInThrottle
 from wetread.security.service import (
     Actor,
+    AuditEventID,
+    FileMasterKey,
     Identity,
     Offices,
     Permission,
@@ -92,6 +101,124 @@ def test_ten_failures_lock_for_a_quarter_of_an_hour(identity: Identity, offices:
     assert 14 * 60 < locked.value.retry_after_s <= 15 * 60 + 1
     clock.advance(timedelta(minutes=16))
     assert sign_in(identity)
+
+
+def fail(identity: Identity, address: str | None, name: str = "nobody") -> None:
+    with pytest.raises(Unauthenticated):
+        identity.sign_in(name, "wrong horse battery staple", None, address=address, user_agent=None)
+
+
+@pytest.fixture
+def three(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An address may fail three times."""
+    monkeypatch.setattr(limits, "LOGIN_ADDRESS_FAILURES_MAX", 3)
+
+
+@pytest.mark.usefixtures("three")
+def test_an_address_that_failed_too_often_waits_whichever_accounts_it_tries(
+    identity: Identity, offices: Offices, clock
+) -> None:
+    make_user(offices)
+    for name in ("one", "two", "ada"):
+        fail(identity, "203.0.113.9", name)
+    clock.advance(timedelta(seconds=10))
+    for _ in range(2):  # what is refused counts no further
+        with pytest.raises(TooMany) as refused:
+            identity.sign_in("ada", PASSWORD, None, address="203.0.113.9", user_agent=None)
+        assert refused.value.retry_after_s == 20
+    assert identity.sign_in("ada", PASSWORD, None, address="203.0.113.10", user_agent=None).secret
+    clock.advance(timedelta(seconds=20))
+    fail(identity, "203.0.113.9")
+    with pytest.raises(TooMany):
+        fail(identity, "203.0.113.9")
+    clock.advance(timedelta(seconds=30 * 3))
+    for _ in range(3):
+        fail(identity, "203.0.113.9")
+    with offices.work(Actor.system("test")) as work:
+        work.audit(AuditEventID.AUDIT_LOG_USED, "R")
+        seen = work.session.scalars(
+            select(AuditRecord).where(AuditRecord.object_type == "network address")
+        ).all()
+    assert [(one.object_id, one.event_outcome_indicator, one.event_id) for one in seen] == [
+        ("203.0.113.9", 4, AuditEventID.USER_AUTHENTICATION.value)
+    ] * 3
+
+
+@pytest.mark.usefixtures("three")
+def test_what_is_right_counts_nothing(identity: Identity, offices: Offices, clock) -> None:
+    make_user(offices, mfa_required=True)
+    actor = identity.actor_of_session(sign_in(identity), None)
+    with offices.work(actor) as work:
+        seed, _ = identity.begin_totp(work)
+        identity.confirm_totp(work, seed, pyotp.TOTP(seed).at(clock.now()))
+    for _ in range(5):  # the page asks without the code first
+        clock.advance(timedelta(seconds=30))
+        with pytest.raises(Unauthenticated) as missing:
+            sign_in(identity)
+        assert missing.value.fields
+        assert sign_in(identity, totp=pyotp.TOTP(seed).at(clock.now()))
+    for _ in range(3):
+        fail(identity, "127.0.0.1")
+    with pytest.raises(TooMany):
+        sign_in(identity)
+
+
+@pytest.mark.usefixtures("three")
+def test_one_host_is_one_address_however_it_is_written(identity: Identity) -> None:
+    for address in ("2001:db8:1:2::1", "2001:db8:1:2:ffff::2", "2001:0db8:0001:0002::3%eth0"):
+        fail(identity, address)
+    with pytest.raises(TooMany):
+        fail(identity, "2001:db8:1:2:abcd::4")
+    fail(identity, "2001:db8:1:3::1")
+    for address in ("192.0.2.7", "::ffff:192.0.2.7", "192.0.2.7"):
+        fail(identity, address)
+    with pytest.raises(TooMany):
+        fail(identity, "192.0.2.7")
+    for _ in range(5):
+        fail(identity, None)
+
+
+@pytest.mark.usefixtures("three")
+def test_many_at_once_do_not_slip_through_and_old_addresses_are_forgotten(
+    clean_database: Database,
+) -> None:
+    """The database counts, for two processes as for one."""
+    clock = FixedClock(NOW)
+    houses = [Identity(Offices(clean_database, clock), FileMasterKey(b"k" * 32)) for _ in range(2)]
+    answers: list[type[Exception]] = []
+
+    def attempt(identity: Identity) -> None:
+        try:
+            identity.sign_in("nobody", "wrong", None, address="203.0.113.9", user_agent=None)
+        except (Unauthenticated, TooMany) as error:
+            answers.append(type(error))
+
+    threads = [threading.Thread(target=attempt, args=(houses[number % 2],)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (answers.count(Unauthenticated), answers.count(TooMany)) == (3, 5)
+    clock.advance(timedelta(hours=1))
+    fail(houses[0], "203.0.113.10")
+    with clean_database.transaction() as session:
+        assert session.scalars(select(SignInThrottle.network_address)).all() == ["203.0.113.10"]
+
+
+@pytest.mark.usefixtures("three")
+def test_invitations_are_guessed_no_oftener_than_passwords(api: Api) -> None:
+    for secret in ("one", "two", "three"):
+        answer = api.post("/api/invitation", json={"secret": secret, "password": PASSWORD})
+        assert answer.status_code == 404
+    for path, body in (
+        ("/api/invitation", {"secret": "four", "password": PASSWORD}),
+        ("/api/session", {"username": "ada", "password": PASSWORD}),
+    ):
+        refused = api.post(path, json=body)
+        assert refused.status_code == 429
+        assert 0 < int(refused.headers["retry-after"]) <= 30
+        assert refused.headers["content-type"] == "application/problem+json"
+        assert refused.json()["type"] == "about:wetread/too-many"
 
 
 def test_a_code_is_good_once_and_needed_for_signing_in(identity: Identity, offices: Offices, clock) -> None:
