@@ -119,6 +119,8 @@ class Booking:
     patient: PatientBar
     number_of_images: int
     overbooked: bool
+    overbook_reason: str | None
+    cancel_reason: str | None
     performed_procedure_step_status: str | None
     studies: list[LinkedStudy]
 
@@ -639,6 +641,8 @@ def _bookings(work: Work, where: Any) -> list[Booking]:
             bars[request.patient_pk],
             int(count),
             bool(appointment and appointment.overbook_reason),
+            appointment.overbook_reason if appointment else None,
+            appointment.cancel_reason if appointment else None,
             performed.get(step.scheduled_procedure_step_pk),
             studies.get(requested.requested_procedure_pk, []),
         )

@@ -177,7 +177,11 @@ def test_the_same_time_on_another_scanner_and_overbooking_with_a_reason(hospital
     step = service.schedule(
         hospital.work, two.requested_procedure_pk, hospital.ct1, WEDNESDAY_7, overbook_reason="trauma"
     )
-    assert service.book(hospital.work, step.scheduled_procedure_step_pk).overbooked
+    seen = service.book(hospital.work, step.scheduled_procedure_step_pk)
+    assert (seen.overbooked, seen.overbook_reason, seen.cancel_reason) == (True, "trauma", None)
+    assert step.appointment_pk is not None
+    service.cancel_appointment(hospital.work, step.appointment_pk, "has a cold")
+    assert service.book(hospital.work, step.scheduled_procedure_step_pk).cancel_reason == "has a cold"
 
 
 def test_what_does_not_fit_is_refused(hospital: Any) -> None:

@@ -289,6 +289,9 @@ function Block({ placed, top, height, now, current, leaving, ...events }: BlockP
   const waits = ['ARRIVED', 'READY'].includes(booking.scheduled_procedure_step_status)
   const name = shortName(booking.patient.patient_name)
   const spoken = [time, name, booking.requested_procedure_description, look.word, priority === 'ROUTINE' ? '' : priority === 'HIGH' ? 'urgent' : priority]
+  const mark = priority === 'STAT' ? <em>STAT</em> : priority === 'HIGH' ? <em data-high>Urgent</em> : null
+  // Side by side there is room for the name, or for the flag beside it: then the flag takes the procedure's place.
+  const narrow = lanes > 1 && height >= TWO_LINES_PX
   return (
     <button
       type="button"
@@ -311,12 +314,12 @@ function Block({ placed, top, height, now, current, leaving, ...events }: BlockP
         <Glyph shape={look.shape} size={13} />
         <b>{name}</b>
         {height < TWO_LINES_PX ? <i>{booking.requested_procedure_description}</i> : null}
-        {priority === 'STAT' ? <em>STAT</em> : priority === 'HIGH' ? <em data-high>Urgent</em> : null}
+        {narrow ? null : mark}
       </span>
       {height < TWO_LINES_PX ? null : (
         <span className={classes['line']}>
           <span>{time}</span>
-          <i>{booking.requested_procedure_description}</i>
+          {narrow && mark ? mark : <i>{booking.requested_procedure_description}</i>}
           {late >= LATE_MINUTES ? <small>{formatSpan(late * 60_000)} late</small> : null}
           {waits && lanes === 1 ? <small data-calm>waits {formatSpan(now - Date.parse(booking.status_changed_at))}</small> : null}
         </span>

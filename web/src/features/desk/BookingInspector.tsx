@@ -12,14 +12,14 @@ import classes from './desk.module.css'
 import type { Booking } from './types'
 import { sayDay, wallDay, wallTime } from './walltime'
 
-const REASONS = ['Patient asked', 'Patient is ill', 'Not prepared', 'Scanner down', 'Ordered twice']
+const REASONS: readonly string[] = ['Patient asked', 'Patient is ill', 'Not prepared', 'Scanner down', 'Ordered twice']
 
 /** The chosen appointment, with what the desk may do to it now. */
 export function BookingInspector({ booking, today, mayWrite, onMove, onReplaced }: { booking: Booking; today: string; mayWrite: boolean; onMove: () => void; onReplaced: (step: number) => void }) {
   const client = useQueryClient()
   const now = useNow(15_000)
   const [canceling, setCanceling] = useState(false)
-  const may = movesOf(booking)
+  const may = movesOf(booking, now)
   const refresh = () =>
     Promise.all([client.invalidateQueries({ queryKey: ['day-board'] }), client.invalidateQueries({ queryKey: ['patient', booking.patient.patient_pk] })])
   const act = useMutation({
@@ -63,7 +63,7 @@ export function BookingInspector({ booking, today, mayWrite, onMove, onReplaced 
             <StateSign state={booking.scheduled_procedure_step_status} of="step" />
           )}
           <Priority priority={booking.requested_procedure_priority} />
-          {booking.overbooked ? <span className={classes['mark']}>Overbooked</span> : null}
+          {booking.overbook_reason ? <span className={classes['mark']}>{booking.overbook_reason === 'walk-in' ? 'Walk-in' : 'Overbooked'}</span> : null}
         </div>
         <div className={classes['when']}>
           <strong>
@@ -116,7 +116,7 @@ export function BookingInspector({ booking, today, mayWrite, onMove, onReplaced 
         {act.error ? <ProblemNote error={asProblem(act.error)} title="This was not done" /> : null}
         {canceling ? (
           <div className={classes['sheet']}>
-            <Form of={cancel} submit="Cancel the appointment" onCancel={() => setCanceling(false)}>
+            <Form of={cancel} submit="Cancel the appointment" back="Leave it" onCancel={() => setCanceling(false)}>
               <TextInput
                 label="Why is it canceled?"
                 description="The slot is free again; the order stays to be scheduled."
@@ -138,6 +138,8 @@ export function BookingInspector({ booking, today, mayWrite, onMove, onReplaced 
       <Section title="Order">
         <Facts
           facts={[
+            ['Overbooked', booking.overbook_reason === 'walk-in' ? null : booking.overbook_reason],
+            ['Canceled', booking.appointment_state === 'cancelled' ? booking.cancel_reason : null],
             ['Accession', booking.accession_number],
             ['Reason', booking.reason_for_the_requested_procedure],
             ['Images', booking.number_of_images || null],

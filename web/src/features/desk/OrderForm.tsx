@@ -1,4 +1,4 @@
-import { Button, Pill, SegmentedControl, Select, Textarea, TextInput } from '@mantine/core'
+import { Button, SegmentedControl, Select, Textarea, TextInput } from '@mantine/core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useEffect, useRef, useState } from 'react'
@@ -9,10 +9,11 @@ import { asProblem } from '@/lib/problem'
 import { Facts, Form, Glyph, ProblemText, Section, toast, useNow, useProblemForm } from '@/ui'
 import { useResources, useSite } from './data'
 import classes from './desk.module.css'
+import { DiagnosesField } from './DiagnosesField'
 import { Picker } from './Picker'
 import { SideField } from './SideField'
 import { SlotPicker } from './SlotPicker'
-import type { Booking, Diagnosis, Order, OrderLine, PatientRecord, Procedure, Referrer, Resource, Slot } from './types'
+import { PRIORITIES, type Booking, type Diagnosis, type Order, type OrderLine, type PatientRecord, type Procedure, type Referrer, type Resource, type Slot } from './types'
 import { sayDay, wallDay, wallTime } from './walltime'
 
 export interface Wish {
@@ -29,11 +30,6 @@ interface Done {
   walkedIn: boolean
 }
 
-const PRIORITIES = [
-  { value: 'ROUTINE', label: 'Routine' },
-  { value: 'URGENT', label: 'Urgent' },
-  { value: 'STAT', label: 'STAT' },
-]
 const SELF_PAY = 'none'
 
 /** What is to be done, why, for whom it is asked and who pays; beside it the times. Pressing a time orders and books. */
@@ -42,7 +38,7 @@ export function OrderForm({ record, wish, onAgain, onNext }: { record: PatientRe
   const { sites, site, choose } = useSite()
   const resources = useResources()
   const [procedure, setProcedure] = useState<Procedure>()
-  const [diagnoses, setDiagnoses] = useState<Diagnosis[]>([])
+  const [diagnoses, setDiagnoses] = useState<Pick<Diagnosis, 'code' | 'description'>[]>([])
   const [referrer, setReferrer] = useState<Referrer>()
   const [placed, setPlaced] = useState<OrderLine>()
   const [target, setTarget] = useState<Target>()
@@ -239,53 +235,16 @@ export function OrderForm({ record, wish, onAgain, onNext }: { record: PatientRe
               disabled={fixed}
               {...order.form.getInputProps('reason_for_the_requested_procedure')}
             />
-            <div>
-              <Picker<Diagnosis>
-                id="diagnoses"
-                label="Diagnoses, ICD-10-CM"
-                placeholder="Code or words: R51, knee pain"
-                minCharacters={2}
-                disabled={fixed || diagnoses.length >= 12}
-                error={order.form.errors['diagnosis_codes']}
-                search={async (typed, signal) => (await http.post<Page<Diagnosis>>('/api/orders/diagnoses/find', { text: typed }, { signal })).items}
-                keyOf={(one) => one.code}
-                line={(one) => (
-                  <span className={classes['choice']}>
-                    <span>
-                      <b>{one.code}</b> {one.description}
-                    </span>
-                    {one.billable ? null : <span>not specific enough to bill</span>}
-                  </span>
-                )}
-                onPick={(one) => {
-                  const next = [...diagnoses.filter((other) => other.code !== one.code), one]
-                  setDiagnoses(next)
-                  order.form.setFieldValue('diagnosis_codes', next.map((other) => other.code))
-                  order.form.clearFieldError('diagnosis_codes')
-                }}
-                none="No code is found by this."
-              />
-              {diagnoses.length ? (
-                <ul className={classes['codes']}>
-                  {diagnoses.map((one) => (
-                    <li key={one.code}>
-                      <Pill
-                        withRemoveButton={!fixed}
-                        removeButtonProps={{ 'aria-label': `Remove ${one.code}` }}
-                        onRemove={() => {
-                          const next = diagnoses.filter((other) => other !== one)
-                          setDiagnoses(next)
-                          order.form.setFieldValue('diagnosis_codes', next.map((other) => other.code))
-                        }}
-                      >
-                        {one.code}
-                      </Pill>
-                      {one.description}
-                    </li>
-                  ))}
-                </ul>
-              ) : null}
-            </div>
+            <DiagnosesField
+              value={diagnoses}
+              disabled={fixed}
+              error={order.form.errors['diagnosis_codes']}
+              onChange={(next) => {
+                setDiagnoses(next)
+                order.form.setFieldValue('diagnosis_codes', next.map((one) => one.code))
+                order.form.clearFieldError('diagnosis_codes')
+              }}
+            />
           </div>
         </Section>
         <Section title="Who asks, who pays">

@@ -1,19 +1,28 @@
-import { Button, TextInput } from '@mantine/core'
+import { Button } from '@mantine/core'
 import { useQueryClient } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
 import { useState } from 'react'
-import { ApiProblem, http, useLive, useSession } from '@/lib/api'
+import { http, useLive, useSession } from '@/lib/api'
 import { formatPersonName } from '@/lib/personname'
 import { formatMoment } from '@/lib/time'
-import { ConfirmIrreversible, DateTime, Facts, Outline, PatientBar, Priority, ProblemNote, Screen, Section, StateSign, toast } from '@/ui'
+import { DateTime, Facts, Outline, PatientBar, Priority, ProblemNote, ReasonDialog, Screen, Section, StateSign, toast } from '@/ui'
 import { isGone } from './board'
 import { SCHEDULE_EVENTS, useOrder, usePatientBookings } from './data'
+import { ChangeOrder } from './ChangeOrder'
 import classes from './desk.module.css'
 import { TimeFinder } from './TimeFinder'
 import { barOf } from './types'
 import { wallDay, wallTime } from './walltime'
 
+const REASONS = ['Ordered twice', 'Wrong patient', 'Wrong examination', 'Not needed any more', 'Patient refused']
+
 const words = (state: string) => state.toLowerCase().replaceAll('_', ' ')
+const ASKED: Record<string, string> = {
+  requested_procedure_priority: 'priority',
+  reason_for_the_requested_procedure: 'reason',
+  diagnosis_codes: 'diagnoses',
+}
+const asked = (field: string) => ASKED[field] ?? field
 
 /** A whole order: what was asked, by whom, where each procedure stands, and how it came there. */
 export default function OrderScreen() {
@@ -24,10 +33,10 @@ export default function OrderScreen() {
   const bar = order.data?.lines[0]?.bar
   const bookings = usePatientBookings(may('schedule.read') ? bar?.patient_pk : undefined)
   const [canceling, setCanceling] = useState(false)
-  const [reason, setReason] = useState('')
+  const [changing, setChanging] = useState(false)
   useLive(SCHEDULE_EVENTS, [['order'], ['patient']])
   const request = order.data?.imaging_service_request
-  const mayCancel = may('order.write') && order.data !== undefined && ['REQUESTED', 'SCHEDULED'].includes(order.data.state)
+  const mayChange = may('order.write') && order.data !== undefined && ['REQUESTED', 'SCHEDULED'].includes(order.data.state)
   const waiting = order.data?.lines.filter((line) => line.requested_procedure.state === 'REQUESTED') ?? []
 
   return (
@@ -43,10 +52,15 @@ export default function OrderScreen() {
               Patient’s record
             </Button>
           ) : null}
-          {mayCancel ? (
-            <Button variant="default" onClick={() => setCanceling(true)}>
-              Cancel the order
-            </Button>
+          {mayChange ? (
+            <>
+              <Button variant="default" onClick={() => setChanging(true)} disabled={changing}>
+                Change
+              </Button>
+              <Button variant="default" onClick={() => setCanceling(true)}>
+                Cancel the order
+              </Button>
+            </>
           ) : null}
         </>
       }
@@ -56,6 +70,7 @@ export default function OrderScreen() {
       {order.data && request ? (
         <div className={classes['order']}>
           <div>
+            {changing && mayChange ? <ChangeOrder order={order.data} onDone={() => setChanging(false)} /> : null}
             {order.data.lines.map((line) => {
               const { requested_procedure: requested } = line
               const booked = (bookings.data?.items ?? []).filter((one) => one.requested_procedure_pk === requested.requested_procedure_pk).at(-1)
@@ -115,8 +130,8 @@ export default function OrderScreen() {
                   <li key={`${one.changed_at} ${one.requested_procedure_pk} ${one.to_state}`}>
                     <time dateTime={one.changed_at}>{formatMoment(one.changed_at)}</time>
                     <span>
-                      {words(one.to_state)} <small>by {one.changed_by}</small>
-                      {one.reason ? <small>: {one.reason}</small> : null}
+                      {one.step === 'change' ? 'changed' : words(one.to_state)} <small>by {one.changed_by}</small>
+                      {one.reason ? <small>: {one.step === 'change' ? one.reason.split(', ').map(asked).join(', ') : one.reason}</small> : null}
                     </span>
                   </li>
                 ))}
@@ -134,22 +149,21 @@ export default function OrderScreen() {
           ) : null}
         </div>
       ) : null}
-      <ConfirmIrreversible
+      <ReasonDialog
         opened={canceling}
         title="Cancel the order?"
+        reasons={REASONS}
         confirm="Cancel the order"
+        danger
         onClose={() => setCanceling(false)}
-        onConfirm={async () => {
-          if (!reason.trim()) throw new ApiProblem(422, { detail: 'Say why it is canceled: whoever asked for it will want to know.' })
-          await http.post(`/api/orders/${orderPk}/cancel`, { reason: reason.trim() })
+        onConfirm={async (reason) => {
+          await http.post(`/api/orders/${orderPk}/cancel`, { reason })
           toast('The order is canceled.')
-          setReason('')
           await client.invalidateQueries({ queryKey: ['order'] })
         }}
       >
         <p>Its appointments are freed and it leaves the scanners’ lists. The order stays in the record as canceled; it cannot be taken back here.</p>
-        <TextInput label="Why" value={reason} maxLength={200} onChange={(event) => setReason(event.currentTarget.value)} mt={12} />
-      </ConfirmIrreversible>
+      </ReasonDialog>
     </Screen>
   )
 }

@@ -40,7 +40,7 @@ export function place(bookings: readonly Booking[], day: string): Placed[] {
       const sameDay = wallDay(booking.ends_at, booking.time_zone) === day
       return { booking, start, end: Math.max(start + GRID_MINUTES, sameDay ? wallMinutes(booking.ends_at, booking.time_zone) : DAY_MINUTES), lane: 0, lanes: 1 }
     })
-    .sort((one, other) => one.start - other.start || Number(isGone(one.booking)) - Number(isGone(other.booking)) || other.end - one.end)
+    .sort((one, other) => one.start - other.start || Number(isGone(one.booking)) - Number(isGone(other.booking)) || other.end - one.end || one.booking.requested_procedure_pk - other.booking.requested_procedure_pk)
   let group: Placed[] = []
   let groupEnd = -1
   const close = () => {
@@ -102,15 +102,15 @@ export function fittingFor(booking: Booking, resources: readonly Resource[]): Re
   return resources.filter((one) => one.active && one.modality === booking.modality)
 }
 
-/** What the desk may do to a booking now; the server's tables decide in the end. */
-export function movesOf(booking: Booking): { arrive: boolean; move: boolean; cancel: boolean; noShow: boolean; reinstate: boolean } {
+/** What the desk may do to a booking now; the server's tables decide in the end. Nobody is missed before the time has come. */
+export function movesOf(booking: Booking, now = Date.now()): { arrive: boolean; move: boolean; cancel: boolean; noShow: boolean; reinstate: boolean } {
   const { appointment_state: appointment, scheduled_procedure_step_status: step } = booking
   const begun = !['SCHEDULED', 'ARRIVED', 'READY'].includes(step)
   return {
     arrive: step === 'SCHEDULED' && (appointment === 'booked' || appointment === null),
     move: appointment === 'booked' && step === 'SCHEDULED',
     cancel: !begun && (appointment === 'booked' || appointment === 'arrived' || appointment === 'checked-in'),
-    noShow: appointment === 'booked' && step === 'SCHEDULED',
+    noShow: appointment === 'booked' && step === 'SCHEDULED' && Date.parse(booking.starts_at) <= now,
     reinstate: appointment === 'noshow' && booking.requested_procedure_state === 'REQUESTED',
   }
 }

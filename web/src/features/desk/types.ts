@@ -16,6 +16,11 @@ export type OrderLine = Answer<'/api/orders', 'get'>['items'][number]
 export type Order = Answer<'/api/orders/{imaging_service_request_pk}', 'get'>
 export type NewOrder = Sent<'/api/orders', 'post'>
 
+export const PRIORITIES = [
+  { value: 'ROUTINE', label: 'Routine' },
+  { value: 'URGENT', label: 'Urgent' },
+  { value: 'STAT', label: 'STAT' },
+]
 const PREGNANCY: Record<string, string> = { pregnant: 'pregnant', possibly_pregnant: 'possibly pregnant' }
 
 /** The server's bar as the patient bar of the screens takes it. */

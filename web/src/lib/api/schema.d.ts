@@ -2845,7 +2845,7 @@ export interface paths {
         };
         /**
          * Study Metadata
-         * @description WADO-RS: metadata of all instances of a study, as DICOM JSON.
+         * @description WADO-RS: metadata of all instances of a study, as DICOM JSON or XML.
          */
         get: operations["study_metadata_dicom_web_studies__study__metadata_get"];
         put?: never;
@@ -12053,9 +12053,7 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
             /** @description Validation Error */
             422: {
@@ -12312,9 +12310,7 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
             /** @description Validation Error */
             422: {
@@ -12415,9 +12411,7 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": unknown;
-                };
+                content?: never;
             };
             /** @description Validation Error */
             422: {

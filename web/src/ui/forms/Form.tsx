@@ -10,6 +10,7 @@ export function Form<V extends object>({
   children,
   submit,
   onCancel,
+  back = 'Cancel',
   columns = 1,
   more,
 }: {
@@ -18,6 +19,8 @@ export function Form<V extends object>({
   /** The button's words: a verb and its object. */
   submit: string
   onCancel?: () => void
+  /** The words of the way back, where `Cancel` would be the act itself. */
+  back?: string
   columns?: 1 | 2
   /** Further buttons, left of the main one. */
   more?: ReactNode
@@ -30,7 +33,7 @@ export function Form<V extends object>({
         {more}
         {onCancel ? (
           <Button variant="default" onClick={onCancel}>
-            Cancel
+            {back}
           </Button>
         ) : null}
         <Button type="submit" loading={of.busy}>
