@@ -5,8 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from wetread.dicomweb import rendered, retrieve, search, storing
-from wetread.dicomweb.common import PREFIX
 
-router = APIRouter(prefix=PREFIX, tags=["dicomweb"])
+router = APIRouter()
 for service in (search, retrieve, rendered, storing):
-    router.include_router(service.router)
+    router.routes.extend(service.router.routes)

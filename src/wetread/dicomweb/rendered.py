@@ -11,6 +11,7 @@ from wetread.dicomweb.accept import RENDERED_MEDIA_TYPES, Offer
 from wetread.dicomweb.common import (
     INSTANCE,
     NO_STORE,
+    PREFIX,
     READ,
     SERIES,
     STUDY,
@@ -23,7 +24,7 @@ from wetread.kit import limits
 from wetread.kit.errors import FieldError, NotFound
 from wetread.security.door import Gate, stream_door
 
-router = APIRouter(route_class=DicomWebRoute)
+router = APIRouter(prefix=PREFIX, route_class=DicomWebRoute, tags=["dicomweb"])
 
 _Window = Annotated[str | None, Query(max_length=100, description="centre,width[,function]")]
 _Viewport = Annotated[str | None, Query(max_length=100, description="columns,rows")]

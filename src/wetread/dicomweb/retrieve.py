@@ -15,6 +15,7 @@ from wetread.dicomweb.accept import DICOM, DICOM_XML, OCTET_STREAM, Offer
 from wetread.dicomweb.common import (
     INSTANCE,
     NO_STORE,
+    PREFIX,
     READ,
     SERIES,
     STUDY,
@@ -32,7 +33,7 @@ from wetread.kit import limits
 from wetread.kit.errors import FieldError, NotFound
 from wetread.security.door import Gate, stream_door
 
-router = APIRouter(route_class=DicomWebRoute)
+router = APIRouter(prefix=PREFIX, route_class=DicomWebRoute, tags=["dicomweb"])
 
 
 # Metadata -------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from wetread.dicomweb import accept as accepting
 from wetread.dicomweb.accept import DICOM_XML
 from wetread.dicomweb.common import (
     NO_STORE,
+    PREFIX,
     READ,
     SERIES,
     STUDY,
@@ -28,7 +29,7 @@ from wetread.kit.errors import FieldError
 from wetread.security.door import door
 from wetread.security.service import Work
 
-router = APIRouter(route_class=DicomWebRoute)
+router = APIRouter(prefix=PREFIX, route_class=DicomWebRoute, tags=["dicomweb"])
 
 _RESERVED = frozenset({"limit", "offset", "fuzzymatching", "includefield", "accept", "charset"})
 _COMMA_LISTS = frozenset({"ModalitiesInStudy", "Modality"})
