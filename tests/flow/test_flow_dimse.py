@@ -113,7 +113,7 @@ class Product:
                 site.site_pk, "CT one", "CT1", "CT1", "CT", clock(0), clock(23, 59), tuple(range(7))
             )
             self.scanner_pk = scheduling.add_resource(work, scanner).modality_resource_pk
-            everything = ("store", "find", "move", "get", "worklist", "mpps")
+            everything = ("verify", "store", "find", "move", "get", "worklist", "mpps")
             for title, port, rights in (
                 ("CT1", 11199, everything),
                 ("DEST", self.storescp, ("store",)),

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,9 +16,15 @@ import structlog
 from wetread.app.build import House
 from wetread.archive import commitment
 from wetread.archive import service as archive_service
+from wetread.archive.peers import Call, fault_of_call, fault_of_identity, publish_node, withdraw_node
 from wetread.archive.service import Archive, Level
-from wetread.dicom.pdu import CALLED_AE_NOT_RECOGNIZED, CALLING_AE_NOT_RECOGNIZED, Rejection
-from wetread.dimse.server import Node
+from wetread.dicom.pdu import (
+    CALLED_AE_NOT_RECOGNIZED,
+    CALLING_AE_NOT_RECOGNIZED,
+    IDENTITY_NOT_ACCEPTED,
+    Rejection,
+)
+from wetread.dimse.server import Node, Offer
 from wetread.dimse.services import (
     Caller,
     Destination,
@@ -48,6 +58,7 @@ _PERMISSIONS: dict[str, frozenset[Permission]] = {
     "verify": frozenset(),
 }
 _RIGHTS = frozenset(_PERMISSIONS)
+_TELL_S = 3.0
 
 
 class HouseServices:
@@ -59,22 +70,32 @@ class HouseServices:
         self._archive = archive
 
     def admit(self, caller: Caller) -> Peer | Rejection:
-        """Known titles from their own host; in the demonstration any title from this machine."""
+        """Known titles from their own places who prove what they must; in the demonstration any title from this machine."""
         settings = self._house.settings
         title, address = caller.calling_ae_title, caller.network_address
+        identity = caller.user_identity
+        call = Call(
+            address,
+            caller.certificate_names,
+            None if identity is None else identity.primary.decode("utf-8", "replace"),
+            None if identity is None or identity.kind != 2 else identity.secondary.decode("utf-8", "replace"),
+        )
         with self._offices.work(Actor.system("dicom-node")) as work:
             known = archive_service.remote_ae(work, title)
-            rights: frozenset[str] | None = None
-            if known is not None and (known.host == address or _same_machine(known.host, address)):
-                rights = frozenset(known.rights)
-            elif settings.accept_any_loopback_ae and is_loopback(address):
-                rights = _RIGHTS
-            answer: Peer | Rejection
+            rights: frozenset[str] = frozenset()
+            answer: Rejection | None = None
+            reason: str | None = None
             if caller.called_ae_title != settings.ae_title:
-                answer = CALLED_AE_NOT_RECOGNIZED
-            elif rights is None or not title:
-                answer = CALLING_AE_NOT_RECOGNIZED
+                answer, reason = CALLED_AE_NOT_RECOGNIZED, "called title"
+            elif known is not None and (reason := fault_of_call(known, call)) is None:
+                rights = frozenset(known.rights)
+                if reason := fault_of_identity(known, call):
+                    answer = IDENTITY_NOT_ACCEPTED
+            elif known is None and title and settings.accept_any_loopback_ae and is_loopback(address):
+                rights = _RIGHTS
             else:
+                answer, reason = CALLING_AE_NOT_RECOGNIZED, reason or "title"
+            if answer is None:
                 permissions = frozenset().union(*(_PERMISSIONS.get(right, frozenset()) for right in rights))
                 actor = Actor.application_entity(title, address, permissions)
                 return Peer(title, caller.called_ae_title, address, rights, actor)
@@ -83,7 +104,12 @@ class HouseServices:
                 "E",
                 object_type="association",
                 object_id=title,
-                detail={"called": caller.called_ae_title, "from": address, "reason": str(answer.reason)},
+                detail={
+                    "called": caller.called_ae_title,
+                    "from": address,
+                    "reason": str(answer.reason),
+                    "why": reason or "",
+                },
                 outcome=4,
             )
         return answer
@@ -259,8 +285,35 @@ class _Sink:
         return StoreOutcome(int(result.status), "" if result.status == 0 else result.detail)
 
 
-def _same_machine(host: str, network_address: str) -> bool:
-    return is_loopback(host) and is_loopback(network_address)
+class _Teller(threading.Thread):
+    """Tells the house every few seconds which associations this node serves; the web shows them."""
+
+    def __init__(self, house: House, node: Node) -> None:
+        super().__init__(name="dicom-teller", daemon=True)
+        self._house, self._node = house, node
+        self._name = f"{socket.gethostname()}:{os.getpid()}"[:128]
+        self._ending = threading.Event()
+
+    def run(self) -> None:
+        while not self._ending.wait(_TELL_S):
+            self.tell()
+
+    def tell(self) -> None:
+        """Once; what goes wrong is told with the next."""
+        told = [
+            {**dataclasses.asdict(entry), "opened_at": entry.opened_at.isoformat()}
+            for entry in self._node.open_associations()
+        ]
+        try:
+            publish_node(self._house.offices, self._name, told)
+        except Exception as error:  # noqa: BLE001 - a database that is away comes back
+            log.warning("associations not told", error=type(error).__name__)
+
+    def stop(self) -> None:
+        """Tells no more."""
+        self._ending.set()
+        with contextlib.suppress(Exception):  # it is forgotten by itself otherwise
+            withdraw_node(self._house.offices, self._name)
 
 
 def run_node(house: House, archive: Archive) -> None:
@@ -271,6 +324,7 @@ def run_node(house: House, archive: Archive) -> None:
         signal.signal(number, lambda *_: ending.set())
     archive.recover()
     doors: list[Node | MllpServer] = []
+    teller: _Teller | None = None
     context = None
     if settings.dicom_tls_port is not None or settings.hl7_tls_port is not None:
         context = server_context(settings.peer_tls, settings.peer_tls_client_certificate)
@@ -282,9 +336,12 @@ def run_node(house: House, archive: Archive) -> None:
             ae_title=settings.ae_title,
             tls_port=settings.dicom_tls_port,
             context=context,
+            offer=Offer(frozenset(settings.extra_sop_classes), frozenset(settings.extra_transfer_syntaxes)),
         )
         node.start()
         doors.append(node)
+        teller = _Teller(house, node)
+        teller.start()
     if "hl7" in settings.roles:
         inbound = Interface(house.offices, InterfaceSettings(settings.issuer_of_patient_id))
         if settings.plain_peers:
@@ -302,6 +359,8 @@ def run_node(house: House, archive: Archive) -> None:
         hl7_tls=settings.hl7_tls_port,
     )
     ending.wait()
+    if teller is not None:
+        teller.stop()
     for door in reversed(doors):
         if isinstance(door, MllpServer):
             door.stop()

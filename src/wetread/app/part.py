@@ -44,7 +44,7 @@ def _web(settings: Settings) -> None:
     archive = wire(house)
     app = create_app(house.security, https=settings.secure_cookies)
     app.state.archive = archive
-    app.state.echo = echo_as(settings.ae_title)
+    app.state.echo = echo_as(settings)
     config = uvicorn.Config(
         app,
         host=settings.host,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import structlog
 
 from wetread.app.build import House
+from wetread.app.forwarding import sender_as
 from wetread.app.peers import reporter_as
 from wetread.archive.commitment import use_reporter
 from wetread.archive.service import Archive, Damaged, LocalObjects, use_archive
 from wetread.kit.errors import WetreadError
 from wetread.patients.service import use_issuer
 from wetread.reporting.pictures import Renderer, use_renderer
+from wetread.routing.service import use_sender
 from wetread.security.service import Work
 from wetread.sharing.service import OwnPatients, ReleasePolicy, use_release_policy
 
@@ -31,6 +33,7 @@ def wire(house: House) -> Archive:
     use_archive(archive)
     use_renderer(renderer_of(archive))
     use_reporter(reporter_as(house.settings))
+    use_sender(sender_as(house.settings))
     use_release_policy(ReleasePolicy(preliminary=house.settings.results_release_preliminary))
     return archive
 

@@ -8,7 +8,9 @@ from typing import Annotated, Protocol
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from wetread.archive.commitment import list_commitments
 from wetread.archive.model import Quarantine, QuarantineReason, RemoteAE, Resolution, StoredRole
+from wetread.archive.peers import running_nodes
 from wetread.archive.rules import PEER_RIGHTS
 from wetread.archive.service import (
     Archive,
@@ -33,7 +35,7 @@ router = APIRouter(prefix="/api/archive", tags=["archive"])
 class Echo(Protocol):
     """C-ECHO to a peer; what the network says is put in words. Given by the composition root as `app.state.echo`."""
 
-    def __call__(self, ae_title: str, host: str, port: int) -> str | None:
+    def __call__(self, ae_title: str, host: str, port: int, *, encrypted: bool = False) -> str | None:
         """None where the peer answered with success, else why not."""
 
 
@@ -133,6 +135,12 @@ class ApplicationEntityIn(Body):
     port: int
     description: str | None = Field(None, max_length=128)
     rights: list[str] = Field(default_factory=list, max_length=len(PEER_RIGHTS))
+    # How it proves itself: null leaves as it is, an empty text takes away.
+    is_encrypted: bool | None = None
+    calls_from: list[Annotated[str, Field(max_length=64)]] | None = Field(None, max_length=50)
+    certificate_name: str | None = Field(None, max_length=253)
+    user_identity: str | None = Field(None, max_length=64)
+    passcode: str | None = Field(None, max_length=64)
 
 
 class ApplicationEntityOut(BaseModel):
@@ -146,6 +154,11 @@ class ApplicationEntityOut(BaseModel):
     port: int
     description: str | None
     rights: list[str]
+    is_encrypted: bool
+    calls_from: list[str]
+    certificate_name: str | None
+    user_identity: str | None
+    has_passcode: bool = False
 
 
 class EchoOut(BaseModel):
@@ -156,7 +169,9 @@ class EchoOut(BaseModel):
 
 
 def _entity(peer: RemoteAE) -> ApplicationEntityOut:
-    return ApplicationEntityOut.model_validate(peer)
+    out = ApplicationEntityOut.model_validate(peer)
+    out.has_passcode = peer.passcode_hash is not None
+    return out
 
 
 @router.get("/application-entities")
@@ -196,8 +211,56 @@ def echo_application_entity(
     echo: Echo | None = getattr(request.app.state, "echo", None)
     if echo is None:
         raise Unavailable("This server cannot call other application entities.")
-    detail = echo(peer.ae_title, peer.host, peer.port)
+    detail = echo(peer.ae_title, peer.host, peer.port, encrypted=peer.is_encrypted)
     return EchoOut(answered=detail is None, detail=detail)
+
+
+class AssociationOut(BaseModel):
+    """An association that is open now."""
+
+    node: str
+    number: int
+    calling_ae_title: str
+    network_address: str
+    encrypted: bool
+    opened_at: datetime
+    operation: str
+    received: int
+    sent: int
+
+
+@router.get("/associations")
+def associations(work: Work = door(Permission.CONFIG_READ)) -> list[AssociationOut]:
+    """DICOM associations open now, at every node that was heard of within the last seconds."""
+    return [
+        AssociationOut(node=running.node, **one)
+        for running in running_nodes(work)
+        for one in running.associations
+    ]
+
+
+class StorageCommitmentOut(BaseModel):
+    """A request for storage commitment; `failed` is null until its objects were looked at."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    storage_commitment_pk: int
+    transaction_uid: str
+    calling_ae_title: str
+    requested_at: datetime
+    objects: int
+    failed: int | None
+    reported_at: datetime | None
+    attempt_count: int
+    last_error: str | None
+
+
+@router.get("/storage-commitments")
+def storage_commitments(
+    waiting: bool = False, work: Work = door(Permission.QUEUE_READ)
+) -> list[StorageCommitmentOut]:
+    """The newest requests for storage commitment; `waiting=true` shows those whose requester has not heard yet."""
+    return [StorageCommitmentOut.model_validate(one) for one in list_commitments(work, waiting=waiting)]
 
 
 # Numbers and studies

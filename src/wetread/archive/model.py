@@ -333,7 +333,7 @@ class StorageCommitment(Base):
     requested_at: Mapped[Utc]
     referenced: Mapped[list[list[str]]] = mapped_column(JSONB)  # [SOP class, SOP instance]
     # [SOP class, SOP instance, Failure Reason]; absent until it was looked.
-    failed: Mapped[list[list[Any]] | None] = mapped_column(JSONB)
+    failed: Mapped[list[list[Any]] | None] = mapped_column(JSONB(none_as_null=True))
     # Who reports holds it until then: the association that asked, or a job.
     claimed_until: Mapped[UtcOrNone]
     reported_at: Mapped[UtcOrNone]

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydicom.datadict import dictionary_VR, keyword_for_tag
 from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.exc import IntegrityError
 
 from wetread.archive import store
 from wetread.archive.events import QuarantineResolved, StudyUpdated
@@ -32,6 +33,7 @@ from wetread.archive.model import (
     StudyKey,
 )
 from wetread.archive.objects import LocalObjects, NoSpace, ObjectStore
+from wetread.archive.peers import faults_of_networks, hash_passcode
 from wetread.archive.pixels import CannotDecode, Decoder
 from wetread.archive.retrieval import (
     BulkData,
@@ -602,8 +604,16 @@ def save_remote_ae(
     port: int,
     description: str | None,
     rights: Sequence[str],
+    is_encrypted: bool | None = None,
+    calls_from: Sequence[str] | None = None,
+    certificate_name: str | None = None,
+    user_identity: str | None = None,
+    passcode: str | None = None,
 ) -> RemoteAE:
-    """Adds or changes a peer. Raises Invalid, NotFound, Conflict for a title that is taken."""
+    """Adds or changes a peer. How it proves itself stays as it is where None; an empty text takes it away.
+
+    Raises Invalid, NotFound, Conflict for a title that is taken.
+    """
     work.require(Permission.CONFIG_WRITE)
     faults: list[FieldError] = []
     title = ae_title.strip()
@@ -619,6 +629,7 @@ def save_remote_ae(
         faults.append(FieldError("port", "lies between 1 and 65535"))
     if unknown := set(rights) - set(PEER_RIGHTS):
         faults.append(FieldError("rights", f"there is no right {', '.join(sorted(unknown))}"))
+    faults += faults_of_networks(calls_from or ())
     if faults:
         raise Invalid("Some fields need attention.", fields=faults)
     taken = remote_ae(work, title)
@@ -636,6 +647,22 @@ def save_remote_ae(
         peer = found
         peer.ae_title, peer.host, peer.port = title, host.strip(), port
         peer.description, peer.rights = description, sorted(rights)
+    if is_encrypted is not None:
+        peer.is_encrypted = is_encrypted
+    if calls_from is not None:
+        peer.calls_from = sorted(set(calls_from))
+    if certificate_name is not None:
+        peer.certificate_name = certificate_name.strip() or None
+    if user_identity is not None:
+        peer.user_identity = user_identity.strip() or None
+    if passcode is not None:
+        peer.passcode_hash = hash_passcode(passcode) if passcode else None
+    if peer.user_identity is None:
+        if passcode:
+            raise Invalid(
+                "A passcode needs a name.", fields=[FieldError("user_identity", "whose passcode it is")]
+            )
+        peer.passcode_hash = None
     work.session.flush()
     work.audit(
         AuditEventID.APPLICATION_ACTIVITY,
@@ -648,12 +675,16 @@ def save_remote_ae(
 
 
 def remove_remote_ae(work: Work, remote_ae_pk: int) -> None:
-    """Forgets a peer. Raises NotFound."""
+    """Forgets a peer. Raises NotFound, Conflict where something is still to be sent there."""
     work.require(Permission.CONFIG_WRITE)
     peer = work.session.get(RemoteAE, remote_ae_pk)
     if peer is None:
         raise NotFound("There is no such application entity.")
-    work.session.delete(peer)
+    try:
+        with work.session.begin_nested():
+            work.session.delete(peer)
+    except IntegrityError:
+        raise Conflict(f"{peer.ae_title} is still the destination of a rule.") from None
     work.audit(
         AuditEventID.APPLICATION_ACTIVITY,
         "D",

@@ -61,6 +61,8 @@ CALLING_AE_NOT_RECOGNIZED: Final = Rejection(1, 1, 3)
 APPLICATION_CONTEXT_NOT_SUPPORTED: Final = Rejection(1, 1, 2)
 PROTOCOL_VERSION_NOT_SUPPORTED: Final = Rejection(1, 2, 2)
 TEMPORARY_CONGESTION: Final = Rejection(2, 3, 1)
+# PS3.7 D.3.3.7: there is no reason for "identity not accepted"; "no reason given" is what is sent.
+IDENTITY_NOT_ACCEPTED: Final = Rejection(1, 1, 1)
 LOCAL_LIMIT_EXCEEDED: Final = Rejection(2, 3, 2)
 
 
@@ -100,6 +102,7 @@ class UserIdentity:
     kind: int
     primary: bytes
     secondary: bytes
+    positive_response_requested: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,10 @@ class AssociateRequest:
     user_identity: UserIdentity | None = None
     protocol_version: int = 1
     application_context: str = APPLICATION_CONTEXT
+    extended: Mapping[str, bytes] = field(
+        default_factory=dict
+    )  # SOP class → application information (PS3.7 D.3.3.5)
+    asynchronous: tuple[int, int] | None = None  # operations invoked and performed at once (PS3.7 D.3.3.3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +132,9 @@ class AssociateAccept:
     contexts: tuple[AcceptedContext, ...]
     max_length: int
     roles: Mapping[str, tuple[bool, bool]]
+    extended: Mapping[str, bytes] = field(default_factory=dict)
+    asynchronous: tuple[int, int] | None = None
+    identity_accepted: bool = False
 
 
 def _item(kind: int, body: bytes) -> bytes:
@@ -144,17 +154,27 @@ def _user_information(
     class_uid: str,
     version: str,
     roles: Mapping[str, tuple[bool, bool]],
-    identity: UserIdentity | None = None,
+    extended: Mapping[str, bytes],
+    asynchronous: tuple[int, int] | None,
+    identity: bytes = b"",
 ) -> bytes:
     parts = [_item(0x51, struct.pack(">I", max_length)), _item(0x52, class_uid.encode())]
+    if asynchronous is not None:
+        parts.append(_item(0x53, struct.pack(">HH", *asynchronous)))
     for uid, (scu, scp) in roles.items():
         raw = uid.encode()
         parts.append(_item(0x54, struct.pack(">H", len(raw)) + raw + bytes((scu, scp))))
     parts.append(_item(0x55, version.encode()))
-    if identity is not None:
-        body = struct.pack(">BBH", identity.kind, 0, len(identity.primary)) + identity.primary
-        parts.append(_item(0x58, body + struct.pack(">H", len(identity.secondary)) + identity.secondary))
-    return _item(0x50, b"".join(parts))
+    for uid, information in extended.items():
+        raw = uid.encode()
+        parts.append(_item(0x56, struct.pack(">H", len(raw)) + raw + information))
+    return _item(0x50, b"".join(parts) + identity)
+
+
+def _identity_item(identity: UserIdentity) -> bytes:
+    asked = int(identity.positive_response_requested)
+    body = struct.pack(">BBH", identity.kind, asked, len(identity.primary)) + identity.primary
+    return _item(0x58, body + struct.pack(">H", len(identity.secondary)) + identity.secondary)
 
 
 def build_associate_request(request: AssociateRequest) -> bytes:
@@ -170,7 +190,9 @@ def build_associate_request(request: AssociateRequest) -> bytes:
         request.implementation_class_uid,
         request.implementation_version_name,
         request.roles,
-        request.user_identity,
+        request.extended,
+        request.asynchronous,
+        b"" if request.user_identity is None else _identity_item(request.user_identity),
     )
     return _pdu(PduType.ASSOCIATE_RQ, body)
 
@@ -180,8 +202,13 @@ def build_associate_accept(
     contexts: Sequence[AcceptedContext],
     max_length: int,
     roles: Mapping[str, tuple[bool, bool]],
+    extended: Mapping[str, bytes] | None = None,
 ) -> bytes:
-    """The answer to `request`; the titles are sent back as received (PS3.8 table 9-17)."""
+    """The answer to `request`; the titles are sent back as received (PS3.8 table 9-17).
+
+    Whoever proposes to work asynchronously is answered one operation at a time; a user identity that was to be
+    confirmed is confirmed, for who is not accepted gets no such answer.
+    """
     body = (
         struct.pack(">HH", 1, 0)
         + _title(request.called_ae_title)
@@ -192,7 +219,17 @@ def build_associate_accept(
     for context in contexts:
         head = bytes((context.context_id, 0, context.result, 0))
         body += _item(0x21, head + _item(0x40, context.transfer_syntax.encode()))
-    body += _user_information(max_length, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, roles)
+    identity = request.user_identity
+    confirmed = identity is not None and identity.positive_response_requested
+    body += _user_information(
+        max_length,
+        IMPLEMENTATION_CLASS_UID,
+        IMPLEMENTATION_VERSION_NAME,
+        roles,
+        extended or {},
+        None if request.asynchronous is None else (1, 1),
+        _item(0x59, struct.pack(">H", 0)) if confirmed else b"",
+    )
     return _pdu(PduType.ASSOCIATE_AC, body)
 
 
@@ -248,34 +285,58 @@ def _ae_title(raw: bytes) -> str:
     return "".join(character for character in raw.decode("latin-1") if character.isprintable()).strip()
 
 
-def _user_items(raw: bytes) -> tuple[int, str, str, dict[str, tuple[bool, bool]], UserIdentity | None]:
-    max_length, class_uid, version = 0, "", ""
-    roles: dict[str, tuple[bool, bool]] = {}
+@dataclass(slots=True)
+class _UserItems:
+    max_length: int = 0
+    class_uid: str = ""
+    version: str = ""
+    roles: dict[str, tuple[bool, bool]] = field(default_factory=dict)
+    extended: dict[str, bytes] = field(default_factory=dict)
+    asynchronous: tuple[int, int] | None = None
     identity: UserIdentity | None = None
+    identity_accepted: bool = False
+
+
+def _user_items(raw: bytes) -> _UserItems:
+    found = _UserItems()
     for kind, value in _items(raw, 0):
         if kind == 0x51 and len(value) >= 4:
-            max_length = struct.unpack_from(">I", value)[0]
+            found.max_length = struct.unpack_from(">I", value)[0]
         elif kind == 0x52:
-            class_uid = _uid(value)
-        elif kind == 0x55:
-            version = value.decode("latin-1").strip(" \0")
+            found.class_uid = _uid(value)
+        elif kind == 0x53 and len(value) >= 4:
+            found.asynchronous = struct.unpack_from(">HH", value)
         elif kind == 0x54:
-            length = struct.unpack_from(">H", value)[0] if len(value) >= 4 else -1
-            if length < 0 or length + 4 > len(value):
+            uid, rest = _of_class(value)
+            if len(rest) < 2:
                 raise DicomError("a role selection is malformed")
-            roles[_uid(value[2 : 2 + length])] = (value[2 + length] == 1, value[3 + length] == 1)
+            found.roles[uid] = (rest[0] == 1, rest[1] == 1)
+        elif kind == 0x55:
+            found.version = value.decode("latin-1").strip(" \0")
+        elif kind == 0x56:
+            uid, found.extended[uid] = _of_class(value)
         elif kind == 0x58:
-            identity = _identity(value)
-    return max_length, class_uid, version, roles, identity
+            found.identity = _identity(value)
+        elif kind == 0x59:
+            found.identity_accepted = True
+    return found
+
+
+def _of_class(value: bytes) -> tuple[str, bytes]:
+    """The SOP class that a sub-item is of, and what it says."""
+    length = struct.unpack_from(">H", value)[0] if len(value) >= 2 else -1
+    if length < 0 or length + 2 > len(value):
+        raise DicomError("a sub-item of the user information is malformed")
+    return _uid(value[2 : 2 + length]), value[2 + length :]
 
 
 def _identity(value: bytes) -> UserIdentity:
     try:
-        kind, _, length = struct.unpack_from(">BBH", value)
+        kind, asked, length = struct.unpack_from(">BBH", value)
         (second,) = struct.unpack_from(">H", value, 4 + length)
     except struct.error:
         raise DicomError("the user identity is malformed") from None
-    return UserIdentity(kind, value[4 : 4 + length], value[6 + length : 6 + length + second])
+    return UserIdentity(kind, value[4 : 4 + length], value[6 + length : 6 + length + second], asked == 1)
 
 
 def parse_associate_request(body: bytes) -> AssociateRequest:
@@ -293,18 +354,20 @@ def parse_associate_request(body: bytes) -> AssociateRequest:
             user = value
     if len(contexts) > CONTEXTS_MAX:
         raise DicomError(f"more than {CONTEXTS_MAX} presentation contexts")
-    max_length, class_uid, version_name, roles, identity = _user_items(user)
+    items = _user_items(user)
     return AssociateRequest(
         _ae_title(body[4:20]),
         _ae_title(body[20:36]),
         tuple(contexts),
-        max_length,
-        class_uid,
-        version_name,
-        roles,
-        identity,
+        items.max_length,
+        items.class_uid,
+        items.version,
+        items.roles,
+        items.identity,
         version,
         application_context,
+        items.extended,
+        items.asynchronous,
     )
 
 
@@ -334,8 +397,15 @@ def parse_associate_accept(body: bytes) -> AssociateAccept:
             contexts.append(AcceptedContext(value[0], result, syntax))
         elif kind == 0x50:
             user = value
-    max_length, _, _, roles, _ = _user_items(user)
-    return AssociateAccept(tuple(contexts), max_length, roles)
+    items = _user_items(user)
+    return AssociateAccept(
+        tuple(contexts),
+        items.max_length,
+        items.roles,
+        items.extended,
+        items.asynchronous,
+        items.identity_accepted,
+    )
 
 
 def parse_associate_reject(body: bytes) -> Rejection:

@@ -33,6 +33,11 @@ STORAGE_CLASSES: Final = frozenset(
 )
 
 
+def is_standard(uid: str) -> bool:
+    """Whether the standard's dictionary has the UID, as whatever."""
+    return uid in UID_dictionary
+
+
 def name_of(uid: str) -> str:
     """The dictionary's name, or the UID itself."""
     entry = UID_dictionary.get(uid)

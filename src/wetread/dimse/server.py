@@ -14,7 +14,7 @@ import ssl
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import UTC, datetime
 
 import structlog
 
@@ -115,6 +115,7 @@ class OpenAssociation:
     calling_ae_title: str
     network_address: str
     encrypted: bool = False
+    opened_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     received: int = 0
     sent: int = 0
     operation: str = ""
@@ -154,9 +155,11 @@ class Node:
         ae_title: str = "WETREAD",
         tls_port: int | None = None,
         context: ssl.SSLContext | None = None,
+        offer: Offer | None = None,
     ) -> None:
         self.services = services
         self.ae_title = ae_title
+        self.offer = offer or Offer()
         self._listeners = {
             secure: socket.create_server((host, door), family=_family(host), backlog=256, reuse_port=False)
             for secure, door in ((False, port), (True, tls_port if context is not None else None))
@@ -325,24 +328,73 @@ def _try_send(connection: Connection | None, data: bytes) -> None:
         connection.send(data)
 
 
-def negotiate(request: AssociateRequest) -> tuple[list[AcceptedContext], dict[str, tuple[bool, bool]]]:
-    """Answers to the proposed contexts: the requestor's first transfer syntax that we know, and the roles granted.
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What is stored beyond the standard, by configuration: SOP classes (`*`: any that the dictionary does not know as
+    something else) and transfer syntaxes."""
+
+    storage_classes: frozenset[str] = frozenset()
+    transfer_syntaxes: frozenset[str] = frozenset()
+
+    def stores(self, sop_class: str) -> bool:
+        """Whether objects of the class are kept."""
+        if sop_class in sopclass.STORAGE_CLASSES or sop_class in self.storage_classes:
+            return True
+        return "*" in self.storage_classes and bool(sop_class) and not sopclass.is_standard(sop_class)
+
+    def knows(self, syntax: str) -> bool:
+        """Whether objects in the syntax are kept."""
+        return syntax in TRANSFER_SYNTAXES or syntax in self.transfer_syntaxes
+
+
+@dataclass(frozen=True, slots=True)
+class Negotiated:
+    """The answer to a request: a result for every context, the roles granted, what is agreed of each query class."""
+
+    contexts: list[AcceptedContext]
+    roles: dict[str, tuple[bool, bool]]
+    extended: dict[str, bytes]
+
+
+# Service class application information (PS3.4 C.5.1.1, C.5.2.1): relational queries, combined date-time matching and
+# fuzzy names are done; timezone adjustment and enhanced multi-frame conversion are not.
+_FIND_OPTIONS, _RETRIEVE_OPTIONS = b"\x01\x01\x01\x00\x00", b"\x01\x00"
+
+
+def negotiate(request: AssociateRequest, offer: Offer | None = None) -> Negotiated:
+    """Answers to what was proposed: the requestor's first transfer syntax that we know, roles, extended negotiation.
 
     Storage keeps every syntax as it is sent; other services speak the plain ones.
     """
+    offer = offer or Offer()
     answers: list[AcceptedContext] = []
+    accepted: set[str] = set()
     for context in request.contexts:
         result, chosen = ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED, IMPLICIT_VR_LITTLE_ENDIAN
-        storage = context.abstract_syntax in sopclass.STORAGE_CLASSES
+        storage = offer.stores(context.abstract_syntax)
         if storage or context.abstract_syntax in _SERVICES:
-            known: Any = TRANSFER_SYNTAXES if storage else _PLAIN
-            usable = [syntax for syntax in context.transfer_syntaxes if syntax in known]
+            usable = [
+                syntax
+                for syntax in context.transfer_syntaxes
+                if (offer.knows(syntax) if storage else syntax in _PLAIN)
+            ]
             result = ContextResult.ACCEPTANCE if usable else ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED
             chosen = usable[0] if usable else chosen
+        if result == ContextResult.ACCEPTANCE:
+            accepted.add(context.abstract_syntax)
         answers.append(AcceptedContext(context.context_id, result, chosen))
-    # C-GET: the requestor may be SCP of storage classes (PS3.7 D.3.3.4).
-    roles = {uid: role for uid, role in request.roles.items() if uid in sopclass.STORAGE_CLASSES}
-    return answers, roles
+    # The requestor may be SCP of storage classes, for C-GET (PS3.7 D.3.3.4); of all others we are the SCP alone.
+    roles = {
+        uid: (scu, scp and offer.stores(uid)) for uid, (scu, scp) in request.roles.items() if uid in accepted
+    }
+    extended: dict[str, bytes] = {}
+    for uid, asked in request.extended.items():
+        if uid in accepted and uid in sopclass.FIND_MODELS | sopclass.MOVE_MODELS | sopclass.GET_MODELS:
+            options = _FIND_OPTIONS if uid in sopclass.FIND_MODELS else _RETRIEVE_OPTIONS
+            extended[uid] = bytes(
+                one & done for one, done in zip(asked, options.ljust(len(asked), b"\0"), strict=False)
+            )
+    return Negotiated(answers, roles, extended)
 
 
 @dataclass(slots=True)
@@ -386,14 +438,15 @@ class _Served:
         self._node, self._services, self._connection, self._peer = node, node.services, connection, peer
         self._entry, self._ending = entry, ending
         self._max_length = request.max_length
-        contexts, self._roles = negotiate(request)
+        agreed = negotiate(request, node.offer)
+        contexts, self._roles, self._extended = agreed.contexts, agreed.roles, agreed.extended
         proposed = {context.context_id: context.abstract_syntax for context in request.contexts}
         self._contexts = {
             context.context_id: (proposed[context.context_id], context.transfer_syntax)
             for context in contexts
             if context.result == ContextResult.ACCEPTANCE
         }
-        connection.send(build_associate_accept(request, contexts, PDU_BYTES_MAX, self._roles))
+        connection.send(build_associate_accept(request, contexts, PDU_BYTES_MAX, self._roles, self._extended))
         self._transfer: Transfer | None = None
         self._sink: StoreSink | None = None
         self._command_bytes = bytearray()
@@ -529,7 +582,7 @@ class _Served:
         try:
             if "store" not in self._peer.rights:
                 raise RefusedOperation(Status.NOT_AUTHORIZED, "this AE may not store here")
-            if sop_class not in sopclass.STORAGE_CLASSES:
+            if not self._node.offer.stores(sop_class):
                 raise RefusedOperation(Status.SOP_CLASS_NOT_SUPPORTED, "not a storage SOP class")
             if text_of(command, "affected_sop_class_uid") != sop_class:
                 raise RefusedOperation(
@@ -658,6 +711,7 @@ class _Served:
         return encode_json(model, explicit=transfer_syntax(self._contexts[asked.context_id][1]).explicit)
 
     def _echo(self, asked: _Message) -> None:
+        self._require("verify")
         self._respond(asked.context_id, asked.command, Status.SUCCESS)
 
     def _find(self, asked: _Message) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 import ipaddress
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from wetread.kit.tls import TlsFiles
 
 Part = Literal["web", "dicom", "hl7", "worker"]
 PREFIX = "WETREAD_"
+_UID = re.compile(r"[0-9](?:[0-9.]{0,62}[0-9])?\Z")
 _OUTSIDE_SETTINGS = frozenset({"WETREAD_CONFIG", "WETREAD_SKIP_WEB_BUILD"})
 
 
@@ -56,6 +58,8 @@ class Settings:
     master_key: Path | None = None
     issuer_of_patient_id: str = "WETREAD"
     accept_any_loopback_ae: bool = False
+    extra_sop_classes: tuple[str, ...] = ()
+    extra_transfer_syntaxes: tuple[str, ...] = ()
     mfa_required: bool = True
     session_idle_minutes: int = 15
     results_release_preliminary: bool = True
@@ -173,6 +177,13 @@ def _convert(key: str, value: Any) -> Any:
         if wrong:
             raise SettingsError(f"roles knows {', '.join(get_args(Part))}; not {', '.join(wrong)}")
         return parts
+    if key in ("extra_sop_classes", "extra_transfer_syntaxes"):
+        uids = tuple(value.replace(" ", "").split(",")) if isinstance(value, str) else tuple(map(str, value))
+        uids = tuple(uid for uid in uids if uid)
+        wrong = [uid for uid in uids if not _UID.match(uid) and (uid, key) != ("*", "extra_sop_classes")]
+        if wrong:
+            raise SettingsError(f"{key} takes UIDs; {', '.join(wrong)} is none")
+        return uids
     if options and all(isinstance(option, str) for option in options) and value not in options:
         raise SettingsError(f"{key} must be one of {', '.join(options)}, not {value!r}")
     return value

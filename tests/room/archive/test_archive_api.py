@@ -9,8 +9,11 @@ from sqlalchemy import select
 
 from archive_fixtures import Store
 from conftest import Api
+from wetread.archive.commitment import request_commitment
 from wetread.archive.model import Study
+from wetread.archive.peers import publish_node, withdraw_node
 from wetread.archive.service import Archive
+from wetread.security.service import Actor
 
 
 def test_quarantine_is_seen_and_decided(web: Api, make_dicom: Any, store: Store) -> None:
@@ -43,13 +46,21 @@ def test_application_entities_are_kept_and_called(web: Api) -> None:
     made = admin.post("/api/archive/application-entities", json=body)
     assert made.status_code == 201
     pk = made.json()["remote_ae_pk"]
-    assert made.json() == {**body, "ae_title": "CT1", "rights": ["mpps", "store"], "remote_ae_pk": pk}
+    proof = {"is_encrypted": False, "calls_from": [], "certificate_name": None, "user_identity": None}
+    assert made.json() == {
+        **body,
+        **proof,
+        "has_passcode": False,
+        "ae_title": "CT1",
+        "rights": ["mpps", "store"],
+        "remote_ae_pk": pk,
+    }
     assert admin.post("/api/archive/application-entities", json=body).status_code == 409
     for change in ({"ae_title": "A" * 17}, {"port": 0}, {"host": "a b"}, {"rights": ["everything"]}):
         answer = admin.put(f"/api/archive/application-entities/{pk}", json={**body, **change})
         assert answer.status_code == 422
         assert answer.json()["errors"][0]["field"] == next(iter(change))
-    web.app.state.echo = lambda title, host, port: (
+    web.app.state.echo = lambda title, host, port, *, encrypted: (
         None if (title, host, port) == ("CT1", "10.0.0.7", 104) else "?"
     )  # type: ignore[attr-defined]
     assert admin.post(f"/api/archive/application-entities/{pk}/echo").json() == {
@@ -61,6 +72,68 @@ def test_application_entities_are_kept_and_called(web: Api) -> None:
     assert admin.delete(f"/api/archive/application-entities/{pk}").status_code == 204
     assert admin.get("/api/archive/application-entities").json() == []
     assert admin.delete(f"/api/archive/application-entities/{pk}").status_code == 404
+
+
+def test_how_an_application_entity_proves_itself_is_kept_and_never_shown(web: Api) -> None:
+    admin = web.as_role("admin")
+    body = {"ae_title": "CT1", "host": "10.0.0.7", "port": 104, "rights": ["store"]}
+    proof = {
+        "is_encrypted": True,
+        "calls_from": ["10.0.0.0/24", "fd00::7"],
+        "certificate_name": "ct1.hospital.example",
+        "user_identity": "ct",
+    }
+    made = admin.post("/api/archive/application-entities", json={**body, **proof, "passcode": "seven wards"})
+    assert made.status_code == 201, made.text
+    assert {**made.json()}.items() >= {**proof, "has_passcode": True}.items()
+    assert "seven wards" not in made.text
+    path = f"/api/archive/application-entities/{made.json()['remote_ae_pk']}"
+    # Who does not speak of it changes nothing of it.
+    assert admin.put(path, json=body).json().items() >= {**proof, "has_passcode": True}.items()
+    wrong = admin.put(path, json={**body, "calls_from": ["10.0.0.0/33"]})
+    assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (422, "calls_from")
+    gone = admin.put(path, json={**body, "user_identity": "", "certificate_name": "", "is_encrypted": False})
+    assert gone.json()["has_passcode"] is False
+    lonely = admin.put(path, json={**body, "passcode": "of nobody"})
+    assert (lonely.status_code, lonely.json()["errors"][0]["field"]) == (422, "user_identity")
+
+
+def test_associations_and_commitments_are_shown_to_those_who_look_after_them(
+    web: Api, archive: Archive
+) -> None:
+    told = {
+        "number": 3,
+        "calling_ae_title": "CT1",
+        "network_address": "10.0.0.7",
+        "encrypted": True,
+        "opened_at": "2026-11-25T03:00:00+00:00",
+        "operation": "C-STORE",
+        "received": 12,
+        "sent": 0,
+    }
+    publish_node(archive.offices, "pacs:1", [told])
+    publish_node(archive.offices, "pacs:2", [])
+    admin = web.as_role("admin")
+    (shown,) = admin.get("/api/archive/associations").json()
+    assert (shown["node"], shown["calling_ae_title"], shown["received"]) == ("pacs:1", "CT1", 12)
+    withdraw_node(archive.offices, "pacs:1")
+    assert admin.get("/api/archive/associations").json() == []
+    with archive.offices.work(Actor.system("test")) as work:
+        action = {
+            "00081195": {"vr": "UI", "Value": ["1.2.3"]},
+            "00081199": {
+                "vr": "SQ",
+                "Value": [
+                    {
+                        "00081150": {"vr": "UI", "Value": ["1.2.840.10008.5.1.4.1.1.2"]},
+                        "00081155": {"vr": "UI", "Value": ["1.2.3.4"]},
+                    }
+                ],
+            },
+        }
+        request_commitment(work, action, calling_ae_title="CT1", network_address="10.0.0.7")
+    (waiting,) = admin.get("/api/archive/storage-commitments", params={"waiting": "true"}).json()
+    assert (waiting["transaction_uid"], waiting["objects"], waiting["failed"]) == ("1.2.3", 1, None)
 
 
 def test_numbers_and_a_study(web: Api, archive: Archive, make_dicom: Any, store: Store) -> None:

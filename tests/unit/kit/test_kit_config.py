@@ -24,6 +24,8 @@ def test_environment_overrides_the_file_and_options_override_both(tmp_path: Path
         ({"WETREAD_DICOM_TLS_PORT": "tls"}, "dicom_tls_port must be a whole number"),
         ({"WETREAD_HL7_TLS_PORT": "70000"}, "hl7_tls_port must be a port number"),
         ({"WETREAD_PEER_TLS_CLIENT_CERTIFICATE": "maybe"}, "must be one of required, optional, none"),
+        ({"WETREAD_EXTRA_SOP_CLASSES": "1.2.3,CT"}, "extra_sop_classes takes UIDs; CT is none"),
+        ({"WETREAD_EXTRA_TRANSFER_SYNTAXES": "*"}, "extra_transfer_syntaxes takes UIDs"),
         ({"WETREAD_HTTP_PORT": "70000"}, "http_port must be a port number"),
         ({"WETREAD_ROLES": "web,cook"}, "not cook"),
         ({"WETREAD_LOG_FORMAT": "xml"}, "log_format must be one of console, json"),

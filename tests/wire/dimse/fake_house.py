@@ -19,7 +19,7 @@ from wetread.dimse.services import (
     StoreOutcome,
 )
 
-RIGHTS = frozenset({"store", "find", "move", "get", "worklist", "mpps"})
+RIGHTS = frozenset({"verify", "store", "find", "move", "get", "worklist", "mpps"})
 
 
 @dataclass

@@ -245,7 +245,7 @@ def test_unknown_classes_and_syntaxes_get_their_result() -> None:
     )
     from wetread.dimse.server import negotiate
 
-    assert [(answer.context_id, int(answer.result)) for answer in negotiate(request)[0]] == [
+    assert [(answer.context_id, int(answer.result)) for answer in negotiate(request).contexts] == [
         (1, 3),
         (3, 4),
         (5, 0),

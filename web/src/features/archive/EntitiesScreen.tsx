@@ -21,6 +21,7 @@ import classes from './archive.module.css'
 import type { EchoAnswer, Entity, EntityFields } from './types'
 
 const RIGHTS = [
+  { value: 'verify', label: 'Ask whether we answer (C-ECHO)' },
   { value: 'store', label: 'Send objects here' },
   { value: 'find', label: 'Search' },
   { value: 'move', label: 'Have objects sent (C-MOVE)' },
@@ -30,7 +31,7 @@ const RIGHTS = [
   { value: 'commitment', label: 'Ask for storage commitment' },
 ] as const
 
-const EMPTY: EntityFields = { ae_title: '', host: '', port: 104, description: '', rights: ['store', 'find', 'worklist', 'mpps'] }
+const EMPTY: EntityFields = { ae_title: '', host: '', port: 104, description: '', rights: ['verify', 'store', 'find', 'worklist', 'mpps'] }
 
 /** What an echo said, by the peer's key; kept while the screen is open. */
 type Echoes = Readonly<Record<number, EchoAnswer | undefined>>

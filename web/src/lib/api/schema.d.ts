@@ -176,6 +176,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/archive/associations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Associations
+         * @description DICOM associations open now, at every node that was heard of within the last seconds.
+         */
+        get: operations["associations_api_archive_associations_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/archive/quarantine": {
         parameters: {
             query?: never;
@@ -228,6 +248,26 @@ export interface paths {
          * @description Counts and sizes of the archive.
          */
         get: operations["storage_api_archive_storage_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/archive/storage-commitments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Storage Commitments
+         * @description The newest requests for storage commitment; `waiting=true` shows those whose requester has not heard yet.
+         */
+        get: operations["storage_commitments_api_archive_storage_commitments_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2280,6 +2320,138 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/routing/forwardings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Forwardings
+         * @description Studies on their way and those that arrived, newest first.
+         */
+        get: operations["list_forwardings_api_routing_forwardings_get"];
+        put?: never;
+        /**
+         * Send Studies
+         * @description Sends studies to a peer because a person says so; a study that went there before is sent again.
+         */
+        post: operations["send_studies_api_routing_forwardings_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/routing/forwardings/{forwarding_pk}/again": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send Again
+         * @description Tries what failed, was stopped or was refused in part again, at once.
+         */
+        post: operations["send_again_api_routing_forwardings__forwarding_pk__again_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/routing/forwardings/{forwarding_pk}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Sending
+         * @description Stops a study on its way; what has arrived stays there.
+         */
+        post: operations["cancel_sending_api_routing_forwardings__forwarding_pk__cancel_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/routing/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Rules
+         * @description All rules by name.
+         */
+        get: operations["list_rules_api_routing_rules_get"];
+        put?: never;
+        /**
+         * Add Rule
+         * @description Adds a rule; it applies to what comes from now on.
+         */
+        post: operations["add_rule_api_routing_rules_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/routing/rules/{routing_rule_pk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change Rule
+         * @description Changes a rule.
+         */
+        put: operations["change_rule_api_routing_rules__routing_rule_pk__put"];
+        post?: never;
+        /**
+         * Remove Rule
+         * @description Forgets a rule; what is on its way by it stays so.
+         */
+        delete: operations["remove_rule_api_routing_rules__routing_rule_pk__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/routing/rules/trial": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try Rule
+         * @description Holds conditions against the newest studies, before a rule is kept.
+         */
+        post: operations["try_rule_api_routing_rules_trial_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/schedule/appointments": {
         parameters: {
             query?: never;
@@ -2463,7 +2635,7 @@ export interface paths {
         put?: never;
         /**
          * Sign In
-         * @description Signs in and sets the session cookie. 401 names `totp` where only the code is missing.
+         * @description Signs in and sets the session cookie. 401 names `totp` where only the code is missing; 429 says when to try again.
          */
         post: operations["sign_in_api_session_post"];
         /**
@@ -2783,7 +2955,7 @@ export interface paths {
         put?: never;
         /**
          * Store Objects
-         * @description STOW-RS: Part 10 objects, multipart or a single one.
+         * @description STOW-RS: Part 10 objects, or metadata in JSON or XML with bulk data.
          */
         post: operations["store_objects_dicom_web_studies_post"];
         delete?: never;
@@ -2807,7 +2979,7 @@ export interface paths {
         put?: never;
         /**
          * Store Objects Of Study
-         * @description STOW-RS: Part 10 objects of one study; others are refused.
+         * @description STOW-RS: objects of one study; others are refused.
          */
         post: operations["store_objects_of_study_dicom_web_studies__study__post"];
         delete?: never;
@@ -3224,14 +3396,24 @@ export interface components {
         ApplicationEntityIn: {
             /** Ae Title */
             ae_title: string;
+            /** Calls From */
+            calls_from?: string[] | null;
+            /** Certificate Name */
+            certificate_name?: string | null;
             /** Description */
             description?: string | null;
             /** Host */
             host: string;
+            /** Is Encrypted */
+            is_encrypted?: boolean | null;
+            /** Passcode */
+            passcode?: string | null;
             /** Port */
             port: number;
             /** Rights */
             rights?: string[];
+            /** User Identity */
+            user_identity?: string | null;
         };
         /**
          * ApplicationEntityOut
@@ -3240,16 +3422,29 @@ export interface components {
         ApplicationEntityOut: {
             /** Ae Title */
             ae_title: string;
+            /** Calls From */
+            calls_from: string[];
+            /** Certificate Name */
+            certificate_name: string | null;
             /** Description */
             description: string | null;
+            /**
+             * Has Passcode
+             * @default false
+             */
+            has_passcode: boolean;
             /** Host */
             host: string;
+            /** Is Encrypted */
+            is_encrypted: boolean;
             /** Port */
             port: number;
             /** Remote Ae Pk */
             remote_ae_pk: number;
             /** Rights */
             rights: string[];
+            /** User Identity */
+            user_identity: string | null;
         };
         /**
          * AppointmentsOfDay
@@ -3264,6 +3459,33 @@ export interface components {
             no_show: number;
             /** Total */
             total: number;
+        };
+        /**
+         * AssociationOut
+         * @description An association that is open now.
+         */
+        AssociationOut: {
+            /** Calling Ae Title */
+            calling_ae_title: string;
+            /** Encrypted */
+            encrypted: boolean;
+            /** Network Address */
+            network_address: string;
+            /** Node */
+            node: string;
+            /** Number */
+            number: number;
+            /**
+             * Opened At
+             * Format: date-time
+             */
+            opened_at: string;
+            /** Operation */
+            operation: string;
+            /** Received */
+            received: number;
+            /** Sent */
+            sent: number;
         };
         /** AuditOut */
         AuditOut: {
@@ -3808,6 +4030,28 @@ export interface components {
             verdict: components["schemas"]["Verdict"];
         };
         /**
+         * ConditionIO
+         * @description One demand on a study: any value that it has of the attribute counts, without regard to capitals.
+         */
+        ConditionIO: {
+            /** Keyword */
+            keyword: string;
+            operator: components["schemas"]["Operator"];
+            /**
+             * Values
+             * @default []
+             */
+            values: string[];
+        };
+        /**
+         * ConditionsIn
+         * @description Demands that must all be met.
+         */
+        ConditionsIn: {
+            /** Conditions */
+            conditions: components["schemas"]["ConditionIO"][];
+        };
+        /**
          * CountsOut
          * @description How many messages stand in each state, by direction.
          */
@@ -4035,6 +4279,67 @@ export interface components {
              */
             text: string;
         };
+        /**
+         * ForwardingOut
+         * @description A study on its way to another archive.
+         */
+        ForwardingOut: {
+            /** Ae Title */
+            ae_title: string;
+            /** Attempts */
+            attempts: number;
+            /** First Refusal */
+            first_refusal: string | null;
+            /** Forwarding Pk */
+            forwarding_pk: number;
+            /** Last Error */
+            last_error: string | null;
+            /** Modalities */
+            modalities: string[];
+            /**
+             * Not Before
+             * Format: date-time
+             */
+            not_before: string;
+            /** Patient Id */
+            patient_id: string | null;
+            /** Patient Name */
+            patient_name: string | null;
+            /** Refused */
+            refused: number;
+            /** Requested By */
+            requested_by: string;
+            /** Sent */
+            sent: number;
+            state: components["schemas"]["ForwardingState"];
+            /** Study Description */
+            study_description: string | null;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Waiting */
+            waiting: number;
+        };
+        /**
+         * ForwardingPage
+         * @description Newest first; `next_before` asks for the next page.
+         */
+        ForwardingPage: {
+            /** Items */
+            items: components["schemas"]["ForwardingOut"][];
+            /** Next Before */
+            next_before: number | null;
+        };
+        /**
+         * ForwardingState
+         * @description waiting → sending → sent | waiting (tries again) | failed; failed and canceled go back to waiting by a person.
+         * @enum {string}
+         */
+        ForwardingState: "waiting" | "sending" | "sent" | "failed" | "canceled";
         /**
          * FoundPatientOut
          * @description One line of a search.
@@ -4452,6 +4757,12 @@ export interface components {
             /** Template Key */
             template_key?: string | null;
         };
+        /**
+         * Operator
+         * @description How values are compared, without regard to capitals.
+         * @enum {string}
+         */
+        Operator: "is" | "is_not" | "contains" | "starts_with" | "exists" | "absent";
         /**
          * OrderChangeIn
          * @description What is said anew of an order; what is absent or null stands as it was. `more_comments` come after the others.
@@ -5896,6 +6207,54 @@ export interface components {
          * @enum {string}
          */
         Role: "radiologist" | "technologist" | "front_desk" | "referrer" | "biller" | "manager" | "admin";
+        /**
+         * RuleIn
+         * @description A rule as an administrator writes it. `wait_s`: seconds without news of the study before it is sent.
+         */
+        RuleIn: {
+            /** Conditions */
+            conditions: components["schemas"]["ConditionIO"][];
+            /**
+             * Is Enabled
+             * @default true
+             */
+            is_enabled: boolean;
+            /** Name */
+            name: string;
+            /** Remote Ae Pk */
+            remote_ae_pk: number;
+            /**
+             * Wait S
+             * @default 60
+             */
+            wait_s: number;
+        };
+        /**
+         * RuleOut
+         * @description A rule with the title of its destination.
+         */
+        RuleOut: {
+            /** Ae Title */
+            ae_title: string;
+            /** Conditions */
+            conditions: components["schemas"]["ConditionIO"][];
+            /**
+             * Is Enabled
+             * @default true
+             */
+            is_enabled: boolean;
+            /** Name */
+            name: string;
+            /** Remote Ae Pk */
+            remote_ae_pk: number;
+            /** Routing Rule Pk */
+            routing_rule_pk: number;
+            /**
+             * Wait S
+             * @default 60
+             */
+            wait_s: number;
+        };
         /** SearchIn */
         SearchIn: {
             /**
@@ -5913,6 +6272,24 @@ export interface components {
             fields: components["schemas"]["FieldOut"][];
             /** Name */
             name: string;
+        };
+        /**
+         * SendIn
+         * @description Studies that a person sends to a peer.
+         */
+        SendIn: {
+            /** Remote Ae Pk */
+            remote_ae_pk: number;
+            /** Study Instance Uids */
+            study_instance_uids: string[];
+        };
+        /**
+         * SentOut
+         * @description What was put on its way.
+         */
+        SentOut: {
+            /** Forwarding Pks */
+            forwarding_pks: number[];
         };
         /**
          * SeriesOut
@@ -6138,6 +6515,33 @@ export interface components {
              * Format: date-time
              */
             starts_at: string;
+        };
+        /**
+         * StorageCommitmentOut
+         * @description A request for storage commitment; `failed` is null until its objects were looked at.
+         */
+        StorageCommitmentOut: {
+            /** Attempt Count */
+            attempt_count: number;
+            /** Calling Ae Title */
+            calling_ae_title: string;
+            /** Failed */
+            failed: number | null;
+            /** Last Error */
+            last_error: string | null;
+            /** Objects */
+            objects: number;
+            /** Reported At */
+            reported_at: string | null;
+            /**
+             * Requested At
+             * Format: date-time
+             */
+            requested_at: string;
+            /** Storage Commitment Pk */
+            storage_commitment_pk: number;
+            /** Transaction Uid */
+            transaction_uid: string;
         };
         /**
          * StorageOut
@@ -6384,6 +6788,16 @@ export interface components {
             secret: string;
             /** Uri */
             uri: string;
+        };
+        /**
+         * TrialOut
+         * @description How many of the newest studies meet the conditions.
+         */
+        TrialOut: {
+            /** Matching */
+            matching: number;
+            /** Tried */
+            tried: number;
         };
         /**
          * Turnaround
@@ -7441,6 +7855,26 @@ export interface operations {
             };
         };
     };
+    associations_api_archive_associations_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssociationOut"][];
+                };
+            };
+        };
+    };
     quarantine_api_archive_quarantine_get: {
         parameters: {
             query?: {
@@ -7525,6 +7959,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StorageOut"];
+                };
+            };
+        };
+    };
+    storage_commitments_api_archive_storage_commitments_get: {
+        parameters: {
+            query?: {
+                waiting?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StorageCommitmentOut"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
@@ -10994,6 +11459,280 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ResultImages"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_forwardings_api_routing_forwardings_get: {
+        parameters: {
+            query?: {
+                before?: number | null;
+                limit?: number;
+                state?: components["schemas"]["ForwardingState"] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ForwardingPage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    send_studies_api_routing_forwardings_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SendIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SentOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    send_again_api_routing_forwardings__forwarding_pk__again_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                forwarding_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    cancel_sending_api_routing_forwardings__forwarding_pk__cancel_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                forwarding_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_rules_api_routing_rules_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleOut"][];
+                };
+            };
+        };
+    };
+    add_rule_api_routing_rules_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    change_rule_api_routing_rules__routing_rule_pk__put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                routing_rule_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    remove_rule_api_routing_rules__routing_rule_pk__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                routing_rule_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    try_rule_api_routing_rules_trial_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConditionsIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrialOut"];
                 };
             };
             /** @description Validation Error */
