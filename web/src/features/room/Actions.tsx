@@ -6,7 +6,7 @@ import { http } from '@/lib/api'
 import { showKeys, useKeys } from '@/lib/keys'
 import { formatPersonName } from '@/lib/personname'
 import { formatTime } from '@/lib/time'
-import { ReasonDialog, stateLook, toast, toastProblem } from '@/ui'
+import { ConfirmIrreversible, ReasonDialog, stateLook, toast, toastProblem } from '@/ui'
 import classes from './room.module.css'
 import { nextPatient, nextStep, undoTarget } from './rules'
 import type { Booking, CheckName, Day, Move, Sending } from './types'
@@ -24,7 +24,7 @@ const STOPPED = [
 const UNDONE = ['Pressed by mistake', 'Wrong patient chosen', 'The patient went away again']
 const CALLED_OFF = ['Patient not prepared', 'Patient too unwell', 'Patient refused', 'Equipment failure', 'Not needed any more']
 
-type Asking = 'discontinue' | 'revert' | 'cancel'
+type Asking = 'discontinue' | 'revert' | 'cancel' | 'complete'
 
 /** The next safe step as the one big button; beside it the way back and what is rare. */
 export function Actions({
@@ -81,7 +81,9 @@ export function Actions({
   const busy = moving.isPending || appointment.isPending
   const press = () => {
     if (busy || blocked) return
-    if (next) moving.mutate(next.move)
+    // A completed step is billed and never taken up again: without an image that is likelier a mistake.
+    if (next?.move === 'complete' && !booking.number_of_images) setAsking('complete')
+    else if (next) moving.mutate(next.move)
     else if (after) onPick(after)
   }
   useKeys('Step', [{ keys: 'Mod+Enter', label: next?.label ?? 'Next patient', run: press, disabled: blocked || (!next && !after) }])
@@ -165,10 +167,19 @@ export function Actions({
         onClose={() => setAsking(undefined)}
       >
         <p>
-          {booking.number_of_images} images stay with the order. A discontinued step cannot be taken up again; another try is
+          {booking.number_of_images ? `The ${booking.number_of_images} images stay with the order.` : 'No image has come.'} A discontinued step cannot be taken up again; another try is
           scheduled anew.
         </p>
       </ReasonDialog>
+      <ConfirmIrreversible
+        opened={asking === 'complete'}
+        title="Complete without an image?"
+        confirm="Complete without an image"
+        onConfirm={() => send({ move: 'complete', checks: [] })}
+        onClose={() => setAsking(undefined)}
+      >
+        <p>No image of this order has come. A completed step is charged and cannot be taken up again; if nothing was taken, discontinue it.</p>
+      </ConfirmIrreversible>
       <ReasonDialog
         opened={asking === 'cancel'}
         title="Cancel this appointment?"
@@ -178,7 +189,7 @@ export function Actions({
         onConfirm={async (reason) => {
           await http.post(`/api/schedule/appointments/${booking.appointment_pk}/cancellation`, { reason })
           await refresh()
-          toast('The appointment is cancelled.')
+          toast('The appointment is canceled.')
         }}
         onClose={() => setAsking(undefined)}
       >
