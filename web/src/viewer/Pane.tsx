@@ -1,9 +1,12 @@
 import { Loader } from '@mantine/core'
 import { IconStarFilled } from '@tabler/icons-react'
-import { useEffect, useRef, useState } from 'react'
+import { useEffect, useRef, useState, type PointerEvent, type ReactNode } from 'react'
 import { formatPersonName } from '@/lib/personname'
 import { formatDicomDate } from '@/lib/time'
 import { EVENTS, type Engine } from './engine'
+import type { Vec3 } from './geometry'
+import { Lines } from './Lines'
+import { awayFrom, type Segment } from './planes'
 import { speltLaterality, type Stack } from './stacks'
 import type { ViewerStudy } from './study'
 import { patientOf, scaleBar, viewOf, type View } from './view'
@@ -21,13 +24,35 @@ export interface PaneProps {
   /** Why there is no stack, while there is none. */
   waiting: string
   active: boolean
+  /** It covers the other panes. */
+  alone: boolean
+  /** Something is held over it that would hang here. */
+  over: boolean
+  /** The picture to begin with; null: the middle of slices, the first of others. */
+  start: number | null
+  /** Where the picture with the keys cuts this one. */
+  lines: { main: Segment | null; ends: readonly Segment[] } | null
+  /** A place in the patient that was pointed out. */
+  spot: Vec3 | null
   isKey: (sopInstanceUid: string, frameNumber: number) => boolean
   /** How many of the stack's pictures are here. */
   loaded: number
   onActivate: () => void
   /** The picture that is shown now, also when the reader did not move it. */
   onImage: (index: number) => void
+  /** The reader, or a follower's driver, moved, turned or enlarged the picture, or set another window. */
+  onView: (changed: 'camera' | 'window') => void
+  /** Two taps or clicks. */
+  onDouble: () => void
+  /** A press on the picture points out a place; null: it does not. */
+  onLocate: ((point: Vec3) => void) | null
+  children?: ReactNode
 }
+
+const DOUBLE_MS = 350
+const DOUBLE_PX = 16
+/** Nearer than this to a picture, a place is on it. */
+const SAME_SLICE_MM = 3
 
 type Shown = { state: 'loading' | 'shown' } | { state: 'failed'; index: number }
 
@@ -37,11 +62,14 @@ export function Pane(props: PaneProps) {
   const element = useRef<HTMLDivElement>(null)
   const current = useRef<Stack | null>(stack)
   const onImage = useRef(props.onImage)
+  const onView = useRef(props.onView)
+  const isDouble = useDoubleTap()
   const [view, setView] = useState<View | null>(null)
   const [shown, setShown] = useState<Shown>({ state: 'loading' })
 
   useEffect(() => {
     onImage.current = props.onImage
+    onView.current = props.onView
   })
 
   useEffect(() => {
@@ -71,8 +99,20 @@ export function Pane(props: PaneProps) {
     // The second button zooms; the browser's menu would stand in its way.
     const noMenu = (event: Event) => event.preventDefault()
     box.addEventListener('contextmenu', noMenu)
-    const events = [EVENTS.STACK_NEW_IMAGE, EVENTS.VOI_MODIFIED, EVENTS.CAMERA_MODIFIED]
-    for (const name of events) box.addEventListener(name, later)
+    const camera = () => {
+      later()
+      onView.current('camera')
+    }
+    const window = () => {
+      later()
+      onView.current('window')
+    }
+    const events = [
+      [EVENTS.STACK_NEW_IMAGE, later],
+      [EVENTS.VOI_MODIFIED, window],
+      [EVENTS.CAMERA_MODIFIED, camera],
+    ] as const
+    for (const [name, heard] of events) box.addEventListener(name, heard)
     box.addEventListener(EVENTS.IMAGE_RENDERED, drawn)
     const size = new ResizeObserver(() => engine.resize())
     size.observe(box)
@@ -80,7 +120,7 @@ export function Pane(props: PaneProps) {
       cancelAnimationFrame(frame)
       size.disconnect()
       box.removeEventListener('contextmenu', noMenu)
-      for (const name of events) box.removeEventListener(name, later)
+      for (const [name, heard] of events) box.removeEventListener(name, heard)
       box.removeEventListener(EVENTS.IMAGE_RENDERED, drawn)
       engine.close(paneId)
     }
@@ -99,7 +139,8 @@ export function Pane(props: PaneProps) {
     const kept = grown ? stack.frames.findIndex((frame) => frame.imageId === viewport?.getCurrentImageId()) : -1
     if (grown && kept >= 0 && before !== stack && sameFrames(before, stack)) return
     // A reader looks for the finding, and the middle of a stack shows more of it than its first slice.
-    const index = kept >= 0 ? kept : stack.normal ? Math.floor((stack.length - 1) / 2) : 0
+    const start = props.start === null ? null : Math.min(props.start, stack.length - 1)
+    const index = kept >= 0 ? kept : (start ?? (stack.normal ? Math.floor((stack.length - 1) / 2) : 0))
     let stale = false
     if (kept < 0) setShown({ state: 'loading' })
     engine.show(paneId, stack, index, kept >= 0).catch(() => {
@@ -108,6 +149,8 @@ export function Pane(props: PaneProps) {
     return () => {
       stale = true
     }
+    // `start` is where it begins, not where it goes.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [engine, paneId, stack, retries])
 
   const frame = view && stack ? stack.frames[Math.min(view.index, stack.length - 1)] : undefined
@@ -116,6 +159,12 @@ export function Pane(props: PaneProps) {
   const laterality = speltLaterality(frame?.laterality ?? null)
   const measurable = frame && frame.calibration.kind !== 'none' && frame.calibration.kind !== 'region'
   const bar = view && measurable ? scaleBar(view.pixelsPerUnit, 110) : null
+  const located = (event: PointerEvent) => {
+    const viewport = engine.viewport(paneId)
+    if (!props.onLocate || !event.isPrimary || event.button > 0 || !viewport?.getImageIds().length) return
+    const box = event.currentTarget.getBoundingClientRect()
+    props.onLocate(viewport.canvasToWorld([event.clientX - box.left, event.clientY - box.top]))
+  }
   const goTo = (index: number) => {
     onActivate()
     void engine.viewport(paneId)?.setImageIdIndex(index)
@@ -125,6 +174,8 @@ export function Pane(props: PaneProps) {
     <section
       className={classes['pane']}
       data-active={active || undefined}
+      data-alone={props.alone || undefined}
+      data-over={props.over || undefined}
       data-pane={paneId}
       data-state={stack ? shown.state : 'empty'}
       data-index={view?.index}
@@ -138,9 +189,19 @@ export function Pane(props: PaneProps) {
         ref={element}
         className={classes['canvas']}
         data-testid={`canvas-${paneId}`}
+        onPointerUp={(event) => (isDouble(event) ? props.onDouble() : undefined)}
+        onPointerDown={located}
+        onPointerMove={(event) => (event.buttons === 1 ? located(event) : undefined)}
       />
       {stack && study ? (
         <>
+          {view && (props.lines || props.spot) ? (
+            <Lines
+              toCanvas={(point) => engine.viewport(paneId)?.worldToCanvas([...point]) ?? null}
+              lines={props.lines}
+              spot={props.spot && frame?.plane && Math.abs(awayFrom(frame.plane, props.spot)) <= SAME_SLICE_MM ? props.spot : null}
+            />
+          ) : null}
           <div className={classes['topLeft']}>
             {prior ? <strong className={classes['prior']}>{prior}</strong> : null}
             {otherPatient ? (
@@ -229,8 +290,23 @@ export function Pane(props: PaneProps) {
       ) : (
         <p className={classes['note']}>{props.waiting}</p>
       )}
+      {props.children}
     </section>
   )
+}
+
+/** Two taps at one place, by mouse or finger, with nothing drawn between them. */
+function useDoubleTap(): (event: PointerEvent) => boolean {
+  const last = useRef({ time: 0, x: 0, y: 0 })
+  return (event) => {
+    if (event.button !== 0 || !event.isPrimary) return false
+    const { timeStamp: time, clientX: x, clientY: y } = event
+    const before = last.current
+    last.current = { time, x, y }
+    const double = time - before.time < DOUBLE_MS && Math.hypot(x - before.x, y - before.y) < DOUBLE_PX
+    if (double) last.current = { time: 0, x: 0, y: 0 }
+    return double
+  }
 }
 
 function sameFrames(a: Stack | null, b: Stack): boolean {

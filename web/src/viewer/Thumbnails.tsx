@@ -1,7 +1,10 @@
 import { Skeleton } from '@mantine/core'
+import { useEffect, type PointerEvent } from 'react'
 import { formatDicomDate } from '@/lib/time'
+import type { PaneId } from './layout'
 import { speltLaterality, type Stack } from './stacks'
 import { priorLabel, type ViewerStudy } from './study'
+import { useSeriesDrag } from './useSeriesDrag'
 import type { LoadedStudy } from './useStudy'
 import classes from './viewer.module.css'
 
@@ -16,15 +19,31 @@ export interface ThumbnailsProps {
   active: string | null
   onStack: (study: ViewerStudy, stack: Stack) => void
   onPrior: (study: ViewerStudy) => void
+  /** A stack was dropped on a pane. */
+  onDrop: (pane: PaneId, study: ViewerStudy, stack: Stack) => void
+  /** The pane that a stack is being held over. */
+  onOver: (pane: PaneId | null) => void
 }
 
-/** The series of the study and of one prior; a tap puts one into the pane that has the keys. */
+interface Held {
+  of: ViewerStudy
+  stack: Stack
+}
+
+/**
+ * The series of the study and of one prior; a tap puts one into the pane that has the keys, and dragging it puts it into
+ * any pane.
+ */
 export function Thumbnails(props: ThumbnailsProps) {
-  const { study, priors, loaded, prior, loadedPrior } = props
+  const { study, priors, loaded, prior, loadedPrior, onOver } = props
+  const drag = useSeriesDrag<Held>((pane, held) => props.onDrop(pane, held.of, held.stack))
+  const over = drag.dragged?.over ?? null
+  useEffect(() => onOver(over), [over, onOver])
+  const hands: Hands = { start: (event, held) => drag.start(event, held), moved: drag.moved }
   return (
     <nav className={classes['thumbnails']} aria-label="Series">
       <h3>Current</h3>
-      <Series {...props} of={study} loaded={loaded} />
+      <Series {...props} {...hands} of={study} loaded={loaded} />
       {priors.map((one) => (
         <div key={one.study_pk}>
           <button
@@ -37,14 +56,29 @@ export function Thumbnails(props: ThumbnailsProps) {
             <span>{[formatDicomDate(one.study_date), one.modalities_in_study.join(' ')].filter(Boolean).join(' · ')}</span>
             <span>{one.study_description}</span>
           </button>
-          {one.study_pk === prior?.study_pk ? <Series {...props} of={one} loaded={loadedPrior} /> : null}
+          {one.study_pk === prior?.study_pk ? <Series {...props} {...hands} of={one} loaded={loadedPrior} /> : null}
         </div>
       ))}
+      {drag.dragged ? (
+        <div className={classes['held']} style={{ left: drag.dragged.x, top: drag.dragged.y }} aria-hidden>
+          <img src={pictureOf(drag.dragged.what.stack)} alt="" />
+          <span>{drag.dragged.what.stack.label}</span>
+        </div>
+      ) : null}
     </nav>
   )
 }
 
-function Series({ of, loaded, shown, active, onStack }: ThumbnailsProps & { of: ViewerStudy; loaded: LoadedStudy }) {
+interface Hands {
+  start: (event: PointerEvent, held: Held) => void
+  moved: () => boolean
+}
+
+function pictureOf(stack: Stack): string {
+  return `${stack.frames[Math.floor((stack.length - 1) / 2)]?.renderedUrl}?viewport=160,160`
+}
+
+function Series({ of, loaded, shown, active, onStack, start, moved }: ThumbnailsProps & Hands & { of: ViewerStudy; loaded: LoadedStudy }) {
   if (loaded.loading && loaded.series.length === 0) return <Skeleton height={96} />
   if (loaded.error && loaded.series.length === 0) return <p className={classes['quiet']}>The series could not be listed.</p>
   if (loaded.series.length === 0) return <p className={classes['quiet']}>No images yet.</p>
@@ -70,10 +104,12 @@ function Series({ of, loaded, shown, active, onStack }: ThumbnailsProps & { of: 
               className={classes['thumbnail']}
               data-shown={shown.has(stack.key) || undefined}
               data-active={stack.key === active || undefined}
-              onClick={() => onStack(of, stack)}
+              onPointerDown={(event) => start(event, { of, stack })}
+              // A click by key has no detail: no drag came before it.
+              onClick={(event) => (event.detail && moved() ? undefined : onStack(of, stack))}
             >
               <img
-                src={stack.frames[Math.floor((stack.length - 1) / 2)]?.renderedUrl + '?viewport=160,160'}
+                src={pictureOf(stack)}
                 alt=""
                 loading="lazy"
                 draggable={false}

@@ -1,51 +1,82 @@
 import { ActionIcon, Menu, Tooltip } from '@mantine/core'
 import {
   IconAdjustments,
+  IconAngle,
+  IconArrowBackUp,
   IconArrowsMove,
+  IconArrowUpRight,
+  IconChevronDown,
+  IconCircle,
   IconColumns2,
   IconContrast,
-  IconContrastFilled,
-  IconEraser,
-  IconLayoutGrid,
+  IconCrosshair,
+  IconDimensions,
+  IconFlipHorizontal,
+  IconFlipVertical,
+  IconFocus2,
+  IconLasso,
   IconLayoutSidebar,
+  IconLetterT,
   IconLink,
   IconLinkOff,
+  IconListNumbers,
+  IconLungs,
   IconPlayerPause,
   IconPlayerPlay,
+  IconRectangle,
   IconRestore,
+  IconRotateClockwise,
   IconRuler2,
-  IconSquare,
   IconStack2,
   IconStar,
+  IconVectorBezier2,
+  IconWindowMaximize,
   IconZoomIn,
+  IconZoomScan,
   type Icon,
 } from '@tabler/icons-react'
+import { useState } from 'react'
 import { showKeys, useKeys, type KeyBinding } from '@/lib/keys'
-import type { ToolName } from './engine'
+import { cells, type Layout } from './layout'
+import { LayoutPicker } from './LayoutPicker'
+import { LINKS, LINK_LABEL, type LinkKind, type Links } from './links'
 import type { WindowPreset } from './presets'
+import { MEASURING, TOOL_KEY, TOOL_LABEL, type HandName } from './toolLabels'
+import type { ToolName } from './tools'
 import classes from './viewer.module.css'
 
-export type Layout = 1 | 2 | 4
-
 export interface ToolbarProps {
-  tool: ToolName
+  tool: HandName
   layout: Layout
-  linked: boolean
+  links: Links
   playing: boolean
   isKey: boolean
   thumbnails: boolean
+  /** Whether the list of measurements is shown, and how many there are. */
+  measurements: { shown: boolean; count: number }
   presets: readonly WindowPreset[]
   can: { compare: boolean; mark: boolean; play: boolean; window: boolean }
   on: {
-    tool: (tool: ToolName) => void
+    tool: (tool: HandName) => void
     layout: (layout: Layout) => void
     compare: () => void
-    link: () => void
+    link: (kind: LinkKind) => void
     play: () => void
     mark: () => void
     invert: () => void
+    rotate: (quarters: 1 | -1) => void
+    mirror: (axis: 'horizontal' | 'vertical') => void
+    fit: () => void
+    oneToOne: () => void
+    maximise: () => void
     reset: () => void
-    erase: () => void
+    place: () => void
+    removeSelected: () => void
+    removeAll: () => void
+    undo: () => void
+    redo: () => void
+    nextMeasurement: (step: 1 | -1) => void
+    measurements: () => void
     thumbnails: () => void
     preset: (preset: WindowPreset) => void
     scanner: () => void
@@ -59,23 +90,73 @@ export interface ToolbarProps {
   }
 }
 
-const TOOLS: readonly { name: ToolName; label: string; key: string; icon: Icon }[] = [
-  { name: 'scroll', label: 'Scroll', key: 's', icon: IconStack2 },
-  { name: 'window', label: 'Window', key: 'w', icon: IconContrast },
-  { name: 'zoom', label: 'Zoom', key: 'z', icon: IconZoomIn },
-  { name: 'pan', label: 'Pan', key: 'p', icon: IconArrowsMove },
-  { name: 'length', label: 'Length', key: 'l', icon: IconRuler2 },
-]
+const HANDS: readonly HandName[] = ['scroll', 'window', 'zoom', 'pan', 'magnify']
 
-/** The viewer's tools: at the top by mouse, at the bottom within the thumbs' reach by touch; all of them by key. */
-export function Toolbar({ tool, layout, linked, playing, isKey, thumbnails, presets, can, on }: ToolbarProps) {
+const ICON: Record<HandName, Icon> = {
+  scroll: IconStack2,
+  window: IconContrast,
+  zoom: IconZoomIn,
+  pan: IconArrowsMove,
+  magnify: IconZoomScan,
+  locate: IconCrosshair,
+  region: IconWindowMaximize,
+  length: IconRuler2,
+  angle: IconAngle,
+  cobb: IconVectorBezier2,
+  bidirectional: IconDimensions,
+  ellipse: IconCircle,
+  rectangle: IconRectangle,
+  freehand: IconLasso,
+  probe: IconFocus2,
+  arrow: IconArrowUpRight,
+  text: IconLetterT,
+  ratio: IconLungs,
+}
+
+function useToolKeys({ layout, presets, can, on }: ToolbarProps): void {
+  const panes = cells(layout)
   const presetKeys: KeyBinding[] = presets.slice(0, 9).map((preset, at) => ({
     keys: String(at + 1),
     label: `Window: ${preset.label} (W ${preset.width} C ${preset.center})`,
     run: () => on.preset(preset),
   }))
+  useKeys('Images: measure', [
+    ...MEASURING.map((name) => ({ keys: TOOL_KEY[name], label: TOOL_LABEL[name], run: () => on.tool(name) })),
+    { keys: 'Enter', label: 'Set the points of the chosen tool by keys', run: on.place },
+    { keys: 'Delete', label: 'Remove the chosen measurement', run: on.removeSelected },
+    { keys: 'Backspace', label: 'Remove the chosen measurement', run: on.removeSelected },
+    { keys: 'e', label: 'Remove all measurements', run: on.removeAll },
+    { keys: 'Mod+Z', label: 'Undo', run: on.undo },
+    { keys: 'Mod+Shift+Z', label: 'Do again', run: on.redo },
+    { keys: 'Shift+M', label: 'Show or hide the measurements', run: on.measurements },
+    { keys: 'j', label: 'Next measurement', run: () => on.nextMeasurement(1) },
+    { keys: 'Shift+J', label: 'Previous measurement', run: () => on.nextMeasurement(-1) },
+  ])
+  useKeys('Images: window and view', [
+    ...[...HANDS, 'region' as const].map((name) => ({ keys: TOOL_KEY[name], label: TOOL_LABEL[name], run: () => on.tool(name) })),
+    { keys: '[', label: 'Narrower window', run: () => on.nudge(0, -0.1), disabled: !can.window },
+    { keys: ']', label: 'Wider window', run: () => on.nudge(0, 0.1), disabled: !can.window },
+    { keys: ',', label: 'Lower window: brighter', run: () => on.nudge(-0.05, 0), disabled: !can.window },
+    { keys: '.', label: 'Higher window: darker', run: () => on.nudge(0.05, 0), disabled: !can.window },
+    { keys: '0', label: "Window: the scanner's own", run: on.scanner, disabled: !can.window },
+    ...presetKeys,
+    { keys: 'v', label: 'Invert', run: on.invert },
+    { keys: '>', label: 'Turn right', run: () => on.rotate(1) },
+    { keys: '<', label: 'Turn left', run: () => on.rotate(-1) },
+    { keys: 'h', label: 'Mirror left to right', run: () => on.mirror('horizontal') },
+    { keys: 'Shift+H', label: 'Mirror top to bottom', run: () => on.mirror('vertical') },
+    { keys: 'g', label: 'Fit the pane', run: on.fit },
+    { keys: 'Shift+G', label: 'One image pixel on one screen pixel', run: on.oneToOne },
+    { keys: '+', label: 'Larger', run: () => on.zoom(1.2) },
+    { keys: '=', label: 'Larger', run: () => on.zoom(1.2) },
+    { keys: '-', label: 'Smaller', run: () => on.zoom(1 / 1.2) },
+    { keys: 'Shift+ArrowLeft', label: 'Move the image left', run: () => on.pan(-40, 0) },
+    { keys: 'Shift+ArrowRight', label: 'Move the image right', run: () => on.pan(40, 0) },
+    { keys: 'Shift+ArrowUp', label: 'Move the image up', run: () => on.pan(0, -40) },
+    { keys: 'Shift+ArrowDown', label: 'Move the image down', run: () => on.pan(0, 40) },
+    { keys: 'r', label: 'Reset', run: on.reset },
+  ])
   useKeys('Images', [
-    ...TOOLS.map(({ name, label, key }) => ({ keys: key, label, run: () => on.tool(name) })),
     { keys: 'ArrowDown', label: 'Next image', run: () => on.scroll(1) },
     { keys: 'ArrowUp', label: 'Previous image', run: () => on.scroll(-1) },
     { keys: 'PageDown', label: 'Five images on', run: () => on.scroll(5) },
@@ -84,37 +165,32 @@ export function Toolbar({ tool, layout, linked, playing, isKey, thumbnails, pres
     { keys: 'End', label: 'Last image', run: () => on.end(true) },
     { keys: 'ArrowRight', label: 'Next series', run: () => on.series(1) },
     { keys: 'ArrowLeft', label: 'Previous series', run: () => on.series(-1) },
-    { keys: '+', label: 'Larger', run: () => on.zoom(1.2) },
-    { keys: '=', label: 'Larger', run: () => on.zoom(1.2) },
-    { keys: '-', label: 'Smaller', run: () => on.zoom(1 / 1.2) },
-    { keys: 'Shift+ArrowLeft', label: 'Move the image left', run: () => on.pan(-40, 0) },
-    { keys: 'Shift+ArrowRight', label: 'Move the image right', run: () => on.pan(40, 0) },
-    { keys: 'Shift+ArrowUp', label: 'Move the image up', run: () => on.pan(0, -40) },
-    { keys: 'Shift+ArrowDown', label: 'Move the image down', run: () => on.pan(0, 40) },
-    { keys: '[', label: 'Narrower window', run: () => on.nudge(0, -0.1), disabled: !can.window },
-    { keys: ']', label: 'Wider window', run: () => on.nudge(0, 0.1), disabled: !can.window },
-    { keys: ',', label: 'Lower window: brighter', run: () => on.nudge(-0.05, 0), disabled: !can.window },
-    { keys: '.', label: 'Higher window: darker', run: () => on.nudge(0.05, 0), disabled: !can.window },
-    { keys: '0', label: "Window: the scanner's own", run: on.scanner, disabled: !can.window },
-    { keys: 'v', label: 'Invert', run: on.invert },
-    { keys: 'r', label: 'Reset', run: on.reset },
-    { keys: 'c', label: 'Compare with a prior', run: on.compare, disabled: !can.compare },
-    { keys: 'x', label: 'Link or unlink scrolling', run: on.link, disabled: layout === 1 },
-    { keys: 'k', label: 'Mark or unmark as key image', run: on.mark, disabled: !can.mark },
     { keys: 'Space', label: 'Play or stop', run: on.play, disabled: !can.play },
-    { keys: 'e', label: 'Remove measurements', run: on.erase },
+    { keys: 'k', label: 'Mark or unmark as key image', run: on.mark, disabled: !can.mark },
+    { keys: 'c', label: 'Compare with a prior', run: on.compare, disabled: !can.compare },
+    { keys: 'x', label: 'Link or unlink scrolling', run: () => on.link('scroll'), disabled: panes === 1 },
+    { keys: TOOL_KEY.locate, label: TOOL_LABEL.locate, run: () => on.tool('locate'), disabled: panes === 1 },
+    { keys: 'b', label: 'Next pane', run: () => on.pane(1), disabled: panes === 1 },
+    { keys: 'Shift+B', label: 'This pane alone, or all panes', run: on.maximise, disabled: panes === 1 },
     { keys: 't', label: 'Show or hide series', run: on.thumbnails },
-    { keys: 'b', label: 'Next pane', run: () => on.pane(1), disabled: layout === 1 },
-    ...presetKeys,
   ])
+}
+
+/** The viewer's tools: at the top by mouse, at the bottom within the thumbs' reach by touch; all of them by key. */
+export function Toolbar(props: ToolbarProps) {
+  const { tool, layout, links, playing, isKey, thumbnails, measurements, presets, can, on } = props
+  const panes = cells(layout)
+  const linked = LINKS.some((kind) => links[kind])
+  const [measuring, setMeasuring] = useState<ToolName>('length')
+  useToolKeys(props)
+  const shownMeasuring = MEASURING.find((name) => name === tool) ?? measuring
   return (
     <div className={classes['toolbar']} role="toolbar" aria-label="Image tools">
       <Tool label="Series" keys="t" icon={IconLayoutSidebar} pressed={thumbnails} onClick={on.thumbnails} />
       <span className={classes['gap']} />
-      {TOOLS.map(({ name, label, key, icon }) => (
-        <Tool key={name} label={label} keys={key} icon={icon} pressed={tool === name} onClick={() => on.tool(name)} />
+      {HANDS.map((name) => (
+        <Tool key={name} label={TOOL_LABEL[name]} keys={TOOL_KEY[name]} icon={ICON[name]} pressed={tool === name} onClick={() => on.tool(name)} />
       ))}
-      <span className={classes['gap']} />
       <Menu withinPortal position="bottom-start">
         <Menu.Target>
           <ActionIcon variant="subtle" aria-label="Window presets" title="Window presets" disabled={!can.window}>
@@ -122,52 +198,120 @@ export function Toolbar({ tool, layout, linked, playing, isKey, thumbnails, pres
           </ActionIcon>
         </Menu.Target>
         <Menu.Dropdown>
-          <Menu.Item onClick={on.scanner} rightSection={<kbd>0</kbd>}>
-            As the scanner wrote
-          </Menu.Item>
+          <Item label="Window by region" keys="Shift+W" icon={IconWindowMaximize} onClick={() => on.tool('region')} />
+          <Item label="As the scanner wrote" keys="0" onClick={on.scanner} />
           {presets.map((preset, at) => (
-            <Menu.Item key={preset.label} onClick={() => on.preset(preset)} rightSection={<kbd>{at + 1}</kbd>}>
-              {preset.label} · W {preset.width} C {preset.center}
-            </Menu.Item>
+            <Item key={preset.label} label={`${preset.label} · W ${preset.width} C ${preset.center}`} keys={String(at + 1)} onClick={() => on.preset(preset)} />
           ))}
         </Menu.Dropdown>
       </Menu>
-      <Tool label="Invert" keys="v" icon={IconContrastFilled} onClick={on.invert} />
+      <Menu withinPortal position="bottom-start">
+        <Menu.Target>
+          <ActionIcon variant="subtle" aria-label="Turn and fit" title="Turn and fit">
+            <IconRotateClockwise size={20} />
+          </ActionIcon>
+        </Menu.Target>
+        <Menu.Dropdown>
+          <Item label="Turn right" keys=">" icon={IconRotateClockwise} onClick={() => on.rotate(1)} />
+          <Item label="Turn left" keys="<" icon={IconArrowBackUp} onClick={() => on.rotate(-1)} />
+          <Item label="Mirror left to right" keys="h" icon={IconFlipVertical} onClick={() => on.mirror('horizontal')} />
+          <Item label="Mirror top to bottom" keys="Shift+H" icon={IconFlipHorizontal} onClick={() => on.mirror('vertical')} />
+          <Item label="Invert" keys="v" icon={IconContrast} onClick={on.invert} />
+          <Menu.Divider />
+          <Item label="Fit the pane" keys="g" onClick={on.fit} />
+          <Item label="1 : 1 pixels" keys="Shift+G" onClick={on.oneToOne} />
+        </Menu.Dropdown>
+      </Menu>
       <Tool label="Reset" keys="r" icon={IconRestore} onClick={on.reset} />
-      <Tool label="Remove measurements" keys="e" icon={IconEraser} onClick={on.erase} />
+      <span className={classes['gap']} />
+      <div className={classes['split']}>
+        <Tool
+          label={TOOL_LABEL[shownMeasuring]}
+          keys={TOOL_KEY[shownMeasuring]}
+          icon={ICON[shownMeasuring]}
+          pressed={tool === shownMeasuring}
+          onClick={() => on.tool(shownMeasuring)}
+        />
+        <Menu withinPortal position="bottom-start">
+          <Menu.Target>
+            <ActionIcon variant="subtle" aria-label="More measuring tools" title="More measuring tools">
+              <IconChevronDown size={14} />
+            </ActionIcon>
+          </Menu.Target>
+          <Menu.Dropdown>
+            {MEASURING.map((name) => (
+              <Item
+                key={name}
+                label={TOOL_LABEL[name]}
+                keys={TOOL_KEY[name]}
+                icon={ICON[name]}
+                onClick={() => {
+                  setMeasuring(name)
+                  on.tool(name)
+                }}
+              />
+            ))}
+            <Menu.Divider />
+            <Item label="Set points by keys" keys="Enter" onClick={on.place} />
+            <Item label="Remove the chosen one" keys="Delete" onClick={on.removeSelected} />
+            <Item label="Remove all" keys="e" onClick={on.removeAll} />
+          </Menu.Dropdown>
+        </Menu>
+      </div>
+      <Tool label="Undo" keys="Mod+Z" icon={IconArrowBackUp} onClick={on.undo} />
+      <Tool
+        label={measurements.count ? `Measurements: ${measurements.count}` : 'Measurements'}
+        keys="Shift+M"
+        icon={IconListNumbers}
+        pressed={measurements.shown}
+        onClick={on.measurements}
+      />
       {can.play ? (
         <Tool label={playing ? 'Stop' : 'Play'} keys="Space" icon={playing ? IconPlayerPause : IconPlayerPlay} pressed={playing} onClick={on.play} />
       ) : null}
       <span className={classes['gap']} />
       <Tool label="Compare with a prior" keys="c" icon={IconColumns2} onClick={on.compare} disabled={!can.compare} />
-      <Tool
-        label={linked ? 'Scrolling is linked' : 'Scrolling is not linked'}
-        keys="x"
-        icon={linked ? IconLink : IconLinkOff}
-        pressed={linked && layout > 1}
-        disabled={layout === 1}
-        onClick={on.link}
-      />
-      <Menu withinPortal position="bottom-end">
+      <Menu withinPortal position="bottom-end" closeOnItemClick={false}>
         <Menu.Target>
-          <ActionIcon variant="subtle" aria-label="Layout" title="Layout">
-            {layout === 1 ? <IconSquare size={20} /> : layout === 2 ? <IconColumns2 size={20} /> : <IconLayoutGrid size={20} />}
+          <ActionIcon
+            variant={linked && panes > 1 ? 'light' : 'subtle'}
+            aria-label="What panes do together"
+            title="What panes do together"
+            data-lit={(linked && panes > 1) || undefined}
+            disabled={panes === 1}
+          >
+            {linked ? <IconLink size={20} /> : <IconLinkOff size={20} />}
           </ActionIcon>
         </Menu.Target>
         <Menu.Dropdown>
-          <Menu.Item leftSection={<IconSquare size={16} />} onClick={() => on.layout(1)}>
-            One
-          </Menu.Item>
-          <Menu.Item leftSection={<IconColumns2 size={16} />} onClick={() => on.layout(2)}>
-            Two side by side
-          </Menu.Item>
-          <Menu.Item leftSection={<IconLayoutGrid size={16} />} onClick={() => on.layout(4)}>
-            Four
-          </Menu.Item>
+          {LINKS.map((kind) => (
+            <Menu.Item
+              key={kind}
+              role="menuitemcheckbox"
+              aria-checked={links[kind]}
+              leftSection={<span className={classes['check']}>{links[kind] ? '✓' : ''}</span>}
+              rightSection={kind === 'scroll' ? <kbd>X</kbd> : undefined}
+              onClick={() => on.link(kind)}
+            >
+              {LINK_LABEL[kind]}
+            </Menu.Item>
+          ))}
+          <Menu.Divider />
+          <Item label={TOOL_LABEL.locate} keys={TOOL_KEY.locate} icon={IconCrosshair} onClick={() => on.tool('locate')} />
         </Menu.Dropdown>
       </Menu>
+      <LayoutPicker layout={layout} onLayout={on.layout} />
       {can.mark ? <Tool label={isKey ? 'Unmark the key image' : 'Mark as key image'} keys="k" icon={IconStar} pressed={isKey} onClick={on.mark} /> : null}
     </div>
+  )
+}
+
+function Item(props: { label: string; keys: string; icon?: Icon; onClick: () => void }) {
+  const { label, keys, icon: Sign, onClick } = props
+  return (
+    <Menu.Item onClick={onClick} leftSection={Sign ? <Sign size={16} /> : undefined} rightSection={<kbd>{showKeys(keys)}</kbd>}>
+      {label}
+    </Menu.Item>
   )
 }
 

@@ -1,16 +1,30 @@
-import { useEffect, useRef, useState } from 'react'
+import { useCallback, useEffect, useRef, useState } from 'react'
 import { useMediaQuery } from '@mantine/hooks'
 import { load, save } from '@/lib/storage'
-import { Engine, type ToolName } from './engine'
-import { anchorAt, anchorInTheMiddle, linkedIndex, type Anchor } from './geometry'
-import { firstStack, hang } from './hanging'
+import { useCine } from './cine'
+import { mirror, fit, oneToOne, rotate } from './camera'
+import { Engine } from './engine'
+import { followView, sharesWindow } from './follow'
+import { anchorAt, anchorInTheMiddle, linkedIndex, type Anchor, type Vec3 } from './geometry'
 import { useKeyImages } from './keyImages'
+import { cells, panesOf, type PaneId } from './layout'
+import { LINKED_AT_FIRST, type Links } from './links'
+import { AskWords } from './measure/AskWords'
+import { annotationOf } from './measure/draw'
+import { MeasurementList } from './measure/MeasurementList'
+import type { Measurement } from './measure/measurements'
+import { Placing } from './measure/Placing'
+import { POINTS } from './measure/shapes'
+import { useMeasurements } from './measure/useMeasurements'
 import { Pane } from './Pane'
+import { cut, nearestPlane, type Segment } from './planes'
 import { presetsFor, rangeOf, windowOf, type WindowPreset } from './presets'
-import { mostAlike, type Stack } from './stacks'
+import type { Stack } from './stacks'
 import { priorLabel, type ViewerStudy } from './study'
 import { Thumbnails } from './Thumbnails'
-import { Toolbar, type Layout, type ToolbarProps } from './Toolbar'
+import { Toolbar, type ToolbarProps } from './Toolbar'
+import type { HandName } from './toolLabels'
+import { useHanging, type Hung } from './useHanging'
 import { patientOf } from './view'
 import { useStudy, type LoadedStudy } from './useStudy'
 import classes from './viewer.module.css'
@@ -25,20 +39,15 @@ export interface ViewerProps {
   onKeyImage?: () => void
 }
 
-interface Hung {
-  study: ViewerStudy
-  stackKey: string
-}
-
-const PANES = ['a', 'b', 'c', 'd'] as const
-type PaneId = (typeof PANES)[number]
-/** Narrower than this, a prior is beside the study only when asked for. */
-const ROOM_FOR_TWO_PX = 760
-
 /** The images of a study, and a prior beside them. It fills its parent, which is positioned and has a height. */
 export function Viewer(props: ViewerProps) {
   // Another study is another viewer: nothing of the one before stays on the screen.
   return <StudyViewer key={props.study.study_pk} {...props} />
+}
+
+interface Asked {
+  before: string
+  done: (words: string | null) => void
 }
 
 function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
@@ -46,30 +55,37 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
   const [fault, setFault] = useState(false)
   const root = useRef<HTMLDivElement>(null)
   const touch = useMediaQuery('(pointer: coarse)', false, { getInitialValueInEffect: false })
-  const [tool, setTool] = useState<ToolName>(touch ? 'scroll' : 'window')
-  const [layout, setLayout] = useState<Layout>(1)
-  const [hung, setHung] = useState<readonly (Hung | null)[]>([])
+  const [tool, setTool] = useState<HandName>(touch ? 'scroll' : 'window')
   const [active, setActive] = useState<PaneId>('a')
-  const [linked, setLinked] = useState(true)
+  const [alone, setAlone] = useState(false)
+  const [links, setLinks] = useState<Links>(LINKED_AT_FIRST)
   const [playing, setPlaying] = useState(false)
   const [thumbnails, setThumbnails] = useState(() => load('viewer-series', true))
+  const [listed, setListed] = useState(() => load('viewer-measurements', false))
   const [counts, setCounts] = useState<ReadonlyMap<string, number>>(new Map())
   const [indexes, setIndexes] = useState<Partial<Record<PaneId, number>>>({})
-  const [prior, setPrior] = useState<ViewerStudy | null>(priors[0] ?? null)
+  const [over, setOver] = useState<PaneId | null>(null)
+  const [asked, setAsked] = useState<Asked | null>(null)
+  const [placing, setPlacing] = useState(false)
+  const [spot, setSpot] = useState<{ point: Vec3; frameOfReferenceUid: string } | null>(null)
   const anchors = useRef(new Map<PaneId, Anchor>())
   const driving = useRef<PaneId>('a')
-  const opened = useRef(false)
 
   const loaded = useStudy(study.study_instance_uid)
   // A prior waits until the study that is read can be seen.
   const seen = loaded.stacks.length > 0
-  const loadedPrior = useStudy(seen && prior ? prior.study_instance_uid : null)
+  const [wanted, setWanted] = useState<ViewerStudy | null>(priors[0] ?? null)
+  const loadedPrior = useStudy(seen && wanted ? wanted.study_instance_uid : null)
+  const hanging = useHanging(study, wanted, loaded, loadedPrior, root)
+  const { layout, hungIn, stackIn } = hanging
   const keys = useKeyImages(study.study_pk, canMark, onKeyImage)
+  const drawn = useMeasurements(engine)
 
   useEffect(() => {
     let made: Engine | null = null
     try {
       made = new Engine()
+      made.askWords = (before, done) => setAsked({ before, done })
       setEngine(made)
     } catch {
       setFault(true)
@@ -81,53 +97,24 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
   }, [])
 
   useEffect(() => {
-    engine?.use(tool)
+    engine?.use(tool === 'locate' ? null : tool)
   }, [engine, tool])
 
-  const stackOf = (one: Hung | null | undefined): Stack | null => {
-    if (!one) return null
-    const from = one.study.study_pk === study.study_pk ? loaded : loadedPrior
-    return from.stacks.find((stack) => stack.key === one.stackKey) ?? null
-  }
-  const paneStack = (id: PaneId) => stackOf(hung[PANES.indexOf(id)])
-  const visible = PANES.slice(0, layout)
+  const visible = panesOf(layout)
   const activePane = visible.includes(active) ? active : 'a'
-  const activeStack = paneStack(activePane)
+  const activeStack = stackIn(activePane)
   const activeIndex = indexes[activePane] ?? 0
   const activeFrame = activeStack?.frames[activeIndex]
 
-  const hangIn = (id: PaneId, next: Hung | null) => {
+  const hangIn = (id: PaneId, next: Hung | null, index?: number) => {
     anchors.current.delete(id)
-    setHung((before) => PANES.map((pane, at) => (pane === id ? next : (before[at] ?? null))))
+    setIndexes((before) => ({ ...before, [id]: index }))
+    hanging.hangIn(id, next)
   }
 
-  // The first hanging, once, when the first series can be shown. The prior joins when it has come.
-  const wantsPrior = useRef(false)
-  const first = loaded.loading ? null : firstStack(loaded.stacks)
-  const early = firstStack(beginning(loaded))
-  useEffect(() => {
-    if (opened.current || !(first ?? early)) return
-    const readyToRead = first ?? (early && early.length > 1 ? early : null)
-    if (!readyToRead) return
-    opened.current = true
-    const hanging = hang(first ? loaded.stacks : [readyToRead], null)
-    setLayout(hanging.layout)
-    setHung(PANES.map((_, at) => (hanging.stacks[at] ? { study, stackKey: hanging.stacks[at].key } : null)))
-    wantsPrior.current = hanging.layout === 1 && (root.current?.clientWidth ?? 0) >= ROOM_FOR_TWO_PX
-  }, [first, early, loaded.stacks, study])
-
-  const likeness = activeStack && loadedPrior.stacks.length ? mostAlike(activeStack, loadedPrior.stacks) : null
-  useEffect(() => {
-    if (!wantsPrior.current || !prior || !likeness || loadedPrior.loading) return
-    wantsPrior.current = false
-    if (likeness.modality !== activeStack?.modality) return
-    setLayout(2)
-    setHung((before) => [before[0] ?? null, { study: prior, stackKey: likeness.key }, null, null])
-  }, [prior, likeness, loadedPrior.loading, activeStack?.modality])
-
-  // Pictures are fetched ahead: what is on the screen first, then the rest of the study, then of the prior.
+  // Pictures are fetched ahead: what is on the screen first, then the rest of the study.
   const ahead = [
-    ...visible.map((id) => ({ id, stack: paneStack(id) })),
+    ...visible.map((id) => ({ id, stack: stackIn(id) })),
     ...loaded.stacks.map((stack) => ({ id: null, stack })),
   ].filter((one): one is { id: PaneId | null; stack: Stack } => one.stack !== null)
   const aheadKey = ahead.map((one) => `${one.stack.key}:${one.stack.length}`).join('|')
@@ -148,14 +135,20 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
     setActive(id)
   }
 
+  /** The panes that follow the driving one, with what they show. */
+  const followers = (id: PaneId): { id: PaneId; stack: Stack }[] =>
+    id !== driving.current
+      ? []
+      : visible.flatMap((other) => {
+          const stack = other === id ? null : stackIn(other)
+          return stack ? [{ id: other, stack }] : []
+        })
+
   const onImage = (id: PaneId, index: number) => {
     setIndexes((before) => (before[id] === index ? before : { ...before, [id]: index }))
-    if (!engine || !linked || layout === 1 || id !== driving.current) return
-    const stack = paneStack(id)
-    if (!stack) return
-    for (const other of visible) {
-      const follower = other === id ? null : paneStack(other)
-      if (!follower) continue
+    const stack = stackIn(id)
+    if (!engine || !links.scroll || !stack) return
+    for (const { id: other, stack: follower } of followers(id)) {
       const target = linkedIndex(
         stack,
         index,
@@ -163,128 +156,183 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
         anchors.current.get(id) ?? anchorInTheMiddle(stack),
         anchors.current.get(other) ?? anchorInTheMiddle(follower),
       )
-      const viewport = engine.viewport(other)
-      if (target !== null && viewport && viewport.getImageIds().length && viewport.getTargetImageIdIndex() !== target)
-        void viewport.setImageIdIndex(target)
+      if (target !== null) engine.goTo(other, target)
     }
   }
 
-  const viewport = () => engine?.viewport(activePane)
+  const onView = (id: PaneId, changed: 'camera' | 'window') => {
+    const stack = stackIn(id)
+    const driver = engine?.viewport(id)
+    if (!engine || !stack || !driver || !links[changed === 'camera' ? 'view' : 'window']) return
+    for (const { id: other, stack: follower } of followers(id)) {
+      const viewport = engine.viewport(other)
+      if (!viewport?.getImageIds().length) continue
+      if (changed === 'camera') followView(driver, stack, viewport, follower)
+      else if (sharesWindow(shownIn(id, stack), shownIn(other, follower))) {
+        const { voiRange } = driver.getProperties()
+        if (voiRange) viewport.setProperties({ voiRange })
+        viewport.render()
+      }
+    }
+  }
+  const shownIn = (id: PaneId, stack: Stack) => ({ studyPk: hungIn(id)?.study.study_pk ?? 0, stack })
+
+  const viewport = () => {
+    const shown = engine?.viewport(activePane)
+    return shown?.getImageIds().length ? shown : undefined
+  }
   const goTo = (index: number) => {
     if (!activeStack) return
     driving.current = activePane
-    void viewport()?.setImageIdIndex(Math.max(0, Math.min(activeStack.length - 1, index)))
+    engine?.goTo(activePane, Math.max(0, Math.min(activeStack.length - 1, index)))
   }
+  useCine(engine, playing, activePane, activeStack)
 
-  useEffect(() => {
-    if (!playing || !activeStack || !engine) return
-    const rate = activeStack.cineRate ?? 10
-    const timer = setInterval(() => {
-      const shown = engine.viewport(activePane)
-      if (shown) void shown.setImageIdIndex((shown.getCurrentImageIdIndex() + 1) % activeStack.length)
-    }, 1000 / rate)
-    return () => clearInterval(timer)
-  }, [playing, activeStack, activePane, engine])
-
-  /** The panes a window goes to: the one with the keys, and those linked to it that show the same kind of units. */
-  const windowed = () =>
-    visible.filter((id) => id === activePane || (linked && activeStack?.modality === 'CT' && paneStack(id)?.modality === 'CT'))
-  const setWindow = (window: { center: number; width: number }) => {
-    for (const id of windowed()) {
-      const shown = engine?.viewport(id)
-      if (!shown?.getImageIds().length) continue
-      shown.setProperties({ voiRange: rangeOf(window) })
-      shown.render()
+  /** Goes to a place in the patient in every pane that has it. */
+  const locate = (id: PaneId, point: Vec3) => {
+    const uid = stackIn(id)?.frameOfReferenceUid
+    if (!uid) return
+    driving.current = id
+    setSpot({ point, frameOfReferenceUid: uid })
+    for (const { id: other, stack } of followers(id)) {
+      if (stack.frameOfReferenceUid !== uid) continue
+      const index = nearestPlane(
+        stack.frames.map((frame) => frame.plane),
+        point,
+      )
+      if (index !== null) engine?.goTo(other, index)
     }
   }
 
+  const setWindow = (window: { center: number; width: number }) => {
+    const shown = viewport()
+    if (!shown) return
+    driving.current = activePane
+    shown.setProperties({ voiRange: rangeOf(window) })
+    shown.render()
+  }
+  const change = (how: (shown: NonNullable<ReturnType<typeof viewport>>) => void) => {
+    const shown = viewport()
+    if (!shown) return
+    driving.current = activePane
+    how(shown)
+    shown.render()
+  }
+
+  const jump = (to: Measurement) => {
+    activeOf(to.imageId)
+    drawn.select(to.uid)
+  }
+  /** Shows a picture: in the pane that has its stack, else in the pane with the keys. */
+  const activeOf = (imageId: string | null) => {
+    if (!imageId) return
+    const found = stackWith(imageId)
+    if (!found) return
+    const pane = visible.find((id) => stackIn(id)?.key === found.stack.key)
+    activate(pane ?? activePane)
+    if (pane) engine?.goTo(pane, found.index)
+    else hangIn(activePane, { study: found.study, stackKey: found.stack.key }, found.index)
+  }
+  const stackWith = (imageId: string): { study: ViewerStudy; stack: Stack; index: number } | null => {
+    const all = [
+      ...loaded.stacks.map((stack) => ({ study, stack })),
+      ...(hanging.prior ? loadedPrior.stacks.map((stack) => ({ study: hanging.prior as ViewerStudy, stack })) : []),
+    ]
+    for (const one of all) {
+      const index = one.stack.frames.findIndex((frame) => frame.imageId === imageId)
+      if (index >= 0) return { ...one, index }
+    }
+    return null
+  }
+
+  const onPlaced = (points: readonly (readonly [number, number])[]) => {
+    setPlacing(false)
+    const shown = viewport()
+    if (!shown) return
+    const [first] = points
+    if (tool === 'locate') {
+      if (first) locate(activePane, shown.canvasToWorld([first[0], first[1]]))
+      return
+    }
+    const make = (label: string) => drawn.add(annotationOf(tool, shown, points, label))
+    if (tool === 'arrow' || tool === 'text') setAsked({ before: '', done: (words) => (words ? make(words) : undefined) })
+    else make('')
+  }
+
   const on: ToolbarProps['on'] = {
-    tool: setTool,
+    tool: (next) => {
+      setPlacing(false)
+      setTool(next)
+    },
     layout: (next) => {
-      setLayout(next)
-      setHung((before) => {
-        const free = [...loaded.stacks.filter((stack) => !before.some((one) => one?.stackKey === stack.key))]
-        return PANES.map((_, at) => {
-          if (before[at] || at >= next) return before[at] ?? null
-          const stack = free.shift()
-          return stack ? { study, stackKey: stack.key } : null
-        })
-      })
+      setAlone(false)
+      hanging.setLayout(next)
     },
     compare: () => {
-      const beside = hung[1]
-      if (layout === 2 && beside && beside.study.study_pk !== study.study_pk) {
-        setLayout(1)
-        activate('a')
-        return
-      }
-      const to = paneStack('a')
-      const like = to && loadedPrior.stacks.length ? mostAlike(to, loadedPrior.stacks) : null
-      setLayout(2)
-      if (like && prior) hangIn('b', { study: prior, stackKey: like.key })
-      else wantsPrior.current = true
+      setAlone(false)
+      hanging.compare()
     },
-    link: () => {
-      if (!linked) for (const id of visible) {
-        const stack = paneStack(id)
-        if (stack) anchors.current.set(id, anchorAt(stack, indexes[id] ?? 0))
-      }
-      setLinked(!linked)
+    link: (kind) => {
+      if (kind === 'scroll' && !links.scroll)
+        for (const id of visible) {
+          const stack = stackIn(id)
+          if (stack) anchors.current.set(id, anchorAt(stack, indexes[id] ?? 0))
+        }
+      setLinks({ ...links, [kind]: !links[kind] })
     },
     play: () => setPlaying(!playing),
     mark: () => {
-      if (activeFrame && hung[PANES.indexOf(activePane)]?.study.study_pk === study.study_pk) keys.toggle(activeFrame)
+      if (activeFrame && hungIn(activePane)?.study.study_pk === study.study_pk) keys.toggle(activeFrame)
     },
-    invert: () => {
-      const shown = viewport()
-      if (!shown?.getImageIds().length) return
-      shown.setProperties({ invert: !shown.getProperties().invert })
-      shown.render()
+    invert: () => change((shown) => shown.setProperties({ invert: !shown.getProperties().invert })),
+    rotate: (quarters) => change((shown) => rotate(shown, quarters)),
+    mirror: (axis) => change((shown) => mirror(shown, axis)),
+    fit: () => change(fit),
+    oneToOne: () => change((shown) => oneToOne(shown, window.devicePixelRatio || 1)),
+    maximise: () => setAlone(!alone),
+    reset: () =>
+      change((shown) => {
+        shown.resetProperties()
+        shown.resetCamera()
+      }),
+    place: () => {
+      if (tool === 'locate' || POINTS[tool] !== undefined) setPlacing(viewport() !== undefined)
     },
-    reset: () => {
-      const shown = viewport()
-      if (!shown?.getImageIds().length) return
-      shown.resetProperties()
-      shown.resetCamera()
-      shown.render()
+    removeSelected: drawn.removeSelected,
+    removeAll: drawn.removeAll,
+    undo: drawn.undo,
+    redo: drawn.redo,
+    nextMeasurement: (step) => {
+      const at = drawn.list.findIndex((one) => one.selected)
+      const next = drawn.list[at < 0 ? (step > 0 ? 0 : drawn.list.length - 1) : (at + step + drawn.list.length) % drawn.list.length]
+      if (next) jump(next)
     },
-    erase: () => engine?.clearMeasurements(),
+    measurements: () => {
+      save('viewer-measurements', !listed)
+      setListed(!listed)
+    },
     thumbnails: () => {
       save('viewer-series', !thumbnails)
       setThumbnails(!thumbnails)
     },
     preset: (preset: WindowPreset) => setWindow(preset),
-    scanner: () => {
-      for (const id of windowed()) {
-        const shown = engine?.viewport(id)
-        if (!shown?.getImageIds().length) continue
-        shown.resetProperties()
-        shown.render()
-      }
-    },
+    scanner: () => change((shown) => shown.resetProperties()),
     // From where the viewport is going, not where it is: keys repeat faster than pictures are drawn.
     scroll: (images) => goTo((viewport()?.getTargetImageIdIndex() ?? activeIndex) + images),
     end: (last) => goTo(last && activeStack ? activeStack.length - 1 : 0),
     series: (step) => {
-      const from: LoadedStudy = hung[PANES.indexOf(activePane)]?.study.study_pk === study.study_pk ? loaded : loadedPrior
-      const of = from === loaded ? study : prior
+      const from: LoadedStudy = hungIn(activePane)?.study.study_pk === study.study_pk ? loaded : loadedPrior
+      const of = from === loaded ? study : hanging.prior
       const at = from.stacks.findIndex((stack) => stack.key === activeStack?.key)
       const next = from.stacks[at + step]
       if (next && of) hangIn(activePane, { study: of, stackKey: next.key })
     },
-    zoom: (factor) => {
-      const shown = viewport()
-      if (!shown?.getImageIds().length) return
-      shown.setZoom(shown.getZoom() * factor)
-      shown.render()
-    },
-    pan: (right, down) => {
-      const shown = viewport()
-      if (!shown?.getImageIds().length) return
-      const [x, y] = shown.getPan()
-      shown.setPan([x + right, y + down])
-      shown.render()
-    },
+    zoom: (factor) => change((shown) => shown.setZoom(shown.getZoom() * factor)),
+    pan: (right, down) =>
+      change((shown) => {
+        const [x, y] = shown.getPan()
+        shown.setPan([x + right, y + down])
+      }),
     nudge: (center, width) => {
       const range = viewport()?.getProperties().voiRange
       if (!range) return
@@ -297,6 +345,21 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
     },
   }
 
+  /** Where the picture of the pane with the keys cuts the picture of another; its first and last pictures, thinner. */
+  const linesIn = (id: PaneId): { main: Segment | null; ends: Segment[] } | null => {
+    const drawnOn = stackIn(id)?.frames[indexes[id] ?? 0]?.plane
+    const uid = stackIn(id)?.frameOfReferenceUid
+    if (!links.lines || id === activePane || !drawnOn || !uid || uid !== activeStack?.frameOfReferenceUid) return null
+    const line = (index: number) => {
+      const plane = activeStack.frames[index]?.plane
+      return plane ? cut(plane, drawnOn) : null
+    }
+    const ends = activeStack.length > 2 ? [line(0), line(activeStack.length - 1)] : []
+    return { main: line(activeIndex), ends: ends.filter((one): one is Segment => one !== null) }
+  }
+
+  const onDropped = useCallback((pane: PaneId | null) => setOver(pane), [])
+
   if (fault)
     return (
       <div className={classes['viewer']} ref={root}>
@@ -307,7 +370,8 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
     )
 
   const patientId = loaded.stacks[0] ? patientOf(loaded.stacks[0]).id : null
-  const shownKeys = new Set(visible.map((id) => paneStack(id)?.key).filter((key): key is string => key !== undefined))
+  const shownKeys = new Set(visible.map((id) => stackIn(id)?.key).filter((key): key is string => key !== undefined))
+  const paneElement = placing ? engine?.viewport(activePane)?.element : undefined
   return (
     <div className={classes['viewer']} ref={root} data-testid="viewer">
       {thumbnails ? (
@@ -315,22 +379,28 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
           study={study}
           priors={priors}
           loaded={loaded}
-          prior={prior}
+          prior={hanging.prior}
           loadedPrior={loadedPrior}
           shown={shownKeys}
           active={activeStack?.key ?? null}
           onStack={(of, stack) => hangIn(activePane, { study: of, stackKey: stack.key })}
-          onPrior={setPrior}
+          onPrior={setWanted}
+          onDrop={(pane, of, stack) => {
+            hangIn(pane, { study: of, stackKey: stack.key })
+            activate(pane)
+          }}
+          onOver={onDropped}
         />
       ) : null}
       <div className={classes['stage']}>
         <Toolbar
           tool={tool}
           layout={layout}
-          linked={linked}
+          links={links}
           playing={playing}
           isKey={activeFrame ? keys.isKey(activeFrame.sopInstanceUid, activeFrame.frameNumber) : false}
           thumbnails={thumbnails}
+          measurements={{ shown: listed, count: drawn.list.length }}
           presets={presetsFor(activeStack?.modality ?? null, activeStack?.bodyPart ?? null)}
           can={{
             compare: priors.length > 0,
@@ -340,40 +410,83 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
           }}
           on={on}
         />
-        <div className={classes['grid']} data-layout={layout}>
-          {engine
-            ? visible.map((id) => {
-                const one = hung[PANES.indexOf(id)] ?? null
-                const stack = stackOf(one)
-                return (
-                  <Pane
-                    key={id}
-                    engine={engine}
-                    paneId={id}
-                    study={one?.study ?? null}
-                    prior={one && one.study.study_pk !== study.study_pk ? priorLabel(one.study, study) : null}
-                    stack={stack}
-                    patientId={patientId}
-                    waiting={waitingWords(id, loaded, loadedPrior, prior)}
-                    active={id === activePane && layout > 1}
-                    isKey={keys.isKey}
-                    loaded={stack ? (counts.get(stack.key) ?? 0) : 0}
-                    onActivate={() => activate(id)}
-                    onImage={(index) => onImage(id, index)}
-                  />
-                )
-              })
-            : null}
+        <div className={classes['floor']}>
+          <div
+            className={classes['grid']}
+            data-layout={cells(layout)}
+            style={{ gridTemplate: `repeat(${layout.rows}, minmax(0, 1fr)) / repeat(${layout.columns}, minmax(0, 1fr))` }}
+          >
+            {engine
+              ? visible.map((id) => {
+                  const one = hungIn(id)
+                  const stack = stackIn(id)
+                  return (
+                    <Pane
+                      key={id}
+                      engine={engine}
+                      paneId={id}
+                      study={one?.study ?? null}
+                      prior={one && one.study.study_pk !== study.study_pk ? priorLabel(one.study, study) : null}
+                      stack={stack}
+                      start={indexes[id] ?? null}
+                      patientId={patientId}
+                      waiting={waitingWords(id, loaded, loadedPrior, hanging.prior)}
+                      active={id === activePane && cells(layout) > 1}
+                      alone={alone && id === activePane && cells(layout) > 1}
+                      over={id === over}
+                      isKey={keys.isKey}
+                      loaded={stack ? (counts.get(stack.key) ?? 0) : 0}
+                      lines={linesIn(id)}
+                      spot={spot && stack && spot.frameOfReferenceUid === stack.frameOfReferenceUid ? spot.point : null}
+                      onActivate={() => activate(id)}
+                      onImage={(index) => onImage(id, index)}
+                      onView={(changed) => onView(id, changed)}
+                      onDouble={() => (cells(layout) > 1 ? setAlone(!alone) : undefined)}
+                      onLocate={tool === 'locate' ? (point) => locate(id, point) : null}
+                    >
+                      {paneElement && id === activePane ? (
+                        <Placing
+                          key={tool}
+                          tool={tool}
+                          width={paneElement.clientWidth}
+                          height={paneElement.clientHeight}
+                          onDone={onPlaced}
+                          onStop={() => setPlacing(false)}
+                        />
+                      ) : null}
+                    </Pane>
+                  )
+                })
+              : null}
+          </div>
+          {listed ? (
+            <MeasurementList
+              measurements={drawn.list}
+              placeOf={(one) => {
+                const found = one.imageId ? stackWith(one.imageId) : null
+                return found
+                  ? [found.study.study_pk === study.study_pk ? null : 'Prior', found.stack.label, `${found.index + 1} / ${found.stack.length}`]
+                      .filter(Boolean)
+                      .join(' · ')
+                  : null
+              }}
+              onJump={jump}
+              onRemove={(one) => drawn.remove([one.uid])}
+            />
+          ) : null}
         </div>
       </div>
+      {asked ? (
+        <AskWords
+          before={asked.before}
+          onDone={(words) => {
+            setAsked(null)
+            asked.done(words)
+          }}
+        />
+      ) : null}
     </div>
   )
-}
-
-/** The stacks of the first series that have come, up to the first that has not: what comes early is not read first. */
-function beginning(loaded: LoadedStudy): Stack[] {
-  const missing = loaded.series.findIndex((series) => series.stacks === undefined)
-  return loaded.series.slice(0, missing < 0 ? undefined : missing).flatMap((series) => series.stacks ?? [])
 }
 
 function waitingWords(id: PaneId, loaded: LoadedStudy, loadedPrior: LoadedStudy, prior: ViewerStudy | null): string {

@@ -13,15 +13,13 @@ import {
   annotation,
   Enums as ToolEnums,
   init as initTools,
-  LengthTool,
-  PanTool,
-  StackScrollTool,
   ToolGroupManager,
-  WindowLevelTool,
-  ZoomTool,
   type Types as ToolTypes,
 } from '@cornerstonejs/tools'
+import { fittingScaleOf } from './camera'
+import { rememberCalibration } from './measure/calibration'
 import type { Frame, Stack } from './stacks'
+import { drawnBy, TOOL_NAMES, TOOLS, type ToolName } from './tools'
 
 const CACHE_BYTES = 1_500_000_000
 const PREFETCHES_AT_ONCE = 6
@@ -41,7 +39,7 @@ function begin(): void {
   })
   initTools()
   cache.setMaxCacheSize(CACHE_BYTES)
-  for (const tool of [LengthTool, PanTool, StackScrollTool, WindowLevelTool, ZoomTool]) addTool(tool)
+  for (const name of TOOL_NAMES) addTool(TOOLS[name].tool)
   const style = annotation.config.style.getDefaultToolStyles()
   annotation.config.style.setDefaultToolStyles({
     ...style,
@@ -61,51 +59,41 @@ function begin(): void {
   })
 }
 
-/** What the first button or one finger does. */
-export type ToolName = 'scroll' | 'window' | 'zoom' | 'pan' | 'length'
-
-const TOOL: Record<ToolName, string> = {
-  scroll: StackScrollTool.toolName as string,
-  window: WindowLevelTool.toolName as string,
-  zoom: ZoomTool.toolName as string,
-  pan: PanTool.toolName as string,
-  length: LengthTool.toolName as string,
-}
-
 const { MouseBindings } = ToolEnums
 
-/** The words beside a length: how long, and what the millimetres are worth. */
-function lengthWords(data: { cachedStats?: Record<string, { length?: number; unit?: string }> }, targetId: string): string[] {
-  const stats = data.cachedStats?.[targetId]
-  if (!stats || stats.length === undefined || Number.isNaN(stats.length)) return []
-  const imageId = targetId.replace(/^imageId:/, '')
-  const kind = calibrationKinds.get(imageId)
-  const source = kind === 'detector' ? ' at detector' : kind === 'calibrated' ? ' calibrated' : ''
-  return [`${stats.length.toFixed(stats.length < 100 ? 1 : 0)} ${stats.unit ?? 'px'}${stats.unit === 'mm' ? source : ''}`]
-}
-
-const calibrationKinds = new Map<string, string>()
-
 function describe(frames: readonly Frame[]): void {
-  for (const frame of frames) {
-    calibrationKinds.set(frame.imageId, frame.calibration.kind)
-    wadors.metaDataManager.add(frame.imageId, frame.metadata as never)
-  }
+  rememberCalibration(frames)
+  for (const frame of frames) wadors.metaDataManager.add(frame.imageId, frame.metadata as never)
 }
 
 interface Place {
   zoom: number
   pan: Types.Point2
+  viewUp: Types.Point3 | undefined
+  flipHorizontal: boolean
+  flipVertical: boolean
 }
 
 function placeOf(viewport: StackViewport): Place {
-  return { zoom: viewport.getZoom(), pan: viewport.getPan() }
+  const { viewUp, flipHorizontal, flipVertical } = viewport.getCamera()
+  return {
+    zoom: viewport.getZoom(),
+    pan: viewport.getPan(),
+    viewUp,
+    flipHorizontal: flipHorizontal === true,
+    flipVertical: flipVertical === true,
+  }
 }
 
-function putBack(viewport: StackViewport, { zoom, pan }: Place): void {
+function putBack(viewport: StackViewport, { zoom, pan, viewUp, flipHorizontal, flipVertical }: Place): void {
+  viewport.setCamera({ flipHorizontal, flipVertical })
+  if (viewUp) viewport.setCamera({ viewUp })
   if (Math.abs(zoom - 1) > 0.01) viewport.setZoom(zoom)
   if (Math.hypot(pan[0], pan[1]) > 1) viewport.setPan(pan)
 }
+
+/** Asks a person for words; null: none. */
+export type AskWords = (before: string, done: (words: string | null) => void) => void
 
 let made = 0
 
@@ -114,11 +102,13 @@ export class Engine {
   readonly id = `viewer-${++made}`
   private readonly rendering: RenderingEngine
   private readonly group: ToolTypes.IToolGroup
-  private tool: ToolName = 'window'
+  private tool: ToolName | null = 'window'
   private ended = false
   /** Panes whose picture and camera stand; before that a zoom read from one means nothing. */
   private readonly shown = new Set<string>()
   private prefetching = new AbortController()
+  /** Asked for the words of an arrow or a text. */
+  askWords: AskWords = (_, done) => done(null)
 
   constructor() {
     begin()
@@ -126,38 +116,36 @@ export class Engine {
     const group = ToolGroupManager.createToolGroup(this.id)
     if (!group) throw new Error('The viewer could not make its tools.')
     this.group = group
-    group.addTool(TOOL.scroll)
-    group.addTool(TOOL.window)
-    group.addTool(TOOL.zoom)
-    group.addTool(TOOL.pan)
-    group.addTool(TOOL.length, { getTextLines: lengthWords } as never)
+    const asks = {
+      getTextCallback: (done: (words: string | null) => void) => this.askWords('', done),
+      changeTextCallback: (data: { label?: string; data?: { label?: string } }, _: unknown, done: (words: string | null) => void) =>
+        this.askWords(data.data?.label ?? data.label ?? '', done),
+    }
+    for (const name of TOOL_NAMES)
+      group.addTool(drawnBy(name), { ...TOOLS[name].config, ...(name === 'arrow' || name === 'text' ? asks : {}) } as never)
     this.bind()
   }
 
   private bind(): void {
     const { group, tool } = this
-    const bindings: Record<ToolName, ToolTypes.IToolBinding[]> = {
-      scroll: [{ mouseButton: MouseBindings.Wheel }, { numTouchPoints: 3 }],
-      window: [],
+    const bindings: Partial<Record<ToolName, ToolTypes.IToolBinding[]>> = {
+      scroll: [{ mouseButton: MouseBindings.Wheel }],
+      window: [{ numTouchPoints: 3 }],
       zoom: [{ mouseButton: MouseBindings.Secondary }, { numTouchPoints: 2 }],
       pan: [{ mouseButton: MouseBindings.Auxiliary }],
-      length: [],
     }
-    for (const name of Object.keys(TOOL) as ToolName[]) {
-      if (name === 'length') group.setToolPassive(TOOL.length)
-      else group.setToolPassive(TOOL[name], { removeAllBindings: true })
-    }
-    for (const name of Object.keys(TOOL) as ToolName[]) {
-      const wanted = [...bindings[name]]
+    for (const name of TOOL_NAMES) {
+      // What has been drawn can always be seen and moved.
+      group.setToolPassive(drawnBy(name), { removeAllBindings: true })
+      const wanted = [...(bindings[name] ?? [])]
       if (name === tool) wanted.push({ mouseButton: MouseBindings.Primary })
-      if (wanted.length) group.setToolActive(TOOL[name], { bindings: wanted })
+      if (wanted.length) group.setToolActive(drawnBy(name), { bindings: wanted })
     }
   }
 
-  /** Chooses what the first button, or one finger, does. */
-  use(tool: ToolName): void {
+  /** Chooses what the first button, or one finger, does; null: nothing. */
+  use(tool: ToolName | null): void {
     this.tool = tool
-    this.group.setToolPassive(TOOL.length, { removeAllBindings: true })
     this.bind()
   }
 
@@ -184,6 +172,12 @@ export class Engine {
 
   viewport(paneId: string): StackViewport | undefined {
     return this.rendering.getViewport(paneId) as StackViewport | undefined
+  }
+
+  /** Goes to a picture of the stack in a pane; nothing where it is there or on its way. */
+  goTo(paneId: string, index: number): void {
+    const viewport = this.viewport(paneId)
+    if (viewport?.getImageIds().length && viewport.getTargetImageIdIndex() !== index) void viewport.setImageIdIndex(index)
   }
 
   /**
@@ -216,15 +210,20 @@ export class Engine {
   /** Fits the pictures to their panes anew; what a reader enlarged or moved stays so. */
   resize(): void {
     if (this.ended) return
-    const kept = [...this.shown].flatMap((paneId) => {
-      const viewport = this.viewport(paneId)
-      return viewport ? [{ viewport, place: placeOf(viewport) }] : []
+    const viewports = [...this.shown].map((paneId) => this.viewport(paneId)).filter((one) => one !== undefined)
+    const before = viewports.map((viewport) => {
+      const fitting = fittingScaleOf(viewport, viewport.sWidth, viewport.sHeight)
+      return fitting === null ? null : (viewport.getCamera().parallelScale ?? fitting) / fitting
     })
-    this.rendering.resize(true, false)
-    for (const { viewport, place } of kept) {
-      putBack(viewport, place)
+    this.rendering.resize(true, true)
+    viewports.forEach((viewport, at) => {
+      const { clientWidth, clientHeight } = viewport.element
+      const fitting = fittingScaleOf(viewport, clientWidth, clientHeight)
+      const part = before[at]
+      if (fitting === null || part === null || part === undefined) return
+      viewport.setCamera({ parallelScale: fitting * part })
       viewport.render()
-    }
+    })
   }
 
   /**
@@ -264,14 +263,6 @@ export class Engine {
     for (let at = 0; at < PREFETCHES_AT_ONCE; at++) void next()
   }
 
-  /** Removes all measurements; true where there were any. */
-  clearMeasurements(): boolean {
-    const all = annotation.state.getAllAnnotations()
-    annotation.state.removeAllAnnotations()
-    this.rendering.render()
-    return all.length > 0
-  }
-
   end(): void {
     this.ended = true
     this.prefetching.abort()
@@ -284,5 +275,5 @@ export class Engine {
   }
 }
 
-export type { StackViewport }
+export type { StackViewport, ToolName }
 export const EVENTS = Enums.Events

@@ -9,6 +9,19 @@ export function dot(a: Vec3, b: Vec3): number {
   return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 }
 
+export function subtract(a: Vec3, b: Vec3): Vec3 {
+  return [a[0] - b[0], a[1] - b[1], a[2] - b[2]]
+}
+
+/** `a` and `times` of `b`. */
+export function along(a: Vec3, b: Vec3, times: number): Vec3 {
+  return [a[0] + times * b[0], a[1] + times * b[1], a[2] + times * b[2]]
+}
+
+export function distance(a: Vec3, b: Vec3): number {
+  return Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2])
+}
+
 export function vec3(values: ArrayLike<number> | null | undefined): Vec3 | null {
   if (!values || values.length < 3) return null
   const [x, y, z] = [values[0], values[1], values[2]]

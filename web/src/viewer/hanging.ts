@@ -1,4 +1,4 @@
-import type { Layout } from './Toolbar'
+import { FOUR, ONE, SIDE_BY_SIDE, type Layout } from './layout'
 import { mostAlike, type Stack } from './stacks'
 import { isLocaliser } from './view'
 
@@ -28,11 +28,11 @@ export function hang(stacks: readonly Stack[], prior: readonly Stack[] | null): 
       stacks.find((stack) => stack.modality === 'MG' && stack.frames[0]?.laterality === side && stack.frames[0].viewPosition === view) ??
       null,
   )
-  if (breasts.filter((stack) => stack !== null).length >= 3) return { layout: 4, stacks: breasts }
+  if (breasts.filter((stack) => stack !== null).length >= 3) return { layout: FOUR, stacks: breasts }
   const first = firstStack(stacks)
   const like = first && prior?.length ? mostAlike(first, prior) : null
-  if (like) return { layout: 2, stacks: [first, like] }
+  if (like) return { layout: SIDE_BY_SIDE, stacks: [first, like] }
   const plain = stacks.filter((stack) => stack.length === 1 && (stack.modality === 'CR' || stack.modality === 'DX'))
-  if (plain.length === 2 && stacks.length === 2) return { layout: 2, stacks: plain }
-  return { layout: 1, stacks: [first] }
+  if (plain.length === 2 && stacks.length === 2) return { layout: SIDE_BY_SIDE, stacks: plain }
+  return { layout: ONE, stacks: [first] }
 }

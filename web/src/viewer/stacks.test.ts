@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { DicomJson } from './dicom'
 import { firstStack, hang } from './hanging'
+import { FOUR, SIDE_BY_SIDE } from './layout'
 import { presetsFor, rangeOf, windowOf } from './presets'
 import { calibrationOf, mostAlike, seriesHead, speltLaterality, stacksOfSeries, type SeriesHead, type Stack } from './stacks'
 import { priorLabel } from './study'
@@ -122,7 +123,7 @@ describe('hanging', () => {
   it('hangs four mammograms back to back, right breast on the left', () => {
     const stacks = [mammogram('L', 'MLO'), mammogram('R', 'CC'), mammogram('L', 'CC'), mammogram('R', 'MLO')]
     const hanging = hang(stacks, null)
-    expect(hanging.layout).toBe(4)
+    expect(hanging.layout).toEqual(FOUR)
     expect(hanging.stacks.map((stack) => `${stack?.frames[0]?.laterality}${stack?.frames[0]?.viewPosition}`)).toEqual(['RCC', 'LCC', 'RMLO', 'LMLO'])
   })
 
@@ -130,7 +131,7 @@ describe('hanging', () => {
     const [now] = stacksOfSeries('1', HEAD, [slice(1, 0), slice(2, 5)])
     const bone = stacksOfSeries('2', { ...HEAD, seriesInstanceUid: '2.1', description: 'Bone' }, [slice(1, 0), slice(2, 5)])[0] as Stack
     const axial = stacksOfSeries('2', { ...HEAD, seriesInstanceUid: '2.2' }, [slice(1, 0), slice(2, 5)])[0] as Stack
-    expect(hang([now as Stack], [bone, axial])).toMatchObject({ layout: 2, stacks: [now, axial] })
+    expect(hang([now as Stack], [bone, axial])).toMatchObject({ layout: SIDE_BY_SIDE, stacks: [now, axial] })
     expect(mostAlike(mammogram('L', 'CC'), [mammogram('R', 'CC'), mammogram('L', 'MLO'), mammogram('L', 'CC')])?.key).toBe(mammogram('L', 'CC').key)
   })
 })

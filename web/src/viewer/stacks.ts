@@ -1,5 +1,6 @@
 import { item, number, numbers, TAG, text, texts, type DicomJson } from './dicom'
 import { dot, normalOf, vec3, type Scrollable, type Vec3 } from './geometry'
+import type { Plane } from './planes'
 
 /** Where a length on the image comes from; shown beside each measurement and in the corner. */
 export type Calibration =
@@ -24,6 +25,8 @@ export interface Frame {
   calibration: Calibration
   patientOrientation: readonly string[]
   hasPlane: boolean
+  /** Where the picture lies in the patient; null where nothing says so. */
+  plane: Plane | null
   laterality: string | null
   viewPosition: string | null
   lossy: boolean
@@ -132,6 +135,23 @@ function planeOf(instance: DicomJson, frameNumber: number): { orientation: numbe
   return { orientation: orientation ?? [], position: position ?? [] }
 }
 
+/** Pixel Spacing of a frame of an enhanced object, whose own group tells more than the shared one (PS3.3 C.7.6.16.2.1). */
+function spacingOf(instance: DicomJson, frameNumber: number): number[] | null {
+  const perFrame = instance[TAG.PerFrameFunctionalGroupsSequence]?.Value?.[frameNumber - 1] as DicomJson | undefined
+  const shared = item(instance, TAG.SharedFunctionalGroupsSequence)
+  return (
+    [perFrame, shared].map((group) => numbers(item(group, TAG.PixelMeasuresSequence), TAG.PixelSpacing)).find((one) => one.length === 2) ?? null
+  )
+}
+
+function placedPlane(orientation: readonly number[], origin: Vec3 | null, spacing: readonly number[] | null, rows: number, columns: number): Plane | null {
+  const row = vec3(orientation.slice(0, 3))
+  const column = vec3(orientation.slice(3, 6))
+  const [betweenRows, betweenColumns] = spacing ?? []
+  if (!origin || !row || !column || !normalOf(orientation) || !betweenRows || !betweenColumns) return null
+  return { origin, row, column, width: columns * betweenColumns, height: rows * betweenRows, betweenRows, betweenColumns }
+}
+
 interface Placed extends Frame {
   orientation: number[]
   normal: Vec3 | null
@@ -166,6 +186,7 @@ function framesOf(studyInstanceUid: string, seriesInstanceUid: string, instance:
       calibration,
       patientOrientation: texts(instance, TAG.PatientOrientation),
       hasPlane: normal !== null && point !== null,
+      plane: placedPlane(orientation, point, spacing ?? spacingOf(instance, frameNumber), rows, columns),
       laterality: text(instance, TAG.ImageLaterality) ?? text(instance, TAG.Laterality),
       viewPosition: text(instance, TAG.ViewPosition),
       lossy: text(instance, TAG.LossyImageCompression) === '01',

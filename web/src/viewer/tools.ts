@@ -1,0 +1,91 @@
+import {
+  AngleTool,
+  ArrowAnnotateTool,
+  BidirectionalTool,
+  CobbAngleTool,
+  EllipticalROITool,
+  LabelTool,
+  LengthTool,
+  MagnifyTool,
+  PanTool,
+  PlanarFreehandROITool,
+  RectangleROITool,
+  StackScrollTool,
+  WindowLevelTool,
+  ZoomTool,
+} from '@cornerstonejs/tools'
+import { PixelProbeTool } from './measure/probe'
+import { CardiothoracicRatioTool } from './measure/ratio'
+import { wordsFor } from './measure/words'
+import { RegionWindowTool } from './regionWindow'
+
+/** What the first button or one finger does. */
+export type ToolName =
+  | 'scroll'
+  | 'window'
+  | 'zoom'
+  | 'pan'
+  | 'magnify'
+  | 'region'
+  | 'length'
+  | 'angle'
+  | 'cobb'
+  | 'bidirectional'
+  | 'ellipse'
+  | 'rectangle'
+  | 'freehand'
+  | 'probe'
+  | 'arrow'
+  | 'text'
+  | 'ratio'
+
+interface ToolClass {
+  new (...given: never[]): object
+  toolName: unknown
+}
+
+interface Made {
+  tool: ToolClass
+  /** Leaves something on the picture that can be moved, listed and removed. */
+  measures: boolean
+  config?: Record<string, unknown>
+}
+
+const measure = (tool: ToolClass, config: Record<string, unknown> = {}): Made => ({
+  tool,
+  measures: true,
+  config: { ...config, getTextLines: wordsFor(String(tool.toolName)) },
+})
+const hand = (tool: ToolClass, config?: Record<string, unknown>): Made => ({ tool, measures: false, ...(config ? { config } : {}) })
+
+export const TOOLS: Record<ToolName, Made> = {
+  scroll: hand(StackScrollTool),
+  window: hand(WindowLevelTool),
+  zoom: hand(ZoomTool),
+  pan: hand(PanTool),
+  magnify: hand(MagnifyTool, { magnifySize: 8, magnifyWidth: 260, magnifyHeight: 260 }),
+  region: hand(RegionWindowTool),
+  length: measure(LengthTool),
+  angle: measure(AngleTool),
+  cobb: measure(CobbAngleTool),
+  bidirectional: measure(BidirectionalTool),
+  ellipse: measure(EllipticalROITool),
+  rectangle: measure(RectangleROITool),
+  freehand: measure(PlanarFreehandROITool, { calculateStats: true }),
+  probe: measure(PixelProbeTool, { touchCanvasOffset: { x: 0, y: 0 } }),
+  arrow: measure(ArrowAnnotateTool),
+  text: measure(LabelTool),
+  ratio: measure(CardiothoracicRatioTool),
+}
+
+export const TOOL_NAMES = Object.keys(TOOLS) as ToolName[]
+
+/** Cornerstone's own name of a tool. */
+export function drawnBy(name: ToolName): string {
+  return String(TOOLS[name].tool.toolName)
+}
+
+/** The tool that made an annotation, from Cornerstone's name of it. */
+export function toolNamed(toolName: string): ToolName | null {
+  return TOOL_NAMES.find((name) => drawnBy(name) === toolName) ?? null
+}
