@@ -250,6 +250,30 @@ def test_another_referrers_patient_is_not_found_at_any_door(web: Api, house: Hou
     assert set(found(web.as_role("radiologist"), "/dicom-web/studies")) == {mine, foreign}
 
 
+def test_images_of_another_site_are_not_found_at_any_door(web: Api, house: House) -> None:
+    case = house.case(house.own, "P1", "Doe^Jane")
+    (brought,) = house.store(house.make_dicom(PatientID="P9", AccessionNumber=""))
+    assert brought.status.kept
+    with house.offices.work(Actor.system("test")) as work:
+        hill = Site(code="HIL", institution_name="Hill", time_zone="America/New_York")
+        work.session.add(hill)
+        work.session.flush()
+        work.audit(AuditEventID.APPLICATION_ACTIVITY, "C")
+        elsewhere = hill.site_pk
+    paths = [path for path in doors_of(case) if "/results/" not in path]
+    for site_pk, status in ((elsewhere, 404), (house.site, 200)):
+        local = web.as_role("radiologist", site_pks=[site_pk])
+        answers = {path: local.get(path, headers={"Accept": "*/*"}).status_code for path in paths}
+        assert answers == dict.fromkeys(paths, status)
+        found = local.get("/dicom-web/studies", headers={"Accept": "application/dicom+json"}).json()
+        uids = {item["0020000D"]["Value"][0] for item in found}
+        assert (case.dicom.StudyInstanceUID in uids) is (status == 200)
+        assert len(uids) == (2 if status == 200 else 1), "what hangs on no order is everybody's to find out"
+    both = web.as_role("referrer", practitioner_pk=house.own, site_pks=[elsewhere])
+    answers = {path: both.get(path, headers={"Accept": "*/*"}).status_code for path in doors_of(case)}
+    assert set(answers.values()) == {404}
+
+
 def test_who_refers_nobody_sees_nothing(web: Api, house: House) -> None:
     case = house.case(house.own, "P1", "Doe^Jane")
     stranger = web.as_role("referrer")

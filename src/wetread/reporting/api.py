@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from wetread.reporting import rules, service
 from wetread.security.door import door
-from wetread.security.service import AuditEventID, Permission, Work
+from wetread.security.service import Permission, Work
 
 router = APIRouter(prefix="/api", tags=["reports"])
 
@@ -173,9 +173,7 @@ def mark_key_image(body: KeyImageIn, work: Work = door(Permission.REPORT_WRITE))
 @router.get("/studies/{study_pk}/key-images")
 def key_images(study_pk: int, work: Work = door(Permission.REPORT_READ)) -> list[service.MarkedImage]:
     """Key images of a study."""
-    found = service.key_images(work, [study_pk])
-    work.audit(AuditEventID.PROCEDURE_RECORD, "R", object_type="key images", object_id=study_pk)
-    return found
+    return service.key_images_of_study(work, study_pk)
 
 
 @router.delete("/key-images/{key_image_pk}", status_code=204)

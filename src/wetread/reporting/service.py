@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, exists, func, select
 
 from wetread.archive.model import Instance, Series, Study
 from wetread.kit.errors import Conflict, Denied, FieldError, Invalid, NotFound
@@ -17,6 +17,7 @@ from wetread.reporting import rules
 from wetread.reporting.events import ReportAddended, ReportChanged, ReportFinal, ReportPreliminary
 from wetread.reporting.model import KeyImage, Report, ReportProcedure, ReportVersion
 from wetread.reporting.rules import ReportState, Step, Template
+from wetread.reporting.visibility import seen_at_sites as seen_at_sites  # noqa: PLC0414 - other rooms take it from here
 from wetread.scheduling.model import StudyLink
 from wetread.security.model import Practitioner, Site, User
 from wetread.security.service import AuditEventID, Permission, Work, reauthenticate
@@ -115,10 +116,13 @@ class DraftSaved:
 def open_report(
     work: Work, requested_procedure_pks: Sequence[int], template_key: str | None = None
 ) -> ReportView:
-    """The report of these Requested Procedures; a draft is begun where there is none. One patient, one report."""
+    """The report of these Requested Procedures; a draft is begun where there is none. One patient, one report.
+
+    Raises NotFound where one of them is absent or of a site that the actor does not work at.
+    """
     work.require(Permission.REPORT_READ)
     found = _procedures(work, requested_procedure_pks)
-    if not found:
+    if {requested.requested_procedure_pk for requested, *_ in found} != set(requested_procedure_pks):
         raise NotFound("There is no such requested procedure.")
     existing = set(
         work.session.scalars(
@@ -342,14 +346,17 @@ def addend(work: Work, report_pk: int, text: str, *, password: str, totp: str | 
 
 
 def prior_reports(work: Work, patient_pk: int, *, except_report_pk: int | None = None) -> list[PriorReport]:
-    """Signed reports of a patient, newest first."""
+    """Signed reports of a patient from the actor's sites, newest first."""
     work.require(Permission.REPORT_READ)
-    rows = work.session.execute(
+    query = (
         _joined(ReportVersion, Report, RequestedProcedure, Procedure, Study)
         .join(ReportVersion, ReportVersion.report_pk == Report.report_pk)
         .where(Report.patient_pk == patient_pk)
         .order_by(ReportVersion.signed_at.desc(), ReportVersion.report_version_pk.desc())
-    ).all()
+    )
+    if work.actor.site_pks is not None:
+        query = query.where(Report.site_pk.in_(work.actor.site_pks))
+    rows = work.session.execute(query).all()
     work.audit(AuditEventID.PATIENT_RECORD, "R", patient_pk=patient_pk, object_type="reports")
     found: dict[int, PriorReport] = {}
     texts: dict[int, list[str]] = {}
@@ -394,9 +401,7 @@ def mark_key_image(
 ) -> MarkedImage:
     """Marks an image as telling; marking it again changes the note."""
     work.require(Permission.REPORT_WRITE)
-    study = work.session.get(Study, study_pk)
-    if study is None:
-        raise NotFound("There is no such study.")
+    study = _study(work, study_pk)
     if work.actor.user_pk is None:
         raise Denied("Only a person marks key images.")
     # A mark prints the image into the report: it must be of this study, whatever the caller says.
@@ -447,18 +452,47 @@ def mark_key_image(
 def unmark_key_image(work: Work, key_image_pk: int) -> None:
     """Takes a mark back. Raises NotFound."""
     work.require(Permission.REPORT_WRITE)
-    gone = work.session.execute(
-        delete(KeyImage).where(KeyImage.key_image_pk == key_image_pk).returning(KeyImage.study_instance_uid)
-    ).first()
-    if gone is None:
+    image = work.session.get(KeyImage, key_image_pk)
+    if image is None or not _sees(work, image.study_pk):
         raise NotFound("There is no such key image.")
+    work.session.execute(delete(KeyImage).where(KeyImage.key_image_pk == key_image_pk))
     work.audit(
         AuditEventID.PROCEDURE_RECORD,
         "D",
-        study_instance_uid=gone[0],
+        study_instance_uid=image.study_instance_uid,
         object_type="key image",
         object_id=key_image_pk,
     )
+
+
+def key_images_of_study(work: Work, study_pk: int) -> list[MarkedImage]:
+    """Key images of one study, in the order of marking. Raises NotFound."""
+    work.require(Permission.REPORT_READ)
+    study = _study(work, study_pk)
+    work.audit(
+        AuditEventID.PROCEDURE_RECORD,
+        "R",
+        patient_pk=study.patient_pk,
+        study_instance_uid=study.study_instance_uid,
+        object_type="key images",
+        object_id=study_pk,
+    )
+    return key_images(work, [study_pk])
+
+
+def _study(work: Work, study_pk: int) -> Study:
+    study = work.session.get(Study, study_pk)
+    if study is None or not _sees(work, study_pk):
+        raise NotFound("There is no such study.")
+    return study
+
+
+def _sees(work: Work, study_pk: int) -> bool:
+    """Whether the study is of the actor's sites, or of no order yet."""
+    condition = seen_at_sites(work.actor.site_pks)
+    if condition is None:
+        return True
+    return bool(work.session.scalar(select(exists().where(Study.study_pk == study_pk, condition))))
 
 
 def key_images(work: Work, study_pks: Sequence[int]) -> list[MarkedImage]:

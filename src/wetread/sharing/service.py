@@ -13,7 +13,14 @@ from wetread.kit import limits
 from wetread.kit.errors import Conflict, Denied, FieldError, Invalid, NotFound
 from wetread.kit.paging import decode_cursor, encode_cursor
 from wetread.patients.service import PatientBar, patient_bars
-from wetread.reporting.service import MarkedImage, ReportView, SignedVersion, document, signed_report
+from wetread.reporting.service import (
+    MarkedImage,
+    ReportView,
+    SignedVersion,
+    document,
+    seen_at_sites,
+    signed_report,
+)
 from wetread.security.service import AuditEventID, Permission, Work
 from wetread.sharing import rules, store
 from wetread.sharing.events import ResultSeenByReferrer
@@ -36,13 +43,14 @@ def use_release_policy(policy: ReleasePolicy) -> None:
 
 
 class OwnPatients:
-    """The archive's StudyVisibility: who is a referrer and no more sees the studies of their own orders."""
+    """The archive's StudyVisibility: who is a referrer and no more sees the studies of their own orders, who works at
+    some sites only those of these sites."""
 
     def condition(self, work: Work) -> ColumnElement[bool] | None:
         """A condition on Study; None: all of them."""
         actor = work.actor
         if not rules.sees_only_own(actor.roles):
-            return None
+            return seen_at_sites(actor.site_pks)
         if actor.practitioner_pk is None:
             return false()
         return Study.study_pk.in_(store.own_studies(actor.practitioner_pk, actor.site_pks))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, true, tuple_, update
 
 from wetread.archive.model import Series, Study
 from wetread.kit import limits
@@ -17,6 +17,7 @@ from wetread.orders.model import ImagingServiceRequest, Procedure, RequestedProc
 from wetread.patients.model import Patient, PatientIdentifier
 from wetread.patients.service import PatientBar, name_words, patient_bars, search_clause
 from wetread.reporting.model import Report, ReportProcedure
+from wetread.reporting.service import seen_at_sites
 from wetread.scheduling.model import StudyLink
 from wetread.security.model import Practitioner, Site, User
 from wetread.security.service import AuditEventID, Permission, Work
@@ -334,9 +335,11 @@ def unmatched_studies(work: Work, *, limit: int = 100) -> list[UnmatchedStudy]:
 
 
 def priors(work: Work, study_pk: int) -> list[PriorStudy]:
-    """Other studies of the same patient, the most telling first, then the newest."""
+    """Other studies of the same patient at the actor's sites, the most telling first, then the newest."""
     work.require(Permission.STUDY_READ)
-    study = work.session.get(Study, study_pk)
+    seen = seen_at_sites(work.actor.site_pks)
+    seen = true() if seen is None else seen
+    study = work.session.scalar(select(Study).where(Study.study_pk == study_pk, seen))
     if study is None:
         raise NotFound("There is no such study.")
     if study.patient_pk is None:
@@ -354,7 +357,7 @@ def priors(work: Work, study_pk: int) -> list[PriorStudy]:
         .outerjoin(
             ReportProcedure, ReportProcedure.requested_procedure_pk == StudyLink.requested_procedure_pk
         )
-        .where(Study.patient_pk == study.patient_pk)
+        .where(Study.patient_pk == study.patient_pk, seen)
     ).all()
     work.audit(
         AuditEventID.PATIENT_RECORD,
