@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any
 
-from pydicom.datadict import dictionary_VR, keyword_for_tag
+from pydicom.datadict import dictionary_VR
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.exc import IntegrityError
 
@@ -34,7 +34,7 @@ from wetread.archive.model import (
 )
 from wetread.archive.objects import LocalObjects, NoSpace, ObjectStore
 from wetread.archive.peers import faults_of_networks, hash_passcode
-from wetread.archive.pixels import CannotDecode, Decoder
+from wetread.archive.pixels import CannotDecode, Decoder, Rendering
 from wetread.archive.retrieval import (
     BulkData,
     InstanceFiles,
@@ -57,7 +57,6 @@ from wetread.archive.rules import (
     element_json,
     filing_of,
     person_name_json,
-    person_name_text,
     snake,
     tag_of,
     time_of,
@@ -73,10 +72,10 @@ from wetread.security.service import AuditEventID, MasterKey, Offices, Permissio
 
 __all__ = [
     "PEER_RIGHTS", "Archive", "BulkData", "CannotDecode", "Damaged", "Decoder", "Incoming", "InstanceFiles", "Level", "LocalObjects", "NoSpace",
-    "ObjectStore", "Retrieval", "RetrieveObject", "RoleVisibility", "Status", "StoreResult", "StoredInstance",
-    "StudyVisibility", "Transfer", "Vault", "correct_study", "find", "find_identifier", "instances_for_retrieve",
+    "ObjectStore", "Rendering", "Retrieval", "RetrieveObject", "RoleVisibility", "Status", "StoreResult", "StoredInstance",
+    "StudyVisibility", "Transfer", "Vault", "correct_study", "document_of", "find", "instances_for_retrieve",
     "list_quarantine", "list_remote_aes", "remote_ae", "remote_ae_of", "remove_remote_ae", "resolve_quarantine",
-    "save_remote_ae", "storage_summary", "study_detail", "the_archive", "use_archive",
+    "save_remote_ae", "storage_summary", "study_detail", "the_archive", "use_archive", "visible_studies",
 ]  # fmt: skip
 
 
@@ -160,7 +159,7 @@ def find(
     """
     work.require(Permission.STUDY_READ, Permission.RESULT_READ)
     if visible is None:
-        visible = _visible(work)
+        visible = visible_studies(work)
     found = store.find(
         work.session,
         level,
@@ -172,7 +171,7 @@ def find(
         combined_date_times=combined_date_times,
         columns=None,
     )
-    items = [_document(level, row) for row in found.rows]
+    items = [document_of(row) for row in found.rows]
     if include is None:
         received = store.received_attributes(work.session, found.study_pks)
         items = [received.get(pk, {}) | item for pk, item in zip(found.study_pks, items, strict=True)]
@@ -186,33 +185,11 @@ def find(
     return Matches(items, found.unmatched)
 
 
-def find_identifier(work: Work, level: Level, identifier: JsonDict, *, limit: int = 10_000) -> list[JsonDict]:
-    """C-FIND: `identifier` in DICOM JSON, answers with exactly the keys it holds (PS3.4 C.4.1.2.2)."""
-    keys: dict[str, str] = {}
-    for tag, element in identifier.items():
-        keyword = keyword_for_tag(int(tag, 16))
-        if keyword and keyword not in _NOT_KEYS and element.get("vr") != "SQ":
-            values = element.get("Value") or []
-            keys[keyword] = "\\".join(
-                person_name_text(value) if element["vr"] == "PN" else ("" if value is None else str(value))
-                for value in values
-            )
-    found = find(work, level, keys, include=None, limit=limit)
-    answers: list[JsonDict] = []
-    for item in found.items:
-        answer: JsonDict = {"00080052": {"vr": "CS", "Value": [level.value]}}
-        for tag, element in identifier.items():
-            if tag not in ("00080005", "00080052"):
-                answer[tag] = item.get(tag, {"vr": element.get("vr", "UN")})
-        answers.append(dict(sorted(answer.items())))
-    return answers
-
-
-_NOT_KEYS = frozenset({"SpecificCharacterSet", "QueryRetrieveLevel", "TimezoneOffsetFromUTC"})
 _ABSENT_FROM_ANSWERS = frozenset({"NumberOfFrames"})
 
 
-def _document(level: Level, row: Mapping[str, Any]) -> JsonDict:
+def document_of(row: Mapping[str, Any]) -> JsonDict:
+    """A row of the index, values by keyword, as a DICOM JSON document."""
     document: JsonDict = {
         "00080005": {"vr": "CS", "Value": ["ISO_IR 192"]},
         "00080056": {"vr": "CS", "Value": ["ONLINE"]},
@@ -238,7 +215,8 @@ def _json(vr: str, value: Any) -> Any:
     return person_name_json(value) if vr == "PN" else value
 
 
-def _visible(work: Work) -> ColumnElement[bool] | None:
+def visible_studies(work: Work) -> ColumnElement[bool] | None:
+    """The condition on Study of those that the actor may see; None for all."""
     if _archive is not None:
         return _archive.retrieval.visible(work)
     return RoleVisibility().condition(work)
@@ -256,7 +234,7 @@ def instances_for_retrieve(
     work.require(Permission.STUDY_READ)
     found = the_archive().retrieval.objects(
         work.session,
-        visible=_visible(work),
+        visible=visible_studies(work),
         study_instance_uids=study_instance_uids,
         series_instance_uids=series_instance_uids,
         sop_instance_uids=sop_instance_uids,
@@ -764,7 +742,7 @@ def study_detail(work: Work, study_pk: int) -> StudyDetail:
     """One study for a screen. Raises NotFound, also for a study that the actor may not see."""
     work.require(Permission.STUDY_READ, Permission.RESULT_READ)
     query = select(Study).where(Study.study_pk == study_pk)
-    visible = _visible(work)
+    visible = visible_studies(work)
     study = work.session.scalars(query if visible is None else query.where(visible)).one_or_none()
     if study is None:
         raise NotFound("There is no such study.")

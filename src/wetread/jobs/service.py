@@ -20,6 +20,9 @@ Run = Callable[..., None]
 PREPARATION = "preparation"
 """The queue of work that takes long and that nobody waits for: it runs beside the rest, one job at a time."""
 
+FORWARDING = "forwarding"
+"""The queue of sending to other archives, which may answer slowly: it has places of its own."""
+
 _DROP = r"""
 DROP TABLE IF EXISTS procrastinate_periodic_defers, procrastinate_events, procrastinate_jobs, procrastinate_workers CASCADE;
 DO $$

@@ -16,7 +16,7 @@ from procrastinate import App, BaseRetryStrategy, PsycopgConnector, RetryDecisio
 from procrastinate.jobs import Job
 from sqlalchemy import select, update
 
-from wetread.jobs.service import PREPARATION, REGISTRY, Retry, Task, defer
+from wetread.jobs.service import FORWARDING, PREPARATION, REGISTRY, Retry, Task, defer
 from wetread.kit import limits, tracing
 from wetread.kit.events import CHANNEL, OutboxEvent
 from wetread.security.service import Actor, Offices, Work
@@ -37,6 +37,7 @@ Subscriptions = Mapping[str, Sequence[str | Unless]]
 those declared `together` as `f(work, events=[…])`, all in one."""
 
 _PAUSE_AN_EVENT_S, _PAUSE_S_MAX = 0.04, 0.4  # the first event is relayed at once, those of a stream together
+_SLOW = {PREPARATION: 1, FORWARDING: 2}  # queues with places of their own
 _EVENTS_A_JOB = 25  # few enough that several places share the work
 
 
@@ -195,7 +196,8 @@ async def run_worker(
     async with app.open_async():
         relay_thread.start()
         waker = asyncio.create_task(_wake_stalled(app, ending))
-        prompt = sorted({declared.queue for declared in REGISTRY.tasks.values()} - {PREPARATION})
+        prompt = sorted({declared.queue for declared in REGISTRY.tasks.values()} - _SLOW.keys())
+        shares = [(prompt, concurrency), *(([queue], places) for queue, places in _SLOW.items())]
         workers = [
             asyncio.create_task(
                 app.run_worker_async(
@@ -207,7 +209,7 @@ async def run_worker(
                     fetch_job_polling_interval=2.0,
                 )
             )
-            for queues, places in ((prompt, concurrency), ([PREPARATION], 1))
+            for queues, places in shares
         ]
         await asyncio.wait(
             {*workers, asyncio.create_task(ending.wait())}, return_when=asyncio.FIRST_COMPLETED

@@ -17,7 +17,13 @@ with engine.connect() as connection:
     connection.commit()
     try:
         context.configure(
-            connection=connection, target_metadata=Base.metadata, transaction_per_migration=True
+            connection=connection,
+            target_metadata=Base.metadata,
+            transaction_per_migration=True,
+            # The queue's tables come with its own SQL; a draft must not propose to drop them.
+            include_name=lambda name, kind, _: (
+                not (kind == "table" and (name or "").startswith("procrastinate_"))
+            ),
         )
         with context.begin_transaction():
             context.run_migrations()

@@ -1,0 +1,665 @@
+"""Rules, the queue, and the sending itself; how to reach a peer is given by the composition root."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import structlog
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import aliased
+
+from wetread.archive.model import Instance, RemoteAE, Series, Study
+from wetread.archive.service import RetrieveObject, instances_for_retrieve
+from wetread.jobs.service import FORWARDING, defer
+from wetread.kit.errors import Conflict, FieldError, Invalid, NotFound
+from wetread.routing.events import ForwardingChanged
+from wetread.routing.model import Forwarding, ForwardingFailure, ForwardingState, RoutingRule
+from wetread.routing.rules import (
+    KEYWORDS,
+    SOURCE,
+    Condition,
+    conditions_of,
+    stored,
+    wait_after,
+)
+from wetread.security.service import Actor, AuditEventID, Offices, Permission, Work
+
+log = structlog.get_logger()
+
+JOB = "routing.forward"
+_LEASE = timedelta(minutes=2)  # renewed with each note of progress; then somebody else may go on
+_NOTE_S = 3.0
+_SLICE_S = 60.0  # one job sends so long, then lets others have the place
+_STUDIES_TRIED = 100
+
+
+class Unreachable(Exception):
+    """No association, or it broke: the destination is tried again later. Words for a person, without patient data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a destination said to one object: taken, or why not."""
+
+    sop_instance_uid: str
+    refused: str | None
+
+
+class Sender(Protocol):
+    """Sends objects to a peer. Given by the composition root: this room knows no network."""
+
+    def __call__(self, peer: RemoteAE, objects: Sequence[RetrieveObject]) -> Iterable[Offer]:
+        """Yields what became of each object, in the order of sending. Raises Unreachable."""
+
+
+_senders: list[Sender] = []
+
+
+def use_sender(sender: Sender) -> None:
+    """Names the sender of this process (called once by the composition root)."""
+    _senders[:] = [sender]
+
+
+# Rules ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Ruled:
+    """A rule and the title of where it sends to."""
+
+    rule: RoutingRule
+    ae_title: str
+
+
+def rules(work: Work) -> list[Ruled]:
+    """All rules by name."""
+    work.require(Permission.CONFIG_READ)
+    rows = work.session.execute(
+        select(RoutingRule, RemoteAE.ae_title)
+        .join(RemoteAE, RemoteAE.remote_ae_pk == RoutingRule.remote_ae_pk)
+        .order_by(func.lower(RoutingRule.name))
+    )
+    return [Ruled(rule, title) for rule, title in rows]
+
+
+def save_rule(
+    work: Work,
+    *,
+    routing_rule_pk: int | None = None,
+    name: str,
+    is_enabled: bool,
+    conditions: Sequence[Mapping[str, Any]],
+    remote_ae_pk: int,
+    wait_s: int,
+) -> Ruled:
+    """Adds or changes a rule; it applies to what comes from now on. Raises Invalid, NotFound, Conflict."""
+    work.require(Permission.CONFIG_WRITE)
+    checked = conditions_of(conditions)
+    title = name.strip()
+    faults: list[FieldError] = []
+    if not 1 <= len(title) <= 64:
+        faults.append(FieldError("name", "has 1 to 64 characters"))
+    if not 0 <= wait_s <= 86400:
+        faults.append(FieldError("wait_s", "lies between 0 and 86400 seconds"))
+    peer = work.session.get(RemoteAE, remote_ae_pk)
+    if peer is None:
+        faults.append(FieldError("remote_ae_pk", "is no known application entity"))
+    if faults or peer is None:
+        raise Invalid("Some fields need attention.", fields=faults)
+    namesake = work.session.scalar(
+        select(RoutingRule.routing_rule_pk).where(func.lower(RoutingRule.name) == title.lower())
+    )
+    if namesake is not None and namesake != routing_rule_pk:
+        raise Conflict("There is a rule of that name.", fields=[FieldError("name", "is taken")])
+    rule = RoutingRule() if routing_rule_pk is None else work.session.get(RoutingRule, routing_rule_pk)
+    if rule is None:
+        raise NotFound("There is no such rule.")
+    rule.name, rule.is_enabled, rule.wait_s = title, is_enabled, wait_s
+    rule.conditions, rule.remote_ae_pk = stored(checked), remote_ae_pk
+    rule.updated_at = work.now()
+    work.session.add(rule)
+    work.session.flush()
+    work.audit(
+        AuditEventID.APPLICATION_ACTIVITY,
+        "C" if routing_rule_pk is None else "U",
+        object_type="routing_rule",
+        object_id=rule.routing_rule_pk,
+        detail={"name": title, "to": peer.ae_title, "enabled": str(is_enabled)},
+    )
+    return Ruled(rule, peer.ae_title)
+
+
+def remove_rule(work: Work, routing_rule_pk: int) -> None:
+    """Forgets a rule; what is on its way by it stays so. Raises NotFound."""
+    work.require(Permission.CONFIG_WRITE)
+    rule = work.session.get(RoutingRule, routing_rule_pk)
+    if rule is None:
+        raise NotFound("There is no such rule.")
+    work.session.delete(rule)
+    work.audit(
+        AuditEventID.APPLICATION_ACTIVITY,
+        "D",
+        object_type="routing_rule",
+        object_id=routing_rule_pk,
+        detail={"name": rule.name},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What a rule would have taken of the newest studies."""
+
+    tried: int
+    matching: int
+
+
+def try_conditions(work: Work, conditions: Sequence[Mapping[str, Any]]) -> Trial:
+    """Holds conditions against the newest studies, before a rule is kept. Raises Invalid."""
+    work.require(Permission.CONFIG_READ)
+    checked = conditions_of(conditions)
+    newest = work.session.scalars(
+        select(Study.study_pk).order_by(Study.study_pk.desc()).limit(_STUDIES_TRIED)
+    ).all()
+    facts = _facts(work, newest)
+    work.audit(AuditEventID.QUERY, "E", object_type="routing rule on trial")
+    return Trial(len(newest), sum(_met(checked, facts[study_pk]) for study_pk in newest))
+
+
+def _met(conditions: Iterable[Condition], facts: Mapping[str, frozenset[str]]) -> bool:
+    return all(condition.met_by(facts) for condition in conditions)
+
+
+def _facts(work: Work, study_pks: Iterable[int]) -> dict[int, dict[str, frozenset[str]]]:
+    """study_pk → keyword → values."""
+    collected: dict[int, dict[str, set[str]]] = {}
+    keys = sorted(set(study_pks))
+    levels = {"study": Study, "series": Series}
+    columns = {
+        keyword: getattr(levels[level], "".join(_snake(keyword))) for keyword, level in KEYWORDS.items()
+    }
+    rows = work.session.execute(
+        select(Study.study_pk, *(column.label(keyword) for keyword, column in columns.items()))
+        .outerjoin(Series, Series.study_pk == Study.study_pk)
+        .where(Study.study_pk.in_(keys))
+    )
+    for row in rows.mappings():
+        facts = collected.setdefault(row["study_pk"], {keyword: set() for keyword in KEYWORDS})
+        for keyword in KEYWORDS:
+            if row[keyword]:
+                facts[keyword].add(str(row[keyword]))
+    return {
+        key: {keyword: frozenset(values) for keyword, values in facts.items()}
+        for key, facts in collected.items()
+    }
+
+
+def _snake(keyword: str) -> Iterable[str]:
+    before = ""
+    for character in keyword:
+        if character.isupper() and before and not before.isupper():
+            yield "_"
+        yield character.lower()
+        before = character
+
+
+# The queue ------------------------------------------------------------------------------------------------------
+
+
+def studies_updated(work: Work, events: Sequence[Mapping[str, Any]]) -> None:
+    """On `study.updated`: has studies sent wherever a rule says, once no more came for a while."""
+    study_pks = sorted({int(event["keys"]["study_pk"]) for event in events})
+    work.audit(AuditEventID.APPLICATION_ACTIVITY, "E", object_type="routing", object_id=len(study_pks))
+    enabled = work.session.scalars(
+        select(RoutingRule).where(RoutingRule.is_enabled).order_by(RoutingRule.routing_rule_pk)
+    ).all()
+    if not enabled:
+        return
+    titles: dict[int, str] = {
+        row[0]: row[1]
+        for row in work.session.execute(
+            select(RemoteAE.remote_ae_pk, RemoteAE.ae_title).where(
+                RemoteAE.remote_ae_pk.in_({rule.remote_ae_pk for rule in enabled})
+            )
+        )
+    }
+    facts = _facts(work, study_pks)
+    for rule in enabled:
+        conditions = conditions_of(rule.conditions)
+        for study_pk in study_pks:
+            of_study = facts.get(study_pk)
+            if of_study is None or not _met(conditions, of_study):
+                continue
+            if of_study[SOURCE] == {titles[rule.remote_ae_pk]}:
+                continue  # it came from there: two archives must not send the same to and fro
+            _enqueue(
+                work,
+                study_pk,
+                rule.remote_ae_pk,
+                work.now() + timedelta(seconds=rule.wait_s),
+                routing_rule_pk=rule.routing_rule_pk,
+                requested_by=rule.name,
+            )
+
+
+def send(work: Work, study_instance_uids: Sequence[str], remote_ae_pk: int) -> list[int]:
+    """Sends studies to a peer because a person says so; returns their forwarding_pk. Raises NotFound, Invalid."""
+    work.require(Permission.QUEUE_WRITE)
+    peer = work.session.get(RemoteAE, remote_ae_pk)
+    if peer is None:
+        raise Invalid(
+            "There is no such application entity.", fields=[FieldError("remote_ae_pk", "is not known")]
+        )
+    found = work.session.execute(
+        select(Study.study_instance_uid, Study.study_pk).where(
+            Study.study_instance_uid.in_(study_instance_uids)
+        )
+    ).all()
+    known = {row[0]: row[1] for row in found}
+    if missing := set(study_instance_uids) - known.keys():
+        raise NotFound(f"{len(missing)} of these studies are not here.")
+    for uid in known:
+        work.audit(
+            AuditEventID.BEGIN_TRANSFER,
+            "E",
+            study_instance_uid=uid,
+            object_type="forwarding",
+            detail={"to": peer.ae_title},
+        )
+    return [
+        _enqueue(work, study_pk, remote_ae_pk, work.now(), requested_by=work.actor.username[:64], again=True)
+        for study_pk in known.values()
+    ]
+
+
+def _enqueue(
+    work: Work,
+    study_pk: int,
+    remote_ae_pk: int,
+    not_before: datetime,
+    *,
+    requested_by: str,
+    routing_rule_pk: int | None = None,
+    again: bool = False,
+) -> int:
+    """A study goes to a destination once, however many rules say so; more of it makes it go on. `again`: from the start."""
+    now = work.now()
+    values = {
+        "state": ForwardingState.WAITING,
+        "not_before": not_before,
+        "updated_at": now,
+        "attempts": 0,
+        "last_error": None,
+    }
+    statement = insert(Forwarding).values(
+        study_pk=study_pk,
+        remote_ae_pk=remote_ae_pk,
+        routing_rule_pk=routing_rule_pk,
+        requested_by=requested_by,
+        **values,
+    )
+    afresh = {"through_instance_pk": 0, "sent_count": 0} if again else {}
+    forwarding_pk: int | None = work.session.scalar(
+        statement.on_conflict_do_update(
+            index_elements=["study_pk", "remote_ae_pk"],
+            set_={**values, **afresh},
+            # What a person stopped stays so until a person says otherwise; what is being sent looks again at its end.
+            where=None
+            if again
+            else Forwarding.state.in_(
+                (ForwardingState.WAITING, ForwardingState.SENT, ForwardingState.FAILED)
+            ),
+        ).returning(Forwarding.forwarding_pk)
+    )
+    if forwarding_pk is None:
+        return 0
+    if again:
+        work.session.execute(
+            delete(ForwardingFailure).where(ForwardingFailure.forwarding_pk == forwarding_pk)
+        )
+    _wake(work, forwarding_pk, not_before)
+    work.publish(ForwardingChanged(forwarding_pk, ForwardingState.WAITING))
+    return forwarding_pk
+
+
+def _wake(work: Work, forwarding_pk: int, at: datetime) -> None:
+    defer(
+        work,
+        JOB,
+        run_at=at,
+        queueing_lock=f"{JOB}:{forwarding_pk}",
+        queue=FORWARDING,
+        forwarding_pk=forwarding_pk,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A study on its way, as people see it."""
+
+    forwarding: Forwarding
+    ae_title: str
+    study_instance_uid: str
+    patient_name: str | None
+    patient_id: str | None
+    study_description: str | None
+    modalities: list[str]
+    refused: int
+    first_refusal: str | None
+
+
+def forwardings(
+    work: Work, *, state: ForwardingState | None = None, before: int | None = None, limit: int = 100
+) -> list[Sending]:
+    """Newest first, those before the key `before`."""
+    work.require(Permission.QUEUE_READ)
+    refusals = (
+        select(
+            ForwardingFailure.forwarding_pk,
+            func.count().label("count"),
+            func.min(ForwardingFailure.reason).label("reason"),
+        )
+        .group_by(ForwardingFailure.forwarding_pk)
+        .subquery()
+    )
+    query = (
+        select(Forwarding, RemoteAE.ae_title, Study, func.coalesce(refusals.c.count, 0), refusals.c.reason)
+        .join(RemoteAE, RemoteAE.remote_ae_pk == Forwarding.remote_ae_pk)
+        .join(Study, Study.study_pk == Forwarding.study_pk)
+        .outerjoin(refusals, refusals.c.forwarding_pk == Forwarding.forwarding_pk)
+        .order_by(Forwarding.forwarding_pk.desc())
+        .limit(limit)
+    )
+    if state is not None:
+        query = query.where(Forwarding.state == state)
+    if before is not None:
+        query = query.where(Forwarding.forwarding_pk < before)
+    work.audit(AuditEventID.QUERY, "E", object_type="forwardings")
+    return [
+        Sending(
+            forwarding,
+            title,
+            study.study_instance_uid,
+            study.patient_name,
+            study.patient_id,
+            study.study_description,
+            list(study.modalities_in_study),
+            refused,
+            reason,
+        )
+        for forwarding, title, study, refused, reason in work.session.execute(query)
+    ]
+
+
+def send_again(work: Work, forwarding_pk: int) -> None:
+    """Tries what failed, was stopped or was refused in part again, at once. Raises NotFound, Conflict."""
+    forwarding = _locked(work, forwarding_pk)
+    if forwarding.state == ForwardingState.SENDING:
+        raise Conflict("It is being sent now.")
+    refused = work.session.scalars(
+        select(ForwardingFailure.instance_pk).where(ForwardingFailure.forwarding_pk == forwarding_pk)
+    ).all()
+    if refused:
+        # Objects are sent in the order of their keys: going back to the first refused sends some twice, which
+        # a receiver takes for the same.
+        forwarding.through_instance_pk = min(min(refused) - 1, forwarding.through_instance_pk)
+        forwarding.sent_count = _count(work, forwarding.study_pk, upto=forwarding.through_instance_pk)
+        work.session.execute(
+            delete(ForwardingFailure).where(ForwardingFailure.forwarding_pk == forwarding_pk)
+        )
+    forwarding.attempts, forwarding.last_error = 0, None
+    _move(work, forwarding, ForwardingState.WAITING, work.now())
+    _wake(work, forwarding_pk, work.now())
+    _note(work, forwarding, "again")
+
+
+def cancel(work: Work, forwarding_pk: int) -> None:
+    """Stops a study on its way; what has arrived stays there. Raises NotFound, Conflict where all was sent."""
+    forwarding = _locked(work, forwarding_pk)
+    if forwarding.state == ForwardingState.SENT:
+        raise Conflict("Everything was sent already.")
+    _move(work, forwarding, ForwardingState.CANCELED, work.now())
+    _note(work, forwarding, "canceled")
+
+
+def _locked(work: Work, forwarding_pk: int) -> Forwarding:
+    work.require(Permission.QUEUE_WRITE)
+    forwarding = work.session.get(Forwarding, forwarding_pk, with_for_update=True, populate_existing=True)
+    if forwarding is None:
+        raise NotFound("There is no such study on its way.")
+    return forwarding
+
+
+def _move(work: Work, forwarding: Forwarding, state: ForwardingState, not_before: datetime) -> None:
+    forwarding.state, forwarding.not_before, forwarding.updated_at = state, not_before, work.now()
+    forwarding.claimed_until = None
+    work.publish(ForwardingChanged(forwarding.forwarding_pk, state))
+
+
+def _note(work: Work, forwarding: Forwarding, what: str) -> None:
+    work.audit(
+        AuditEventID.APPLICATION_ACTIVITY,
+        "U",
+        object_type="forwarding",
+        object_id=forwarding.forwarding_pk,
+        detail={"what": what},
+    )
+
+
+def _count(work: Work, study_pk: int, *, upto: int) -> int:
+    return (
+        work.session.scalar(
+            select(func.count()).where(Instance.study_pk == study_pk, Instance.instance_pk <= upto)
+        )
+        or 0
+    )
+
+
+# Sending --------------------------------------------------------------------------------------------------------
+
+
+def forward(offices: Offices, forwarding_pk: int, *, slice_s: float = _SLICE_S) -> None:
+    """Sends what is left of one study, for about `slice_s` seconds. No transaction is open while the network is waited
+    for; progress is kept as it is made, so that a killed process goes on where it was."""
+    actor = Actor.system("routing")
+    with offices.work(actor) as work:
+        order = _claim(work, forwarding_pk)
+    if order is None:
+        return
+    progress = _Progress(offices, actor, forwarding_pk, order.places)
+    fault: str | None = None
+    ended = time.monotonic() + slice_s
+    try:
+        for offer in _senders[0](order.peer, order.objects):
+            if not progress.took(offer):
+                return  # a person stopped it
+            if time.monotonic() > ended:
+                break
+    except Unreachable as error:
+        fault = str(error)
+    except Exception as error:  # noqa: BLE001 - e.g. an object that cannot be read: the rest of the queue must go on
+        log.warning("forwarding failed", forwarding_pk=forwarding_pk, error=type(error).__name__)
+        fault = f"failed ({type(error).__name__})"
+    progress.keep()
+    with offices.work(actor) as work:
+        _settle(work, forwarding_pk, order, fault, progressed=progress.count > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    peer: RemoteAE
+    objects: Sequence[RetrieveObject]
+    places: Mapping[str, int]  # SOP Instance UID → instance_pk
+    study_instance_uid: str
+
+
+def _claim(work: Work, forwarding_pk: int) -> _Order | None:
+    """Takes the study for this process, unless it is not its time or another has it."""
+    now = work.now()
+    work.audit(AuditEventID.APPLICATION_ACTIVITY, "E", object_type="forwarding", object_id=forwarding_pk)
+    forwarding = work.session.scalar(
+        select(Forwarding).where(Forwarding.forwarding_pk == forwarding_pk).with_for_update()
+    )
+    if forwarding is None or forwarding.state not in (ForwardingState.WAITING, ForwardingState.SENDING):
+        return None
+    until = forwarding.claimed_until if forwarding.state == ForwardingState.SENDING else forwarding.not_before
+    if until is not None and until > now:
+        _wake(work, forwarding_pk, until)
+        return None
+    peer = work.session.get_one(RemoteAE, forwarding.remote_ae_pk)
+    study = work.session.get_one(Study, forwarding.study_pk)
+    places = {
+        row[0]: row[1]
+        for row in work.session.execute(
+            select(Instance.sop_instance_uid, Instance.instance_pk).where(
+                Instance.study_pk == forwarding.study_pk,
+                Instance.instance_pk > forwarding.through_instance_pk,
+                _not_from(peer.ae_title),
+            )
+        )
+    }
+    objects = [
+        one
+        for one in instances_for_retrieve(
+            work, study_instance_uids=[study.study_instance_uid], destination=peer.ae_title
+        )
+        if one.sop_instance_uid in places
+    ]
+    objects.sort(key=lambda one: places[one.sop_instance_uid])
+    forwarding.waiting_count = len(objects)
+    _move(work, forwarding, ForwardingState.SENDING, forwarding.not_before)
+    forwarding.claimed_until = now + _LEASE
+    work.session.flush()
+    work.session.expunge(peer)
+    return _Order(peer, objects, places, study.study_instance_uid)
+
+
+def _not_from(ae_title: str) -> Any:
+    series = aliased(Series)
+    source = series.source_application_entity_title
+    return (
+        select(series.series_pk)
+        .where(series.series_pk == Instance.series_pk, source.is_distinct_from(ae_title))
+        .exists()
+    )
+
+
+class _Progress:
+    """Keeps how far one sending is, now and then, in short transactions of its own."""
+
+    def __init__(self, offices: Offices, actor: Actor, forwarding_pk: int, places: Mapping[str, int]) -> None:
+        self._offices, self._actor, self._forwarding_pk, self._places = offices, actor, forwarding_pk, places
+        self._kept_at = time.monotonic()
+        self._through, self._sent = 0, 0
+        self._refused: list[tuple[int, str]] = []
+        self.count = 0
+
+    def took(self, offer: Offer) -> bool:
+        """Notes an object's fate; False where a person stopped the sending."""
+        self._through = self._places[offer.sop_instance_uid]
+        self.count += 1
+        if offer.refused is None:
+            self._sent += 1
+        else:
+            self._refused.append((self._through, offer.refused[:200]))
+        return time.monotonic() - self._kept_at < _NOTE_S or self.keep()
+
+    def keep(self) -> bool:
+        """Writes it down; False where a person stopped the sending."""
+        with self._offices.work(self._actor) as work:
+            now = work.now()
+            going = work.session.scalar(
+                update(Forwarding)
+                .where(
+                    Forwarding.forwarding_pk == self._forwarding_pk,
+                    Forwarding.state == ForwardingState.SENDING,
+                )
+                .values(
+                    through_instance_pk=func.greatest(Forwarding.through_instance_pk, self._through),
+                    sent_count=Forwarding.sent_count + self._sent,
+                    waiting_count=Forwarding.waiting_count - self._sent - len(self._refused),
+                    claimed_until=now + _LEASE,
+                    updated_at=now,
+                )
+                .returning(Forwarding.forwarding_pk)
+            )
+            if self._refused:
+                work.session.execute(
+                    insert(ForwardingFailure)
+                    .values(
+                        [
+                            {"forwarding_pk": self._forwarding_pk, "instance_pk": key, "reason": reason}
+                            for key, reason in self._refused
+                        ]
+                    )
+                    .on_conflict_do_nothing()
+                )
+            work.audit(
+                AuditEventID.APPLICATION_ACTIVITY,
+                "U",
+                object_type="forwarding",
+                object_id=self._forwarding_pk,
+                detail={"sent": str(self._sent), "refused": str(len(self._refused))},
+            )
+            if going is not None:
+                work.publish(ForwardingChanged(self._forwarding_pk, ForwardingState.SENDING))
+        self._sent, self._refused, self._kept_at = 0, [], time.monotonic()
+        return going is not None
+
+
+def _settle(work: Work, forwarding_pk: int, order: _Order, fault: str | None, *, progressed: bool) -> None:
+    """After a slice: done, or on again, or later again, or for a person."""
+    forwarding = work.session.scalar(
+        select(Forwarding)
+        .where(Forwarding.forwarding_pk == forwarding_pk, Forwarding.state == ForwardingState.SENDING)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    _record_transfer(work, order, fault)
+    if forwarding is None:
+        return
+    now = work.now()
+    left = work.session.scalar(
+        select(func.count()).where(
+            Instance.study_pk == forwarding.study_pk,
+            Instance.instance_pk > forwarding.through_instance_pk,
+            _not_from(order.peer.ae_title),
+        )
+    )
+    forwarding.waiting_count = left or 0
+    if fault is not None:
+        # A destination that took something is alive: its patience begins anew.
+        forwarding.attempts = 1 if progressed else forwarding.attempts + 1
+        forwarding.last_error = fault[:200]
+        wait = wait_after(forwarding.attempts)
+        state = ForwardingState.FAILED if wait is None else ForwardingState.WAITING
+        _move(work, forwarding, state, now + (wait or timedelta()))
+        if wait is not None:
+            _wake(work, forwarding_pk, now + wait)
+        return
+    forwarding.attempts, forwarding.last_error = 0, None
+    if left:
+        _move(work, forwarding, ForwardingState.WAITING, now)
+        _wake(work, forwarding_pk, now)
+        return
+    refused = work.session.scalar(
+        select(func.count()).where(ForwardingFailure.forwarding_pk == forwarding_pk)
+    )
+    if refused:
+        forwarding.last_error = f"{refused} objects were refused"
+    _move(work, forwarding, ForwardingState.FAILED if refused else ForwardingState.SENT, now)
+
+
+def _record_transfer(work: Work, order: _Order, fault: str | None) -> None:
+    work.audit(
+        AuditEventID.INSTANCES_TRANSFERRED,
+        "R",
+        study_instance_uid=order.study_instance_uid,
+        object_type="study",
+        detail={"to": order.peer.ae_title},
+        outcome=0 if fault is None else 4,
+    )
