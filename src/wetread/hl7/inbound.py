@@ -744,7 +744,8 @@ def _site(work: Work, message: Message, settings: InterfaceSettings) -> Site:
 def _changed(
     work: Work, part: Message, known: ImagingServiceRequest | None, sequence: int
 ) -> ImagingServiceRequest:
-    """XO: urgency, reason, diagnoses and time of what has not begun. What cannot be done is refused whole, with UX."""
+    """XO: urgency, reason, diagnoses and time of what has not begun. What cannot be done is refused whole, with UX:
+    AR where no wording of the change could be followed any more, AE where the sender may word it otherwise."""
     if known is None:
         raise error("204", f"ORC^{sequence}^2", "There is no order of this number to change")
     orc, obr = part.first("ORC"), part.first("OBR")
@@ -773,13 +774,14 @@ def _changed(
                 one.requested_procedure_pk for one in meant if one.state != "CANCELED" or len(meant) == 1
             ],
         )
-        start = orc.value(7, 1, 4) or part.first("TQ1").value(7)
-        if start:
-            _moved(work, known, meant, start, sequence)
     except IllegalTransition as refusal:
         words = "The procedure has begun or ended and cannot be changed by the placer"
-        raise _refused(orc, known, sequence, "UX", words, code="AE") from refusal
-    except Conflict as refusal:
+        raise _refused(orc, known, sequence, "UX", words) from refusal
+    start = orc.value(7, 1, 4) or part.first("TQ1").value(7)
+    try:
+        if start:
+            _moved(work, known, meant, start, sequence)
+    except Conflict as refusal:  # another time may be free; all else can be changed without one
         raise _refused(orc, known, sequence, "UX", refusal.detail, code="AE") from refusal
     return request
 

@@ -18,6 +18,7 @@ from wetread.scheduling.model import ScheduledProcedureStep
 from wetread.scheduling.rules import StepMove
 from wetread.security.model import Site
 from wetread.security.service import Actor, AuditEventID, Offices, Work
+from wetread.sharing.messages import InterfaceMessage
 
 LINES = [
     "MSH|^~\\&|EPIC|CITYHOSP|WETREAD|RIV|20261125||{type}|{number}|P|2.3.1||||||UNICODE UTF-8",
@@ -135,8 +136,8 @@ def test_a_wish_for_a_time_that_nobody_has_booked_yet_is_told_the_desk(send: Sen
     assert request.imaging_service_request_comments == "Requested for 2026-11-25 14:30"
 
 
-def refused(ack: Ack) -> str:
-    assert (ack.code, ack.message.first("ORC").value(1)) == ("AE", "UX")
+def refused(ack: Ack, code: str = "AE") -> str:
+    assert (ack.code, ack.message.first("ORC").value(1)) == (code, "UX")
     assert ack.message.first("ERR").raw(1).startswith("ORC^1^1^207")
     return ack.text
 
@@ -176,7 +177,14 @@ def test_nothing_is_changed_once_it_has_begun_or_ended(
         for move in moves:
             move_requested_procedure(work, ordered(look).requested_procedure_pk, move)
         work.audit(AuditEventID.PROCEDURE_RECORD, "U")
-    assert "begun or ended" in refused(send("XO", timing="^^^^^S", reason="Seizure"))
+    # As with a cancellation (UC): no other wording would help.
+    assert "begun or ended" in refused(send("XO", timing="^^^^^S", reason="Seizure"), "AR")
+    with offices.work(Actor.system("test")) as work:
+        work.audit(AuditEventID.QUERY, "E")
+        kept = work.session.scalars(
+            select(InterfaceMessage).order_by(InterfaceMessage.interface_message_pk.desc())
+        ).first()
+        assert kept is not None and (kept.state, kept.acknowledgment_code) == ("rejected", "AR")
     one = ordered(look)
     assert (one.requested_procedure_priority, one.reason_for_the_requested_procedure) == (
         "ROUTINE",
@@ -189,7 +197,7 @@ def test_who_is_here_already_keeps_the_time(send: Sender, offices: Offices, look
     step = booked(offices, look)
     with offices.work(Actor.system("desk")) as work:
         scheduling.act_on_step(work, step.scheduled_procedure_step_pk, StepMove.ARRIVE)
-    refused(send("XO", timing="^^^20261125143000"))
+    assert "begun" not in refused(send("XO", timing="^^^20261125143000"))
     assert send("XO", timing="^^^^^S").code == "AA"
     assert ordered(look).requested_procedure_priority == "STAT"
 
