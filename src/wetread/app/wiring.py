@@ -8,7 +8,7 @@ from wetread.app.build import House
 from wetread.app.forwarding import sender_as
 from wetread.app.peers import reporter_as
 from wetread.archive.commitment import use_reporter
-from wetread.archive.service import Archive, Damaged, LocalObjects, use_archive
+from wetread.archive.service import Archive, Damaged, LocalObjects, Rendering, use_archive
 from wetread.kit.errors import WetreadError
 from wetread.patients.service import use_issuer
 from wetread.reporting.pictures import Renderer, use_renderer
@@ -45,9 +45,7 @@ def renderer_of(archive: Archive) -> Renderer:
         found = archive.retrieval.objects(work.session, sop_instance_uids=[sop_instance_uid])
         try:
             return (
-                archive.retrieval.rendered(
-                    found[0].stored, frame_number, media_type="image/jpeg", viewport=PICTURE_PIXELS
-                )
+                archive.retrieval.rendered(found[0].stored, frame_number, Rendering(viewport=PICTURE_PIXELS))
                 if found
                 else None
             )

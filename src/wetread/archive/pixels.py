@@ -15,8 +15,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import orjson
@@ -26,8 +26,12 @@ from wetread.kit import limits
 from wetread.kit.errors import Invalid, Unavailable
 
 _SHARED, _PER_FRAME = "52009229", "52009230"
-_TRANSFORMATION, _FRAME_VOI = "00289145", "00289132"
+_TRANSFORMATION, _FRAME_VOI, _MEASURES = "00289145", "00289132", "00289110"
 _PALETTE = ("RedPaletteColorLookupTable", "GreenPaletteColorLookupTable", "BluePaletteColorLookupTable")
+_LUT_DESCRIPTOR, _LUT_DATA = "00283002", "00283006"
+_ICC_PROFILE = "00282000"
+_ITEMS_WITH_TABLES = {"modality": "00283000", "voi": "00283010"}
+_OVERLAY_GROUPS = tuple(f"{group:04X}" for group in range(0x6000, 0x6020, 2))
 
 
 class CannotDecode(Invalid):
@@ -68,38 +72,118 @@ class Picture:
             "window_width": self._functional(_FRAME_VOI, "WindowWidth"),
             "float_pixels": "7FE00008" in document,
             "words": document.get("7FE00010", {}).get("vr") == "OW",
+            "voi_function": self._functional(_FRAME_VOI, "VOILUTFunction", number=False),
+            "inverse": _first(document, "PresentationLUTShape") == "INVERSE",
+            "aspect": self._aspect(),
+            "modality_lut": self._lut("modality"),
+            "voi_lut": self._lut("voi"),
+            "overlays": list(self._overlays()),
         }
+        profile = self._table("icc", _icc_element(document))
+        if profile:
+            header["profile"] = profile
         if header["photometric_interpretation"] == "PALETTE COLOR":
             header["palette"] = [self._palette(name) for name in _PALETTE]
         return header
 
-    def _functional(self, sequence: str, keyword: str) -> float | None:
+    def _functional(self, sequence: str, keyword: str, *, number: bool = True) -> Any:
         """An attribute of the frame: from its functional groups, the shared ones, or the top level (PS3.3 C.7.6.16)."""
+        for item in (*self._groups(sequence), self.document):
+            value = _first(item, keyword)
+            if value is None or not number:
+                if value is not None:
+                    return str(value)
+                continue
+            if isinstance(value, (int, float)):
+                return float(value)
+        return None
+
+    def _groups(self, sequence: str) -> Iterator[JsonDict]:
+        """The first item of a macro, of the frame's own functional groups before the shared ones."""
         per_frame = self.document.get(_PER_FRAME, {}).get("Value", [])
         groups = per_frame[self.number - 1 : self.number] + self.document.get(_SHARED, {}).get("Value", [])
         for group in groups:
-            for item in group.get(sequence, {}).get("Value", [])[:1]:
-                value = _first(item, keyword)
-                if value is not None:
-                    return float(value)
-        value = _first(self.document, keyword)
-        return None if value is None else float(value)
+            yield from group.get(sequence, {}).get("Value", [])[:1]
+
+    def _aspect(self) -> float:
+        """How much higher than wide a pixel is shown; 1 where nothing sensible is said (PS3.3 10.7.1.3, C.7.6.3.1.7)."""
+        pairs = [item.get("00280030", {}).get("Value") for item in (*self._groups(_MEASURES), self.document)]
+        pairs += [self.document.get(tag, {}).get("Value") for tag in ("00181164", "00182010", "00280034")]
+        for pair in pairs:
+            if pair and len(pair) == 2 and all(isinstance(one, (int, float)) and one > 0 for one in pair):
+                ratio = float(pair[0]) / float(pair[1])
+                return ratio if 0.1 <= ratio <= 10 and abs(ratio - 1) > 0.01 else 1.0
+        return 1.0
 
     def _palette(self, name: str) -> JsonDict:
-        descriptor = self.document.get(f"{tag_of(name + 'Descriptor'):08X}", {}).get("Value", [])
-        inline = self.document.get(f"{tag_of(name + 'Data'):08X}", {}).get("InlineBinary")
-        data = inline or base64.b64encode((self.tables or {}).get(name, b"")).decode()
-        return {"descriptor": descriptor, "data": data}
+        document = self.document
+        data = self._table(name, document.get(f"{tag_of(name + 'Data'):08X}", {}))
+        return {"descriptor": _values(document, f"{tag_of(name + 'Descriptor'):08X}"), "data": data}
+
+    def _lut(self, name: str) -> JsonDict | None:
+        """A table that stands for rescaling or windowing (PS3.3 C.11.1, C.11.2)."""
+        items = self.document.get(_ITEMS_WITH_TABLES[name], {}).get("Value", [])
+        if not items or len(_values(items[0], _LUT_DESCRIPTOR)) != 3:
+            return None
+        entries = items[0].get(_LUT_DATA, {})
+        if "Value" in entries:
+            numbers = [int(one) & 0xFFFF for one in entries["Value"] if one is not None]
+            data = base64.b64encode(struct.pack(f"<{len(numbers)}H", *numbers)).decode()
+        else:
+            data = self._table(name, entries)
+        return {"descriptor": _values(items[0], _LUT_DESCRIPTOR), "data": data} if data else None
+
+    def _overlays(self) -> Iterator[JsonDict]:
+        """Graphics laid over the image (PS3.3 C.9.2): planes of their own, or bits of the pixels."""
+        document = self.document
+        for group in _OVERLAY_GROUPS:
+            rows, columns = _values(document, group + "0010"), _values(document, group + "0011")
+            if not rows or not columns or (_values(document, group + "0040") or ["G"])[0] != "G":
+                continue
+            data = self._table(group, document.get(group + "3000", {}))
+            frames = int((_values(document, group + "0015") or [1])[0] or 1)
+            first = int((_values(document, group + "0051") or [1])[0] or 1)
+            if data and not first <= self.number < first + frames:
+                continue
+            yield {
+                "rows": int(rows[0]),
+                "columns": int(columns[0]),
+                "origin": [int(one) for one in _values(document, group + "0050")[:2]] or [1, 1],
+                "data": data,
+                "frame": self.number - first,
+                "bit": int((_values(document, group + "0102") or [0])[0] or 0),
+            }
+
+    def _table(self, name: str, element: Mapping[str, Any]) -> str:
+        """The base64 of a binary value, inline or given beside the document."""
+        inline = element.get("InlineBinary")
+        return str(inline) if inline else base64.b64encode((self.tables or {}).get(name, b"")).decode()
+
+
+def _icc_element(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    if _ICC_PROFILE in document:
+        return dict(document[_ICC_PROFILE])
+    paths = document.get("00480105", {}).get("Value", [])
+    return dict(paths[0].get(_ICC_PROFILE, {})) if paths else {}
 
 
 def table_references(document: JsonDict) -> dict[str, str]:
-    """Palette tables that are too long to be inline: name → reference for `Retrieval.bulk_data`."""
-    found: dict[str, str] = {}
-    for name in _PALETTE:
-        uri = document.get(f"{tag_of(name + 'Data'):08X}", {}).get("BulkDataURI", "")
-        if uri:
-            found[name] = uri.rsplit("/", 1)[-1]
-    return found
+    """Tables that a picture needs and that are too long to be inline: name → reference for `Retrieval.bulk_data`."""
+    elements = {name: document.get(f"{tag_of(name + 'Data'):08X}", {}) for name in _PALETTE}
+    for name, sequence in _ITEMS_WITH_TABLES.items():
+        items = document.get(sequence, {}).get("Value", [])
+        elements[name] = items[0].get(_LUT_DATA, {}) if items else {}
+    elements["icc"] = dict(_icc_element(document))
+    elements |= {group: document.get(group + "3000", {}) for group in _OVERLAY_GROUPS}
+    return {
+        name: str(element["BulkDataURI"]).rsplit("/", 1)[-1]
+        for name, element in elements.items()
+        if "BulkDataURI" in element
+    }
+
+
+def _values(document: Mapping[str, Any], tag: str) -> list[Any]:
+    return list(document.get(tag, {}).get("Value") or [])
 
 
 def _first(document: Mapping[str, Any], keyword: str) -> Any:
@@ -110,6 +194,23 @@ def _first(document: Mapping[str, Any], keyword: str) -> Any:
 def _number(document: Mapping[str, Any], keyword: str) -> int | None:
     value = _first(document, keyword)
     return int(value) if isinstance(value, (int, float)) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """How a frame is drawn. `window` is (centre, width) in the units of the modality transformation; `viewport` the
+    (columns, rows) to fit into, `region` the (left, top, width, height) of the source that is shown, a negative size
+    turned over; `enlarge` to fill the viewport; `icc`: "no", "yes" (the image's own profile) or "srgb"."""
+
+    media_type: str = "image/jpeg"
+    window: tuple[float, float] | None = None
+    function: str | None = None  # "linear" | "linear-exact" | "sigmoid"; None: as the image says
+    viewport: tuple[int, int] | None = None
+    region: tuple[float, float, float, float] | None = None
+    enlarge: bool = False
+    quality: int = 90
+    annotations: tuple[str, ...] = ()
+    icc: str = "no"
 
 
 class Decoder:
@@ -128,27 +229,9 @@ class Decoder:
         """The frame as plain little-endian pixels. Raises CannotDecode."""
         return self._ask({"do": "decode", **picture.header()}, picture.data)
 
-    def render(
-        self,
-        picture: Picture,
-        *,
-        media_type: str,
-        window: tuple[float, float] | None,
-        viewport: tuple[int, int] | None,
-        quality: int,
-    ) -> bytes:
-        """The frame as JPEG or PNG; `window` is (centre, width), `viewport` the largest (columns, rows). Raises CannotDecode."""
-        return self._ask(
-            {
-                "do": "render",
-                "media_type": media_type,
-                "window": window,
-                "viewport": viewport,
-                "quality": quality,
-                **picture.header(),
-            },
-            picture.data,
-        )
+    def render(self, picture: Picture, rendering: Rendering) -> bytes:
+        """The frame as it is to be looked at. Raises CannotDecode."""
+        return self._ask({"do": "render", **asdict(rendering), **picture.header()}, picture.data)
 
     def encode_htj2k(self, picture: Picture) -> bytes:
         """The frame's HTJ2K (lossless, RPCL) codestream, decoded again and found identical. Raises CannotDecode."""

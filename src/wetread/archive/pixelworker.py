@@ -10,6 +10,7 @@ import os
 import resource
 import struct
 import sys
+from collections.abc import Sequence
 from io import BytesIO
 from typing import Any, BinaryIO
 
@@ -17,7 +18,7 @@ import imagecodecs
 import numpy as np
 import numpy.typing as npt
 import orjson
-from PIL import Image
+from PIL import Image, ImageCms, ImageDraw, ImageFont, ImageOps
 
 from wetread.kit import limits
 
@@ -79,12 +80,16 @@ def answer_to(header: Header, data: bytes) -> bytes:
     _check(header)
     if header["do"] == "encode_htj2k":
         return encode_htj2k(header, data)
+    if header["do"] == "render":
+        embedded = any(plane["bit"] and not plane["data"] for plane in header["overlays"])
+        raw = _raw_bits(header, data) if embedded else None
+        return render(header, decode(header, data), raw)
     frame = decode(header, data)
     if header["do"] == "decode":
         if header["bits_allocated"] == 1:
             return np.packbits(frame, bitorder="little").tobytes()
         return frame.astype(frame.dtype.newbyteorder("<"), copy=False).tobytes()
-    return render(header, frame)
+    raise Undecodable("the question is not known")
 
 
 def _check(header: Header) -> None:
@@ -109,6 +114,13 @@ def decode(header: Header, data: bytes) -> Array:
     if frame.shape[:2] != (header["rows"], header["columns"]):
         raise Undecodable("the codestream has other dimensions than the header")
     return _stored_values(header, frame)
+
+
+def _raw_bits(header: Header, data: bytes) -> Array | None:
+    """All bits of a plain frame, those outside of BitsStored too; None where they are not kept."""
+    if header["transfer_syntax_uid"] not in _NATIVE or header["bits_allocated"] != 16:
+        return None
+    return _native({**header, "pixel_representation": 0}, data)
 
 
 def _dtype(header: Header) -> np.dtype[Any]:
@@ -160,7 +172,7 @@ def _compressed(header: Header, data: bytes, syntax: str) -> Array:
     if syntax == _RLE:
         return _run_lengths(header, data)
     if number in ("50", "51"):
-        frame: Array = imagecodecs.jpeg_decode(data)
+        frame: Array = _jpeg(header, data)
     elif number in ("57", "70"):
         frame = imagecodecs.ljpeg_decode(data)
     elif number in ("80", "81"):
@@ -184,6 +196,15 @@ def _compressed(header: Header, data: bytes, syntax: str) -> Array:
         # An unsigned codestream of signed values: two's complement at the stored depth, see _stored_values.
         frame = frame.astype(np.dtype(f"<{frame.dtype.kind}{wanted.itemsize}")).view(wanted)
     return frame
+
+
+def _jpeg(header: Header, data: bytes) -> Array:
+    """Baseline and extended JPEG. What the stream says of its colours counts; where it says nothing, the header does."""
+    start = data[:1024]
+    if header["samples_per_pixel"] != 3 or b"Adobe" in start or b"JFIF" in start:
+        return np.asarray(imagecodecs.jpeg_decode(data))
+    space = "RGB" if header["photometric_interpretation"] == "RGB" else "YCBCR"
+    return np.asarray(imagecodecs.jpeg8_decode(data, colorspace=space, outcolorspace="RGB"))
 
 
 def _run_lengths(header: Header, data: bytes) -> Array:
@@ -238,8 +259,11 @@ def encode_htj2k(header: Header, data: bytes) -> bytes:
     return bytes(encoded)
 
 
-def render(header: Header, frame: Array) -> bytes:
-    """JPEG or PNG of the frame: modality transformation, window, presentation, size."""
+def render(header: Header, frame: Array, raw: Array | None = None) -> bytes:
+    """The frame as it is looked at (PS3.4 N.2): modality transformation, window, presentation, overlays, shape, size.
+
+    `raw` holds the bits of the frame that `decode` masks away, for overlays that are kept there.
+    """
     photometric = header["photometric_interpretation"]
     if photometric == "PALETTE COLOR":
         picture = Image.fromarray(_palette(header, frame), "RGB")
@@ -247,49 +271,208 @@ def render(header: Header, frame: Array) -> bytes:
         picture = Image.fromarray(_colour(header, frame, photometric), "RGB")
     else:
         grey = _grey(header, frame)
-        picture = Image.fromarray(255 - grey if photometric == "MONOCHROME1" else grey, "L")
-    viewport = header["viewport"]
-    if viewport:
-        picture.thumbnail((max(int(viewport[0]), 1), max(int(viewport[1]), 1)), Image.Resampling.LANCZOS)
+        # Whatever the window did, zero is white in MONOCHROME1 (PS3.3 C.7.6.3.1.2).
+        inverse = (photometric == "MONOCHROME1") != bool(header["inverse"])
+        picture = Image.fromarray(255 - grey if inverse else grey, "L")
+    for plane in header["overlays"]:
+        _lay_over(picture, _overlay(plane, raw))
+    profile = _profile(header, picture)
+    if profile is not None and header["icc"] == "srgb" and header.get("profile"):
+        picture = _as_srgb(header, picture)
+    picture = _fitted(header, picture)
+    if header["annotations"]:
+        picture = _annotated(picture, header["annotations"])
+    return _written(header, picture, profile)
+
+
+def _written(header: Header, picture: Image.Image, profile: bytes | None) -> bytes:
     out = BytesIO()
-    if header["media_type"] == "image/png":
-        picture.save(out, "PNG", compress_level=1)
+    media_type = header["media_type"]
+    if media_type == "image/png":
+        picture.save(out, "PNG", compress_level=1, icc_profile=profile)
+    elif media_type == "image/gif":
+        picture.convert("P" if picture.mode == "RGB" else "L").save(out, "GIF")
+    elif media_type == "image/jp2":
+        picture.save(out, "JPEG2000")
     else:
-        picture.save(out, "JPEG", quality=min(max(int(header["quality"]), 1), 100))
+        picture.save(out, "JPEG", quality=min(max(int(header["quality"]), 1), 100), icc_profile=profile)
     return out.getvalue()
+
+
+def _profile(header: Header, picture: Image.Image) -> bytes | None:
+    """The ICC profile to put into the image; grey images have none (PS3.18 8.3.5.1.5)."""
+    if header["icc"] == "no" or picture.mode != "RGB":
+        return None
+    own = base64.b64decode(header.get("profile") or "")
+    if header["icc"] == "yes" and own:
+        return own
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def _as_srgb(header: Header, picture: Image.Image) -> Image.Image:
+    source = ImageCms.ImageCmsProfile(BytesIO(base64.b64decode(header["profile"])))
+    try:
+        converted = ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"))
+    except ImageCms.PyCMSError:
+        return picture
+    return converted or picture
+
+
+def _fitted(header: Header, picture: Image.Image) -> Image.Image:
+    """The region asked for, with square pixels, in the size asked for."""
+    width, height = picture.size
+    shown_height = float(height)
+    if header["region"]:
+        left, top, across, down = header["region"]
+        box = (left, top, left + abs(across), top + abs(down))
+        if not (0 <= box[0] < box[2] <= width and 0 <= box[1] < box[3] <= height):
+            raise Undecodable("the region lies outside of the picture")
+        whole = tuple(round(one) for one in box)
+        picture = picture.crop((whole[0], whole[1], max(whole[2], whole[0] + 1), max(whole[3], whole[1] + 1)))
+        if across < 0:
+            picture = ImageOps.mirror(picture)
+        if down < 0:
+            picture = ImageOps.flip(picture)
+        width, height = picture.size
+        shown_height = float(height)
+    aspect = float(header["aspect"])
+    shown_width = float(width)
+    if aspect >= 1:
+        shown_height *= aspect
+    else:
+        shown_width /= aspect
+    scale = 1.0
+    if header["viewport"]:
+        scale = min(max(header["viewport"][0], 1) / shown_width, max(header["viewport"][1], 1) / shown_height)
+        if not header["enlarge"]:
+            scale = min(scale, 1.0)
+    size = (max(round(shown_width * scale), 1), max(round(shown_height * scale), 1))
+    if size[0] * size[1] > limits.RENDERED_PIXELS_MAX:
+        raise Undecodable("the picture would be larger than the limit")
+    if size == (width, height):
+        return picture
+    smaller = size[0] * size[1] < width * height
+    return picture.resize(size, Image.Resampling.LANCZOS if smaller else Image.Resampling.BICUBIC)
+
+
+def _annotated(picture: Image.Image, lines: Sequence[str]) -> Image.Image:
+    """Lines of text in the upper left corner, light with a dark rim, readable on any image."""
+    size = min(max(picture.height // 32, 10), 40)
+    font = ImageFont.load_default(size)
+    draw = ImageDraw.Draw(picture)
+    light = 255 if picture.mode == "L" else (255, 255, 255)
+    dark = 0 if picture.mode == "L" else (0, 0, 0)
+    for number, line in enumerate(lines):
+        draw.text(
+            (size // 2, size // 2 + number * (size + size // 4)),
+            line,
+            fill=light,
+            font=font,
+            stroke_width=max(size // 12, 1),
+            stroke_fill=dark,
+        )
+    return picture
+
+
+def _overlay(plane: Header, raw: Array | None) -> Image.Image | None:
+    """An overlay plane as a mask, with the offset where it lies."""
+    rows, columns = plane["rows"], plane["columns"]
+    if not 0 < rows * columns <= limits.RENDERED_PIXELS_MAX:
+        return None
+    data = base64.b64decode(plane["data"] or "")
+    if data:
+        count = rows * columns
+        first = max(plane["frame"], 0) * count
+        if len(data) * 8 < first + count:
+            return None
+        packed = np.frombuffer(data, np.uint8, -(-(first % 8 + count) // 8), first // 8)
+        bits = np.unpackbits(packed, bitorder="little")[first % 8 : first % 8 + count].reshape(rows, columns)
+    elif plane["bit"] and raw is not None and raw.ndim == 2:
+        # Retired, but in old archives: a bit of each pixel above those of the image (PS3.3-2004 C.9.2).
+        bits = (raw >> plane["bit"] & 1).astype(np.uint8)
+    else:
+        return None
+    mask = Image.fromarray(bits * 255, "L")
+    mask.info["origin"] = (plane["origin"][-1] - 1, plane["origin"][0] - 1)
+    return mask
+
+
+def _lay_over(picture: Image.Image, mask: Image.Image | None) -> None:
+    if mask is not None:
+        picture.paste(255 if picture.mode == "L" else (255, 255, 255), mask.info["origin"], mask)
 
 
 def _grey(header: Header, frame: Array) -> npt.NDArray[np.uint8]:
     if header["bits_allocated"] == 1:
         return (frame * 255).astype(np.uint8)
-    values = frame.astype(np.float32)
-    if header["slope"] or header["intercept"]:
-        values = values * (header["slope"] or 1.0) + (header["intercept"] or 0.0)
-    window = header["window"]
-    if window is None and header["window_width"] and header["window_width"] >= 1:
-        window = (header["window_center"] or 0.0, header["window_width"])
-    if window is not None and window[1] > 1:
-        # PS3.3 C.11.2.1.2.1, linear.
-        low, span = window[0] - 0.5 - (window[1] - 1) / 2, window[1] - 1
-    elif window is not None:
-        low, span = window[0] - 0.5, 1e-6
+    signed = bool(header["pixel_representation"])
+    if header["modality_lut"]:
+        table, first, _ = _lut(header["modality_lut"], signed=signed)
+        values = table[np.clip(frame.astype(np.int64) - first, 0, len(table) - 1)].astype(np.float32)
     else:
+        values = frame.astype(np.float32)
+        if header["slope"] or header["intercept"]:
+            values = values * (header["slope"] or 1.0) + (header["intercept"] or 0.0)
+    window, function = header["window"], header["function"]
+    if window is None and header["window_width"] and header["window_width"] > 0:
+        window = (header["window_center"] or 0.0, header["window_width"])
+    if function is None:
+        function = str(header["voi_function"] or "LINEAR").strip().lower().replace("_", "-")
+    if window is None and header["voi_lut"]:
+        table, first, _ = _lut(header["voi_lut"], signed=signed or float(values.min(initial=0)) < 0)
+        # The number of bits told is often wrong: what the table reaches is white.
+        full = max(float(table.max()), 1.0)
+        scaled = table[np.clip(values.astype(np.int64) - first, 0, len(table) - 1)] / full
+    else:
+        scaled = _windowed(values, window, function)
+    return np.asarray(np.clip(np.nan_to_num(scaled), 0, 1) * 255 + 0.5, np.uint8)
+
+
+def _windowed(values: Array, window: Sequence[float] | None, function: str) -> Array:
+    """Values from 0 (black) to 1 by PS3.3 C.11.2.1.2 and C.11.2.1.3."""
+    if window is None:
         finite = values[np.isfinite(values)]
         low, high = np.percentile(finite, (0.5, 99.5)) if finite.size else (0.0, 1.0)
-        span = max(float(high - low), 1e-6)
-    scaled = np.nan_to_num((values - low) / span)
-    return np.asarray(np.clip(scaled, 0, 1) * 255 + 0.5, np.uint8)
+        return np.asarray((values - low) / max(float(high - low), 1e-6))
+    centre, width = float(window[0]), float(window[1])
+    if function == "sigmoid":
+        return np.asarray(1 / (1 + np.exp(np.clip(-4 * (values - centre) / max(width, 1e-6), -80, 80))))
+    if function == "linear-exact":
+        return np.asarray((values - (centre - width / 2)) / max(width, 1e-6))
+    if width > 1:
+        return np.asarray((values - (centre - 0.5 - (width - 1) / 2)) / (width - 1))
+    return np.asarray((values - (centre - 0.5)) / 1e-6)
+
+
+def _lut(lut: Header, *, signed: bool) -> tuple[Array, int, int]:
+    """(table, first value mapped, bits). Of the descriptor only the first value mapped can be negative (PS3.3 C.11.1.1)."""
+    count, first, bits = (int(one) for one in lut["descriptor"])
+    count = (count & 0xFFFF) or 65536
+    first &= 0xFFFF
+    if signed and first > 0x7FFF:
+        first -= 0x10000
+    data = base64.b64decode(lut["data"])
+    wide = len(data) >= 2 * count
+    table = np.frombuffer(data[: len(data) // 2 * 2] if wide else data, "<u2" if wide else np.uint8)[:count]
+    if not table.size:
+        raise Undecodable("a lookup table has no data")
+    return table, first, bits & 0xFFFF
 
 
 def _colour(header: Header, frame: Array, photometric: str) -> npt.NDArray[np.uint8]:
-    if frame.dtype.itemsize == 2:
-        frame = frame >> max((header["bits_stored"] or 16) - 8, 0)
-    pixels = frame[:, :, :3].astype(np.uint8)
-    syntax = header["transfer_syntax_uid"]
-    # JPEG decoders give RGB already where the stream says YBR; plain and run-length frames are as the header says.
-    if photometric.startswith("YBR") and (syntax in _NATIVE or syntax == _RLE):
-        return np.asarray(Image.fromarray(np.ascontiguousarray(pixels), "YCbCr").convert("RGB"))
-    return np.ascontiguousarray(pixels)
+    if frame.dtype.itemsize > 1:
+        frame = frame >> max((header["bits_stored"] or 8 * frame.dtype.itemsize) - 8, 0)
+    pixels = np.ascontiguousarray(frame[:, :, :3].astype(np.uint8))
+    number = header["transfer_syntax_uid"].removeprefix(_JPEG)
+    # Decoders of baseline JPEG give RGB whatever the stream holds, and those of JPEG 2000 undo its own transformations.
+    if not photometric.startswith("YBR") or number in ("50", "51") or photometric in ("YBR_RCT", "YBR_ICT"):
+        return pixels
+    if photometric.startswith("YBR_PARTIAL"):
+        spread = pixels.astype(np.float32)
+        spread[:, :, 0] = (spread[:, :, 0] - 16) * (255 / 219)
+        spread[:, :, 1:] = (spread[:, :, 1:] - 128) * (255 / 224) + 128
+        pixels = np.clip(spread + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(Image.fromarray(pixels, "YCbCr").convert("RGB"))
 
 
 def _palette(header: Header, frame: Array) -> npt.NDArray[np.uint8]:
@@ -298,7 +481,8 @@ def _palette(header: Header, frame: Array) -> npt.NDArray[np.uint8]:
         if len(table["descriptor"]) != 3:
             raise Undecodable("its palette has no descriptor")
         entries, first, bits = (int(value) for value in table["descriptor"])
-        entries = entries or 65536  # zero means 2^16 (PS3.3 C.7.6.3.1.5)
+        entries = (entries & 0xFFFF) or 65536  # zero means 2^16 (PS3.3 C.7.6.3.1.5)
+        bits &= 0xFFFF
         data = base64.b64decode(table["data"])
         # Some writers say 16 bits for 8-bit tables and the other way round: the length decides.
         lut = np.frombuffer(data, "<u2" if len(data) >= 2 * entries else np.uint8)[:entries]

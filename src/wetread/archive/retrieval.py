@@ -228,14 +228,20 @@ class Retrieval:
             if one.role == StoredRole.ORIGINAL
         }
 
-    def middle(self, actor: Actor, study_instance_uid: str, series_instance_uid: str) -> InstanceFiles | None:
-        """The instance in the middle of a series, among those with a picture."""
+    def pictures(
+        self, actor: Actor, study_instance_uid: str, series_instance_uid: str
+    ) -> list[InstanceFiles]:
+        """The instances of a series that have a picture, in order."""
         self.admit(actor, study_instance_uid)
-        pictures = [
+        return [
             files
             for files in self._locate(study_instance_uid, series_instance_uid).values()
             if files.original.number_of_frames
         ]
+
+    def middle(self, actor: Actor, study_instance_uid: str, series_instance_uid: str) -> InstanceFiles | None:
+        """The instance in the middle of a series, among those with a picture."""
+        pictures = self.pictures(actor, study_instance_uid, series_instance_uid)
         return pictures[(len(pictures) - 1) // 2] if pictures else None
 
     def forget(self) -> None:
@@ -275,28 +281,13 @@ class Retrieval:
             raise NotFound("There is no such frame.")
         return self.decoder.decode(self._picture(stored, number))
 
-    def rendered(
-        self,
-        stored: StoredInstance,
-        number: int,
-        *,
-        media_type: str,
-        window: tuple[float, float] | None = None,
-        viewport: tuple[int, int] | None = None,
-        quality: int = 90,
-    ) -> bytes:
-        """Frame `number` as a JPEG or PNG for looking at. Raises NotFound, Invalid."""
+    def rendered(self, stored: StoredInstance, number: int, rendering: pixels.Rendering) -> bytes:
+        """Frame `number` as an image for looking at. Raises NotFound, CannotDecode."""
         if stored.number_of_frames == 0:
             raise NotFound("This object has no picture.")
         if not 1 <= number <= stored.number_of_frames:
             raise NotFound("There is no such frame.")
-        return self.decoder.render(
-            self._picture(stored, number),
-            media_type=media_type,
-            window=window,
-            viewport=viewport,
-            quality=quality,
-        )
+        return self.decoder.render(self._picture(stored, number), rendering)
 
     def _picture(self, stored: StoredInstance, number: int) -> pixels.Picture:
         """The frame with the attributes that say how it is to be read."""

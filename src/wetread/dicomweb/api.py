@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from wetread.dicomweb import rendered, retrieve, search, storing
+from wetread.dicomweb import rendered, retrieve, search, storing, uri
 
 router = APIRouter()
-for service in (search, retrieve, rendered, storing):
+for service in (search, retrieve, rendered, storing, uri):
     router.routes.extend(service.router.routes)

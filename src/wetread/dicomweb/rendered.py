@@ -1,12 +1,16 @@
-"""WADO-RS: rendered images and thumbnails (PS3.18 10.4.1.1.3, 10.4.1.1.4, 8.3.5)."""
+"""WADO-RS: rendered resources and thumbnails (PS3.18 10.4.1.1.3, 10.4.1.1.4, 8.3.5)."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
 
-from wetread.archive.service import InstanceFiles
+from wetread.archive.service import Archive, BulkData, InstanceFiles, Rendering
+from wetread.dicomweb import structured
 from wetread.dicomweb.accept import RENDERED_MEDIA_TYPES, Offer
 from wetread.dicomweb.common import (
     INSTANCE,
@@ -19,7 +23,10 @@ from wetread.dicomweb.common import (
     DicomWebRoute,
     archive_of,
     chosen,
+    span_of,
+    streamed_parts,
 )
+from wetread.dicomweb.responses import in_large_pieces
 from wetread.kit import limits
 from wetread.kit.errors import FieldError, NotFound
 from wetread.security.door import Gate, stream_door
@@ -29,50 +36,235 @@ router = APIRouter(prefix=PREFIX, route_class=DicomWebRoute, tags=["dicomweb"])
 _Window = Annotated[str | None, Query(max_length=100, description="centre,width[,function]")]
 _Viewport = Annotated[str | None, Query(max_length=100, description="columns,rows")]
 _Quality = Annotated[int, Query(ge=1, le=100)]
+_FUNCTIONS = ("linear", "linear-exact", "sigmoid")
+_THUMBNAIL = (160, 160)
+_NO_ANNOTATIONS: dict[str, tuple[str, ...]] = {"patient": (), "technique": ()}
+_IMAGES = [Offer(media_type) for media_type in RENDERED_MEDIA_TYPES]
+_IMAGE_PARTS = [Offer(media_type, True) for media_type in RENDERED_MEDIA_TYPES]
 
 
-def _numbers(text: str | None, name: str, least: int) -> list[float] | None:
-    if not text:
-        return None
+# What the parameters say ----------------------------------------------------------------------------------------
+
+
+def _number(text: str, name: str) -> float:
     try:
-        values = [float(part) for part in text.split(",")[:2]]
+        value = float(text)
     except ValueError:
-        values = []
-    if len(values) < least or not all(-1e9 < value < 1e9 for value in values):
+        value = float("nan")
+    if not -1e9 < value < 1e9:
         raise BadRequest(
-            f"{name} is not understood.", fields=[FieldError(name, "two numbers parted by a comma")]
+            f"{name} is not understood.", fields=[FieldError(name, "holds something that is no number")]
         )
-    return values
+    return value
 
 
-def _rendered(
-    request: Request,
-    files: InstanceFiles,
-    frame: int,
-    *,
-    window: str | None,
-    viewport: str | None,
-    quality: int,
-    default: tuple[int, int] | None = None,
-) -> Response:
-    media_type = chosen(request, "Rendered images are", list(map(Offer, RENDERED_MEDIA_TYPES[:2]))).media_type
-    centre_width = _numbers(window, "window", 2)
-    size = _numbers(viewport, "viewport", 2)
-    if size is not None and not (
-        size[0] >= 1 and size[1] >= 1 and size[0] * size[1] <= limits.RENDERED_PIXELS_MAX
-    ):
+def window_of(text: str | None) -> tuple[tuple[float, float] | None, str | None]:
+    """(centre, width) and the function of `window=centre,width,function` (PS3.18 8.3.5.1.4). Raises BadRequest."""
+    if not text:
+        return None, None
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) not in (2, 3):
+        raise BadRequest(
+            "window is not understood.", fields=[FieldError("window", "is centre,width,function")]
+        )
+    centre, width = _number(parts[0], "window"), _number(parts[1], "window")
+    function = parts[2].lower().replace("_", "-") if len(parts) == 3 else None
+    if function is not None and function not in _FUNCTIONS:
+        raise BadRequest(
+            "This window function is not known.",
+            fields=[FieldError("window", f"is one of {', '.join(_FUNCTIONS)}")],
+        )
+    least = 1 if function in (None, "linear") else 0
+    if width < least or width == 0:
+        raise BadRequest(
+            "The width of the window is too small.",
+            fields=[FieldError("window", f"has a width from {least}")],
+        )
+    return (centre, width), function
+
+
+def viewport_of(
+    text: str | None,
+) -> tuple[tuple[int, int] | None, tuple[float | None, float | None, float | None, float | None] | None]:
+    """(columns, rows) and the source region of `viewport=vw,vh[,sx,sy,sw,sh]` (PS3.18 8.3.5.1.3); what is left empty
+    is None. Raises BadRequest."""
+    if not text:
+        return None, None
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) < 2 or len(parts) > 6 or not parts[0] or not parts[1]:
+        raise BadRequest(
+            "viewport is not understood.", fields=[FieldError("viewport", "is vw,vh[,sx,sy,sw,sh]")]
+        )
+    numbers = [_number(part, "viewport") if part else None for part in parts]
+    columns, rows = numbers[0] or 0, numbers[1] or 0
+    if not (columns >= 1 and rows >= 1 and columns * rows <= limits.RENDERED_PIXELS_MAX):
         raise BadRequest(
             "The viewport is out of bounds.", fields=[FieldError("viewport", "too small or too large")]
         )
-    content = archive_of(request).retrieval.rendered(
-        files.original,
-        frame,
+    padded = [*numbers[2:], None, None, None, None][:4]
+    region = None if all(one is None for one in padded) else (padded[0], padded[1], padded[2], padded[3])
+    return (int(columns), int(rows)), region
+
+
+def rendering_of(
+    query: Mapping[str, str], files: InstanceFiles, media_type: str, annotations: dict[str, tuple[str, ...]]
+) -> Rendering:
+    """What the query parameters of a rendered resource ask for. `annotations`: the texts by what they tell of.
+
+    Raises BadRequest for a value that is none.
+    """
+    window, function = window_of(query.get("window"))
+    viewport, asked = viewport_of(query.get("viewport"))
+    region = None
+    if asked is not None:
+        columns, rows = files.original.columns or 0, files.original.rows or 0
+        left, top = asked[0] or 0.0, asked[1] or 0.0
+        region = (
+            left,
+            top,
+            asked[2] if asked[2] is not None else columns - left,
+            asked[3] if asked[3] is not None else rows - top,
+        )
+        inside = left >= 0 and top >= 0 and left + abs(region[2]) <= columns and top + abs(region[3]) <= rows
+        if not inside or not region[2] or not region[3]:
+            raise BadRequest(
+                "The region lies outside of the picture.",
+                fields=[FieldError("viewport", f"the picture has {columns} columns and {rows} rows")],
+            )
+    return Rendering(
         media_type=media_type,
-        window=None if centre_width is None else (centre_width[0], centre_width[1]),
-        viewport=default if size is None else (int(size[0]), int(size[1])),
-        quality=quality,
+        window=window,
+        function=function,
+        viewport=viewport,
+        region=region,
+        enlarge=True,
+        quality=_quality(query.get("quality", query.get("imageQuality"))),
+        annotations=tuple(
+            line for name in _listed(query, "annotation", annotations) for line in annotations[name]
+        ),
+        icc=(_listed(query, "iccprofile", {"no": (), "yes": (), "srgb": ()}) or ["no"])[0],
     )
-    return Response(content, media_type=media_type, headers=NO_STORE)
+
+
+def _quality(text: str | None) -> int:
+    if text is None:
+        return 90
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:4]) <= 100):
+        raise BadRequest(
+            "quality is not understood.", fields=[FieldError("quality", "is a number from 1 to 100")]
+        )
+    return int(text)
+
+
+def _listed(query: Mapping[str, str], name: str, known: Mapping[str, Any]) -> list[str]:
+    words = [word.strip().lower() for word in query.get(name, "").split(",") if word.strip()]
+    for word in words:
+        if word not in known:
+            raise BadRequest(
+                f"{name} is not understood.", fields=[FieldError(name, f"is of {', '.join(known)}")]
+            )
+    return words
+
+
+def annotations_of(archive: Archive, files: InstanceFiles) -> dict[str, tuple[str, ...]]:
+    """The lines that `annotation=patient` and `annotation=technique` write, with corrections laid over."""
+    (document,) = orjson.loads(archive.retrieval.instance_metadata(files.original))
+
+    def text(tag: str) -> str:
+        values = document.get(tag, {}).get("Value") or [""]
+        value = values[0]
+        return str(value.get("Alphabetic", "") if isinstance(value, dict) else value or "")
+
+    def lines(*pairs: tuple[str, str]) -> tuple[str, ...]:
+        return tuple(f"{label}{text(tag)}" for label, tag in pairs if text(tag))
+
+    return {
+        "patient": lines(("", "00100010"), ("ID ", "00100020"), ("Born ", "00100030"), ("Sex ", "00100040")),
+        "technique": lines(
+            ("", "00080060"), ("", "00081030"), ("", "0008103E"), ("Acquired ", "00080022"), ("kVp ", "00180060"),
+            ("mA ", "00181151"), ("Slice mm ", "00180050"), ("TE ", "00180081"), ("TR ", "00180080"),
+        ),
+    }  # fmt: skip
+
+
+# Drawing --------------------------------------------------------------------------------------------------------
+
+
+def _middle(files: InstanceFiles) -> int:
+    return max((files.original.number_of_frames + 1) // 2, 1)
+
+
+def draw(
+    archive: Archive, files: InstanceFiles, frame: int, query: Mapping[str, str], media_type: str
+) -> bytes:
+    """A frame as the query parameters ask for it. Raises BadRequest, NotFound, CannotDecode."""
+    annotations = annotations_of(archive, files) if "annotation" in query else _NO_ANNOTATIONS
+    rendering = rendering_of(query, files, media_type, annotations)
+    return archive.retrieval.rendered(files.original, frame, rendering)
+
+
+def _frames_drawn(request: Request, files: InstanceFiles, frames: list[int] | None) -> Response:
+    """One frame as an image, or where the client takes several parts, all of `frames`; None is those of the object."""
+    archive, query = archive_of(request), dict(request.query_params)
+    several = frames or list(range(1, files.original.number_of_frames + 1))
+    offers = _IMAGE_PARTS if frames is not None and len(frames) > 1 else [*_IMAGES, *_IMAGE_PARTS]
+    offer = chosen(request, "Rendered images are", offers)
+    if not offer.multipart:
+        one = frames[0] if frames else _middle(files)
+        return Response(
+            draw(archive, files, one, query, offer.media_type), media_type=offer.media_type, headers=NO_STORE
+        )
+    if len(several) > limits.FRAMES_A_REQUEST_MAX:
+        raise BadRequest("This object has too many frames to be drawn at once: ask for frames.")
+    first = draw(
+        archive, files, several[0], query, offer.media_type
+    )  # so that what is wrong is told before the body
+
+    def parts() -> Iterator[tuple[str, list[bytes], None]]:
+        yield offer.media_type, [first], None
+        for number in several[1:]:
+            yield offer.media_type, [draw(archive, files, number, query, offer.media_type)], None
+
+    return streamed_parts(offer.media_type, parts())
+
+
+def _instance(request: Request, files: InstanceFiles) -> Response:
+    """An instance in what its kind is looked at with: an image, a video, a document, a text (PS3.18 8.7.4)."""
+    retrieval = archive_of(request).retrieval
+    video = retrieval.video(files.original)
+    if video is not None:
+        return _whole(request, "The video is", video)
+    if files.original.number_of_frames:
+        return _frames_drawn(request, files, None)
+    document = retrieval.encapsulated_document(files.original)
+    if document is not None and document.media_type:
+        return _whole(request, "The document is", document)
+    (model,) = orjson.loads(retrieval.instance_metadata(files.original))
+    if not structured.is_report(model):
+        raise NotFound("This object has nothing that could be drawn.")
+    offer = chosen(request, "The report is", [Offer("text/html"), Offer("text/plain")])
+    text = structured.as_html(model) if offer.media_type == "text/html" else structured.as_text(model)
+    # The text is another system's: it may neither run nor load a thing.
+    policy = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox"}
+    return Response(text, media_type=f"{offer.media_type}; charset=utf-8", headers={**NO_STORE, **policy})
+
+
+def _whole(request: Request, what: str, data: BulkData) -> Response:
+    assert data.media_type is not None
+    offer = chosen(request, what, [Offer(data.media_type)])
+    span = span_of(request, data.length)
+    start, end = span or (0, data.length)
+    headers = {**NO_STORE, "Accept-Ranges": "bytes", "Content-Length": str(end - start)}
+    if span is not None:
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{data.length}"
+    if not data.media_type.startswith("video/"):
+        headers["Content-Security-Policy"] = "sandbox"
+    return StreamingResponse(
+        in_large_pieces(data.read(start, end)),
+        status_code=200 if span is None else 206,
+        media_type=offer.media_type,
+        headers=headers,
+    )
 
 
 def _standing_for(request: Request, gate: Gate, study: str, series: str | None) -> InstanceFiles:
@@ -84,6 +276,45 @@ def _standing_for(request: Request, gate: Gate, study: str, series: str | None) 
         if files is not None:
             return files
     raise NotFound("There is no picture in it.")
+
+
+def _collection(request: Request, gate: Gate, study: str, series: str | None) -> Response:
+    """Of a study or series: every picture, where the client takes several parts; else the one that stands for it."""
+    archive, query = archive_of(request), dict(request.query_params)
+    files = _standing_for(request, gate, study, series)
+    offer = chosen(request, "Rendered images are", [*_IMAGES, *_IMAGE_PARTS])
+    if not offer.multipart:
+        content = draw(archive, files, _middle(files), query, offer.media_type)
+        return Response(content, media_type=offer.media_type, headers=NO_STORE)
+    rendering_of(
+        query, files, offer.media_type, {"patient": (), "technique": ()}
+    )  # told before the body, if wrong
+    pictures = [
+        one
+        for uid in ([series] if series else archive.retrieval.series_of(study))
+        for one in archive.retrieval.pictures(gate.actor, study, uid)
+    ]
+
+    def parts() -> Iterator[tuple[str, list[bytes], None]]:
+        for one in pictures:
+            for number in range(1, one.original.number_of_frames + 1):
+                yield offer.media_type, [draw(archive, one, number, query, offer.media_type)], None
+
+    return streamed_parts(offer.media_type, parts())
+
+
+def _numbers_of(text: str) -> list[int]:
+    parts = text.split(",")
+    if len(parts) > limits.FRAMES_A_REQUEST_MAX or not all(
+        part.isascii() and part.isdigit() and len(part) < 9 for part in parts
+    ):
+        raise BadRequest(
+            "Frames are whole numbers from 1, parted by commas.", fields=[FieldError("frames", "not valid")]
+        )
+    return [int(part) for part in parts]
+
+
+# Doors ----------------------------------------------------------------------------------------------------------
 
 
 @router.get(INSTANCE + "/rendered", response_class=Response)
@@ -98,9 +329,7 @@ def rendered_instance(
     gate: Gate = stream_door(*READ),
 ) -> Response:
     """WADO-RS: an instance as JPEG or PNG; of several frames the middle one."""
-    files = archive_of(request).retrieval.files(gate.actor, study, series, instance)
-    frame = max((files.original.number_of_frames + 1) // 2, 1)
-    return _rendered(request, files, frame, window=window, viewport=viewport, quality=quality)
+    return _instance(request, archive_of(request).retrieval.files(gate.actor, study, series, instance))
 
 
 @router.get(INSTANCE + "/frames/{frame}/rendered", response_class=Response)
@@ -109,15 +338,35 @@ def rendered_frame(
     study: str,
     series: str,
     instance: str,
-    frame: int,
+    frame: str,
     window: _Window = None,
     viewport: _Viewport = None,
     quality: _Quality = 90,
     gate: Gate = stream_door(*READ),
 ) -> Response:
-    """WADO-RS: a frame as JPEG or PNG."""
+    """WADO-RS: a frame as JPEG or PNG; several, parted by commas, as parts."""
     files = archive_of(request).retrieval.files(gate.actor, study, series, instance)
-    return _rendered(request, files, frame, window=window, viewport=viewport, quality=quality)
+    return _frames_drawn(request, files, _numbers_of(frame))
+
+
+@router.get(SERIES + "/rendered", response_class=Response)
+def rendered_series(
+    request: Request,
+    study: str,
+    series: str,
+    window: _Window = None,
+    viewport: _Viewport = None,
+    quality: _Quality = 90,
+    gate: Gate = stream_door(*READ),
+) -> Response:
+    """WADO-RS: the picture that stands for a series, or all of them as parts."""
+    return _collection(request, gate, study, series)
+
+
+@router.get(STUDY + "/rendered", response_class=Response, include_in_schema=False)
+def rendered_study(request: Request, study: str, gate: Gate = stream_door(*READ)) -> Response:
+    """WADO-RS: the picture that stands for a study, or all of them as parts."""
+    return _collection(request, gate, study, None)
 
 
 @router.get(STUDY + "/thumbnail", response_class=Response)
@@ -152,22 +401,30 @@ def instance_thumbnail(
     )
 
 
-def _thumbnail(request: Request, files: InstanceFiles, viewport: str | None) -> Response:
-    frame = max((files.original.number_of_frames + 1) // 2, 1)
-    return _rendered(request, files, frame, window=None, viewport=viewport, quality=85, default=(160, 160))
-
-
-@router.get(SERIES + "/rendered", response_class=Response)
-def rendered_series(
+@router.get(INSTANCE + "/frames/{frame}/thumbnail", response_class=Response, include_in_schema=False)
+def frame_thumbnail(
     request: Request,
     study: str,
     series: str,
-    window: _Window = None,
+    instance: str,
+    frame: str,
     viewport: _Viewport = None,
-    quality: _Quality = 90,
     gate: Gate = stream_door(*READ),
 ) -> Response:
-    """WADO-RS: the picture that stands for a series."""
-    files = _standing_for(request, gate, study, series)
-    frame = max((files.original.number_of_frames + 1) // 2, 1)
-    return _rendered(request, files, frame, window=window, viewport=viewport, quality=quality)
+    """WADO-RS: a small picture of a frame."""
+    files = archive_of(request).retrieval.files(gate.actor, study, series, instance)
+    return _thumbnail(request, files, viewport, _numbers_of(frame)[0])
+
+
+def _thumbnail(
+    request: Request, files: InstanceFiles, viewport: str | None, frame: int | None = None
+) -> Response:
+    """Never larger than the picture itself, and without anything written on it (PS3.18 10.4.1.1.4)."""
+    offer = chosen(request, "Thumbnails are", _IMAGES)
+    size, _ = viewport_of(viewport)
+    content = archive_of(request).retrieval.rendered(
+        files.original,
+        frame or _middle(files),
+        Rendering(media_type=offer.media_type, viewport=size or _THUMBNAIL, quality=85),
+    )
+    return Response(content, media_type=offer.media_type, headers=NO_STORE)
