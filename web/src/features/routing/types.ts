@@ -1,0 +1,69 @@
+import type { Answer, Sent } from '@/lib/api'
+
+export type Sending = Answer<'/api/routing/forwardings', 'get'>['items'][number]
+export type SendingPage = Answer<'/api/routing/forwardings', 'get'>
+export type Rule = Answer<'/api/routing/rules', 'get'>[number]
+export type RuleFields = Sent<'/api/routing/rules', 'post'>
+export type Condition = RuleFields['conditions'][number]
+export type Operator = Condition['operator']
+export type Trial = Answer<'/api/routing/rules/trial', 'post'>
+export type Entity = Answer<'/api/archive/application-entities', 'get'>[number]
+
+/** The state as the state table has it: what waits after a failure is being tried again. */
+export function stateOf(sending: Pick<Sending, 'state' | 'attempts'>): string {
+  return sending.state === 'waiting' && sending.attempts > 0 ? 'retrying' : sending.state
+}
+
+/** `120 of 300`, and what was refused. */
+export function progressText(sending: Pick<Sending, 'sent' | 'waiting' | 'refused'>): string {
+  const all = sending.sent + sending.waiting + sending.refused
+  const refused = sending.refused ? `, ${sending.refused} refused` : ''
+  return sending.waiting ? `${sending.sent} of ${all}${refused}` : `${sending.sent}${refused}`
+}
+
+/** What went wrong, in words. */
+export function faultText(sending: Pick<Sending, 'last_error' | 'first_refusal'>): string {
+  return [sending.last_error, sending.first_refusal].filter(Boolean).join(': ')
+}
+
+export const KEYWORDS: Readonly<Record<string, string>> = {
+  Modality: 'Modality',
+  SourceApplicationEntityTitle: 'Sent here by (AE title)',
+  StudyDescription: 'Study description',
+  SeriesDescription: 'Series description',
+  BodyPartExamined: 'Body part',
+  ProtocolName: 'Protocol',
+  StationName: 'Station',
+  InstitutionName: 'Institution',
+  Manufacturer: 'Manufacturer',
+  ReferringPhysicianName: 'Referring physician',
+  PatientID: 'Patient ID',
+  IssuerOfPatientID: 'Issuer of the patient ID',
+  AccessionNumber: 'Accession number',
+}
+
+export const OPERATORS: Readonly<Record<Operator, string>> = {
+  is: 'is',
+  is_not: 'is not',
+  contains: 'contains',
+  starts_with: 'starts with',
+  exists: 'is given',
+  absent: 'is not given',
+}
+
+export const takesValues = (operator: Operator) => operator !== 'exists' && operator !== 'absent'
+
+/** A rule's demands in one line, as a person would say them. */
+export function demandText(conditions: readonly Condition[]): string {
+  if (!conditions.length) return 'Every study'
+  return conditions
+    .map(({ keyword, operator, values = [] }) =>
+      [KEYWORDS[keyword] ?? keyword, OPERATORS[operator], values.join(' or ')].filter(Boolean).join(' '),
+    )
+    .join(' and ')
+}
+
+/** `90` → `90 s`, `600` → `10 min`. */
+export function waitText(seconds: number): string {
+  return seconds && seconds % 60 === 0 ? `${seconds / 60} min` : `${seconds} s`
+}
