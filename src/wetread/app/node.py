@@ -16,6 +16,7 @@ import structlog
 from wetread.app.build import House
 from wetread.archive import commitment
 from wetread.archive import service as archive_service
+from wetread.archive.identifiers import find_identifier
 from wetread.archive.peers import Call, fault_of_call, fault_of_identity, publish_node, withdraw_node
 from wetread.archive.service import Archive, Level
 from wetread.dicom.pdu import (
@@ -28,6 +29,8 @@ from wetread.dimse.server import Node, Offer
 from wetread.dimse.services import (
     Caller,
     Destination,
+    FindOptions,
+    Found,
     JsonDict,
     Peer,
     RefusedOperation,
@@ -59,6 +62,7 @@ _PERMISSIONS: dict[str, frozenset[Permission]] = {
 }
 _RIGHTS = frozenset(_PERMISSIONS)
 _TELL_S = 3.0
+_STUDIES_A_PATIENT_MAX = 2000
 
 
 class HouseServices:
@@ -122,13 +126,20 @@ class HouseServices:
             )
         )
 
-    def find(self, peer: Peer, level: str, identifier: JsonDict) -> Iterator[JsonDict]:
+    def find(self, peer: Peer, level: str, identifier: JsonDict, options: FindOptions) -> Found:
         """Study and Patient Root C-FIND."""
         with self._offices.work(peer.token) as work:
-            found = archive_service.find_identifier(work, Level(level), identifier)
-        for match in found:
-            match["00080054"] = {"vr": "AE", "Value": [self._house.settings.ae_title]}
-            yield dict(sorted(match.items()))
+            found = find_identifier(
+                work,
+                level,
+                identifier,
+                limit=options.limit,
+                fuzzy_names=options.fuzzy_names,
+                combined_date_times=options.combined_date_times,
+            )
+        title = {"00080054": {"vr": "AE", "Value": [self._house.settings.ae_title]}}
+        items = [dict(sorted({**match, **title}.items())) for match in found.items]
+        return Found(items, found.unsupported, found.cut)
 
     def retrieve(self, peer: Peer, level: str, identifier: JsonDict) -> Sequence[RetrieveItem]:
         """Objects by the unique keys of the level (PS3.4 C.4.2.1.4)."""
@@ -159,8 +170,10 @@ class HouseServices:
         if not wanted["00100020"].get("Value"):
             raise RefusedOperation(0xA900, "Patient ID is missing", offending_tags=(0x00100020,))
         with self._offices.work(peer.token) as work:
-            found = archive_service.find_identifier(work, Level.STUDY, wanted)
-        return [str(match["0020000D"]["Value"][0]) for match in found]
+            found = find_identifier(work, Level.STUDY, wanted, limit=_STUDIES_A_PATIENT_MAX)
+        if found.cut:
+            raise RefusedOperation(0xA701, "more studies of one patient than can be sent at once")
+        return [str(match["0020000D"]["Value"][0]) for match in found.items]
 
     def retrieved(self, peer: Peer, items: Sequence[RetrieveItem], destination: str) -> None:
         """Records what arrived, per study (PS3.15 A.5.3.7)."""

@@ -6,11 +6,12 @@ Nothing raises: bytes that do not belong to the named set are shown as replaceme
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pydicom.charset import decode_bytes, python_encoding
+from pydicom.charset import decode_bytes, encode_string, python_encoding
 
 DEFAULT: Final = ("iso8859",)
 _PN_DELIMITERS: Final = {0x5E, 0x3D, 0x5C}
@@ -73,3 +74,27 @@ def decode(raw: bytes, codecs: Sequence[str], *, person_name: bool = False) -> T
     except (UnicodeDecodeError, LookupError, ValueError):
         return Text(raw.decode("latin-1"), damaged=True)
     return Text(value, damaged="\ufffd" in value or "\x1b" in value)
+
+
+def encode(text: str, codecs: Sequence[str], *, person_name: bool = False) -> bytes | None:
+    """`text` in those codecs with the escapes of ISO 2022 (PS3.5 6.1.2.5), None where it has characters of no set named.
+
+    What is given is proved by reading it back. Sets are left at every delimiter, so each part begins in the first.
+    """
+    own = list(codecs)
+    delimiters = r"([\^=\\])" if person_name else r"([\\\r\n\t\f])"
+    if own[0] in _MULTI_BYTE - {"shift_jis"}:
+        delimiters = r"(?!)"
+    out = b""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            for part in re.split(delimiters, text):
+                # The default repertoire is ASCII alone; we read it as Latin-1 only to lose nothing.
+                latin = all(ord(character) < 256 for character in part)
+                sets = ["ascii" if latin and codec == DEFAULT[0] else codec for codec in own]
+                out += part.encode("ascii") if part.isascii() else encode_string(part, sets)
+    except (UnicodeError, LookupError, ValueError, Warning):
+        return None
+    read = decode(out, codecs, person_name=person_name)
+    return out if read.value == text and not read.damaged else None

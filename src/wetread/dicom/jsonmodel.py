@@ -10,12 +10,13 @@ import base64
 import math
 import struct
 from array import array
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from pydicom.datadict import dictionary_VR, private_dictionary_VR, tag_for_keyword
 
 from wetread.dicom.charsets import codecs_of, decode
+from wetread.dicom.charsets import encode as encode_text
 from wetread.dicom.errors import DicomError
 from wetread.dicom.header import DEPTH_MAX, LONG_VRS, PIXEL_TAGS, UNDEFINED, VRS, detect_syntax
 from wetread.dicom.personname import PersonName
@@ -224,6 +225,23 @@ class _Walker:
         return [part or None for part in parts]
 
 
+def character_set_of(data: bytes, *, explicit: bool) -> list[str]:
+    """The values of (0008,0005) as sent, which the model replaces: it is Unicode. Little endian; empty where absent."""
+    position = 0
+    while position + 8 <= len(data):
+        group, element = struct.unpack_from("<HH", data, position)
+        tag = group << 16 | element
+        if tag > _CHARACTER_SET:
+            break
+        # What may stand before (0008,0005) has a short length in explicit VR.
+        (length,) = struct.unpack_from("<H" if explicit else "<I", data, position + (6 if explicit else 4))
+        if tag == _CHARACTER_SET:
+            text = data[position + 8 : position + 8 + length].decode("latin-1").strip(" \0")
+            return [term.strip(" \0") for term in text.split("\\")] if text else []
+        position += 8 + length
+    return []
+
+
 def word_bytes(tag: int) -> int:
     """Bytes of one word of a binary value, by the dictionary; 1 where it is a string of bytes or not known."""
     try:
@@ -272,8 +290,36 @@ def encode(attributes: Mapping[str, Any], *, explicit: bool = True) -> bytes:
     return b"".join(_encode_element(tag, vr, value, explicit) for tag, (vr, value) in sorted(tagged.items()))
 
 
-def encode_json(model: Mapping[str, Any], *, explicit: bool = True) -> bytes:
-    """A little-endian data set from the DICOM JSON Model; text goes out as UTF-8. Bulk data are left out."""
+def encode_json(
+    model: Mapping[str, Any], *, explicit: bool = True, character_set: Sequence[str] = ()
+) -> bytes:
+    """A little-endian data set from the DICOM JSON Model. Bulk data are left out.
+
+    Text goes out in `character_set`, values of (0008,0005), where all of it can, else as UTF-8.
+    """
+    codecs = codecs_of(character_set) if any(character_set) else ()
+    if codecs and _encodable(model, codecs):
+        terms = {f"{_CHARACTER_SET:08X}": {"vr": "CS", "Value": list(character_set)}}
+        return _encode_json({**model, **terms}, explicit, codecs)
+    return _encode_json(model, explicit, ())
+
+
+def _encodable(model: Mapping[str, Any], codecs: tuple[str, ...]) -> bool:
+    for entry in model.values():
+        vr, values = entry.get("vr"), entry.get("Value", [])
+        if vr == "SQ":
+            if not all(_encodable(item, codecs) for item in values):
+                return False
+        elif vr in _TEXT:
+            texts = [str(PersonName.from_json(one)) if vr == "PN" and one else one for one in values]
+            if _needs_unicode(texts) and any(
+                encode_text(str(one or ""), codecs, person_name=vr == "PN") is None for one in texts
+            ):
+                return False
+    return True
+
+
+def _encode_json(model: Mapping[str, Any], explicit: bool, codecs: tuple[str, ...]) -> bytes:
     elements: dict[int, tuple[str, Any]] = {}
     for key, entry in model.items():
         tag, vr = int(key, 16), str(entry.get("vr", "UN"))
@@ -295,8 +341,14 @@ def encode_json(model: Mapping[str, Any], *, explicit: bool = True) -> bytes:
     encoded: list[bytes] = []
     for tag, (vr, value) in sorted(elements.items()):
         if vr == "SQ":
-            items = [encode_json(item, explicit=explicit) for item in value]
+            items = [_encode_json(item, explicit, codecs) for item in value]
             raw = b"".join(struct.pack("<HHI", 0xFFFE, 0xE000, len(item)) + item for item in items)
+        elif codecs and vr in _TEXT and _needs_unicode(value):
+            texts = value if isinstance(value, list) else [value]
+            raw = b"\\".join(
+                encode_text(str(one or ""), codecs, person_name=vr == "PN") or b"" for one in texts
+            )
+            raw += b" " * (len(raw) % 2)
         else:
             raw = _encode_value(vr, value)
         encoded.append(_with_head(tag, vr, raw, explicit))

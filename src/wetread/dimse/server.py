@@ -12,7 +12,7 @@ import queue
 import socket
 import ssl
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -20,7 +20,7 @@ import structlog
 
 from wetread.dicom import message, sopclass
 from wetread.dicom.errors import DicomError
-from wetread.dicom.jsonmodel import encode_json, to_json
+from wetread.dicom.jsonmodel import character_set_of, encode_json, to_json
 from wetread.dicom.message import (
     COMMAND_BYTES_MAX,
     Command,
@@ -62,6 +62,8 @@ from wetread.dimse.connection import PDU_BYTES_MAX, Connection, Disconnected
 from wetread.dimse.services import (
     Caller,
     Commitment,
+    FindOptions,
+    Found,
     JsonDict,
     NodeServices,
     Peer,
@@ -79,6 +81,7 @@ REQUEST_S = 5.0
 IDLE_S = 120.0
 ASSOCIATIONS_MAX = 200
 STRANGERS_MAX = 400
+MATCHES_MAX = 10_000  # of one query; more are told to be too many
 IDENTIFIER_BYTES_MAX = 1024 * 1024
 ACTION_BYTES_MAX = 8 * 1024 * 1024  # storage commitment of tens of thousands of objects
 _PLAIN = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
@@ -717,15 +720,34 @@ class _Served:
     def _find(self, asked: _Message) -> None:
         self._require("worklist" if self._is_worklist(asked) else "find")
         identifier = self._identifier(asked)
+        matches: Iterable[JsonDict]
+        found = Found(())
         if self._is_worklist(asked):
             matches = self._services.worklist(self._peer, identifier)
         else:
-            matches = self._services.find(self._peer, self._level(asked, identifier), identifier)
+            agreed = self._extended.get(self._contexts[asked.context_id][0], b"").ljust(5, b"\0")
+            options = FindOptions(agreed[1] == 1, agreed[2] == 1, MATCHES_MAX)
+            found = self._services.find(self._peer, self._level(asked, identifier), identifier, options)
+            matches = found.items
+        pending = Status.PENDING_WARNING if found.unsupported else Status.PENDING
+        explicit = transfer_syntax(self._contexts[asked.context_id][1]).explicit
+        # Who asks in a character set can read it: the answer keeps to it where it can (PS3.4 C.4.1.1.3.2).
+        character_set = character_set_of(asked.data or b"", explicit=explicit)
         for number, match in enumerate(matches):
             if number % 16 == 15 and self._asked_to_cancel(asked):
                 self._respond(asked.context_id, asked.command, Status.CANCEL)
                 return
-            self._respond(asked.context_id, asked.command, Status.PENDING, data=self._encoded(asked, match))
+            data = encode_json(match, explicit=explicit, character_set=character_set)
+            self._respond(asked.context_id, asked.command, pending, data=data)
+        if found.cut:
+            # Never silently: what was told is not all there is.
+            self._respond(
+                asked.context_id,
+                asked.command,
+                Status.OUT_OF_RESOURCES,
+                comment=f"more than {len(found.items)} match: ask more narrowly",
+            )
+            return
         self._respond(asked.context_id, asked.command, Status.SUCCESS)
 
     def _is_worklist(self, asked: _Message) -> bool:

@@ -102,6 +102,25 @@ class RefusedOperation(Exception):
         self.offending_tags = tuple(offending_tags)
 
 
+@dataclass(frozen=True, slots=True)
+class FindOptions:
+    """What was agreed by extended negotiation (PS3.4 C.5.1.1), and how many matches are told at most."""
+
+    combined_date_times: bool
+    fuzzy_names: bool
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Matches of a query. `unsupported`: a key could not be matched on, so all that match the others are told
+    (PS3.4 C.4.1.1.4, FF01). `cut`: there are more than the limit."""
+
+    items: Sequence[JsonDict]
+    unsupported: bool = False
+    cut: bool = False
+
+
 class Commitment(Protocol):
     """A request for storage commitment that was taken (PS3.4 J.3), until its requester has heard the outcome."""
 
@@ -123,7 +142,7 @@ class NodeServices(Protocol):
 
     def transfer(self, peer: Peer) -> Transfer: ...
 
-    def find(self, peer: Peer, level: str, identifier: JsonDict) -> Iterator[JsonDict]:
+    def find(self, peer: Peer, level: str, identifier: JsonDict, options: FindOptions) -> Found:
         """Matches of a Study or Patient Root C-FIND in the DICOM JSON Model."""
 
     def retrieve(self, peer: Peer, level: str, identifier: JsonDict) -> Sequence[RetrieveItem]:

@@ -12,6 +12,8 @@ from wetread.dicom.pdu import CALLED_AE_NOT_RECOGNIZED, CALLING_AE_NOT_RECOGNIZE
 from wetread.dimse.services import (
     Caller,
     Destination,
+    FindOptions,
+    Found,
     JsonDict,
     Peer,
     RefusedOperation,
@@ -64,9 +66,9 @@ class FakeHouse:
     def transfer(self, peer: Peer) -> FakeTransfer:
         return FakeTransfer(self)
 
-    def find(self, peer: Peer, level: str, identifier: JsonDict) -> Iterator[JsonDict]:
+    def find(self, peer: Peer, level: str, identifier: JsonDict, options: FindOptions) -> Found:
         self.identifiers.append(identifier)
-        yield from self.matches
+        return Found(self.matches)
 
     def retrieve(self, peer: Peer, level: str, identifier: JsonDict) -> Sequence[RetrieveItem]:
         self.identifiers.append(identifier)
