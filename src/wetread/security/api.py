@@ -119,6 +119,16 @@ class TotpIn(Body):
     totp: str = Field(max_length=10)
 
 
+class TotpStateOut(BaseModel):
+    enrolled: bool
+
+
+@router.get("/account/totp")
+def totp(request: Request, work: Work = door(Permission.SELF)) -> TotpStateOut:
+    """Whether the actor has an authenticator."""
+    return TotpStateOut(enrolled=security_of(request).identity.has_totp(work))
+
+
 @router.post("/account/totp")
 def begin_totp(request: Request, work: Work = door(Permission.SELF)) -> TotpOut:
     """A new authenticator secret with its QR code; it counts once confirmed."""

@@ -89,6 +89,10 @@ class SignedIn:
     must_enrol: bool
 
 
+class WrongCode(Unauthenticated):
+    """The password was right and the authenticator's code was not: a failure that counts, at the field `totp`."""
+
+
 class Identity:
     """Signs people in and out. Every answer about a wrong name, password or code is the same."""
 
@@ -145,7 +149,9 @@ class Identity:
             failed = False
         except WetreadError as error:
             # Where a field is named, what was secret was right: the code is still missing, the new password too weak.
-            failed = isinstance(error, (Unauthenticated, TooMany, NotFound)) and not error.fields
+            failed = isinstance(error, (Unauthenticated, TooMany, NotFound)) and (
+                not error.fields or isinstance(error, WrongCode)
+            )
             raise
         finally:
             if not failed:
@@ -220,7 +226,10 @@ class Identity:
                 raise Unauthenticated(
                     "Enter the code of your authenticator.", fields=[FieldError("totp", "required")]
                 )
-            proved = self._check_totp(work, user, totp)
+            if not self._check_totp(work, user, totp):
+                # That the password was right is known since the code was asked for.
+                proved = False
+                wrong = self._why_not_totp(work, user, totp)
         if not proved:
             user.failed_logins += 1
             over = user.failed_logins - limits.LOGIN_FAILURES_BEFORE_DELAY
@@ -234,17 +243,33 @@ class Identity:
         user.locked_until = None
 
     def _check_totp(self, work: Work, user: User, code: str) -> bool:
+        step = self._step_of_totp(work, user, code)
+        if step is None or (user.totp_last_step is not None and step <= user.totp_last_step):
+            return False
+        user.totp_last_step = step
+        return True
+
+    def _step_of_totp(self, work: Work, user: User, code: str) -> int | None:
+        """The period whose code this is: the present one or a neighbour. Used up or not."""
         assert user.totp_secret is not None
         secret = self.master_key.unseal(user.totp_secret, _TOTP_CONTEXT + str(user.user_pk).encode()).decode()
         totp = pyotp.TOTP(secret)
         step = int(work.now().timestamp()) // _TOTP_PERIOD_S
         for candidate in (step, step - 1, step + 1):
-            if user.totp_last_step is not None and candidate <= user.totp_last_step:
-                continue
             if secrets.compare_digest(totp.at(candidate * _TOTP_PERIOD_S), code.strip().replace(" ", "")):
-                user.totp_last_step = candidate
-                return True
-        return False
+                return candidate
+        return None
+
+    def _why_not_totp(self, work: Work, user: User, code: str) -> WrongCode:
+        if self._step_of_totp(work, user, code) is None:
+            return WrongCode(
+                "The code of the authenticator does not match.", fields=[FieldError("totp", "does not match")]
+            )
+        # RFC 6238 5.2: a code is good once. Who signs in and signs within half a minute meets this.
+        return WrongCode(
+            "This code was used already. Wait until the authenticator shows the next one.",
+            fields=[FieldError("totp", "was used already; wait for the next one")],
+        )
 
     def actor_of_session(self, secret: str, address: str | None) -> Actor:
         """The actor of a cookie; moves the idle clock. Raises Unauthenticated."""
@@ -333,6 +358,10 @@ class Identity:
         secret = pyotp.random_base32()
         return secret, pyotp.TOTP(secret).provisioning_uri(name=user.username, issuer_name="Wetread")
 
+    def has_totp(self, work: Work) -> bool:
+        """True where the actor has an authenticator."""
+        return _own(work).totp_secret is not None
+
     def confirm_totp(self, work: Work, secret: str, code: str) -> None:
         """Enrols the authenticator that shows `code` for `secret`. Raises Invalid."""
         user = _own(work)
@@ -372,7 +401,9 @@ class Identity:
             )
         if isinstance(refused, Unauthenticated):
             fields = refused.fields or [FieldError("password", "not right")]
-            raise Denied("The password or the code is not right.", fields=fields)
+            raise Denied(
+                refused.detail if refused.fields else "The password or the code is not right.", fields=fields
+            )
         if refused is not None:
             raise refused
 

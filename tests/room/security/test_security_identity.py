@@ -164,6 +164,21 @@ def test_what_is_right_counts_nothing(identity: Identity, offices: Offices, cloc
 
 
 @pytest.mark.usefixtures("three")
+def test_codes_cannot_be_guessed_with_a_known_password(identity: Identity, offices: Offices, clock) -> None:
+    make_user(offices, mfa_required=True)
+    actor = identity.actor_of_session(sign_in(identity), None)
+    with offices.work(actor) as work:
+        seed, _ = identity.begin_totp(work)
+        code = pyotp.TOTP(seed).at(clock.now())
+        identity.confirm_totp(work, seed, code)
+    for _ in range(3):
+        with pytest.raises(Unauthenticated):
+            sign_in(identity, totp=code)
+    with pytest.raises(TooMany):
+        sign_in(identity, totp=code)
+
+
+@pytest.mark.usefixtures("three")
 def test_one_host_is_one_address_however_it_is_written(identity: Identity) -> None:
     for address in ("2001:db8:1:2::1", "2001:db8:1:2:ffff::2", "2001:0db8:0001:0002::3%eth0"):
         fail(identity, address)
@@ -240,8 +255,15 @@ def test_a_code_is_good_once_and_needed_for_signing_in(identity: Identity, offic
     with pytest.raises(Unauthenticated) as needs_code:
         sign_in(identity)
     assert needs_code.value.fields[0].field == "totp"
-    with pytest.raises(Unauthenticated):
+    with pytest.raises(Unauthenticated, match="used already") as used:
         sign_in(identity, totp=code)
+    assert used.value.fields[0].field == "totp"
+    with pytest.raises(Unauthenticated, match="does not match") as other:
+        sign_in(identity, totp=wrong)
+    assert other.value.fields[0].field == "totp"
+    with pytest.raises(Unauthenticated) as guessed:
+        sign_in(identity, "guessed wrongly", totp=wrong)
+    assert not guessed.value.fields, "what is wrong stays unsaid until the password is right"
     clock.advance(timedelta(seconds=30))
     assert sign_in(identity, totp=pyotp.TOTP(seed).at(clock.now()))
 

@@ -1,5 +1,6 @@
 import { Button, Group, TextInput } from '@mantine/core'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
 import { asProblem, http, useActor, useSession, type Answer } from '@/lib/api'
 import { ROLE_LABEL } from '@/lib/permissions'
@@ -40,6 +41,9 @@ export default function AccountScreen() {
 function Authenticator() {
   const { must_enrol_totp } = useActor()
   const { refresh } = useSession()
+  const navigate = useNavigate()
+  const client = useQueryClient()
+  const state = useQuery({ queryKey: ['account', 'totp'], queryFn: () => http.get<Answer<'/api/account/totp', 'get'>>('/api/account/totp') })
   const [code, setCode] = useState('')
   const begin = useMutation({ mutationFn: () => http.post<TotpStart>('/api/account/totp') })
   const confirm = useMutation({
@@ -47,11 +51,13 @@ function Authenticator() {
     onSuccess: async () => {
       toast('The authenticator is enrolled. It is asked for at each sign-in.')
       begin.reset()
+      client.setQueryData(['account', 'totp'], { enrolled: true })
       // What the account may do opens within two seconds on the server.
       for (let wait_ms = 300; wait_ms <= 2400; wait_ms *= 2) {
         await new Promise((resolve) => setTimeout(resolve, wait_ms))
         await refresh()
       }
+      if (must_enrol_totp) await navigate({ to: '/', replace: true })
     },
   })
   const problem = confirm.error ? asProblem(confirm.error) : undefined
@@ -91,6 +97,13 @@ function Authenticator() {
           </Group>
         </div>
       </form>
+    )
+  }
+  if (state.data?.enrolled) {
+    return (
+      <div className={classes['lead']}>
+        <p>An authenticator is enrolled: its code is asked for when you sign in, and when you sign a report. If the phone is lost, an administrator resets it.</p>
+      </div>
     )
   }
   return (

@@ -64,12 +64,13 @@ export function SignInForm({ username: given }: { username?: string }) {
           maxLength={8}
           value={totp}
           onChange={(event) => setTotp(event.currentTarget.value)}
+          error={problem?.reason('totp') ? problem.detail : undefined}
           autoFocus
           required
           withAsterisk={false}
         />
       ) : null}
-      {problem ? (
+      {problem && !(needsCode && problem.reason('totp')) ? (
         <div className={classes['problem']} role="alert">
           <ProblemText problem={problem} />
         </div>

@@ -51,7 +51,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Totp
+         * @description Whether the actor has an authenticator.
+         */
+        get: operations["totp_api_account_totp_get"];
         /**
          * Confirm Totp
          * @description Enrols the authenticator.
@@ -3137,7 +3141,7 @@ export interface paths {
         };
         /**
          * Rendered Frame
-         * @description WADO-RS: a frame as JPEG or PNG.
+         * @description WADO-RS: a frame as JPEG or PNG; several, parted by commas, as parts.
          */
         get: operations["rendered_frame_dicom_web_studies__study__series__series__instances__instance__frames__frame__rendered_get"];
         put?: never;
@@ -3257,7 +3261,7 @@ export interface paths {
         };
         /**
          * Rendered Series
-         * @description WADO-RS: the picture that stands for a series.
+         * @description WADO-RS: the picture that stands for a series, or all of them as parts.
          */
         get: operations["rendered_series_dicom_web_studies__study__series__series__rendered_get"];
         put?: never;
@@ -6789,6 +6793,11 @@ export interface components {
             /** Uri */
             uri: string;
         };
+        /** TotpStateOut */
+        TotpStateOut: {
+            /** Enrolled */
+            enrolled: boolean;
+        };
         /**
          * TrialOut
          * @description How many of the newest studies meet the conditions.
@@ -7581,6 +7590,26 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    totp_api_account_totp_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TotpStateOut"];
                 };
             };
         };
@@ -12972,7 +13001,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                frame: number;
+                frame: string;
                 instance: string;
                 series: string;
                 study: string;

@@ -143,7 +143,7 @@ export function ReauthDialog({
             maxLength={8}
             value={totp}
             onChange={(event) => setTotp(event.currentTarget.value)}
-            error={problem?.reason('totp')}
+            error={problem?.reason('totp') ? problem.detail : undefined}
             autoFocus
             required
             withAsterisk={false}
