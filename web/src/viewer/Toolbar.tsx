@@ -5,6 +5,7 @@ import {
   IconArrowBackUp,
   IconArrowsMove,
   IconArrowUpRight,
+  IconCube3dSphere,
   IconChevronDown,
   IconCircle,
   IconColumns2,
@@ -49,13 +50,22 @@ export interface ToolbarProps {
   tool: HandName
   layout: Layout
   links: Links
+  /** Whether planes are laid through the series. */
+  planes: boolean
   playing: boolean
   isKey: boolean
   thumbnails: boolean
   /** Whether the list of measurements is shown, and how many there are. */
   measurements: { shown: boolean; count: number }
   presets: readonly WindowPreset[]
-  can: { compare: boolean; mark: boolean; play: boolean; window: boolean }
+  can: {
+    compare: boolean
+    mark: boolean
+    play: boolean
+    window: boolean
+    /** Why no planes can be laid through the series; true: they can; null: nothing is shown. */
+    planes: true | string | null
+  }
   on: {
     tool: (tool: HandName) => void
     layout: (layout: Layout) => void
@@ -68,6 +78,7 @@ export interface ToolbarProps {
     mirror: (axis: 'horizontal' | 'vertical') => void
     fit: () => void
     oneToOne: () => void
+    planes: () => void
     maximise: () => void
     reset: () => void
     place: () => void
@@ -172,13 +183,14 @@ function useToolKeys({ layout, presets, can, on }: ToolbarProps): void {
     { keys: TOOL_KEY.locate, label: TOOL_LABEL.locate, run: () => on.tool('locate'), disabled: panes === 1 },
     { keys: 'b', label: 'Next pane', run: () => on.pane(1), disabled: panes === 1 },
     { keys: 'Shift+B', label: 'This pane alone, or all panes', run: on.maximise, disabled: panes === 1 },
+    { keys: 'Shift+P', label: 'Planes through the series (MPR, slabs, 3D)', run: on.planes, disabled: can.planes === null },
     { keys: 't', label: 'Show or hide series', run: on.thumbnails },
   ])
 }
 
 /** The viewer's tools: at the top by mouse, at the bottom within the thumbs' reach by touch; all of them by key. */
 export function Toolbar(props: ToolbarProps) {
-  const { tool, layout, links, playing, isKey, thumbnails, measurements, presets, can, on } = props
+  const { tool, layout, links, playing, isKey, thumbnails, planes, measurements, presets, can, on } = props
   const panes = cells(layout)
   const linked = LINKS.some((kind) => links[kind])
   const [measuring, setMeasuring] = useState<ToolName>('length')
@@ -300,6 +312,14 @@ export function Toolbar(props: ToolbarProps) {
           <Item label={TOOL_LABEL.locate} keys={TOOL_KEY.locate} icon={IconCrosshair} onClick={() => on.tool('locate')} />
         </Menu.Dropdown>
       </Menu>
+      <Tool
+        label={typeof can.planes === 'string' ? `No planes: ${can.planes}` : 'Planes and 3D'}
+        keys="Shift+P"
+        icon={IconCube3dSphere}
+        pressed={planes}
+        disabled={can.planes !== true}
+        onClick={on.planes}
+      />
       <LayoutPicker layout={layout} onLayout={on.layout} />
       {can.mark ? <Tool label={isKey ? 'Unmark the key image' : 'Mark as key image'} keys="k" icon={IconStar} pressed={isKey} onClick={on.mark} /> : null}
     </div>

@@ -1,6 +1,7 @@
 import { useCallback, useEffect, useRef, useState } from 'react'
 import { useMediaQuery } from '@mantine/hooks'
 import { load, save } from '@/lib/storage'
+import { toast } from '@/ui'
 import { useCine } from './cine'
 import { mirror, fit, oneToOne, rotate } from './camera'
 import { Engine } from './engine'
@@ -26,6 +27,8 @@ import { Toolbar, type ToolbarProps } from './Toolbar'
 import type { HandName } from './toolLabels'
 import { useHanging, type Hung } from './useHanging'
 import { patientOf } from './view'
+import { VolumeStage } from './volume/VolumeStage'
+import { judgeStack } from './volume/volumes'
 import { useStudy, type LoadedStudy } from './useStudy'
 import classes from './viewer.module.css'
 
@@ -66,6 +69,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
   const [indexes, setIndexes] = useState<Partial<Record<PaneId, number>>>({})
   const [over, setOver] = useState<PaneId | null>(null)
   const [asked, setAsked] = useState<Asked | null>(null)
+  const [planes, setPlanes] = useState(false)
   const [placing, setPlacing] = useState(false)
   const [spot, setSpot] = useState<{ point: Vec3; frameOfReferenceUid: string } | null>(null)
   const anchors = useRef(new Map<PaneId, Anchor>())
@@ -105,6 +109,8 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
   const activeStack = stackIn(activePane)
   const activeIndex = indexes[activePane] ?? 0
   const activeFrame = activeStack?.frames[activeIndex]
+  const judged = activeStack ? judgeStack(activeStack) : null
+  const inPlanes = planes && judged?.isVolume === true
 
   const hangIn = (id: PaneId, next: Hung | null, index?: number) => {
     anchors.current.delete(id)
@@ -178,15 +184,17 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
   const shownIn = (id: PaneId, stack: Stack) => ({ studyPk: hungIn(id)?.study.study_pk ?? 0, stack })
 
   const viewport = () => {
+    // While planes cover the panes, what is under them stays as it is.
+    if (inPlanes) return undefined
     const shown = engine?.viewport(activePane)
     return shown?.getImageIds().length ? shown : undefined
   }
   const goTo = (index: number) => {
-    if (!activeStack) return
+    if (!activeStack || inPlanes) return
     driving.current = activePane
     engine?.goTo(activePane, Math.max(0, Math.min(activeStack.length - 1, index)))
   }
-  useCine(engine, playing, activePane, activeStack)
+  useCine(engine, playing && !inPlanes, activePane, activeStack)
 
   /** Goes to a place in the patient in every pane that has it. */
   const locate = (id: PaneId, point: Vec3) => {
@@ -289,6 +297,10 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
     mirror: (axis) => change((shown) => mirror(shown, axis)),
     fit: () => change(fit),
     oneToOne: () => change((shown) => oneToOne(shown, window.devicePixelRatio || 1)),
+    planes: () => {
+      if (inPlanes || judged?.isVolume) setPlanes(!inPlanes)
+      else if (judged) toast(`No planes: ${judged.reason}`)
+    },
     maximise: () => setAlone(!alone),
     reset: () =>
       change((shown) => {
@@ -321,6 +333,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
     scroll: (images) => goTo((viewport()?.getTargetImageIdIndex() ?? activeIndex) + images),
     end: (last) => goTo(last && activeStack ? activeStack.length - 1 : 0),
     series: (step) => {
+      if (inPlanes) return
       const from: LoadedStudy = hungIn(activePane)?.study.study_pk === study.study_pk ? loaded : loadedPrior
       const of = from === loaded ? study : hanging.prior
       const at = from.stacks.findIndex((stack) => stack.key === activeStack?.key)
@@ -397,6 +410,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
           tool={tool}
           layout={layout}
           links={links}
+          planes={inPlanes}
           playing={playing}
           isKey={activeFrame ? keys.isKey(activeFrame.sopInstanceUid, activeFrame.frameNumber) : false}
           thumbnails={thumbnails}
@@ -406,6 +420,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
             compare: priors.length > 0,
             mark: canMark,
             play: (activeStack?.length ?? 0) > 1,
+            planes: judged === null ? null : judged.isVolume ? true : judged.reason,
             window: activeStack !== null,
           }}
           on={on}
@@ -458,6 +473,15 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
                   )
                 })
               : null}
+            {inPlanes && activeStack ? (
+              <VolumeStage
+                study={hungIn(activePane)?.study ?? study}
+                prior={hungIn(activePane)?.study.study_pk === study.study_pk ? null : priorLabel(hungIn(activePane)?.study ?? study, study)}
+                stack={activeStack}
+                tool={tool}
+                onClose={() => setPlanes(false)}
+              />
+            ) : null}
           </div>
           {listed ? (
             <MeasurementList

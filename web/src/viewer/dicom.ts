@@ -31,6 +31,8 @@ export const TAG = {
   FrameOfReferenceUID: '00200052',
   Laterality: '00200060',
   ImageLaterality: '00200062',
+  SamplesPerPixel: '00280002',
+  PhotometricInterpretation: '00280004',
   NumberOfFrames: '00280008',
   Rows: '00280010',
   Columns: '00280011',

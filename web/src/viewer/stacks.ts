@@ -30,6 +30,8 @@ export interface Frame {
   laterality: string | null
   viewPosition: string | null
   lossy: boolean
+  /** One value a pixel, no colours. */
+  grey: boolean
   /** What Cornerstone is told of the instance. */
   metadata: DicomJson
 }
@@ -190,6 +192,7 @@ function framesOf(studyInstanceUid: string, seriesInstanceUid: string, instance:
       laterality: text(instance, TAG.ImageLaterality) ?? text(instance, TAG.Laterality),
       viewPosition: text(instance, TAG.ViewPosition),
       lossy: text(instance, TAG.LossyImageCompression) === '01',
+      grey: (number(instance, TAG.SamplesPerPixel) ?? 1) === 1 && text(instance, TAG.PhotometricInterpretation) !== 'PALETTE COLOR',
       metadata,
       orientation,
       normal,

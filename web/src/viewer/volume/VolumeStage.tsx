@@ -1,0 +1,284 @@
+import { ActionIcon, Button, Loader, SegmentedControl, Select, Slider, Tooltip } from '@mantine/core'
+import { IconCrosshair, IconCube, IconRestore, IconX } from '@tabler/icons-react'
+import { useEffect, useRef, useState } from 'react'
+import { formatPersonName } from '@/lib/personname'
+import { formatDicomDate } from '@/lib/time'
+import { showKeys, useKeys } from '@/lib/keys'
+import { cross, edgesOfPlane, vec3, type EdgeLetters } from '../geometry'
+import { presetsFor, windowOf } from '../presets'
+import type { Stack } from '../stacks'
+import type { ViewerStudy } from '../study'
+import type { HandName } from '../toolLabels'
+import { patientOf } from '../view'
+import { looksFor } from './looks'
+import { PLANE_COLOUR, PLANE_EVENTS, PLANES, Scene, worksOnPlanes, type PlaneId } from './scene'
+import { AT_FIRST, nextMode, SLAB_LABEL, SLABS, slabWords, THICKEST, thicker, THINNEST, type Slab, type SlabMode } from './slab'
+import classes from './volume.module.css'
+
+export interface VolumeStageProps {
+  study: ViewerStudy
+  /** `PRIOR · 14 months`; null for the study that is read. */
+  prior: string | null
+  stack: Stack
+  /** Chosen in the viewer's tool bar. */
+  tool: HandName
+  onClose: () => void
+}
+
+const TITLE: Record<PlaneId, string> = { axial: 'Axial', sagittal: 'Sagittal', coronal: 'Coronal' }
+
+/** Planes through a volume, straight and oblique, as slabs, and the body itself. */
+export function VolumeStage({ study, prior, stack, tool, onClose }: VolumeStageProps) {
+  const elements = useRef<Partial<Record<PlaneId, HTMLDivElement>>>({})
+  const bodyElement = useRef<HTMLDivElement>(null)
+  const [scene, setScene] = useState<Scene | null>(null)
+  const [ready, setReady] = useState(false)
+  const [fault, setFault] = useState(false)
+  const [loaded, setLoaded] = useState(0)
+  const [edges, setEdges] = useState<Partial<Record<PlaneId, EdgeLetters>>>({})
+  const [window, setWindow] = useState<{ center: number; width: number } | null>(null)
+  const [active, setActive] = useState<PlaneId>('axial')
+  const [slab, setSlab] = useState<Slab>(AT_FIRST)
+  const [crossing, setCrossing] = useState(true)
+  const [body, setBody] = useState(false)
+  const looks = looksFor(stack.modality)
+  const [look, setLook] = useState(looks[0]?.preset ?? '')
+
+  useEffect(() => {
+    const given = elements.current
+    const { axial, sagittal, coronal } = given
+    if (!axial || !sagittal || !coronal) return
+    const all = { axial, sagittal, coronal }
+    let frame = 0
+    const made = new Scene()
+    const read = () => {
+      frame = 0
+      const next: Partial<Record<PlaneId, EdgeLetters>> = {}
+      for (const plane of PLANES) {
+        const camera = made.plane(plane)?.getCamera()
+        const [up, toViewer] = [vec3(camera?.viewUp), vec3(camera?.viewPlaneNormal)]
+        if (up && toViewer) next[plane] = edgesOfPlane(cross(up, toViewer), up)
+      }
+      setEdges(next)
+      const range = made.range()
+      setWindow(range ? windowOf(range) : null)
+    }
+    const later = () => {
+      if (!frame) frame = requestAnimationFrame(read)
+    }
+    for (const plane of PLANES) for (const name of PLANE_EVENTS) all[plane].addEventListener(name, later)
+    const size = new ResizeObserver(() => made.resize())
+    size.observe(axial)
+    made
+      .open(stack, all, setLoaded)
+      .then(() => {
+        setReady(true)
+        later()
+      })
+      .catch(() => setFault(true))
+    setScene(made)
+    return () => {
+      cancelAnimationFrame(frame)
+      size.disconnect()
+      for (const plane of PLANES) for (const name of PLANE_EVENTS) all[plane].removeEventListener(name, later)
+      setScene(null)
+      setReady(false)
+      made.end()
+    }
+  }, [stack])
+
+  useEffect(() => {
+    if (!scene || !ready) return
+    scene.use(crossing || tool === 'locate' || !worksOnPlanes(tool) ? 'cross' : tool)
+  }, [scene, ready, crossing, tool])
+  // A tool that is chosen in the bar is meant.
+  const before = useRef(tool)
+  useEffect(() => {
+    if (before.current !== tool) setCrossing(false)
+    before.current = tool
+  }, [tool])
+  useEffect(() => {
+    if (ready) scene?.slab(slab)
+  }, [scene, ready, slab])
+  useEffect(() => {
+    const element = bodyElement.current
+    if (!scene || !ready || !body || !element) return
+    scene.openBody(element, look).catch(() => setFault(true))
+    return () => scene.closeBody()
+    // The look changes by `dress`.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [scene, ready, body])
+  useEffect(() => {
+    if (body) scene?.dress(look)
+  }, [scene, body, look])
+
+  const nudge = (center: number, width: number) =>
+    window && scene?.setWindow({ center: window.center + center * window.width, width: Math.max(1, window.width * (1 + width)) })
+  const step = (by: 1 | -1) => setActive(PLANES[(PLANES.indexOf(active) + by + PLANES.length) % PLANES.length] ?? 'axial')
+  const reset = () => {
+    setSlab(AT_FIRST)
+    scene?.reset()
+  }
+  useKeys('Planes', [
+    { keys: 'ArrowDown', label: 'Next slice of the plane', run: () => scene?.scroll(active, 1) },
+    { keys: 'ArrowUp', label: 'Previous slice of the plane', run: () => scene?.scroll(active, -1) },
+    { keys: 'PageDown', label: 'Five slices on', run: () => scene?.scroll(active, 5) },
+    { keys: 'PageUp', label: 'Five slices back', run: () => scene?.scroll(active, -5) },
+    { keys: 'ArrowRight', label: 'Turn the other planes right', run: () => scene?.turn(active, -5) },
+    { keys: 'ArrowLeft', label: 'Turn the other planes left', run: () => scene?.turn(active, 5) },
+    { keys: 'b', label: 'Next plane', run: () => step(1) },
+    { keys: 'n', label: 'Slab: thin, MIP, MinIP, average', run: () => setSlab(nextMode(slab)) },
+    { keys: 'Shift+ArrowUp', label: 'Thicker slab', run: () => setSlab(thicker(slab, 2)) },
+    { keys: 'Shift+ArrowDown', label: 'Thinner slab', run: () => setSlab(thicker(slab, -2)) },
+    { keys: 'Shift+ArrowRight', label: 'Turn the body right', run: () => scene?.turnBody(10), disabled: !body },
+    { keys: 'Shift+ArrowLeft', label: 'Turn the body left', run: () => scene?.turnBody(-10), disabled: !body },
+    { keys: 'Shift+X', label: 'Move the cross', run: () => setCrossing(!crossing) },
+    { keys: 'Shift+D', label: 'Show or hide the body', run: () => setBody(!body) },
+    { keys: '[', label: 'Narrower window', run: () => nudge(0, -0.1) },
+    { keys: ']', label: 'Wider window', run: () => nudge(0, 0.1) },
+    { keys: ',', label: 'Lower window: brighter', run: () => nudge(-0.05, 0) },
+    { keys: '.', label: 'Higher window: darker', run: () => nudge(0.05, 0) },
+    { keys: '+', label: 'Larger', run: () => scene?.zoom(active, 1.2) },
+    { keys: '-', label: 'Smaller', run: () => scene?.zoom(active, 1 / 1.2) },
+    { keys: 'v', label: 'Invert', run: () => scene?.invert() },
+    { keys: 'r', label: 'Straight planes through the middle', run: reset },
+    { keys: 'Escape', label: 'Back to the images', run: onClose },
+    ...presetsFor(stack.modality, stack.bodyPart).map((preset, at) => ({
+      keys: String(at + 1),
+      label: `Window: ${preset.label}`,
+      run: () => scene?.setWindow(preset),
+    })),
+  ])
+
+  const patient = patientOf(stack)
+  const words = slabWords(slab)
+  return (
+    <section className={classes['stage']} aria-label="Planes" data-testid="planes" data-ready={ready || undefined} data-loaded={loaded}>
+      <div className={classes['bar']} role="toolbar" aria-label="Planes">
+        <Tooltip label={`Move the cross (${showKeys('Shift+X')}); drag a line to move it, its dot to turn it`} openDelay={400}>
+          <ActionIcon variant={crossing ? 'light' : 'subtle'} aria-label="Move the cross" aria-pressed={crossing} onClick={() => setCrossing(!crossing)}>
+            <IconCrosshair size={20} />
+          </ActionIcon>
+        </Tooltip>
+        <SegmentedControl
+          size="xs"
+          aria-label="Slab"
+          value={slab.mode}
+          onChange={(mode) => setSlab({ ...slab, mode: mode as SlabMode })}
+          data={SLABS.map((mode) => ({ value: mode, label: SLAB_LABEL[mode].split(' ')[0] ?? mode }))}
+        />
+        {slab.mode === 'thin' ? null : (
+          <div className={classes['thickness']}>
+            <Slider
+              aria-label="Thickness of the slab"
+              thumbLabel="Thickness of the slab"
+              min={THINNEST}
+              max={THICKEST}
+              step={2}
+              value={slab.thickness}
+              onChange={(thickness) => setSlab({ ...slab, thickness })}
+              label={null}
+              size="sm"
+            />
+            <span>{slab.thickness} mm</span>
+          </div>
+        )}
+        <Tooltip label={`Show the body (${showKeys('Shift+D')})`} openDelay={400}>
+          <ActionIcon variant={body ? 'light' : 'subtle'} aria-label="Show the body" aria-pressed={body} onClick={() => setBody(!body)}>
+            <IconCube size={20} />
+          </ActionIcon>
+        </Tooltip>
+        {body ? (
+          <Select
+            size="xs"
+            aria-label="How the body is drawn"
+            className={classes['look']}
+            data={looks.map((one) => ({ value: one.preset, label: one.label }))}
+            value={look}
+            onChange={(next) => next && setLook(next)}
+            allowDeselect={false}
+          />
+        ) : null}
+        <Tooltip label={`Straight planes through the middle (${showKeys('r')})`} openDelay={400}>
+          <ActionIcon variant="subtle" aria-label="Straight planes through the middle" onClick={reset}>
+            <IconRestore size={20} />
+          </ActionIcon>
+        </Tooltip>
+        <span className={classes['room']} />
+        {ready && loaded < stack.length ? (
+          <span className={classes['progress']} role="status">
+            {loaded} of {stack.length} slices
+          </span>
+        ) : null}
+        <Button variant="subtle" size="compact-sm" leftSection={<IconX size={16} />} onClick={onClose}>
+          Back to the images
+        </Button>
+      </div>
+      <div className={classes['planes']} data-body={body || undefined}>
+        {PLANES.map((plane) => (
+          <section
+            key={plane}
+            aria-label={TITLE[plane]}
+            className={classes['plane']}
+            data-plane={plane}
+            data-active={plane === active || undefined}
+            onPointerDownCapture={() => setActive(plane)}
+            onWheelCapture={() => setActive(plane)}
+          >
+            <div
+              className={classes['canvas']}
+              data-testid={`plane-${plane}`}
+              ref={(element) => {
+                if (element) elements.current[plane] = element
+              }}
+            />
+            <div className={classes['who']}>
+              {prior ? <strong className={classes['prior']}>{prior}</strong> : null}
+              <span dir="auto">{patient.name ? formatPersonName(patient.name) : patient.id}</span>
+              {plane === 'axial' ? (
+                <>
+                  <span>{patient.name ? patient.id : null}</span>
+                  <span>{[formatDicomDate(study.study_date), stack.label].filter(Boolean).join(' · ')}</span>
+                </>
+              ) : (
+                <span>{formatDicomDate(study.study_date)}</span>
+              )}
+            </div>
+            <div className={classes['what']}>
+              <strong style={{ color: PLANE_COLOUR[plane] }}>{TITLE[plane]}</strong>
+              {words ? <span>{words}</span> : null}
+            </div>
+            {window ? (
+              <span className={classes['window']}>
+                W {Math.round(window.width)} · C {Math.round(window.center)}
+              </span>
+            ) : null}
+            {edges[plane] ? (
+              <div className={classes['edges']} aria-hidden>
+                <span data-edge="top">{edges[plane].top}</span>
+                <span data-edge="right">{edges[plane].right}</span>
+                <span data-edge="bottom">{edges[plane].bottom}</span>
+                <span data-edge="left">{edges[plane].left}</span>
+              </div>
+            ) : null}
+          </section>
+        ))}
+        {body ? (
+          <div className={classes['plane']} data-plane="body">
+            <div className={classes['canvas']} ref={bodyElement} data-testid="plane-body" />
+            <div className={classes['who']}>
+              <span dir="auto">{patient.name ? formatPersonName(patient.name) : patient.id}</span>
+            </div>
+            <span className={classes['window']}>Body: not for measuring</span>
+          </div>
+        ) : null}
+      </div>
+      {!ready && !fault ? <Loader className={classes['busy']} size="sm" aria-label="Laying planes through the slices" /> : null}
+      {fault ? (
+        <p className={classes['fault']} role="alert">
+          The planes could not be drawn; the images are safe. This browser may have too little graphics memory.
+        </p>
+      ) : null}
+    </section>
+  )
+}
