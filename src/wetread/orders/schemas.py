@@ -132,7 +132,8 @@ class OrderIn(_In):
 
     def to_input(self) -> service.OrderInput:
         """As the service takes it."""
-        values: dict[str, Any] = self.model_dump(exclude={"procedures"})
+        named = set(OrderIn.model_fields) - {"procedures"}  # a room above may take more beside them
+        values: dict[str, Any] = self.model_dump(include=named)
         return service.OrderInput(
             procedures=[service.ProcedureChoice(**one.model_dump()) for one in self.procedures], **values
         )

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from wetread.kit import limits
 from wetread.kit.errors import FieldError, Invalid
+from wetread.orders import schemas
+from wetread.orders.service import get_order
 from wetread.scheduling import service
 from wetread.scheduling.rules import StepMove
 from wetread.security.door import door
@@ -44,6 +46,18 @@ class BookIn(Body):
 class WalkInIn(Body):
     requested_procedure_pk: int
     modality_resource_pk: int
+
+
+class OrderAndBookIn(schemas.OrderIn):
+    modality_resource_pk: int
+    starts_at: datetime | None = Field(None, description="absent: a walk-in, who is here now")
+    minutes: int | None = Field(None, ge=5, le=480)
+    overbook_reason: str | None = Field(None, min_length=1, max_length=200)
+
+
+class OrderedOut(BaseModel):
+    order: schemas.OrderOut
+    booking: service.Booking
 
 
 class RescheduleIn(Body):
@@ -154,6 +168,24 @@ def walk_in(body: WalkInIn, work: Work = door(Permission.SCHEDULE_WRITE)) -> ser
     """Scheduled now, arrived at once."""
     step = service.walk_in(work, body.requested_procedure_pk, body.modality_resource_pk)
     return service.book(work, step.scheduled_procedure_step_pk)
+
+
+@router.post("/schedule/orders", status_code=201)
+def order_and_book(body: OrderAndBookIn, work: Work = door(Permission.SCHEDULE_WRITE)) -> OrderedOut:
+    """Places an order of one procedure and books it, or takes it as a walk-in: both or neither. 409 where the slot is taken."""
+    step = service.order_and_book(
+        work,
+        body.to_input(),
+        body.modality_resource_pk,
+        body.starts_at,
+        minutes=body.minutes,
+        overbook_reason=body.overbook_reason,
+    )
+    booking = service.book(work, step.scheduled_procedure_step_pk)
+    return OrderedOut(
+        order=schemas.OrderOut.model_validate(get_order(work, booking.imaging_service_request_pk)),
+        booking=booking,
+    )
 
 
 @router.put("/schedule/appointments/{appointment_pk}", status_code=204)

@@ -58,6 +58,8 @@ STEP_MOVES: dict[tuple[StepStatus, StepMove], StepStatus] = {
     (_S.COMPLETED, _M.COMPLETE): _S.COMPLETED,
 }
 OPEN_STEPS = (_S.SCHEDULED, _S.ARRIVED, _S.READY)
+# Within this, the same booking by the same person is the same, asked again because the answer was lost.
+ASKED_AGAIN = timedelta(minutes=5)
 FINAL_STEPS = (_S.COMPLETED, _S.DISCONTINUED, _S.CANCELED)
 
 

@@ -16,7 +16,13 @@ from wetread.archive.model import Study
 from wetread.kit.errors import Conflict, FieldError, IllegalTransition, Invalid, NotFound
 from wetread.orders.model import ImagingServiceRequest, Procedure, RequestedProcedure
 from wetread.orders.rules import Move
-from wetread.orders.service import move_requested_procedure
+from wetread.orders.service import (
+    OrderInput,
+    ProcedureChoice,
+    move_requested_procedure,
+    place_order,
+    procedures_of,
+)
 from wetread.patients.service import PatientBar, patient_bars
 from wetread.scheduling import rules
 from wetread.scheduling.candidates import CandidateOrder, Resolved, candidate_orders, resolved
@@ -352,6 +358,80 @@ def walk_in(work: Work, requested_procedure_pk: int, modality_resource_pk: int) 
     move_step(work, step, StepMove.ARRIVE)
     move_appointment(work, step.appointment_pk, AppointmentMove.ARRIVE)
     return step
+
+
+def order_and_book(
+    work: Work,
+    given: OrderInput,
+    modality_resource_pk: int,
+    starts_at: datetime | None,
+    *,
+    minutes: int | None = None,
+    overbook_reason: str | None = None,
+) -> ScheduledProcedureStep:
+    """Places an order of one procedure and books it at `starts_at`; None: a walk-in, who is here now.
+
+    Both or neither: who is cut off in between leaves no order that nobody books. Who lost the answer and asks again
+    gets what was made. Raises what both raise.
+    """
+    work.require(Permission.ORDER_WRITE)
+    work.require(Permission.SCHEDULE_WRITE)
+    if len(given.procedures) != 1:
+        raise Invalid("One slot is for one procedure.", fields=[FieldError("procedures", "exactly one")])
+    if starts_at is not None:
+        _check_aware(starts_at, "starts_at")
+    made = _made_just_now(work, given.patient_pk, given.procedures[0], modality_resource_pk, starts_at)
+    if made is not None:
+        return made
+    request = place_order(work, given)
+    (requested,) = procedures_of(work, request.imaging_service_request_pk)
+    if starts_at is None:
+        return walk_in(work, requested.requested_procedure_pk, modality_resource_pk)
+    return schedule(
+        work, requested.requested_procedure_pk, modality_resource_pk, starts_at, minutes=minutes,
+        overbook_reason=overbook_reason,
+    )  # fmt: skip
+
+
+def _made_just_now(
+    work: Work,
+    patient_pk: int,
+    choice: ProcedureChoice,
+    modality_resource_pk: int,
+    starts_at: datetime | None,
+) -> ScheduledProcedureStep | None:
+    """What the same person booked of the same for the same patient, there and then, a moment ago."""
+    query = (
+        select(ScheduledProcedureStep)
+        .join(Appointment, Appointment.appointment_pk == ScheduledProcedureStep.appointment_pk)
+        .join(
+            RequestedProcedure,
+            RequestedProcedure.requested_procedure_pk == ScheduledProcedureStep.requested_procedure_pk,
+        )
+        .join(
+            ImagingServiceRequest,
+            ImagingServiceRequest.imaging_service_request_pk == RequestedProcedure.imaging_service_request_pk,
+        )
+        .join(Procedure, Procedure.procedure_pk == RequestedProcedure.procedure_pk)
+        .where(
+            ImagingServiceRequest.patient_pk == patient_pk,
+            RequestedProcedure.laterality.is_not_distinct_from(choice.laterality),
+            Appointment.modality_resource_pk == modality_resource_pk,
+            Appointment.booked_by == work.actor.username[:64],
+            Appointment.booked_at > work.now() - rules.ASKED_AGAIN,
+            Appointment.state.in_(("booked", "arrived")),
+            ScheduledProcedureStep.scheduled_procedure_step_status.in_(rules.OPEN_STEPS),
+            Appointment.overbook_reason == "walk-in"
+            if starts_at is None
+            else Appointment.starts_at == starts_at,
+            Procedure.procedure_pk == choice.procedure_pk
+            if choice.procedure_pk is not None
+            else Procedure.code_value == choice.code_value,
+        )
+        .order_by(ScheduledProcedureStep.scheduled_procedure_step_pk.desc())
+        .limit(1)
+    )
+    return work.session.scalar(query)
 
 
 def reschedule(

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from wetread.kit.errors import NotFound
-from wetread.orders.model import Procedure
+from wetread.kit.clock import FixedClock
+from wetread.kit.errors import Conflict, Denied, NotFound
+from wetread.orders.model import ImagingServiceRequest, Procedure, RequestedProcedure
+from wetread.orders.service import OrderInput, ProcedureChoice
 from wetread.scheduling import service
 from wetread.security.model import AuditRecord
+from wetread.security.service import Role
 
 WEDNESDAY_7 = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
@@ -68,3 +72,72 @@ def test_the_catalogue_is_open_to_the_desk(api: Any, hospital: Any) -> None:
     found = desk.post("/api/procedures/find", json={"text": "ct he"}).json()["items"]
     assert [one["code_value"] for one in found] == ["CTHEAD"]
     assert api.as_role("referrer").get("/api/procedures").status_code == 403
+
+
+def test_an_order_and_its_booking_are_made_together_or_not_at_all(api: Any, hospital: Any) -> None:
+    desk = api.as_role("front_desk")
+    head = hospital.order(hospital.patient("Roe^Ann"))[0].procedure_pk
+    patient_pk = hospital.patient()
+    hospital.work.session.flush()
+    body = {
+        "patient_pk": patient_pk, "site_pk": hospital.east, "procedures": [{"procedure_pk": head}],
+        "reason_for_the_requested_procedure": "Headache", "modality_resource_pk": hospital.ct1,
+        "starts_at": WEDNESDAY_7.isoformat(),
+    }  # fmt: skip
+
+    def orders_of(patient: int) -> list[str]:
+        query = (
+            select(RequestedProcedure.state)
+            .join(ImagingServiceRequest)
+            .where(ImagingServiceRequest.patient_pk == patient)
+            .order_by(RequestedProcedure.requested_procedure_pk)
+        )
+        return list(hospital.work.session.scalars(query))
+
+    made = desk.post("/api/schedule/orders", json=body)
+    assert made.status_code == 201, made.text
+    order, booking = made.json()["order"], made.json()["booking"]
+    assert booking["starts_at"] == "2026-11-25T12:00:00Z"
+    assert booking["accession_number"] == order["imaging_service_request"]["accession_number"]
+    assert order["lines"][0]["requested_procedure"]["reason_for_the_requested_procedure"] == "Headache"
+    assert (order["state"], orders_of(patient_pk)) == ("SCHEDULED", ["SCHEDULED"])
+
+    other = hospital.patient("Poe^Eve")
+    hospital.work.session.flush()
+    taken = desk.post("/api/schedule/orders", json={**body, "patient_pk": other})
+    assert (taken.status_code, [one["field"] for one in taken.json()["errors"]]) == (409, ["starts_at"])
+    wrong = {**body, "patient_pk": other, "starts_at": (WEDNESDAY_7 + timedelta(hours=1)).isoformat()}
+    for change, field in (
+        ({"modality_resource_pk": hospital.mr}, "modality_resource_pk"),
+        ({"procedures": [{"procedure_pk": head}, {"code_value": "CTCHEST"}]}, "procedures"),
+        ({"starts_at": "2026-11-25T12:00:00"}, "starts_at"),
+        ({"diagnosis_codes": ["nonsense"]}, "diagnosis_codes"),
+    ):
+        refused = desk.post("/api/schedule/orders", json={**wrong, **change})
+        assert (refused.status_code, [one["field"] for one in refused.json()["errors"]]) == (422, [field])
+    assert desk.post("/api/schedule/orders", json={**wrong, "modality_resource_pk": 10**9}).status_code == 404
+    assert orders_of(other) == [], "no order is left that nobody booked"
+
+
+def test_who_asks_again_because_the_answer_was_lost_gets_what_was_made(
+    hospital: Any, work_as: Any, clock: FixedClock
+) -> None:
+    patient_pk, place = hospital.patient(), (hospital.ct1, WEDNESDAY_7)
+    given = OrderInput(patient_pk, hospital.east, [ProcedureChoice(code_value="CTHEAD")])
+    with work_as(Role.FRONT_DESK) as desk:
+        first = service.order_and_book(desk, given, *place)
+        assert service.order_and_book(desk, given, *place) is first
+        now = service.order_and_book(desk, given, hospital.ct2, None)
+        assert now.scheduled_procedure_step_status == "ARRIVED"
+        assert service.order_and_book(desk, given, hospital.ct2, None) is now
+        chest = replace(given, procedures=[ProcedureChoice(code_value="CTCHEST")])
+        assert service.order_and_book(desk, chest, hospital.ct2, None) is not now
+        with work_as(Role.FRONT_DESK, username="other") as other, pytest.raises(Conflict):
+            service.order_and_book(other, given, *place)
+        clock.advance(timedelta(minutes=6))
+        with pytest.raises(Conflict):
+            service.order_and_book(desk, given, *place)
+        assert service.order_and_book(desk, given, hospital.ct2, None) is not now
+    for role in (Role.MANAGER, Role.REFERRER, Role.TECHNOLOGIST):
+        with work_as(role) as work, pytest.raises(Denied):
+            service.order_and_book(work, given, hospital.ct2, None)

@@ -9,12 +9,10 @@ import type { Diagnosis } from './types'
 export function DiagnosesField({
   value,
   error,
-  disabled = false,
   onChange,
 }: {
   value: readonly Pick<Diagnosis, 'code' | 'description'>[]
   error: ReactNode
-  disabled?: boolean
   onChange: (value: Pick<Diagnosis, 'code' | 'description'>[]) => void
 }) {
   return (
@@ -24,7 +22,7 @@ export function DiagnosesField({
         label="Diagnoses, ICD-10-CM"
         placeholder="Code or words: R51, knee pain"
         minCharacters={2}
-        disabled={disabled || value.length >= 12}
+        disabled={value.length >= 12}
         error={error}
         search={async (typed, signal) => (await http.post<Page<Diagnosis>>('/api/orders/diagnoses/find', { text: typed }, { signal })).items}
         keyOf={(one) => one.code}
@@ -43,7 +41,7 @@ export function DiagnosesField({
         <ul className={classes['codes']}>
           {value.map((one) => (
             <li key={one.code}>
-              <Pill withRemoveButton={!disabled} removeButtonProps={{ 'aria-label': `Remove ${one.code}` }} onRemove={() => onChange(value.filter((other) => other !== one))}>
+              <Pill withRemoveButton removeButtonProps={{ 'aria-label': `Remove ${one.code}` }} onRemove={() => onChange(value.filter((other) => other !== one))}>
                 {one.code}
               </Pill>
               {one.description}

@@ -13,21 +13,14 @@ import { DiagnosesField } from './DiagnosesField'
 import { Picker } from './Picker'
 import { SideField } from './SideField'
 import { SlotPicker } from './SlotPicker'
-import { PRIORITIES, type Booking, type Diagnosis, type Order, type OrderLine, type PatientRecord, type Procedure, type Referrer, type Resource, type Slot } from './types'
+import { orderAndBook, type Done, type Target } from './ordering'
+import { PRIORITIES, type Diagnosis, type NewOrder, type PatientRecord, type Procedure, type Referrer, type Slot } from './types'
 import { sayDay, wallDay, wallTime } from './walltime'
 
 export interface Wish {
   resource?: number
   at?: string
   now?: boolean
-}
-
-type Target = { kind: 'slot'; slot: Slot } | { kind: 'walk-in'; resource: Resource } | { kind: 'later' }
-
-interface Done {
-  line: OrderLine
-  booking: Booking | undefined
-  walkedIn: boolean
 }
 
 const SELF_PAY = 'none'
@@ -40,7 +33,6 @@ export function OrderForm({ record, wish, onAgain, onNext }: { record: PatientRe
   const [procedure, setProcedure] = useState<Procedure>()
   const [diagnoses, setDiagnoses] = useState<Pick<Diagnosis, 'code' | 'description'>[]>([])
   const [referrer, setReferrer] = useState<Referrer>()
-  const [placed, setPlaced] = useState<OrderLine>()
   const [target, setTarget] = useState<Target>()
   const [done, setDone] = useState<Done>()
   const wanted = useRef<Target>({ kind: 'later' })
@@ -70,42 +62,26 @@ export function OrderForm({ record, wish, onAgain, onNext }: { record: PatientRe
     },
     async (values) => {
       const to = wanted.current
-      let line = placed
-      if (!line) {
-        const made = await http.post<Order>('/api/orders', {
-          patient_pk: patientPk,
-          site_pk: site?.site_pk,
-          procedures: [{ procedure_pk: Number(values.procedures), laterality: values.laterality || null }],
-          requested_procedure_priority: values.requested_procedure_priority,
-          reason_for_the_requested_procedure: values.reason_for_the_requested_procedure.trim() || null,
-          diagnosis_codes: values.diagnosis_codes,
-          referring_practitioner_pk: values.referring_practitioner_pk ? Number(values.referring_practitioner_pk) : null,
-          referring_physician_name: values.referring_physician_name || null,
-          coverage_pk: values.coverage_pk === SELF_PAY ? null : Number(values.coverage_pk),
-          comments: values.comments.trim() || null,
-        })
-        line = made.lines[0]
-        if (!line) return
-        setPlaced(line)
+      const what: NewOrder = {
+        patient_pk: patientPk,
+        site_pk: site?.site_pk ?? 0,
+        procedures: [{ procedure_pk: Number(values.procedures), laterality: (values.laterality || null) as 'L' | 'R' | 'B' | null }],
+        requested_procedure_priority: values.requested_procedure_priority as NewOrder['requested_procedure_priority'],
+        reason_for_the_requested_procedure: values.reason_for_the_requested_procedure.trim() || null,
+        diagnosis_codes: values.diagnosis_codes,
+        referring_practitioner_pk: values.referring_practitioner_pk ? Number(values.referring_practitioner_pk) : null,
+        referring_physician_name: values.referring_physician_name || null,
+        coverage_pk: values.coverage_pk === SELF_PAY ? null : Number(values.coverage_pk),
+        comments: values.comments.trim() || null,
       }
-      let booking: Booking | undefined
-      const requested_procedure_pk = line.requested_procedure.requested_procedure_pk
       if (to.kind !== 'later') setTarget(to)
       try {
-        if (to.kind === 'slot')
-          booking = await http.post<Booking>('/api/schedule/appointments', {
-            requested_procedure_pk,
-            modality_resource_pk: to.slot.modality_resource_pk,
-            starts_at: to.slot.starts_at,
-          })
-        if (to.kind === 'walk-in')
-          booking = await http.post<Booking>('/api/schedule/walk-ins', { requested_procedure_pk, modality_resource_pk: to.resource.modality_resource_pk })
+        setDone(await orderAndBook(what, to))
       } finally {
         setTarget(undefined)
         void client.invalidateQueries({ queryKey: ['slots'] })
         void client.invalidateQueries({ queryKey: ['patient', patientPk, 'bookings'] })
       }
-      setDone({ line, booking, walkedIn: to.kind === 'walk-in' })
     },
   )
   const values = order.form.getValues()
@@ -124,7 +100,6 @@ export function OrderForm({ record, wish, onAgain, onNext }: { record: PatientRe
   const fitting = (resources.data ?? []).filter((one) => one.active && one.site_pk === site?.site_pk && one.modality === procedure?.modality)
   const now = useNow(30_000)
   const today = wallDay(now, site?.time_zone ?? 'UTC')
-  const fixed = placed !== undefined
   const fromBoard = wish.at && wish.resource ? resources.data?.find((one) => one.modality_resource_pk === wish.resource) : undefined
 
   if (done) return <Booked done={done} today={today} patientPk={patientPk} onAgain={onAgain} onNext={onNext} />
@@ -173,7 +148,6 @@ export function OrderForm({ record, wish, onAgain, onNext }: { record: PatientRe
               label="Procedure"
               placeholder="Begin to type: ct head, knee, CTCHEST"
               autoFocus
-              disabled={fixed}
               value={procedure?.code_meaning}
               error={order.form.errors['procedures']}
               search={async (typed, signal) => (await http.post<Page<Procedure>>('/api/procedures/find', { text: typed }, { signal })).items}
@@ -197,7 +171,6 @@ export function OrderForm({ record, wish, onAgain, onNext }: { record: PatientRe
             {procedure?.laterality_required ? (
               <SideField
                 ref={sides}
-                disabled={fixed}
                 value={values.laterality}
                 error={order.form.errors['laterality']}
                 onChange={(value) => {
@@ -213,7 +186,6 @@ export function OrderForm({ record, wish, onAgain, onNext }: { record: PatientRe
               </div>
               <SegmentedControl
                 aria-labelledby="priority"
-                disabled={fixed}
                 data={PRIORITIES}
                 value={values.requested_procedure_priority}
                 onChange={(value) => order.form.setFieldValue('requested_procedure_priority', value)}
@@ -232,12 +204,10 @@ export function OrderForm({ record, wish, onAgain, onNext }: { record: PatientRe
               minRows={2}
               maxRows={5}
               maxLength={400}
-              disabled={fixed}
               {...order.form.getInputProps('reason_for_the_requested_procedure')}
             />
             <DiagnosesField
               value={diagnoses}
-              disabled={fixed}
               error={order.form.errors['diagnosis_codes']}
               onChange={(next) => {
                 setDiagnoses(next)
@@ -253,7 +223,6 @@ export function OrderForm({ record, wish, onAgain, onNext }: { record: PatientRe
               id="referrers"
               label="Referring physician"
               placeholder="Name or NPI"
-              disabled={fixed}
               value={referrer ? formatPersonName(referrer.person_name) : values.referring_physician_name ? formatPersonName(values.referring_physician_name) : ''}
               error={order.form.errors['referring_practitioner_pk'] ?? order.form.errors['referring_physician_name']}
               search={async (typed, signal) => (await http.post<Page<Referrer>>('/api/orders/referrers/find', { text: typed }, { signal })).items}
@@ -281,9 +250,9 @@ export function OrderForm({ record, wish, onAgain, onNext }: { record: PatientRe
               }}
               none="Nobody is found by this."
             />
-            <CoverageField record={record} disabled={fixed} value={values.coverage_pk} error={order.form.errors['coverage_pk']} onChange={(value) => order.form.setFieldValue('coverage_pk', value)} />
+            <CoverageField record={record} value={values.coverage_pk} error={order.form.errors['coverage_pk']} onChange={(value) => order.form.setFieldValue('coverage_pk', value)} />
             <div data-wide>
-              <TextInput label="Note for the technologist" autoComplete="off" maxLength={2000} disabled={fixed} {...order.form.getInputProps('comments')} />
+              <TextInput label="Note for the technologist" autoComplete="off" maxLength={2000} {...order.form.getInputProps('comments')} />
             </div>
           </div>
         </Section>
@@ -295,18 +264,10 @@ export function OrderForm({ record, wish, onAgain, onNext }: { record: PatientRe
             <SegmentedControl
               fullWidth
               aria-label="Site"
-              disabled={fixed}
               value={String(site?.site_pk ?? '')}
               onChange={(value) => choose(Number(value))}
               data={sites.map((one) => ({ value: String(one.site_pk), label: one.institution_name }))}
             />
-          ) : null}
-          {placed ? (
-            <div className={classes['placed']} role="status">
-              <p>
-                The order is placed as <strong>{placed.imaging_service_request.accession_number}</strong>. It still needs a time.
-              </p>
-            </div>
           ) : null}
           {order.problem ? (
             <div className={classes['refusal']} role="alert">
@@ -338,7 +299,7 @@ export function OrderForm({ record, wish, onAgain, onNext }: { record: PatientRe
                 </div>
               ) : null}
               <SlotPicker
-                of={placed ? { requested_procedure_pk: placed.requested_procedure.requested_procedure_pk } : { procedure_pk: procedure.procedure_pk, site_pk: site.site_pk }}
+                of={{ procedure_pk: procedure.procedure_pk, site_pk: site.site_pk }}
                 zone={site.time_zone}
                 resources={resources.data ?? []}
                 verb="Book"
@@ -347,11 +308,9 @@ export function OrderForm({ record, wish, onAgain, onNext }: { record: PatientRe
                 onPick={(slot) => go({ kind: 'slot', slot })}
               />
               {first ? null : walkIns}
-              {placed ? null : (
-                <Button variant="default" fullWidth disabled={order.busy} onClick={() => go({ kind: 'later' })}>
-                  Order without a time
-                </Button>
-              )}
+              <Button variant="default" fullWidth disabled={order.busy} onClick={() => go({ kind: 'later' })}>
+                Order without a time
+              </Button>
             </>
           ) : (
             <p className={classes['quiet']}>The first free times stand here as soon as the procedure is chosen. Pressing one orders and books.</p>
@@ -362,7 +321,7 @@ export function OrderForm({ record, wish, onAgain, onNext }: { record: PatientRe
   )
 }
 
-function CoverageField({ record, value, error, disabled, onChange }: { record: PatientRecord; value: string; error: React.ReactNode; disabled: boolean; onChange: (value: string) => void }) {
+function CoverageField({ record, value, error, onChange }: { record: PatientRecord; value: string; error: React.ReactNode; onChange: (value: string) => void }) {
   const client = useQueryClient()
   const [adding, setAdding] = useState(false)
   const payers = useQuery({
@@ -392,7 +351,6 @@ function CoverageField({ record, value, error, disabled, onChange }: { record: P
       <Select
         label="Coverage"
         allowDeselect={false}
-        disabled={disabled}
         error={error}
         value={value}
         onChange={(next) => {

@@ -55,6 +55,8 @@ const FILTERS: readonly WorkFilter<OrderLine>[] = [
   },
 ]
 
+const MOST = 200
+
 const keyOf = (line: OrderLine) => String(line.requested_procedure.requested_procedure_pk)
 
 /** Orders that have no time: from the wards, from other systems, after a cancellation or a no-show. */
@@ -64,7 +66,7 @@ export default function OrdersScreen() {
   const [current, setCurrent] = useState<OrderLine>()
   const orders = useQuery({
     queryKey: ['orders', 'REQUESTED'],
-    queryFn: () => http.get<Page<OrderLine>>('/api/orders', { query: { state: ['REQUESTED'], limit: 200 } }),
+    queryFn: () => http.get<Page<OrderLine>>('/api/orders', { query: { state: ['REQUESTED'], limit: MOST } }),
     placeholderData: keepPreviousData,
   })
   useLive(['order.changed', 'patient.changed'], [['orders']])
@@ -73,7 +75,7 @@ export default function OrdersScreen() {
   return (
     <Screen
       title="To schedule"
-      note={rows ? `${rows.length} without a time` : undefined}
+      note={rows ? rows.length === MOST ? `the first ${MOST} without a time` : `${rows.length} without a time` : undefined}
       patient={shown ? <PatientBar patient={barOf(shown.bar)} /> : null}
       inspectorLabel="The chosen order"
       inspectorHint="Choose an order: its first fitting times stand here."

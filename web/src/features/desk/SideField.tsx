@@ -12,26 +12,24 @@ const SIDES = [
 export function SideField({
   value,
   error,
-  disabled,
   onChange,
   ref,
 }: {
   value: string
   error: ReactNode
-  disabled: boolean
   onChange: (value: string) => void
   ref: Ref<HTMLDivElement>
 }) {
   useKeys(
     'Side',
-    SIDES.map((side) => ({ keys: side.value.toLowerCase(), label: side.label, run: () => onChange(side.value), disabled })),
+    SIDES.map((side) => ({ keys: side.value.toLowerCase(), label: side.label, run: () => onChange(side.value) })),
   )
   return (
     <div ref={ref} role="radiogroup" aria-label="Side" tabIndex={-1} className={classes['side']} data-missing={!value || undefined}>
       <span className={classes['fieldLabel']}>Side</span>
       <div>
         {SIDES.map((side) => (
-          <button key={side.value} type="button" role="radio" aria-checked={value === side.value} disabled={disabled} onClick={() => onChange(side.value)}>
+          <button key={side.value} type="button" role="radio" aria-checked={value === side.value} onClick={() => onChange(side.value)}>
             {side.label}
             <kbd>{side.value}</kbd>
           </button>

@@ -200,6 +200,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/archive/damaged/{stored_object_pk}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check Damaged
+         * @description Reads one damaged object again now, e.g. after a disk was mended.
+         */
+        post: operations["check_damaged_api_archive_damaged__stored_object_pk__check_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/archive/integrity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Store Integrity
+         * @description How the store is: what was read again, and what was found damaged.
+         */
+        get: operations["store_integrity_api_archive_integrity_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/archive/quarantine": {
         parameters: {
             query?: never;
@@ -2560,6 +2600,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/schedule/orders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Order And Book
+         * @description Places an order of one procedure and books it, or takes it as a walk-in: both or neither. 409 where the slot is taken.
+         */
+        post: operations["order_and_book_api_schedule_orders_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/schedule/resources": {
         parameters: {
             query?: never;
@@ -3359,6 +3419,14 @@ export interface components {
             state: string | null;
         };
         /**
+         * AgainOut
+         * @description Whether the object is whole now.
+         */
+        AgainOut: {
+            /** Whole */
+            whole: boolean;
+        };
+        /**
          * AllergiesIn
          * @description The whole list of allergies. Empty: asked, and none are known. Null: not asked.
          */
@@ -4070,6 +4138,37 @@ export interface components {
             };
         };
         /**
+         * DamageOut
+         * @description A damaged object, and whose it is.
+         */
+        DamageOut: {
+            /**
+             * Found At
+             * Format: date-time
+             */
+            found_at: string;
+            /** Modality */
+            modality: string | null;
+            /** Patient Id */
+            patient_id: string | null;
+            /** Patient Name */
+            patient_name: string | null;
+            /** Reason */
+            reason: string;
+            /** Role */
+            role: string;
+            /** Sop Instance Uid */
+            sop_instance_uid: string | null;
+            /** Source Application Entity Title */
+            source_application_entity_title: string | null;
+            /** Stored Object Pk */
+            stored_object_pk: number;
+            /** Study Description */
+            study_description: string | null;
+            /** Study Pk */
+            study_pk: number | null;
+        };
+        /**
          * DiagnosesOut
          * @description Found codes.
          */
@@ -4395,6 +4494,17 @@ export interface components {
             issuer_of_patient_id: string;
             /** Patient Id */
             patient_id: string;
+        };
+        /**
+         * IntegrityOut
+         * @description The round under way or the last one, when the last complete one ended, and all damage that stands.
+         */
+        IntegrityOut: {
+            check: components["schemas"]["StoreCheckOut"] | null;
+            /** Completed At */
+            completed_at: string | null;
+            /** Damaged */
+            damaged: components["schemas"]["DamageOut"][];
         };
         /** InvitationAccepted */
         InvitationAccepted: {
@@ -4767,6 +4877,54 @@ export interface components {
          * @enum {string}
          */
         Operator: "is" | "is_not" | "contains" | "starts_with" | "exists" | "absent";
+        /** OrderAndBookIn */
+        OrderAndBookIn: {
+            /** Admission Id */
+            admission_id?: string | null;
+            /** Comments */
+            comments?: string | null;
+            /** Coverage Pk */
+            coverage_pk?: number | null;
+            /** Diagnosis Codes */
+            diagnosis_codes?: string[];
+            /** Issuer Of Placer Order Number */
+            issuer_of_placer_order_number?: string | null;
+            /** Minutes */
+            minutes?: number | null;
+            /** Modality Resource Pk */
+            modality_resource_pk: number;
+            /** Overbook Reason */
+            overbook_reason?: string | null;
+            /** Patient Pk */
+            patient_pk: number;
+            /** Patient Transport Arrangements */
+            patient_transport_arrangements?: string | null;
+            /** Placer Order Number */
+            placer_order_number?: string | null;
+            /** Procedures */
+            procedures: components["schemas"]["ProcedureChoiceIn"][];
+            /** Reason For The Requested Procedure */
+            reason_for_the_requested_procedure?: string | null;
+            /** Referring Physician Name */
+            referring_physician_name?: string | null;
+            /** Referring Practitioner Pk */
+            referring_practitioner_pk?: number | null;
+            /**
+             * Requested Procedure Priority
+             * @default ROUTINE
+             * @enum {string}
+             */
+            requested_procedure_priority: "STAT" | "URGENT" | "HIGH" | "ROUTINE";
+            /** Requesting Service */
+            requesting_service?: string | null;
+            /** Site Pk */
+            site_pk: number;
+            /**
+             * Starts At
+             * @description absent: a walk-in, who is here now
+             */
+            starts_at?: string | null;
+        };
         /**
          * OrderChangeIn
          * @description What is said anew of an order; what is absent or null stands as it was. `more_comments` come after the others.
@@ -4780,6 +4938,11 @@ export interface components {
             reason_for_the_requested_procedure?: string | null;
             /** Requested Procedure Priority */
             requested_procedure_priority?: ("STAT" | "URGENT" | "HIGH" | "ROUTINE") | null;
+        };
+        /** OrderedOut */
+        OrderedOut: {
+            booking: components["schemas"]["Booking"];
+            order: components["schemas"]["OrderOut"];
         };
         /**
          * OrderIn
@@ -6574,6 +6737,25 @@ export interface components {
             studies: number;
         };
         /**
+         * StoreCheckOut
+         * @description A round of reading everything again.
+         */
+        StoreCheckOut: {
+            /** Bytes */
+            bytes: number;
+            /** Damaged */
+            damaged: number;
+            /** Finished At */
+            finished_at: string | null;
+            /** Objects */
+            objects: number;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+        };
+        /**
          * StudyOut
          * @description A study on a screen.
          */
@@ -7900,6 +8082,57 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AssociationOut"][];
+                };
+            };
+        };
+    };
+    check_damaged_api_archive_damaged__stored_object_pk__check_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                stored_object_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgainOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    store_integrity_api_archive_integrity_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IntegrityOut"];
                 };
             };
         };
@@ -11955,6 +12188,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BookingPage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    order_and_book_api_schedule_orders_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OrderAndBookIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OrderedOut"];
                 };
             };
             /** @description Validation Error */

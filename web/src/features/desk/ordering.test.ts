@@ -1,0 +1,47 @@
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { orderAndBook } from './ordering'
+import type { NewOrder, Resource, Slot } from './types'
+
+const what: NewOrder = { patient_pk: 1, site_pk: 2, procedures: [{ procedure_pk: 3 }], requested_procedure_priority: 'ROUTINE' }
+const order = { lines: [{ requested_procedure: { requested_procedure_pk: 7 } }] }
+const slot: Slot = { modality_resource_pk: 5, starts_at: '2026-11-25T12:00:00Z', ends_at: '2026-11-25T12:15:00Z' }
+
+function answering(body: unknown, status = 201) {
+  const fetch = vi.fn<(path: string, init: RequestInit) => Promise<Response>>(() =>
+    Promise.resolve(new Response(JSON.stringify(body), { status, headers: { 'Content-Type': 'application/json' } })),
+  )
+  vi.stubGlobal('fetch', fetch)
+  return () => fetch.mock.calls.map(([path, init]) => [path, init.method, JSON.parse(init.body as string)] as const)
+}
+
+describe('ordering with a time', () => {
+  afterEach(() => {
+    vi.unstubAllGlobals()
+  })
+
+  it('is one call, so that nothing is left half-made', async () => {
+    const calls = answering({ order, booking: { appointment_pk: 9 } })
+    const done = await orderAndBook(what, { kind: 'slot', slot })
+    expect(calls()).toEqual([['/api/schedule/orders', 'POST', { ...what, modality_resource_pk: 5, starts_at: slot.starts_at }]])
+    expect(done).toMatchObject({ line: order.lines[0], booking: { appointment_pk: 9 }, walkedIn: false })
+  })
+
+  it('asks for no time where the patient is here now', async () => {
+    const calls = answering({ order, booking: {} })
+    const done = await orderAndBook(what, { kind: 'walk-in', resource: { modality_resource_pk: 6 } as Resource })
+    expect(calls()).toEqual([['/api/schedule/orders', 'POST', { ...what, modality_resource_pk: 6 }]])
+    expect(done.walkedIn).toBe(true)
+  })
+
+  it('places the order alone where a time is found later', async () => {
+    const calls = answering(order)
+    const done = await orderAndBook(what, { kind: 'later' })
+    expect(calls()).toEqual([['/api/orders', 'POST', what]])
+    expect(done.booking).toBeUndefined()
+  })
+
+  it('passes on that the time is taken', async () => {
+    answering({ title: 'This collides with what is already there', status: 409, errors: [{ field: 'starts_at', reason: 'taken' }] }, 409)
+    await expect(orderAndBook(what, { kind: 'slot', slot })).rejects.toMatchObject({ status: 409 })
+  })
+})
