@@ -8,17 +8,19 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from wetread.app.build import House
+from wetread.app.peers import context_of
 from wetread.archive import commitment
 from wetread.archive import service as archive_service
 from wetread.archive.identifiers import find_identifier
 from wetread.archive.peers import Call, fault_of_call, fault_of_identity, publish_node, withdraw_node
 from wetread.archive.service import Archive, Level
+from wetread.archive.transcoding import data_set_in
 from wetread.dicom.pdu import (
     CALLED_AE_NOT_RECOGNIZED,
     CALLING_AE_NOT_RECOGNIZED,
@@ -42,7 +44,7 @@ from wetread.dimse.services import (
 from wetread.hl7.inbound import Interface, InterfaceSettings
 from wetread.hl7.server import MllpServer
 from wetread.kit.config import is_loopback
-from wetread.kit.tls import server_context
+from wetread.kit.tls import TlsUnusable, server_context
 from wetread.scheduling import service as scheduling
 from wetread.security.service import Actor, AuditEventID, Permission
 
@@ -72,6 +74,7 @@ class HouseServices:
         self._house = house
         self._offices = house.offices
         self._archive = archive
+        self._context = context_of(house.settings)
 
     def admit(self, caller: Caller) -> Peer | Rejection:
         """Known titles from their own places who prove what they must; in the demonstration any title from this machine."""
@@ -160,7 +163,8 @@ class HouseServices:
                     0xA900, "the unique key of the level is missing", offending_tags=(int(tag, 16),)
                 )
         with self._offices.work(peer.token) as work:
-            return archive_service.instances_for_retrieve(work, destination=peer.calling_ae_title, **chosen)
+            found = archive_service.instances_for_retrieve(work, destination=peer.calling_ae_title, **chosen)
+        return [_Item(one) for one in found]
 
     def _studies_of_patient(self, peer: Peer, identifier: JsonDict) -> list[str]:
         wanted = {
@@ -181,8 +185,7 @@ class HouseServices:
             return
         counts: dict[str, int] = {}
         for item in items:
-            stored = getattr(item, "stored", None)
-            uid = stored.study_instance_uid if stored is not None else ""
+            uid = item.object.stored.study_instance_uid if isinstance(item, _Item) else ""
             counts[uid] = counts.get(uid, 0) + 1
         with self._offices.work(peer.token) as work:
             for uid, count in counts.items():
@@ -198,7 +201,13 @@ class HouseServices:
         """A known peer; its address comes from the table, never from the request."""
         with self._offices.work(Actor.system("dicom-node")) as work:
             known = archive_service.remote_ae(work, ae_title)
-            return None if known is None else Destination(known.ae_title, known.host, known.port)
+            if known is None:
+                return None
+            try:
+                context = self._context(known.is_encrypted)
+            except TlsUnusable as error:
+                raise RefusedOperation(0xA702, f"no TLS to the destination: {error}"[:64]) from None
+            return Destination(known.ae_title, known.host, known.port, context)
 
     def worklist(self, peer: Peer, identifier: JsonDict) -> Iterator[JsonDict]:
         """Modality Worklist (PS3.4 K.6)."""
@@ -241,6 +250,36 @@ class HouseServices:
                 refused.dimse_status, refused.detail, offending_tags=refused.tags
             ) from None
         return _Commitment(self._archive, pk)
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """The archive's object as the DICOM node sends it."""
+
+    object: archive_service.RetrieveObject
+
+    @property
+    def sop_class_uid(self) -> str:
+        """SOP Class UID."""
+        return self.object.sop_class_uid
+
+    @property
+    def sop_instance_uid(self) -> str:
+        """SOP Instance UID."""
+        return self.object.sop_instance_uid
+
+    @property
+    def transfer_syntax_uid(self) -> str:
+        """The original's."""
+        return self.object.transfer_syntax_uid
+
+    def chunks(self) -> Iterable[bytes | memoryview]:
+        """As it is stored, corrections laid over."""
+        return self.object.chunks()
+
+    def chunks_in(self, transfer_syntax_uid: str) -> Iterable[bytes | memoryview]:
+        """Transcoded."""
+        return [data_set_in(self.object, transfer_syntax_uid)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,6 +175,11 @@ class Association:
         finally:
             self._connection.close()
 
+    def syntax_for(self, sop_class: str, original: str) -> str | None:
+        """The syntax to send an object in: its own, else a plain one; None where the peer takes none of them."""
+        accepted = [syntax for _, syntax in self.accepted.get(sop_class, [])]
+        return next((syntax for syntax in (original, *_PLAIN) if syntax in accepted), None)
+
     def context_for(self, sop_class: str, syntax: str | None = None) -> tuple[int, str]:
         """An accepted context of the class, of that very syntax where one is named. Raises OperationFailed."""
         for context_id, accepted in self.accepted.get(sop_class, []):
@@ -372,6 +377,28 @@ def open_plain(
     """An association for services whose data sets are small and uncompressed."""
     contexts = [(uid, _PLAIN) for uid in sop_classes]
     return Association(host, port, called, calling, contexts, timeout_s=timeout_s, roles=roles, tls=tls)
+
+
+def sending_contexts(
+    objects: Iterable[tuple[str, str]],
+) -> list[tuple[list[tuple[str, Sequence[str]]], set[tuple[str, str]]]]:
+    """Contexts to send objects of these (SOP class, transfer syntax): the original syntax of each alone, so that the
+    peer takes it if it can, and the plain ones for what must be transcoded. In groups of at most 128 (PS3.8 9.3.2.2),
+    each with the pairs that it serves."""
+    groups: list[tuple[list[tuple[str, Sequence[str]]], set[tuple[str, str]]]] = []
+    by_class: dict[str, list[str]] = {}
+    for uid, syntax in dict.fromkeys(objects):
+        by_class.setdefault(uid, []).append(syntax)
+    for uid, syntaxes in by_class.items():
+        for at in range(0, len(syntaxes), 100):
+            some = syntaxes[at : at + 100]
+            contexts: list[tuple[str, Sequence[str]]] = [(uid, (syntax,)) for syntax in some]
+            contexts += [(uid, (syntax,)) for syntax in _PLAIN if syntax not in some]
+            if not groups or len(groups[-1][0]) + len(contexts) > 128:
+                groups.append(([], set()))
+            groups[-1][0].extend(contexts)
+            groups[-1][1].update((uid, syntax) for syntax in some)
+    return groups
 
 
 def storage_contexts(objects: Iterable[tuple[str, str]]) -> list[list[tuple[str, Sequence[str]]]]:

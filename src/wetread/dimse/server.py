@@ -12,6 +12,7 @@ import queue
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -57,11 +58,12 @@ from wetread.dicom.transfersyntax import (
 )
 from wetread.dicom.uid import new_uid
 from wetread.dimse.client import Association as Outgoing
-from wetread.dimse.client import AssociationFailed, OperationFailed, storage_contexts
+from wetread.dimse.client import AssociationFailed, sending_contexts
 from wetread.dimse.connection import PDU_BYTES_MAX, Connection, Disconnected
 from wetread.dimse.services import (
     Caller,
     Commitment,
+    Destination,
     FindOptions,
     Found,
     JsonDict,
@@ -84,6 +86,9 @@ STRANGERS_MAX = 400
 MATCHES_MAX = 10_000  # of one query; more are told to be too many
 IDENTIFIER_BYTES_MAX = 1024 * 1024
 ACTION_BYTES_MAX = 8 * 1024 * 1024  # storage commitment of tens of thousands of objects
+MOVE_ATTEMPTS_MAX = 3  # associations in vain, before a destination is given up
+MOVE_PAUSE_S = 1.0
+PENDING_EVERY, PENDING_S = 16, 2.0
 _PLAIN = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
 # The operations of each service (PS3.4): an operation on the context of another class is none of that class.
 _CLASSES_OF: dict[Command, frozenset[str]] = {
@@ -424,6 +429,43 @@ class _Counts:
         else:
             self.failed += 1
             self.failed_uids.append(uid)
+
+
+@dataclass(slots=True)
+class _Retrieve:
+    """The course of one C-MOVE or C-GET."""
+
+    counts: _Counts
+    arrived: list[RetrieveItem] = field(default_factory=list)
+    cancelled: bool = False
+    fault: str = ""
+    _told: int = 0
+    _told_at: float = field(default_factory=time.monotonic)
+
+    def note(self, item: RetrieveItem, status: int | None) -> None:
+        """What became of one sub-operation; None: it could not be done."""
+        self.counts.note(status, item.sop_instance_uid)
+        if status is not None and (status == Status.SUCCESS or status & 0xF000 == 0xB000):
+            self.arrived.append(item)
+
+    def is_due(self) -> bool:
+        """Whether the requester is to be told how far it is: at the first, then now and then, and when it is slow."""
+        done = self.counts.completed + self.counts.failed + self.counts.warning
+        if done == 1 or done - self._told >= PENDING_EVERY or time.monotonic() - self._told_at > PENDING_S:
+            self._told, self._told_at = done, time.monotonic()
+            return True
+        return False
+
+
+def _data_of(item: RetrieveItem, syntax: str) -> Iterable[bytes | memoryview] | None:
+    """The data set in the syntax; None where it cannot be given in it."""
+    if syntax == item.transfer_syntax_uid:
+        return item.chunks()
+    try:
+        return item.chunks_in(syntax)
+    except Exception as error:  # noqa: BLE001 - one object that cannot be transcoded is one failed sub-operation
+        log.info("not transcoded", syntax=syntax, error=type(error).__name__)
+        return None
 
 
 class _Served:
@@ -792,61 +834,89 @@ class _Served:
         if destination is None:
             raise RefusedOperation(Status.MOVE_DESTINATION_UNKNOWN, "the move destination is not known here")
         items = self._items(asked)
-        counts = _Counts(len(items))
-        arrived: list[RetrieveItem] = []
+        task = _Retrieve(_Counts(len(items)))
+        try:
+            self._send_all(asked, destination, items, task)
+        finally:
+            self._services.retrieved(self._peer, task.arrived, destination.ae_title)
+        if not task.cancelled:
+            self._finish_retrieve(asked, task.counts, comment=task.fault)
+
+    def _send_all(
+        self, asked: _Message, destination: Destination, items: Sequence[RetrieveItem], task: _Retrieve
+    ) -> None:
+        """Every item over as few associations as can be. One that breaks is opened again, and what it did not take is
+        sent again: the receiver knows an object that it has. Who fails without taking anything is given up."""
+        for contexts, pairs in sending_contexts(
+            (item.sop_class_uid, item.transfer_syntax_uid) for item in items
+        ):
+            waiting = [item for item in items if (item.sop_class_uid, item.transfer_syntax_uid) in pairs]
+            in_vain = 0
+            while waiting and not task.cancelled:
+                before = len(waiting)
+                try:
+                    self._send_some(asked, destination, contexts, waiting, task)
+                except AssociationFailed as error:
+                    task.fault = str(error)[:64]
+                    in_vain = in_vain + 1 if len(waiting) == before else 0
+                    log.info("move destination failed", ae=destination.ae_title, in_vain=in_vain)
+                    if in_vain >= MOVE_ATTEMPTS_MAX or self._ending.wait(MOVE_PAUSE_S):
+                        for item in waiting:
+                            task.note(item, None)
+                        break
+                    if self._report(asked, task):
+                        return
+
+    def _send_some(
+        self,
+        asked: _Message,
+        destination: Destination,
+        contexts: Sequence[tuple[str, Sequence[str]]],
+        waiting: list[RetrieveItem],
+        task: _Retrieve,
+    ) -> None:
         originator = (self._peer.calling_ae_title, number_of(asked.command, "message_id"))
-        try:
-            for group in storage_contexts((item.sop_class_uid, item.transfer_syntax_uid) for item in items):
-                wanted = {(uid, syntaxes[0]) for uid, syntaxes in group}
-                batch = [item for item in items if (item.sop_class_uid, item.transfer_syntax_uid) in wanted]
-                if not batch:
-                    continue
-                with Outgoing(
-                    destination.host, destination.port, destination.ae_title, self._node.ae_title, group
-                ) as outgoing:
-                    for item in batch:
-                        status = self._send(outgoing, item, originator)
-                        counts.note(status, item.sop_instance_uid)
-                        if status is not None and (status == 0 or status & 0xF000 == 0xB000):
-                            arrived.append(item)
-                        if self._report(asked, counts):
-                            self._services.retrieved(self._peer, arrived, destination.ae_title)
-                            return
-        except AssociationFailed as error:
-            log.info("move destination failed", ae=destination.ae_title)
-            self._services.retrieved(self._peer, arrived, destination.ae_title)
-            counts.failed += counts.remaining
-            counts.remaining = 0
-            self._finish_retrieve(
-                asked, counts, failure=Status.UNABLE_TO_PERFORM_SUBOPERATIONS, comment=str(error)[:64]
-            )
-            return
-        self._services.retrieved(self._peer, arrived, destination.ae_title)
-        self._finish_retrieve(asked, counts)
+        with Outgoing(
+            destination.host,
+            destination.port,
+            destination.ae_title,
+            self._node.ae_title,
+            contexts,
+            tls=destination.context,
+        ) as outgoing:
+            while waiting:
+                item = waiting[0]
+                syntax = outgoing.syntax_for(item.sop_class_uid, item.transfer_syntax_uid)
+                data = None if syntax is None else _data_of(item, syntax)
+                status = None
+                if syntax is not None and data is not None:
+                    status = outgoing.store(
+                        item.sop_class_uid, item.sop_instance_uid, syntax, data, originator=originator
+                    ).status
+                waiting.pop(0)
+                task.note(item, status)
+                self._entry.sent += 1
+                if self._report(asked, task):
+                    return
 
-    @staticmethod
-    def _send(outgoing: Outgoing, item: RetrieveItem, originator: tuple[str, int]) -> int | None:
-        try:
-            return outgoing.store(
-                item.sop_class_uid,
-                item.sop_instance_uid,
-                item.transfer_syntax_uid,
-                item.chunks(),
-                originator=originator,
-            ).status
-        except OperationFailed:
-            return None  # the destination takes no such class or syntax
-
-    def _report(self, asked: _Message, counts: _Counts) -> bool:
-        """A pending response with counts; True where the operation was cancelled (and answered)."""
+    def _report(self, asked: _Message, task: _Retrieve) -> bool:
+        """A pending response with counts, now and then; True where the operation was cancelled (and answered)."""
         if self._asked_to_cancel(asked):
+            task.cancelled = True
             self._respond(
-                asked.context_id, asked.command, Status.CANCEL, more=self._numbers(counts, final=False)
+                asked.context_id,
+                asked.command,
+                Status.CANCEL,
+                data=self._failed_uids(asked, task.counts),
+                more=self._numbers(task.counts, final=False),
             )
             return True
-        if counts.remaining and (counts.completed + counts.failed + counts.warning) % 16 == 1:
+        if task.counts.remaining and task.is_due():
             self._respond(
-                asked.context_id, asked.command, Status.PENDING, more=self._numbers(counts, final=False)
+                asked.context_id,
+                asked.command,
+                Status.PENDING,
+                more=self._numbers(task.counts, final=False),
             )
         return False
 
@@ -859,50 +929,59 @@ class _Served:
             "number_of_warning_suboperations": counts.warning,
         }
 
-    def _finish_retrieve(
-        self, asked: _Message, counts: _Counts, *, failure: int | None = None, comment: str = ""
-    ) -> None:
+    def _failed_uids(self, asked: _Message, counts: _Counts) -> bytes | None:
+        if not counts.failed_uids:
+            return None
+        return self._encoded(asked, {"00080058": {"vr": "UI", "Value": counts.failed_uids}})
+
+    def _finish_retrieve(self, asked: _Message, counts: _Counts, *, comment: str = "") -> None:
         """The last response (PS3.4 C.4.2.1.5): success, or warning or failure with the list of what failed."""
         status: int = Status.SUCCESS
-        if counts.failed:
+        if counts.failed or counts.warning:
             status = Status.SUBOPERATIONS_COMPLETE_WITH_FAILURES
             if not counts.completed and not counts.warning:
-                status = failure or Status.UNABLE_TO_PERFORM_SUBOPERATIONS
-        data = None
-        if counts.failed_uids:
-            data = self._encoded(asked, {"00080058": {"vr": "UI", "Value": counts.failed_uids}})
+                status = Status.UNABLE_TO_PERFORM_SUBOPERATIONS
         self._respond(
             asked.context_id,
             asked.command,
             status,
-            comment=comment,
-            data=data,
+            comment=comment if counts.failed else "",
+            data=self._failed_uids(asked, counts),
             more=self._numbers(counts, final=True),
         )
 
     def _get(self, asked: _Message) -> None:
         self._require("get")
         items = self._items(asked)
-        counts = _Counts(len(items))
+        task = _Retrieve(_Counts(len(items)))
         usable = {
             (sop_class, syntax): context_id
             for context_id, (sop_class, syntax) in self._contexts.items()
             if self._roles.get(sop_class, (True, False))[1]
         }
-        arrived: list[RetrieveItem] = []
-        for item in items:
-            context_id = usable.get((item.sop_class_uid, item.transfer_syntax_uid))
-            status = None if context_id is None else self._store_back(context_id, item)
-            counts.note(status, item.sop_instance_uid)
-            if status is not None and (status == 0 or status & 0xF000 == 0xB000):
-                arrived.append(item)
-            if self._report(asked, counts):
-                self._services.retrieved(self._peer, arrived, self._peer.calling_ae_title)
-                return
-        self._services.retrieved(self._peer, arrived, self._peer.calling_ae_title)
-        self._finish_retrieve(asked, counts)
+        try:
+            for item in items:
+                syntax = next(
+                    (
+                        one
+                        for one in (item.transfer_syntax_uid, *_PLAIN)
+                        if (item.sop_class_uid, one) in usable
+                    ),
+                    None,
+                )
+                data = None if syntax is None else _data_of(item, syntax)
+                status = None
+                if syntax is not None and data is not None:
+                    status = self._store_back(usable[item.sop_class_uid, syntax], item, data)
+                task.note(item, status)
+                if self._report(asked, task):
+                    break
+        finally:
+            self._services.retrieved(self._peer, task.arrived, self._peer.calling_ae_title)
+        if not task.cancelled:
+            self._finish_retrieve(asked, task.counts)
 
-    def _store_back(self, context_id: int, item: RetrieveItem) -> int:
+    def _store_back(self, context_id: int, item: RetrieveItem, data: Iterable[bytes | memoryview]) -> int:
         """A C-STORE sub-operation on this association (PS3.4 C.4.3)."""
         self._message_id = self._message_id % 0xFFFF + 1
         command = build_command(
@@ -915,7 +994,7 @@ class _Served:
                 "affected_sop_instance_uid": item.sop_instance_uid,
             }
         )
-        self._connection.send_message(context_id, command, item.chunks(), self._max_length)
+        self._connection.send_message(context_id, command, data, self._max_length)
         self._entry.sent += 1
         for answer in self._responses():
             if number_of(answer, "message_id_being_responded_to") == self._message_id:

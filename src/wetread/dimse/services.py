@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -82,6 +83,10 @@ class RetrieveItem(Protocol):
     def chunks(self) -> Iterable[bytes | memoryview]:
         """The data set (without preamble and meta), corrections laid over, piece by piece."""
 
+    def chunks_in(self, transfer_syntax_uid: str) -> Iterable[bytes | memoryview]:
+        """The same in a plain syntax, for who cannot take the original. Made before it returns; raises a kit error
+        where it cannot be."""
+
 
 @dataclass(frozen=True, slots=True)
 class Destination:
@@ -90,6 +95,7 @@ class Destination:
     ae_title: str
     host: str
     port: int
+    context: ssl.SSLContext | None = None  # TLS, where it is spoken to so
 
 
 class RefusedOperation(Exception):

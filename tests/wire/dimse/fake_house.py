@@ -31,6 +31,9 @@ class Kept:
     transfer_syntax_uid: str
     data: bytes
 
+    def chunks_in(self, transfer_syntax_uid: str) -> Iterable[bytes]:
+        raise ValueError("nothing is transcoded here")
+
     def chunks(self) -> Iterable[bytes]:
         for at in range(0, len(self.data), 100_000):
             yield self.data[at : at + 100_000]
