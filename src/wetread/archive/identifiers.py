@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,15 +11,15 @@ from sqlalchemy import and_, case, func, literal, select, true
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
 from wetread.archive import store
-from wetread.archive.model import Series, Study
-from wetread.archive.rules import JsonDict, Level, element_json, person_name_text
+from wetread.archive.model import Study
+from wetread.archive.relations import REQUEST_KEYWORDS, requests_of
+from wetread.archive.rules import JsonDict, Level, person_name_text
 from wetread.archive.service import document_of, find, visible_studies
 from wetread.query import values
 from wetread.security.service import AuditEventID, Permission, Work
 
 _NOT_KEYS = frozenset({"SpecificCharacterSet", "QueryRetrieveLevel", "TimezoneOffsetFromUTC"})
 _LEVEL, _CHARACTER_SET, _REQUEST = "00080052", "00080005", "00400275"
-_REQUEST_KEYWORDS = ("ScheduledProcedureStepID", "RequestedProcedureID")
 _PATIENT_KEYWORDS = ("PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex")
 _PATIENT_COUNTS = (
     "NumberOfPatientRelatedStudies",
@@ -58,7 +58,7 @@ def find_identifier(
     else:
         if level != Level.STUDY:
             for keyword, value in _keys_of_item(sequences.pop(_REQUEST, {})).items():
-                if keyword in _REQUEST_KEYWORDS:
+                if keyword in REQUEST_KEYWORDS:
                     keys[keyword] = value
                 elif not values.is_universal(value):
                     unmatched.append(keyword)
@@ -77,7 +77,7 @@ def find_identifier(
     items = items[:limit]
     # Of other sequences nothing is indexed that could be matched on.
     unmatched += [tag for tag, wanted in sequences.items() if _is_key(wanted)]
-    requests = _requests(work, items) if _REQUEST in identifier and level != Level.STUDY else {}
+    requests = requests_of(work.session, items) if _REQUEST in identifier and level != Level.STUDY else {}
     answers: list[JsonDict] = []
     for item in items:
         answer: JsonDict = {_LEVEL: {"vr": "CS", "Value": [str(level)]}}
@@ -127,25 +127,6 @@ def _is_key(item: JsonDict) -> bool:
         else not values.is_universal(_sent(element))
         for element in item.values()
     )
-
-
-def _requests(work: Work, items: Sequence[JsonDict]) -> dict[str, JsonDict]:
-    """Request Attributes Sequence by Series Instance UID, as it was indexed."""
-    uids = sorted({_text(item, "0020000E") for item in items} - {""})
-    found: dict[str, JsonDict] = {}
-    rows = work.session.execute(
-        select(
-            Series.series_instance_uid, Series.scheduled_procedure_step_id, Series.requested_procedure_id
-        ).where(Series.series_instance_uid.in_(uids))
-    )
-    for uid, step, procedure in rows:
-        if step or procedure:
-            item = dict(
-                element_json(keyword, text or "")
-                for keyword, text in zip(_REQUEST_KEYWORDS, (step, procedure), strict=True)
-            )
-            found[uid] = {"vr": "SQ", "Value": [dict(sorted(item.items()))]}
-    return found
 
 
 def _patients(

@@ -300,7 +300,8 @@ class InstanceRow:
         return tuple(getattr(self, name) for name in self.__slots__)
 
 
-# SOP classes that hold exactly one frame whatever is left over after it (PS3.3: no Multi-frame Module).
+# SOP classes that hold exactly one frame whatever is left over after it (PS3.3: no Multi-frame Module). Secondary
+# Capture is not among them: many write several frames under it and say so.
 SINGLE_FRAME_CLASSES = frozenset(
     {
         "1.2.840.10008.5.1.4.1.1.1",  # CR
@@ -313,7 +314,6 @@ SINGLE_FRAME_CLASSES = frozenset(
         "1.2.840.10008.5.1.4.1.1.2",  # CT
         "1.2.840.10008.5.1.4.1.1.4",  # MR
         "1.2.840.10008.5.1.4.1.1.6.1",  # US
-        "1.2.840.10008.5.1.4.1.1.7",  # secondary capture
         "1.2.840.10008.5.1.4.1.1.128",  # PET
     }
 )

@@ -12,10 +12,10 @@ from datetime import date, datetime, time
 from typing import Any
 
 from pydicom.datadict import dictionary_VR
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, and_, func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from wetread.archive import store
+from wetread.archive import relations, store
 from wetread.archive.events import QuarantineResolved, StudyUpdated
 from wetread.archive.head import HeadReader
 from wetread.archive.ingest import Incoming, Intake, StoreResult, Transfer, recover
@@ -35,6 +35,7 @@ from wetread.archive.model import (
 from wetread.archive.objects import LocalObjects, NoSpace, ObjectStore
 from wetread.archive.peers import faults_of_networks, hash_passcode
 from wetread.archive.pixels import CannotDecode, Decoder, Rendering
+from wetread.archive.relations import requests_of
 from wetread.archive.retrieval import (
     BulkData,
     InstanceFiles,
@@ -63,6 +64,7 @@ from wetread.archive.rules import (
 )
 from wetread.archive.sealing import Damaged
 from wetread.archive.store import StoredInstance
+from wetread.archive.transcoding import data_set_in
 from wetread.archive.vault import Vault
 from wetread.kit import limits
 from wetread.kit.db import Database
@@ -73,8 +75,8 @@ from wetread.security.service import AuditEventID, MasterKey, Offices, Permissio
 __all__ = [
     "PEER_RIGHTS", "Archive", "BulkData", "CannotDecode", "Damaged", "Decoder", "Incoming", "InstanceFiles", "Level", "LocalObjects", "NoSpace",
     "ObjectStore", "Rendering", "Retrieval", "RetrieveObject", "RoleVisibility", "Status", "StoreResult", "StoredInstance",
-    "StudyVisibility", "Transfer", "Vault", "correct_study", "document_of", "find", "instances_for_retrieve",
-    "list_quarantine", "list_remote_aes", "remote_ae", "remote_ae_of", "remove_remote_ae", "resolve_quarantine",
+    "StudyVisibility", "Transfer", "Vault", "correct_study", "data_set_in", "document_of", "find", "instances_for_retrieve",
+    "list_quarantine", "list_remote_aes", "remote_ae", "remote_ae_of", "remove_remote_ae", "requests_of", "resolve_quarantine",
     "save_remote_ae", "storage_summary", "study_detail", "the_archive", "use_archive", "visible_studies",
 ]  # fmt: skip
 
@@ -150,20 +152,26 @@ def find(
     offset: int = 0,
     fuzzy_names: bool = False,
     combined_date_times: bool = False,
+    relational: bool = False,
     visible: ColumnElement[bool] | None = None,
 ) -> Matches:
     """Studies, series or instances that match `keys` (keyword → value as sent), newest studies first.
 
-    Documents hold the attributes of the level and above; `include` None adds all that was received of the study.
-    Raises Invalid for a value that cannot be matched.
+    Documents hold the attributes of the level and above; `include` adds what was received of the study: by tags, or
+    None for all. With `relational`, keys below the level match by what the study or series contains. Raises Invalid
+    for a value that cannot be matched.
     """
     work.require(Permission.STUDY_READ, Permission.RESULT_READ)
     if visible is None:
         visible = visible_studies(work)
+    own: Mapping[str, str] = keys
+    if relational:
+        own, conditions = relations.below(level, keys, fuzzy_names=fuzzy_names)
+        visible = and_(*conditions, *([] if visible is None else [visible])) if conditions else visible
     found = store.find(
         work.session,
         level,
-        keys,
+        own,
         visible=visible,
         limit=limit,
         offset=offset,
@@ -172,8 +180,10 @@ def find(
         columns=None,
     )
     items = [document_of(row) for row in found.rows]
-    if include is None:
+    if include is None or include:
         received = store.received_attributes(work.session, found.study_pks)
+        if include is not None:
+            received = {pk: {tag: one[tag] for tag in include if tag in one} for pk, one in received.items()}
         items = [received.get(pk, {}) | item for pk, item in zip(found.study_pks, items, strict=True)]
     work.audit(
         AuditEventID.QUERY,

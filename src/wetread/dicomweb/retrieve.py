@@ -9,9 +9,10 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
-from wetread.archive.service import BulkData, InstanceFiles, RetrieveObject, StoredInstance
+from wetread.archive.service import BulkData, InstanceFiles, RetrieveObject, StoredInstance, data_set_in
+from wetread.dicom.part10 import build_meta
 from wetread.dicomweb import accept as accepting
-from wetread.dicomweb.accept import DICOM, DICOM_XML, OCTET_STREAM, Offer
+from wetread.dicomweb.accept import DICOM, DICOM_XML, EXPLICIT_LE, OCTET_STREAM, Offer
 from wetread.dicomweb.common import (
     INSTANCE,
     NO_STORE,
@@ -116,26 +117,34 @@ def _objects(
         request,
         "These objects are",
         accepting.object_offers(
-            frozenset(one.transfer_syntax_uid for one in found), objects=len(found), transcodable=False
+            frozenset(one.transfer_syntax_uid for one in found), objects=len(found), transcodable=True
         ),
     )
+    transcoded = offer.source == "transcoded"
+    # What cannot be made is told before the body begins.
+    first = file_of(found[0], EXPLICIT_LE if transcoded else None)
     if not offer.multipart:
-        return StreamingResponse(
-            in_large_pieces(found[0].retrieval.file(found[0].stored, found[0].corrections)),
-            media_type=offer.content_type,
-            headers=NO_STORE,
-        )
-    return streamed_parts(
-        DICOM,
-        (
-            (
-                f"{DICOM}; transfer-syntax={one.transfer_syntax_uid}",
-                one.retrieval.file(one.stored, one.corrections),
-                None,
-            )
-            for one in found
-        ),
-    )
+        return StreamingResponse(in_large_pieces(first[1]), media_type=first[0], headers=NO_STORE)
+
+    def parts() -> Iterator[tuple[str, Iterable[Buffer], str | None]]:
+        yield *first, None
+        for one in found[1:]:
+            yield *file_of(one, EXPLICIT_LE if transcoded else None), None
+
+    return streamed_parts(DICOM, parts())
+
+
+def file_of(one: RetrieveObject, transfer_syntax_uid: str | None) -> tuple[str, Iterable[Buffer]]:
+    """(content type, Part 10 file) of an object, as stored, or put into Explicit VR Little Endian.
+
+    Raises CannotDecode, TooLarge where it cannot be put.
+    """
+    stored = one.transfer_syntax_uid
+    if transfer_syntax_uid is None or transfer_syntax_uid == stored:
+        return f"{DICOM}; transfer-syntax={stored}", one.retrieval.file(one.stored, one.corrections)
+    data_set = data_set_in(one, transfer_syntax_uid)
+    meta = build_meta(one.sop_class_uid, one.sop_instance_uid, transfer_syntax_uid)
+    return f"{DICOM}; transfer-syntax={transfer_syntax_uid}", (meta, data_set)
 
 
 @router.get(STUDY, response_class=StreamingResponse)

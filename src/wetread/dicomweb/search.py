@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from fastapi import APIRouter, Request, Response
 from pydicom.datadict import dictionary_VR, keyword_for_tag, tag_for_keyword
 
-from wetread.archive.service import Level, find
+from wetread.archive.service import Level, find, requests_of
 from wetread.dicomweb import accept as accepting
 from wetread.dicomweb.accept import DICOM_XML
 from wetread.dicomweb.common import (
@@ -19,6 +23,7 @@ from wetread.dicomweb.common import (
     STUDY,
     BadRequest,
     DicomWebRoute,
+    archive_of,
     base_url,
     chosen,
     streamed_parts,
@@ -33,80 +38,174 @@ router = APIRouter(prefix=PREFIX, route_class=DicomWebRoute, tags=["dicomweb"])
 
 _RESERVED = frozenset({"limit", "offset", "fuzzymatching", "includefield", "accept", "charset"})
 _COMMA_LISTS = frozenset({"ModalitiesInStudy", "Modality"})
+_REQUESTS = "RequestAttributesSequence"
+_REQUESTS_TAG = "00400275"
+_PIXELS = frozenset({"7FE00008", "7FE00009", "7FE00010"})
+_HEXADECIMAL = re.compile(r"[0-9A-Fa-f]{8}\Z")
+# What "all" means of a series: the modules of that level (PS3.3 A.1.4, PS3.18 10.6.3.3.2); the rest is its instances'.
+_SERIES_KEYWORDS = (
+    "SeriesDate", "SeriesTime", "Modality", "SeriesDescription", "SeriesDescriptionCodeSequence", "SeriesNumber", "Laterality",
+    "PerformingPhysicianName", "OperatorsName", "ProtocolName", "ReferencedPerformedProcedureStepSequence",
+    "BodyPartExamined", "PatientPosition", "RequestAttributesSequence", "PerformedProcedureStepID",
+    "PerformedProcedureStepStartDate", "PerformedProcedureStepStartTime", "PerformedProcedureStepDescription",
+    "FrameOfReferenceUID", "PositionReferenceIndicator", "SynchronizationFrameOfReferenceUID", "Manufacturer",
+    "InstitutionName", "InstitutionAddress", "InstitutionalDepartmentName", "StationName", "ManufacturerModelName",
+    "DeviceSerialNumber", "SoftwareVersions", "TreatmentSessionUID", "ClinicalTrialSeriesID", "AnatomicRegionSequence",
+)  # fmt: skip
+_SERIES_TAGS = frozenset(
+    f"{int(tag):08X}" for tag in map(tag_for_keyword, _SERIES_KEYWORDS) if tag is not None
+)
 
 
-def query_keys(parameters: list[tuple[str, str]]) -> dict[str, str]:
-    """Matching keys from query parameters: keywords or tags, of sequences the last attribute (PS3.18 8.3.4.1).
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a search asks. `keys`: keyword → value as C-FIND writes it; `tags`: further attributes to answer with, None
+    for all; `unmatched`: keys that are attributes, but are not matched on."""
+
+    keys: dict[str, str]
+    tags: frozenset[str] | None
+    unmatched: tuple[str, ...]
+
+
+def wanted_of(parameters: Sequence[tuple[str, str]]) -> Wanted:
+    """The search that query parameters name: by keywords or tags, of sequences by a path of them (PS3.18 8.3.4).
 
     Raises BadRequest for a name that no dictionary knows.
     """
     keys: dict[str, str] = {}
+    tags: set[str] = set()
+    unmatched: list[str] = []
+    everything = False
     for name, value in parameters:
-        if name.lower() in _RESERVED:
-            continue
-        keyword = _keyword(name)
-        is_list = dictionary_VR(tag_for_keyword(keyword) or 0) == "UI" or keyword in _COMMA_LISTS
-        text = value.replace(",", "\\") if is_list else value
-        keys[keyword] = f"{keys[keyword]}\\{text}" if keys.get(keyword) else text
-    return keys
+        if name.lower() == "includefield":
+            for attribute in filter(None, (one.strip() for one in value.split(","))):
+                everything = everything or attribute.lower() == "all"
+                if attribute.lower() != "all":
+                    tags.add(_path(attribute, "includefield")[0][0])
+        elif name.lower() not in _RESERVED:
+            path = _path(name, name)
+            tags.add(path[0][0])  # what is searched for is answered with (PS3.18 10.6.3.3)
+            keyword = path[-1][1]
+            if keyword is None or (len(path) > 1 and (len(path) > 2 or path[0][1] != _REQUESTS)):
+                if value.strip("* "):
+                    unmatched.append(name[:64])
+                continue
+            is_list = dictionary_VR(tag_for_keyword(keyword) or 0) == "UI" or keyword in _COMMA_LISTS
+            text = value.replace(",", "\\") if is_list else value
+            keys[keyword] = f"{keys[keyword]}\\{text}" if keys.get(keyword) else text
+    return Wanted(keys, None if everything else frozenset(tags), tuple(unmatched))
 
 
-def _keyword(name: str) -> str:
-    last = name.rsplit(".", 1)[-1]
-    keyword = last
-    if len(last) == 8:
-        try:
-            keyword = keyword_for_tag(int(last, 16)) or last
-        except ValueError:
-            keyword = last
-    if tag_for_keyword(keyword) is None:
-        raise BadRequest(
-            "A query parameter is no DICOM attribute.", fields=[FieldError(name[:64], "not known")]
-        )
-    return keyword
+def _path(text: str, parameter: str) -> list[tuple[str, str | None]]:
+    """(tag, keyword) of each step of `{attributeID}.{attributeID}`; the keyword is None of private attributes."""
+    steps: list[tuple[str, str | None]] = []
+    for part in text.split("."):
+        if _HEXADECIMAL.match(part):
+            number = int(part, 16)
+            keyword = keyword_for_tag(number) or None
+            if keyword is None and not number >> 16 & 1:
+                raise _unknown(text, parameter)
+            steps.append((f"{number:08X}", keyword))
+        else:
+            tag = tag_for_keyword(part)
+            if tag is None:
+                raise _unknown(text, parameter)
+            steps.append((f"{int(tag):08X}", part))
+    return steps
+
+
+def _unknown(text: str, parameter: str) -> BadRequest:
+    return BadRequest(
+        f"{text[:64]} is no DICOM attribute.",
+        fields=[FieldError(parameter[:64], f"{text[:64]} is neither a keyword nor a tag of the dictionary")],
+    )
+
+
+def _flag(request: Request, name: str) -> bool:
+    text = request.query_params.get(name, "false").lower()
+    if text not in ("true", "false"):
+        raise BadRequest(f"{name} is not understood.", fields=[FieldError(name, "is true or false")])
+    return text == "true"
 
 
 def _query(request: Request, work: Work, level: Level, **fixed: str) -> Response:
     offer = chosen(request, "Search results are", accepting.METADATA_OFFERS)
-    parameters = request.query_params.multi_items()
-    keys = query_keys(parameters) | fixed
+    wanted = wanted_of(request.query_params.multi_items())
     most = limits.PAGE_ITEMS_MAX if level is Level.STUDY else limits.QIDO_OBJECTS_MAX
     limit = _whole(request, "limit", most)
-    offset = _whole(request, "offset", 0)
-    fields = [field for name, value in parameters if name == "includefield" for field in value.split(",")]
     found = find(
         work,
         level,
-        keys,
-        include=None if "all" in fields else fields,
+        wanted.keys | fixed,
+        include=None if wanted.tags is None else sorted(wanted.tags),
         limit=min(limit, most) + 1,
-        offset=offset,
-        fuzzy_names=request.query_params.get("fuzzymatching", "").lower() == "true",
+        offset=_whole(request, "offset", 0),
+        fuzzy_names=_flag(request, "fuzzymatching"),
+        relational=True,
     )
     items = found.items[: min(limit, most)]
+    warnings: list[str] = []
+    if len(found.items) > len(items) and limit >= most:
+        warnings.append(
+            "The number of results exceeded the maximum supported by the server. Additional results can be requested."
+        )
+    unmatched = [*found.unmatched, *wanted.unmatched]
+    if unmatched:
+        warnings.append(f"Not matched on: {', '.join(unmatched)}")
+    if level is not Level.STUDY and not _complete(request, work, level, items, wanted.tags):
+        warnings.append("Attributes beyond the index are left out of some results; narrow the search.")
     base = base_url(request)
     for item in items:
         item["00081190"] = {"vr": "UR", "Value": [_retrieve_url(base, item, level)]}
+    documents = [dict(sorted(item.items())) for item in items]
     headers = dict(NO_STORE)
-    warnings: list[str] = []
-    if len(found.items) > len(items) and limit >= most:
-        warnings.append('299 wetread "There are additional results that can be requested"')
-    if found.unmatched:
-        warnings.append(f'299 wetread "Not matched on: {", ".join(found.unmatched)}"')
     if warnings:
-        headers["Warning"] = ", ".join(warnings)
+        headers["Warning"] = ", ".join(f'299 wetread "{warning}"' for warning in warnings)
     if offer.media_type == DICOM_XML:
-        answer: Response = streamed_parts(DICOM_XML, ((DICOM_XML, [to_xml(item)], None) for item in items))
+        answer: Response = streamed_parts(DICOM_XML, ((DICOM_XML, [to_xml(one)], None) for one in documents))
         answer.headers.update(headers)
         return answer
-    return Response(orjson.dumps(items), media_type=offer.media_type, headers=headers)
+    return Response(orjson.dumps(documents), media_type=offer.media_type, headers=headers)
+
+
+def _complete(
+    request: Request, work: Work, level: Level, items: list[dict[str, Any]], tags: frozenset[str] | None
+) -> bool:
+    """Adds what the index does not hold, from the metadata of the series; False where that would be too many."""
+    if level is Level.SERIES:
+        requests = requests_of(work.session, items)
+        for item in items:
+            if item["0020000E"]["Value"][0] in requests:
+                item[_REQUESTS_TAG] = requests[item["0020000E"]["Value"][0]]
+    if tags is not None and not any(tag not in item for tag in tags for item in items):
+        return True
+    retrieval = archive_of(request).retrieval
+    documents: dict[str, dict[str, dict[str, Any]]] = {}
+    for item in items:
+        study, series = item["0020000D"]["Value"][0], item["0020000E"]["Value"][0]
+        if series not in documents:
+            if len(documents) >= limits.QIDO_INCLUDE_SERIES_MAX:
+                return False
+            read = orjson.loads(gzip.decompress(retrieval.build_series_metadata(study, series)))
+            documents[series] = {one.get("00080018", {}).get("Value", [""])[0]: one for one in read}
+        of_series = documents[series]
+        if level is Level.IMAGE:
+            document = of_series.get(item["00080018"]["Value"][0], {})
+            chosen_tags = document.keys() - _PIXELS if tags is None else tags
+        else:
+            document = next(iter(of_series.values()), {})
+            chosen_tags = _SERIES_TAGS if tags is None else tags
+        for tag in chosen_tags:
+            if tag in document and "Value" not in item.get(tag, {}):
+                item[tag] = document[tag]
+    return True
 
 
 def _whole(request: Request, name: str, default: int) -> int:
     text = request.query_params.get(name)
     if text is None:
         return default
-    if not text.isdigit() or len(text) > 9:
+    if not (text.isascii() and text.isdigit()) or len(text) > 9:
         raise BadRequest(f"{name} is a whole number.", fields=[FieldError(name, "is a whole number from 0")])
     return int(text)
 

@@ -23,6 +23,7 @@ from wetread.dicomweb.common import (
 )
 from wetread.dicomweb.rendered import draw
 from wetread.dicomweb.responses import in_large_pieces
+from wetread.dicomweb.retrieve import file_of
 from wetread.kit.errors import FieldError, NotFound
 from wetread.security.door import Gate, stream_door
 
@@ -134,15 +135,13 @@ def _object(archive: Archive, files: InstanceFiles, query: Mapping[str, str]) ->
         )
     with archive.offices.database.transaction() as session:
         (found,) = archive.retrieval.objects(session, sop_instance_uids=[files.original.sop_instance_uid])
-    syntax = query.get("transferSyntax", "*")
+    syntax = query.get("transferSyntax") or "*"
     stored = found.transfer_syntax_uid
-    if syntax not in ("*", stored) and not (syntax == EXPLICIT_LE and stored == "1.2.840.10008.1.2"):
-        raise NotAcceptable("This object is", [Offer(DICOM, transfer_syntax=stored)])
-    return StreamingResponse(
-        in_large_pieces(found.retrieval.file(found.stored, found.corrections)),
-        media_type=f"{DICOM}; transfer-syntax={stored}",
-        headers=NO_STORE,
-    )
+    if syntax not in ("*", stored, EXPLICIT_LE):
+        available = accepting.object_offers(frozenset({stored}), objects=1, transcodable=True)
+        raise NotAcceptable("This object is", [one for one in available if not one.multipart])
+    media_type, content = file_of(found, None if syntax == "*" else syntax)
+    return StreamingResponse(in_large_pieces(content), media_type=media_type, headers=NO_STORE)
 
 
 def _text(archive: Archive, files: InstanceFiles, offer: Offer) -> Response:
