@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -13,10 +14,16 @@ from click.testing import Result
 from sqlalchemy import select
 from typer.testing import CliRunner
 
+from archive_fixtures import as_dataset, make_dicom
+from wetread.app.build import build_house
+from wetread.app.wiring import wire
 from wetread.cli.main import app
+from wetread.kit.config import load_settings
 from wetread.kit.db import Database
 from wetread.security.model import User
 from wetread.security.service import Actor, AuditEventID, Offices, seal
+
+__all__ = ["as_dataset", "make_dicom"]
 
 
 class Console:
@@ -187,3 +194,29 @@ def test_a_command_needs_a_running_system(tmp_path: Path) -> None:
         env=clean, capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert (done.returncode, "No Wetread runs" in done.stderr) == (2, True)
+
+
+def test_the_store_is_read_again_and_damage_fails_the_command(
+    console: Console, make_dicom: Any, as_dataset: Any
+) -> None:
+    settings = load_settings(console.environment)
+    house = build_house(settings, part="test")
+    archive = wire(house)
+    ds = make_dicom()
+    with archive.intake.transfer(Actor.system("test"), received_from="CT1") as transfer:
+        incoming = transfer.object(
+            sop_class_uid=ds.SOPClassUID,
+            sop_instance_uid=ds.SOPInstanceUID,
+            transfer_syntax_uid="1.2.840.10008.1.2.1",
+        )
+        incoming.write(as_dataset(ds))
+        assert incoming.commit().outcome == "stored"
+    archive.close()
+    house.close()
+    done = console.alone("store", "check")
+    assert (done.returncode, done.stdout.strip()) == (0, "1 objects read again, 0 damaged.")
+    (kept,) = (path for path in settings.objects_path.rglob("*") if path.is_file() and path.stat().st_size)
+    kept.write_bytes(kept.read_bytes()[:-1])
+    done = console.alone("store", "check")
+    assert (done.returncode, done.stdout.strip()) == (1, "1 objects read again, 1 damaged.")
+    assert "bytes in the store in place of" in done.stderr

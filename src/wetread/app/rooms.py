@@ -40,6 +40,7 @@ TASKS = (
     "wetread.jobs.housekeeping",
     "wetread.archive.jobs",
     "wetread.archive.commitment",
+    "wetread.archive.integrity",
     "wetread.routing.jobs",
     "wetread.scheduling.jobs",
     "wetread.reporting.jobs",

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from wetread.archive.commitment import list_commitments
+from wetread.archive.integrity import check_again, integrity
 from wetread.archive.model import Quarantine, QuarantineReason, RemoteAE, Resolution, StoredRole
 from wetread.archive.peers import running_nodes
 from wetread.archive.rules import PEER_RIGHTS
@@ -261,6 +262,67 @@ def storage_commitments(
 ) -> list[StorageCommitmentOut]:
     """The newest requests for storage commitment; `waiting=true` shows those whose requester has not heard yet."""
     return [StorageCommitmentOut.model_validate(one) for one in list_commitments(work, waiting=waiting)]
+
+
+# The store, read again
+
+
+class StoreCheckOut(BaseModel):
+    """A round of reading everything again."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    started_at: datetime
+    finished_at: datetime | None
+    objects: int
+    bytes: int
+    damaged: int
+
+
+class DamageOut(BaseModel):
+    """A damaged object, and whose it is."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    stored_object_pk: int
+    role: str
+    found_at: datetime
+    reason: str
+    study_pk: int | None
+    sop_instance_uid: str | None
+    study_description: str | None
+    modality: str | None
+    patient_name: str | None
+    patient_id: str | None
+    source_application_entity_title: str | None
+
+
+class IntegrityOut(BaseModel):
+    """The round under way or the last one, when the last complete one ended, and all damage that stands."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    check: StoreCheckOut | None
+    completed_at: datetime | None
+    damaged: list[DamageOut]
+
+
+class AgainOut(BaseModel):
+    """Whether the object is whole now."""
+
+    whole: bool
+
+
+@router.get("/integrity")
+def store_integrity(work: Work = door(Permission.CONFIG_READ)) -> IntegrityOut:
+    """How the store is: what was read again, and what was found damaged."""
+    return IntegrityOut.model_validate(integrity(work))
+
+
+@router.post("/damaged/{stored_object_pk}/check")
+def check_damaged(stored_object_pk: int, work: Work = door(Permission.CONFIG_WRITE)) -> AgainOut:
+    """Reads one damaged object again now, e.g. after a disk was mended."""
+    return AgainOut(whole=check_again(work, stored_object_pk))
 
 
 # Numbers and studies

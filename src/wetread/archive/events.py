@@ -32,6 +32,15 @@ class ObjectQuarantined(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectDamaged(Event):
+    """A stored object is not what was written any more."""
+
+    kind: ClassVar[str] = "object.damaged"
+
+    stored_object_pk: int
+
+
+@dataclass(frozen=True, slots=True)
 class QuarantineResolved(Event):
     """A person decided about a quarantined object."""
 

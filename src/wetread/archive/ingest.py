@@ -496,6 +496,28 @@ class Transfer:
             self._intake.vault.kept(key, filed.study_key_pk)
         return filed.outcome, filed.study_pk, filed.series_pk
 
+    def repair(self, filing: Filing, row: InstanceRow, writer: SealedWriter) -> bool:
+        """Puts what came once more in the place of its damaged original; False where that is whole, as nearly always."""
+        key = self._intake.vault.committed(writer.key)
+        with self._intake.offices.database.raw() as connection:
+            if not store.is_damaged(connection, filing.sop_instance_uid):
+                return False
+        study_key_pk = self._intake.vault.keep(key).study_key_pk
+        assert study_key_pk is not None
+        with self._intake.offices.database.raw() as connection:
+            repaired = store.repair_original(connection, filing.sop_instance_uid, row, study_key_pk)
+            entry = audit_entry(
+                self._actor,
+                self._intake.offices.clock.now(),
+                AuditEventID.INSTANCES_TRANSFERRED,
+                "U",
+                study_instance_uid=filing.study_instance_uid,
+                object_type="damaged object",
+                detail={"from": self.received_from, "repaired": str(repaired)},
+            )
+            store.add_entry(connection, entry)
+        return repaired
+
     def quarantine(
         self,
         reason: str,
@@ -675,13 +697,15 @@ class Incoming:
             filing = self._checked(head)
         except NotFilable as fault:
             return self._quarantine(fault)
-        outcome = self._transfer.file_instance(
-            filing, head, self._row(head, filing, writer), writer, other_patient=self._other_patient
-        )
+        row = self._row(head, filing, writer)
+        outcome = self._transfer.file_instance(filing, head, row, writer, other_patient=self._other_patient)
         if outcome == "stored":
             self._writer = None
             return self._result(Status.SUCCESS, "stored", "")
         if outcome == "duplicate":
+            if self._transfer.repair(filing, row, writer):
+                self._writer = None
+                return self._result(Status.SUCCESS, "stored", "put in the place of a damaged copy")
             self.abort()
             return self._result(Status.SUCCESS, "duplicate", "already here with the same content")
         detail = {

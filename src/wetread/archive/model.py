@@ -234,6 +234,32 @@ class StoredObject(Base):
     created_at: Mapped[Utc] = mapped_column(server_default=func.now())
 
 
+class StoreCheck(Base):
+    """One round of reading everything again, in the order of `stored_object_pk`; `through` is how far it is."""
+
+    __tablename__ = "store_check"
+
+    store_check_pk: Mapped[Pk]
+    started_at: Mapped[Utc]
+    finished_at: Mapped[UtcOrNone]
+    objects: Mapped[int] = mapped_column(BigInteger)
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    damaged: Mapped[int] = mapped_column(BigInteger)
+    through: Mapped[int] = mapped_column(BigInteger)
+
+
+class DamagedObject(Base):
+    """An object that was found cut, changed or gone, and has not been repaired."""
+
+    __tablename__ = "damaged_object"
+
+    stored_object_pk: Mapped[int] = mapped_column(
+        ForeignKey("stored_object.stored_object_pk", ondelete="CASCADE"), primary_key=True
+    )
+    found_at: Mapped[Utc]
+    reason: Mapped[str] = mapped_column(String(200))
+
+
 class SeriesMetadata(Base):
     """A series' metadata as ready-made DICOM JSON (PS3.18 F), gzip. Good while series and correction are the same."""
 

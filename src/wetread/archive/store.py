@@ -628,6 +628,58 @@ def keep_study_key(connection: psycopg.Connection[Any], study_instance_uid: str,
     return int(made[0])
 
 
+def is_damaged(connection: psycopg.Connection[Any], sop_instance_uid: str) -> bool:
+    """Whether the original of an instance was found damaged."""
+    return (
+        connection.execute(
+            b"SELECT 1 FROM damaged_object d JOIN stored_object o ON o.stored_object_pk = d.stored_object_pk"
+            b" JOIN instance i ON i.instance_pk = o.instance_pk"
+            b" WHERE i.sop_instance_uid = %s AND o.role = 'original'",
+            (sop_instance_uid,),
+            prepare=True,
+        ).fetchone()
+        is not None
+    )
+
+
+def repair_original(
+    connection: psycopg.Connection[Any], sop_instance_uid: str, row: InstanceRow, study_key_pk: int
+) -> bool:
+    """Puts an object that came once more in the place of its damaged original, where that is damaged and the two are the
+    same by their hash. The old bytes have no row then, and are swept."""
+    found = connection.execute(
+        _REPAIR,
+        {
+            "uid": sop_instance_uid,
+            "location": row.location,
+            "study_key_pk": study_key_pk,
+            "size_bytes": row.size_bytes,
+            "transfer_syntax_uid": row.transfer_syntax_uid,
+            "dataset_offset": row.dataset_offset,
+            "pixel_data_offset": row.pixel_data_offset,
+            "frame_length": row.frame_length,
+            "frame_table": row.frame_table,
+            "dataset_sha256": row.dataset_sha256,
+        },
+    ).fetchone()
+    return found is not None
+
+
+_REPAIR = b"""
+WITH repaired AS (
+    UPDATE stored_object o SET location = %(location)s, study_key_pk = %(study_key_pk)s, size_bytes = %(size_bytes)s,
+        transfer_syntax_uid = %(transfer_syntax_uid)s, dataset_offset = %(dataset_offset)s,
+        pixel_data_offset = %(pixel_data_offset)s, frame_length = %(frame_length)s, frame_table = %(frame_table)s
+    FROM instance i, damaged_object d
+    WHERE i.sop_instance_uid = %(uid)s AND o.instance_pk = i.instance_pk AND o.role = 'original'
+        AND d.stored_object_pk = o.stored_object_pk AND o.dataset_sha256 = %(dataset_sha256)s
+    RETURNING o.stored_object_pk
+)
+DELETE FROM damaged_object d USING repaired r WHERE d.stored_object_pk = r.stored_object_pk
+RETURNING d.stored_object_pk
+"""
+
+
 def unannounced(session: Session, newest: int) -> list[Study]:
     """Studies among the `newest` instances that have news which was never told (the process was killed before)."""
     recent = select(Instance.study_pk).order_by(Instance.instance_pk.desc()).limit(newest).subquery()

@@ -23,10 +23,12 @@ app = typer.Typer(
 user_app = typer.Typer(no_args_is_help=True, help="Accounts: add, list, invite, disable.")
 token_app = typer.Typer(no_args_is_help=True, help="API tokens of an account: add, revoke.")
 audit_app = typer.Typer(no_args_is_help=True, help="The audit trail: verify its chain.")
+store_app = typer.Typer(no_args_is_help=True, help="The stored objects: read them all again.")
 demo_app = typer.Typer(invoke_without_command=True, help="The demo hospital, and the 3 AM case played in it.")
 app.add_typer(user_app, name="user")
 app.add_typer(token_app, name="token")
 app.add_typer(audit_app, name="audit")
+app.add_typer(store_app, name="store")
 app.add_typer(demo_app, name="demo")
 
 out = Console()
@@ -346,6 +348,41 @@ def audit_verify(
         raise typer.Exit(1)
     out.print(f"{verdict.sealed} sealed records hold together; {verdict.waiting} wait for their seal.")
     out.print(f"Head {verdict.head}", highlight=False, soft_wrap=True)
+
+
+@store_app.command("check")
+def store_check(data: DataOption = None) -> None:
+    """Reads every stored object again; exit code 1 where one is not what was received, naming each."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from wetread.app.wiring import wire
+    from wetread.archive.integrity import check_all, integrity, objects_kept
+    from wetread.security.service import Actor
+
+    house = _house(data)
+    archive = wire(house)
+    system = Actor.system("cli")
+    try:
+        with house.database.transaction() as session:
+            count = objects_kept(session)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=err, transient=True) as progress:
+            bar = progress.add_task("Reading", total=count)
+            tally = check_all(archive, lambda now: progress.update(bar, completed=now.objects))
+        with house.offices.work(system) as work:
+            damaged = integrity(work, limit=1000).damaged
+    finally:
+        archive.close()
+        house.close()
+    for one in damaged:
+        err.print(
+            f"Object {one.stored_object_pk} ({one.role}, study {one.study_pk}): {one.reason}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    out.print(f"{tally.objects} objects read again, {tally.damaged} damaged.")
+    if damaged:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -1,0 +1,308 @@
+"""Reading again what is kept, all of it in turn: each chunk is authenticated, and the whole is what was received.
+
+Damage is found before somebody needs the image. A damaged rendition is made anew from its original. A damaged original
+waits for a person, who has it sent again: the same object received once more takes the place of the damaged one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from wetread.archive.events import ObjectDamaged
+from wetread.archive.model import (
+    DamagedObject,
+    Instance,
+    Series,
+    StoreCheck,
+    StoredObject,
+    StoredRole,
+    Study,
+    StudyKey,
+)
+from wetread.archive.sealing import Damaged
+from wetread.archive.service import Archive, the_archive
+from wetread.jobs.service import PREPARATION, defer, task
+from wetread.kit import limits
+from wetread.security.service import Actor, AuditEventID, Offices, Permission, Work
+
+log = structlog.get_logger()
+
+_AT_ONCE = 100
+_PIECE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """An object that is to be read again, and what it must be."""
+
+    stored_object_pk: int
+    role: str
+    location: str
+    study_key_pk: int
+    sealed_key: bytes
+    size_bytes: int
+    dataset_offset: int
+    dataset_sha256: bytes
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a check found. `through` is the last stored_object_pk that was read."""
+
+    objects: int = 0
+    bytes: int = 0
+    damaged: int = 0
+    through: int = 0
+
+
+def fault_of(archive: Archive, one: Checked) -> str | None:
+    """None where the object is whole, else what is wrong with it."""
+    digest = hashlib.sha256()
+    try:
+        with archive.vault.open(one.location, one.study_key_pk, one.sealed_key, one.size_bytes) as sealed:
+            offset = one.dataset_offset
+            for piece in sealed.iterate(offset, one.size_bytes - offset, piece_bytes=_PIECE_BYTES):
+                digest.update(piece)
+    except Damaged as damage:
+        return str(damage)
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    return None if digest.digest() == one.dataset_sha256 else "is not what was received"
+
+
+def check_slice(archive: Archive, tally: Tally, *, seconds: float | None = None) -> bool:
+    """Reads on from `tally.through` for about that long; True at the end of the store. Damage is noted as it is found."""
+    ended = None if seconds is None else time.monotonic() + seconds
+    while True:
+        with archive.offices.work(Actor.system("store check")) as work:
+            waiting = _next(work, tally.through)
+        if not waiting:
+            return True
+        for one in waiting:
+            fault = fault_of(archive, one)
+            if fault is not None:
+                tally.damaged += 1
+            _note(archive.offices, one, fault)
+            tally.objects += 1
+            tally.bytes += one.size_bytes
+            tally.through = one.stored_object_pk
+            if ended is not None and time.monotonic() > ended:
+                return False
+
+
+def _next(work: Work, after: int, condition: Any = None) -> list[Checked]:
+    query = (
+        select(
+            StoredObject.stored_object_pk,
+            StoredObject.role,
+            StoredObject.location,
+            StoredObject.study_key_pk,
+            StudyKey.sealed_key,
+            StoredObject.size_bytes,
+            StoredObject.dataset_offset,
+            StoredObject.dataset_sha256,
+        )
+        .join(StudyKey, StudyKey.study_key_pk == StoredObject.study_key_pk)
+        .where(StoredObject.stored_object_pk > after)
+        .order_by(StoredObject.stored_object_pk)
+        .limit(_AT_ONCE)
+    )
+    if condition is not None:
+        query = query.where(condition)
+    work.audit(AuditEventID.APPLICATION_ACTIVITY, "R", object_type="stored objects")
+    rows: Sequence[Sequence[Any]] = work.session.execute(query).all()
+    return [Checked(*row) for row in rows]
+
+
+def _note(offices: Offices, one: Checked, fault: str | None) -> None:
+    """Writes down damage, or that there is none any more; makes a damaged rendition anew."""
+    if fault is None:
+        # Most objects never were damaged: nothing is written for them.
+        with offices.database.transaction() as session:
+            session.execute(
+                delete(DamagedObject).where(DamagedObject.stored_object_pk == one.stored_object_pk)
+            )
+        return
+    log.error("a stored object is damaged", stored_object_pk=one.stored_object_pk, role=one.role)
+    with offices.work(Actor.system("store check")) as work:
+        work.audit(
+            AuditEventID.APPLICATION_ACTIVITY,
+            "E",
+            object_type="stored_object",
+            object_id=one.stored_object_pk,
+            detail={"damaged": fault[:200]},
+            outcome=8,
+        )
+        if one.role == StoredRole.RENDITION:
+            _make_anew(work, one)
+            return
+        stored = work.session.get(StoredObject, one.stored_object_pk, with_for_update=True)
+        if stored is None or stored.location != one.location:
+            return  # it was replaced meanwhile
+        work.session.execute(
+            insert(DamagedObject)
+            .values(stored_object_pk=one.stored_object_pk, found_at=work.now(), reason=fault[:200])
+            .on_conflict_do_update(index_elements=["stored_object_pk"], set_={"reason": fault[:200]})
+        )
+        work.publish(ObjectDamaged(one.stored_object_pk))
+
+
+def _make_anew(work: Work, one: Checked) -> None:
+    study_pk = work.session.scalar(
+        select(Instance.study_pk)
+        .join(StoredObject, StoredObject.instance_pk == Instance.instance_pk)
+        .where(StoredObject.stored_object_pk == one.stored_object_pk)
+    )
+    work.session.execute(delete(StoredObject).where(StoredObject.stored_object_pk == one.stored_object_pk))
+    if study_pk is not None:
+        defer(
+            work,
+            "archive.prepare_study",
+            queueing_lock=f"archive.prepare_study:{study_pk}",
+            queue=PREPARATION,
+            study_pk=study_pk,
+        )
+
+
+# On schedule ----------------------------------------------------------------------------------------------------
+
+
+@task("archive.check_store", queue=PREPARATION, cron="* * * * *")
+def check_store(work: Work) -> None:
+    """Reads on a little each minute; a round begins when the last one is old enough."""
+    archive = the_archive()
+    with archive.offices.work(Actor.system("store check")) as short:
+        check = _current(short)
+        if check is None:
+            return
+        key, tally = check.store_check_pk, Tally(check.objects, check.bytes, check.damaged, check.through)
+    ended = check_slice(archive, tally, seconds=limits.STORE_CHECK_SLICE_S)
+    work.session.execute(
+        update(StoreCheck)
+        .where(StoreCheck.store_check_pk == key)
+        .values(
+            objects=tally.objects,
+            bytes=tally.bytes,
+            damaged=tally.damaged,
+            through=tally.through,
+            finished_at=work.now() if ended else None,
+        )
+    )
+    work.audit(AuditEventID.APPLICATION_ACTIVITY, "E", object_type="store_check", object_id=key)
+
+
+def _current(work: Work) -> StoreCheck | None:
+    """The round that is under way, a new one where it is time for it, else None."""
+    work.audit(AuditEventID.APPLICATION_ACTIVITY, "E", object_type="store_check")
+    last = work.session.scalars(
+        select(StoreCheck).order_by(StoreCheck.store_check_pk.desc()).limit(1)
+    ).one_or_none()
+    if last is not None and last.finished_at is None:
+        return last
+    again = None if last is None else last.started_at + timedelta(days=limits.STORE_CHECK_EVERY_DAYS)
+    if again is not None and work.now() < again:
+        return None
+    check = StoreCheck(started_at=work.now(), objects=0, bytes=0, damaged=0, through=0)
+    work.session.add(check)
+    work.session.flush()
+    return check
+
+
+# For people -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DamageSeen:
+    """A damaged object, and whose it is."""
+
+    stored_object_pk: int
+    role: str
+    found_at: datetime
+    reason: str
+    study_pk: int | None
+    sop_instance_uid: str | None
+    study_description: str | None
+    modality: str | None
+    patient_name: str | None
+    patient_id: str | None
+    source_application_entity_title: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Integrity:
+    """The round under way or the last one, when the last complete one ended, and all damage that stands."""
+
+    check: StoreCheck | None
+    completed_at: datetime | None
+    damaged: list[DamageSeen]
+
+
+def integrity(work: Work, *, limit: int = 200) -> Integrity:
+    """How the store is, for the administrator."""
+    work.require(Permission.CONFIG_READ)
+    work.audit(AuditEventID.QUERY, "E", object_type="store_check")
+    last = work.session.scalars(
+        select(StoreCheck).order_by(StoreCheck.store_check_pk.desc()).limit(1)
+    ).first()
+    completed = work.session.scalar(select(func.max(StoreCheck.finished_at)))
+    rows = work.session.execute(
+        select(
+            DamagedObject.stored_object_pk,
+            StoredObject.role,
+            DamagedObject.found_at,
+            DamagedObject.reason,
+            Study.study_pk,
+            Instance.sop_instance_uid,
+            Study.study_description,
+            Series.modality,
+            Study.patient_name,
+            Study.patient_id,
+            Series.source_application_entity_title,
+        )
+        .join(StoredObject, StoredObject.stored_object_pk == DamagedObject.stored_object_pk)
+        .outerjoin(Instance, Instance.instance_pk == StoredObject.instance_pk)
+        .outerjoin(Series, Series.series_pk == Instance.series_pk)
+        .outerjoin(Study, Study.study_pk == Instance.study_pk)
+        .order_by(DamagedObject.found_at.desc(), DamagedObject.stored_object_pk)
+        .limit(limit)
+    ).all()
+    return Integrity(last, completed, [DamageSeen(*row) for row in rows])
+
+
+def check_again(work: Work, stored_object_pk: int) -> bool:
+    """Reads one object again now, e.g. after a disk was mended; True where it is whole."""
+    work.require(Permission.CONFIG_WRITE)
+    archive = the_archive()
+    condition = StoredObject.stored_object_pk == stored_object_pk
+    for one in _next(work, stored_object_pk - 1, condition):
+        fault = fault_of(archive, one)
+        if fault is None:
+            work.session.execute(
+                delete(DamagedObject).where(DamagedObject.stored_object_pk == stored_object_pk)
+            )
+        return fault is None
+    return True
+
+
+def check_all(archive: Archive, told: Callable[[Tally], None]) -> Tally:
+    """Reads the whole store at once, for the command line; `told` hears of the progress."""
+    tally = Tally()
+    while not check_slice(archive, tally, seconds=1.0):
+        told(tally)
+    told(tally)
+    return tally
+
+
+def objects_kept(session: Session) -> int:
+    """How many objects a whole check reads."""
+    return session.scalar(select(func.count()).select_from(StoredObject)) or 0
