@@ -10,6 +10,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
+from wetread.cli import dicom
 from wetread.kit.config import Settings, SettingsError, load_settings
 from wetread.kit.errors import WetreadError
 from wetread.security.rules import Role
@@ -25,6 +26,7 @@ token_app = typer.Typer(no_args_is_help=True, help="API tokens of an account: ad
 audit_app = typer.Typer(no_args_is_help=True, help="The audit trail: verify its chain.")
 store_app = typer.Typer(no_args_is_help=True, help="The stored objects: read them all again.")
 demo_app = typer.Typer(invoke_without_command=True, help="The demo hospital, and the 3 AM case played in it.")
+dicom.add_to(app)
 app.add_typer(user_app, name="user")
 app.add_typer(token_app, name="token")
 app.add_typer(audit_app, name="audit")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from wetread.dicom import message
+from wetread.dicom import message, sopclass
 from wetread.dicom.errors import DicomError
 from wetread.dicom.jsonmodel import encode, encode_json, to_json
 from wetread.dicom.message import Command, CommandSet, Status, build_command, number_of, parse_command
@@ -46,11 +46,31 @@ class AssociationFailed(Exception):
     """No association: refused, aborted, or no answer."""
 
 
+# PS3.8 table 9-21: (source, reason) in words.
+_REFUSALS = {
+    (1, 1): "no reason given",
+    (1, 2): "application context name not supported",
+    (1, 3): "calling AE title not recognized",
+    (1, 7): "called AE title not recognized",
+    (2, 1): "no reason given",
+    (2, 2): "protocol version not supported",
+    (3, 1): "temporary congestion",
+    (3, 2): "local limit exceeded",
+}
+_CONTEXT_RESULTS = {
+    ContextResult.USER_REJECTION: "refused",
+    ContextResult.NO_REASON: "refused without a reason",
+    ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED: "not supported",
+    ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED: "supported in other transfer syntaxes only",
+}
+
+
 class OperationFailed(Exception):
     """The peer answered with a failure; `status` and its comment."""
 
     def __init__(self, operation: str, status: int, comment: str = "") -> None:
-        super().__init__(f"{operation} failed with status {status:04X}{': ' + comment if comment else ''}")
+        words = f"{operation} failed with status {status:04X}"
+        super().__init__(f"{words}: {comment}" if comment else words)
         self.status = status
         self.comment = comment
 
@@ -96,6 +116,7 @@ class Association:
         roles: Mapping[str, tuple[bool, bool]] | None = None,
         tls: ssl.SSLContext | None = None,
         user_identity: UserIdentity | None = None,
+        extended: Mapping[str, bytes] | None = None,
     ) -> None:
         """`contexts` are (SOP class, transfer syntaxes); with `tls` the peer is spoken to by TLS. Raises
         AssociationFailed."""
@@ -113,14 +134,17 @@ class Association:
             max_length=PDU_BYTES_MAX,
             roles=roles or {},
             user_identity=user_identity,
+            extended=extended or {},
         )
         try:
             self._connection.send(build_associate_request(request))
             kind, body = self._connection.receive()
             if kind == PduType.ASSOCIATE_RJ:
                 why = parse_associate_reject(bytes(body))
+                words = _REFUSALS.get((why.source, why.reason), "a reason unknown to the standard")
                 raise AssociationFailed(
-                    f"{called_ae_title} refused (result {why.result}, source {why.source}, reason {why.reason})"
+                    f"{called_ae_title} refused: {words} "
+                    f"(result {why.result}, source {why.source}, reason {why.reason})"
                 )
             if kind != PduType.ASSOCIATE_AC:
                 raise AssociationFailed(f"{called_ae_title} aborted the negotiation")
@@ -135,6 +159,8 @@ class Association:
         self._max_length = accept.max_length
         by_id = {context.context_id: context for context in proposed}
         self.accepted: dict[str, list[tuple[int, str]]] = {}
+        self.refused: dict[str, str] = {}
+        """SOP class → why none of its contexts was accepted, in words."""
         self._syntax_of: dict[int, str] = {}
         for answer in accept.contexts:
             offered = by_id.get(answer.context_id)
@@ -143,6 +169,10 @@ class Association:
                     (answer.context_id, answer.transfer_syntax)
                 )
                 self._syntax_of[answer.context_id] = answer.transfer_syntax
+            elif offered is not None:
+                self.refused[offered.abstract_syntax] = _CONTEXT_RESULTS[answer.result]
+        for sop_class in self.accepted:
+            self.refused.pop(sop_class, None)
 
     def __enter__(self) -> Association:
         return self
@@ -185,8 +215,9 @@ class Association:
         for context_id, accepted in self.accepted.get(sop_class, []):
             if syntax is None or accepted == syntax:
                 return context_id, accepted
+        why = self.refused.get(sop_class, "no accepted presentation context")
         raise OperationFailed(
-            "negotiation", Status.SOP_CLASS_NOT_SUPPORTED, "no accepted presentation context"
+            "negotiation", Status.SOP_CLASS_NOT_SUPPORTED, f"{sopclass.name_of(sop_class)}: {why}"
         )
 
     def echo(self) -> None:
@@ -231,24 +262,45 @@ class Association:
         for answer in self._answers(context_id, values, [data]):
             if answer.status in (Status.PENDING, Status.PENDING_WARNING):
                 yield answer.data or {}
-            else:
+            elif answer.status != Status.CANCEL:
                 self._expect("C-FIND", answer)
+
+    def cancel(self) -> None:
+        """C-CANCEL of the operation that answers now; its last answer then says so."""
+        context_id = next(iter(self._syntax_of))
+        command = build_command(
+            {
+                "command_field": Command.C_CANCEL_RQ,
+                "message_id_being_responded_to": self._message_id,
+                "command_data_set_type": message.NO_DATA_SET,
+            }
+        )
+        try:
+            self._connection.send_message(context_id, command, None, self._max_length)
+        except Disconnected as error:
+            raise AssociationFailed(f"the peer broke off: {error}") from None
 
     def move(self, identifier: Mapping[str, Any], destination: str) -> Answer:
         """C-MOVE to another node; the last answer has the counts of sub-operations."""
-        context_id, syntax = self.context_for(STUDY_ROOT_MOVE)
+        last: Answer | None = None
+        for answer in self.moving(identifier, destination):
+            last = answer
+        assert last is not None
+        return last
+
+    def moving(
+        self, identifier: Mapping[str, Any], destination: str, sop_class_uid: str = STUDY_ROOT_MOVE
+    ) -> Iterator[Answer]:
+        """C-MOVE, every answer as it comes."""
+        context_id, syntax = self.context_for(sop_class_uid)
         data = encode(identifier, explicit=transfer_syntax(syntax).explicit)
         values: dict[str, str | int | bytes | None] = {
-            "affected_sop_class_uid": STUDY_ROOT_MOVE,
+            "affected_sop_class_uid": sop_class_uid,
             "command_field": Command.C_MOVE_RQ,
             "move_destination": destination,
             "priority": 0,
         }
-        last: Answer | None = None
-        for answer in self._answers(context_id, values, [data]):
-            last = answer
-        assert last is not None
-        return last
+        yield from self._answers(context_id, values, [data])
 
     def create_performed_step(
         self, attributes: Mapping[str, Any], sop_instance_uid: str | None = None
@@ -373,10 +425,13 @@ def open_plain(
     timeout_s: float = 30.0,
     roles: Mapping[str, tuple[bool, bool]] | None = None,
     tls: ssl.SSLContext | None = None,
+    extended: Mapping[str, bytes] | None = None,
 ) -> Association:
     """An association for services whose data sets are small and uncompressed."""
     contexts = [(uid, _PLAIN) for uid in sop_classes]
-    return Association(host, port, called, calling, contexts, timeout_s=timeout_s, roles=roles, tls=tls)
+    return Association(
+        host, port, called, calling, contexts, timeout_s=timeout_s, roles=roles, tls=tls, extended=extended
+    )
 
 
 def sending_contexts(
