@@ -1,9 +1,10 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
 import { useMemo } from 'react'
 import { http, useSession, type Page } from '@/lib/api'
 import { DateTime, Screen, StateSign, toast, WorkList, type WorkAction, type WorkColumn, type WorkFilter } from '@/ui'
 import classes from './admin.module.css'
-import type { Job } from './types'
+import type { Integrity, Job } from './types'
 
 interface Readiness {
   status: string
@@ -59,6 +60,13 @@ export default function SystemScreen() {
     queryFn: () => http.get<Page<Job>>('/api/jobs', { query: { limit: 500 } }),
     refetchInterval: 10_000,
   })
+  const integrity = useQuery({
+    queryKey: ['integrity'],
+    queryFn: () => http.get<Integrity>('/api/archive/integrity'),
+    refetchInterval: 60_000,
+    enabled: may('config.read'),
+  })
+  const damaged = integrity.data?.damaged.length
   const rows = useMemo(() => jobs.data?.items.filter((job) => job.status !== 'succeeded'), [jobs.data])
   const count = (status: string) => rows?.filter((job) => job.status === status).length ?? 0
   const actions: WorkAction<Job>[] = may('queue.write')
@@ -89,6 +97,15 @@ export default function SystemScreen() {
             </header>
           </section>
         ))}
+        <Link to="/system/store" className={classes['part']}>
+          <header>
+            <h2>The store</h2>
+            <StateSign state={damaged === undefined ? 'unknown' : damaged ? 'down' : 'up'} of="device" />
+          </header>
+          <div className={classes['figure']}>
+            {damaged ?? ''} <small>{damaged === undefined ? '' : damaged === 1 ? 'damaged image' : 'damaged images'}</small>
+          </div>
+        </Link>
         <section className={classes['part']}>
           <header>
             <h2>Background work</h2>

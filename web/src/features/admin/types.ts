@@ -14,3 +14,4 @@ export function stateOfUser(user: User): string {
   if (user.disabled) return 'disabled'
   return user.has_password ? 'active' : 'invited'
 }
+export type Integrity = Answer<'/api/archive/integrity', 'get'>

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { formatBytes, meaningOfAccepting, stateOf, type QuarantinedObject } from './types'
+import { checkText, formatBytes, meaningOfAccepting, stateOf, type QuarantinedObject } from './types'
 
 const waiting = { reason: 'content-differs', resolution: null } as QuarantinedObject
 
@@ -23,4 +23,13 @@ it('names the state of an object by what was decided', () => {
 it('says what accepting does to each kind', () => {
   expect(meaningOfAccepting(waiting)).toContain('takes the place')
   expect(meaningOfAccepting({ ...waiting, reason: 'patient-differs' })).toContain('laid over')
+})
+
+it('says how the reading-again stands', () => {
+  const check = { started_at: '2026-11-02T10:00:00Z', finished_at: null, objects: 12_000, bytes: 1, damaged: 0 }
+  expect(checkText({ check: null, completed_at: null })).toBe('not all was read again yet')
+  expect(checkText({ check, completed_at: null })).toMatch(/^12,000 objects read since .+; not all was read again yet$/)
+  expect(checkText({ check: { ...check, finished_at: '2026-11-03T10:00:00Z' }, completed_at: '2026-11-03T10:00:00Z' })).toMatch(
+    /^all was read on /,
+  )
 })

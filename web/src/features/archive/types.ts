@@ -4,6 +4,8 @@ export type QuarantinePage = Answer<'/api/archive/quarantine', 'get'>
 export type QuarantinedObject = QuarantinePage['items'][number]
 export type Resolution = Sent<'/api/archive/quarantine/{quarantine_pk}/resolution', 'post'>['resolution']
 export type Storage = Answer<'/api/archive/storage', 'get'>
+export type Integrity = Answer<'/api/archive/integrity', 'get'>
+export type Damage = Integrity['damaged'][number]
 export type Entity = Answer<'/api/archive/application-entities', 'get'>[number]
 export type EntityFields = Sent<'/api/archive/application-entities', 'post'>
 export type EchoAnswer = Answer<'/api/archive/application-entities/{remote_ae_pk}/echo', 'post'>
@@ -31,6 +33,14 @@ export function meaningOfAccepting(object: QuarantinedObject): string {
   return object.reason === 'content-differs'
     ? 'This version takes the place of the one in the archive. The earlier one is kept aside.'
     : 'It joins the study, and the patient of the study is laid over it. What it said before stays recorded in it.'
+}
+
+/** How the reading-again stands, in one line. */
+export function checkText({ check, completed_at }: Pick<Integrity, 'check' | 'completed_at'>): string {
+  const day = (at: string) => new Date(at).toLocaleDateString()
+  const last = completed_at ? `all was read on ${day(completed_at)}` : 'not all was read again yet'
+  if (!check || check.finished_at) return last
+  return `${check.objects.toLocaleString()} objects read since ${day(check.started_at)}; ${last}`
 }
 
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'] as const
