@@ -119,6 +119,31 @@ describe('what a millimetre is worth', () => {
   })
 })
 
+describe('the shape of a pixel', () => {
+  const shapeOf = (over: DicomJson) => {
+    const plain: DicomJson = { ...view('', '', '1'), '00080060': element('CS', 'OT') }
+    delete plain['00181164']
+    const frame = stacksOfSeries('1', HEAD, [{ ...plain, ...over }])[0]?.frames[0]
+    return [frame?.metadata['00280030']?.Value, frame?.calibration.kind]
+  }
+
+  it('is kept without making millimetres of it', () => {
+    // Twice as high as wide.
+    expect(shapeOf({ '00280034': element('IS', 2, 1) })).toEqual([[2, 1], 'none'])
+    expect(shapeOf({ '00280034': element('IS', 1, 1) })).toEqual([undefined, 'none'])
+    expect(shapeOf({})).toEqual([undefined, 'none'])
+  })
+
+  it('is that of an ultrasound region with the same units both ways', () => {
+    const region = (over: DicomJson) => ({
+      '00186011': element('SQ', { '00186024': element('US', 3), '00186026': element('US', 3), '0018602C': element('FD', 0.02), '0018602E': element('FD', 0.03), ...over }),
+    })
+    expect(shapeOf(region({}))).toEqual([[expect.closeTo(1.5, 9), 1], 'region'])
+    // Seconds across, centimetres down: an M-mode trace has no shape.
+    expect(shapeOf(region({ '00186024': element('US', 4) }))).toEqual([undefined, 'region'])
+  })
+})
+
 describe('hanging', () => {
   it('hangs four mammograms back to back, right breast on the left', () => {
     const stacks = [mammogram('L', 'MLO'), mammogram('R', 'CC'), mammogram('L', 'CC'), mammogram('R', 'MLO')]

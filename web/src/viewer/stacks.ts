@@ -137,6 +137,20 @@ function planeOf(instance: DicomJson, frameNumber: number): { orientation: numbe
   return { orientation: orientation ?? [], position: position ?? [] }
 }
 
+/**
+ * The height and width of a pixel in parts of its width, where they differ: Pixel Aspect Ratio (PS3.3 C.7.6.3.1.7), else
+ * the one region of an ultrasound picture. No millimetres come of it.
+ */
+export function aspectOf(instance: DicomJson): number[] | null {
+  const [vertical, horizontal] = numbers(instance, TAG.PixelAspectRatio)
+  const region = item(instance, TAG.SequenceOfUltrasoundRegions)
+  const across = region ? Math.abs(number(region, TAG.PhysicalDeltaX) ?? 0) : 0
+  const down = region ? Math.abs(number(region, TAG.PhysicalDeltaY) ?? 0) : 0
+  const alike = region && number(region, TAG.PhysicalUnitsXDirection) === number(region, TAG.PhysicalUnitsYDirection)
+  const ratio = vertical && horizontal ? vertical / horizontal : alike && across && down ? down / across : 1
+  return Math.abs(ratio - 1) < 1e-4 || !(ratio > 0.05 && ratio < 20) ? null : [ratio, 1]
+}
+
 /** Pixel Spacing of a frame of an enhanced object, whose own group tells more than the shared one (PS3.3 C.7.6.16.2.1). */
 function spacingOf(instance: DicomJson, frameNumber: number): number[] | null {
   const perFrame = instance[TAG.PerFrameFunctionalGroupsSequence]?.Value?.[frameNumber - 1] as DicomJson | undefined
@@ -166,8 +180,9 @@ function framesOf(studyInstanceUid: string, seriesInstanceUid: string, instance:
   const columns = number(instance, TAG.Columns)
   if (!sopInstanceUid || !rows || !columns) return []
   const { spacing, calibration } = calibrationOf(instance)
-  const metadata: DicomJson =
-    spacing && calibration.kind !== 'patient' ? { ...instance, [TAG.PixelSpacing]: { vr: 'DS', Value: spacing } } : instance
+  // What Cornerstone is to draw by: without a spacing of its own, a picture still has the shape of its pixels.
+  const drawnBy = calibration.kind === 'patient' ? null : (spacing ?? aspectOf(instance))
+  const metadata: DicomJson = drawnBy ? { ...instance, [TAG.PixelSpacing]: { vr: 'DS', Value: drawnBy } } : instance
   const base = `/dicom-web/studies/${studyInstanceUid}/series/${seriesInstanceUid}/instances/${sopInstanceUid}`
   const count = Math.max(1, number(instance, TAG.NumberOfFrames) ?? 1)
   return Array.from({ length: count }, (_, at): Placed => {

@@ -14,6 +14,7 @@ describe('the words beside a measurement', () => {
   it('name what a millimetre is worth', () => {
     expect(words('Length', 'imageId:ct', { length: 12.34, unit: 'mm' })).toEqual(['12.3 mm'])
     expect(words('Length', 'imageId:dx', { length: 123.4, unit: 'mm' })).toEqual(['123 mm at detector'])
+    expect(words('Length', 'imageId:dx', { length: 52, unit: 'px' })).toEqual(['52 mm at detector'])
     expect(words('Length', 'imageId:mg', { length: 4, unit: 'mm' })).toEqual(['4 mm calibrated'])
     expect(words('Length', 'imageId:us', { length: 2.345, unit: 'cm US Region' })).toEqual(['2.3 cm'])
     expect(words('Length', 'volumeId:v', { length: 0.456, unit: 'mm' })).toEqual(['0.46 mm'])

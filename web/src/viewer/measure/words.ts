@@ -46,9 +46,13 @@ function origin(kind: Calibration['kind']): string {
   return ''
 }
 
-/** Cornerstone writes `mm`, `cm US Region`, `px`; null where the length means nothing. */
+/**
+ * Cornerstone writes `mm`, `cm US Region`, `px`; null where the length means nothing. Of a projection it writes `px`, for
+ * it has no plane in the patient, but counts by the spacing that the picture was given: those are millimetres.
+ */
 function unitOf(unit: string | undefined, kind: Calibration['kind']): string | null {
-  const plain = (unit ?? '').split(' ')[0] ?? ''
+  const written = (unit ?? '').split(' ')[0] ?? ''
+  const plain = kind === 'detector' || kind === 'calibrated' ? written.replace(/^px/, 'mm') : written
   if (kind === 'none' || !/^(mm|cm)/.test(plain)) return null
   return plain + origin(kind)
 }

@@ -7,6 +7,7 @@ import {
   utilities,
   volumeLoader,
   type Types,
+  type VolumeViewport3D,
 } from '@cornerstonejs/core'
 import { addTool, CrosshairsTool, Enums as ToolEnums, ToolGroupManager, TrackballRotateTool, type Types as ToolTypes } from '@cornerstonejs/tools'
 import { vec3, type Vec3 } from '../geometry'
@@ -51,6 +52,17 @@ export function worksOnPlanes(tool: ToolName): boolean {
 
 let begun = false
 let made = 0
+
+/** Without a graphics processor a body takes minutes to draw unless it is drawn coarsely. */
+const COARSE = 8
+
+function drawsInSoftware(): boolean {
+  const gl = document.createElement('canvas').getContext('webgl2')
+  const info = gl?.getExtension('WEBGL_debug_renderer_info')
+  const name: unknown = gl && info ? gl.getParameter(info.UNMASKED_RENDERER_WEBGL) : ''
+  gl?.getExtension('WEBGL_lose_context')?.loseContext()
+  return /swiftshader|llvmpipe|software|basic render/i.test(String(name))
+}
 
 /** Focus would take the keys away from the screen, and the second button zooms. */
 function quieten(element: HTMLElement): void {
@@ -153,6 +165,7 @@ export class Scene {
     this.solid.addViewport(this.paneId('body'), this.id)
     await setVolumesForViewports(this.rendering, [{ volumeId: this.volumeId }], [this.paneId('body')])
     if (this.ended) return
+    if (drawsInSoftware()) (this.body() as VolumeViewport3D | undefined)?.setProperties({ sampleDistanceMultiplier: COARSE } as never)
     this.dress(preset)
     this.body()?.resetCamera()
     this.body()?.render()
