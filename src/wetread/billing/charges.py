@@ -34,9 +34,11 @@ def procedure_changed(work: Work, requested_procedure_pk: int) -> list[Charge]:
     longer: what is not yet in a file is voided.
     """
     work.require(Permission.BILLING_WRITE)
+    orders.load_diagnoses()
     done = store.performed(work.session, requested_procedure_pk)
     if done is None:
         return []
+    store.lock_open_claims(work.session, done.request.imaging_service_request_pk)
     standing = store.charges_of_procedure(work.session, requested_procedure_pk)
     work.audit(
         AuditEventID.ORDER_RECORD,

@@ -39,7 +39,8 @@ class Performed:
 
 
 def performed(session: Session, requested_procedure_pk: int) -> Performed | None:
-    """The Requested Procedure with its order, catalogue entry and site; locked against a second charging."""
+    """The Requested Procedure with its order, catalogue entry and site; locked against a second charging, but not against
+    who puts its key into a row: images must be linked meanwhile."""
     row = session.execute(
         select(RequestedProcedure, ImagingServiceRequest, Procedure, Site)
         .join(
@@ -49,7 +50,7 @@ def performed(session: Session, requested_procedure_pk: int) -> Performed | None
         .join(Procedure, Procedure.procedure_pk == RequestedProcedure.procedure_pk)
         .join(Site, Site.site_pk == ImagingServiceRequest.site_pk)
         .where(RequestedProcedure.requested_procedure_pk == requested_procedure_pk)
-        .with_for_update(of=RequestedProcedure)
+        .with_for_update(of=RequestedProcedure, key_share=True)
     ).first()
     return Performed(*row) if row else None
 
@@ -95,6 +96,19 @@ def charges_of_procedure(session: Session, requested_procedure_pk: int) -> list[
             .where(Charge.requested_procedure_pk == requested_procedure_pk, Charge.state != ChargeState.VOID)
             .order_by(Charge.charge_pk)
         )
+    )
+
+
+def lock_open_claims(session: Session, imaging_service_request_pk: int) -> None:
+    """Locks the unsent claims of an order, always in the same order, whatever charges stand on them."""
+    session.execute(
+        select(Claim.claim_pk)
+        .where(
+            Claim.imaging_service_request_pk == imaging_service_request_pk,
+            Claim.state.in_((ClaimState.DRAFT, ClaimState.HELD, ClaimState.READY)),
+        )
+        .order_by(Claim.claim_pk)
+        .with_for_update()
     )
 
 
@@ -321,17 +335,20 @@ def charges(
 
 
 def ready_claims(session: Session, claim_pks: Sequence[int] | None, limit: int) -> list[Claim]:
-    """Ready claims in order, locked; those named, or all."""
-    query = (
-        select(Claim)
-        .where(Claim.state == ClaimState.READY)
-        .order_by(Claim.billing_provider_pk, Claim.claim_pk)
-        .limit(limit)
-        .with_for_update()
-    )
+    """Ready claims by billing provider, locked; those named, or all."""
+    chosen = select(Claim.claim_pk).where(Claim.state == ClaimState.READY)
     if claim_pks is not None:
-        query = query.where(Claim.claim_pk.in_(claim_pks))
-    return list(session.scalars(query))
+        chosen = chosen.where(Claim.claim_pk.in_(claim_pks))
+    keys = session.scalars(chosen.order_by(Claim.billing_provider_pk, Claim.claim_pk).limit(limit)).all()
+    # Locked by key, as everybody locks claims; what changed until then is ready no more.
+    locked = session.scalars(
+        select(Claim)
+        .where(Claim.claim_pk.in_(keys), Claim.state == ClaimState.READY)
+        .order_by(Claim.claim_pk)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return sorted(locked, key=lambda claim: (claim.billing_provider_pk or 0, claim.claim_pk))
 
 
 def next_control_number(session: Session) -> int:

@@ -33,7 +33,7 @@ from wetread.security.service import AuditEventID, Permission, Work
 
 __all__ = [
     "LATERALITY_WORD", "Diagnosis", "Move", "Order", "OrderChange", "OrderInput", "OrderLine", "ProcedureChoice",
-    "ProcedureInput", "add_procedure", "cancel_order", "change_order", "change_procedure", "described", "diagnosis", "find_orders", "get_order",
+    "ProcedureInput", "add_procedure", "cancel_order", "change_order", "change_procedure", "described", "diagnosis", "find_orders", "get_order", "load_diagnoses",
     "move_requested_procedure", "order_by_accession", "order_by_placer_number", "order_state", "place_order",
     "priority_of", "procedure_by_code", "procedure_catalogue", "procedures_of", "referrers", "search_diagnoses",
     "sites",
@@ -308,8 +308,13 @@ def change_order(
     Raises NotFound, Invalid naming the field, IllegalTransition once a procedure has begun or is cancelled.
     """
     work.require(Permission.ORDER_WRITE)
+    load_diagnoses()
+    # Not against FOR KEY SHARE: billing holds a procedure while it puts the order's key into a claim.
     request = work.session.get(
-        ImagingServiceRequest, imaging_service_request_pk, with_for_update=True, populate_existing=True
+        ImagingServiceRequest,
+        imaging_service_request_pk,
+        with_for_update={"key_share": True},
+        populate_existing=True,
     )
     if request is None or not _visible(work, request.site_pk):
         raise NotFound("No such order.")
@@ -416,7 +421,7 @@ def move_requested_procedure(
     requested = work.session.get(
         RequestedProcedure,
         requested_procedure_pk,
-        with_for_update={"of": RequestedProcedure},
+        with_for_update={"of": RequestedProcedure, "key_share": True},
         populate_existing=True,
     )
     if requested is None:
@@ -552,6 +557,12 @@ def diagnosis(code: str) -> Diagnosis | None:
     ):
         return None
     return Diagnosis(icd.add_dot(code), icd.get_description(code), bool(icd.is_leaf(code)))
+
+
+def load_diagnoses() -> None:
+    """Loads the dictionary where no one did before. It takes seconds: to be called before anything is locked that
+    others wait for."""
+    _icd()
 
 
 def search_diagnoses(work: Work, typed: str, *, limit: int = 20) -> list[Diagnosis]:

@@ -102,7 +102,10 @@ def procedures_of(
         .order_by(RequestedProcedure.requested_procedure_pk)
     )
     if lock:
-        query = query.with_for_update(of=RequestedProcedure).execution_options(populate_existing=True)
+        # Against other changes, not against who puts its key into a row: images must be linked meanwhile.
+        query = query.with_for_update(of=RequestedProcedure, key_share=True).execution_options(
+            populate_existing=True
+        )
     return list(session.scalars(query))
 
 

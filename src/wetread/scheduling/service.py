@@ -736,7 +736,7 @@ def _requested(
     requested = work.session.get(
         RequestedProcedure,
         requested_procedure_pk,
-        with_for_update={"of": RequestedProcedure} if lock else None,
+        with_for_update={"of": RequestedProcedure, "key_share": True} if lock else None,
     )
     if requested is None:
         raise NotFound("There is no such requested procedure.")

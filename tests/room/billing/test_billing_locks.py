@@ -1,0 +1,110 @@
+"""What billing holds while it works, and what others need of it meanwhile: nobody waits for a charge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+from sqlalchemy import select
+
+from case_fixtures import Case, Ward
+from wetread.billing import service
+from wetread.billing.model import Charge, Claim
+from wetread.orders import service as orders
+from wetread.orders.model import RequestedProcedure
+from wetread.security.service import Actor
+
+TABLES = {
+    "requested_procedure": "requested_procedure_pk",
+    "imaging_service_request": "imaging_service_request_pk",
+}
+
+
+@contextmanager
+def beside(ward: Ward) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    """Another connection, which never waits."""
+    with psycopg.connect(ward.offices.database.url, autocommit=True) as connection:
+        yield connection
+
+
+def obtainable(ward: Ward, table: str, pk: int, strength: str) -> bool:
+    """Whether somebody else could lock the row like this now."""
+    with beside(ward) as connection:
+        query = f"SELECT FROM {table} WHERE {TABLES[table]} = %s FOR {strength} NOWAIT"
+        try:
+            connection.execute(query.encode(), [pk])
+        except psycopg.errors.LockNotAvailable:
+            return False
+    return True
+
+
+def done(ward: Ward) -> tuple[Case, int]:
+    """A completed procedure and its order."""
+    case = ward.case()
+    with ward.made() as work:
+        requested = orders.move_requested_procedure(work, case.requested_procedure_pk, orders.Move.COMPLETE)
+        return case, requested.imaging_service_request_pk
+
+
+def test_images_are_linked_while_a_procedure_is_being_charged(committed_ward: Ward) -> None:
+    ward = committed_ward
+    case, order = done(ward)
+    with ward.offices.work(Actor.system("billing")) as work:
+        service.procedure_changed(work, case.requested_procedure_pk)
+        pk = case.requested_procedure_pk
+        # A foreign key asks for FOR KEY SHARE of what it points to: a study link, an appointment, a report.
+        assert obtainable(ward, "requested_procedure", pk, "KEY SHARE")
+        assert obtainable(ward, "imaging_service_request", order, "KEY SHARE")
+        assert not obtainable(ward, "requested_procedure", pk, "NO KEY UPDATE"), "but no second charging"
+    with ward.made() as work:
+        assert work.session.scalars(select(Charge.charge_pk)).all()
+
+
+def test_a_claim_is_made_while_its_order_is_being_changed(committed_ward: Ward) -> None:
+    """Billing holds the procedure and needs the order's key; who changes an order holds it and needs the procedure."""
+    ward = committed_ward
+    requested = ward.ordered()
+    order = requested.imaging_service_request_pk
+    with ward.offices.work(Actor.system("desk")) as work:
+        orders.change_order(work, order, orders.OrderChange("STAT"))
+        assert obtainable(ward, "imaging_service_request", order, "KEY SHARE")
+        assert obtainable(ward, "requested_procedure", requested.requested_procedure_pk, "KEY SHARE")
+        assert not obtainable(ward, "imaging_service_request", order, "NO KEY UPDATE")
+        assert not obtainable(ward, "requested_procedure", requested.requested_procedure_pk, "NO KEY UPDATE")
+    with ward.offices.work(Actor.system("desk")) as work:
+        orders.cancel_order(work, order, "not needed")
+        assert obtainable(ward, "requested_procedure", requested.requested_procedure_pk, "KEY SHARE")
+
+
+def test_the_dictionary_of_diagnoses_is_loaded_before_anything_is_held(
+    committed_ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes seconds of a fast machine, and everybody who needs the same procedure would wait for it."""
+    ward = committed_ward
+    case, order = done(ward)
+    free: list[bool] = []
+    real = orders._loaded_icd
+
+    def slow() -> object:
+        if not free:
+            free.append(obtainable(ward, "requested_procedure", case.requested_procedure_pk, "NO KEY UPDATE"))
+            free.append(obtainable(ward, "imaging_service_request", order, "NO KEY UPDATE"))
+        return real()
+
+    monkeypatch.setattr(orders, "_loaded_icd", slow)
+    with ward.offices.work(Actor.system("billing")) as work:
+        service.procedure_changed(work, case.requested_procedure_pk)
+    assert free == [True, True]
+    with ward.made() as work:
+        claim_pk = work.session.scalars(select(Claim.claim_pk).order_by(Claim.claim_pk)).first()
+        assert work.session.scalars(select(RequestedProcedure.diagnosis_codes)).all() == [["R51.9"]]
+    assert claim_pk is not None
+    free.clear()
+    changed = ward.ordered()
+    case = Case(changed.requested_procedure_pk, 0, 0)
+    order = changed.imaging_service_request_pk
+    with ward.offices.work(Actor.system("desk")) as work:
+        orders.change_order(work, order, orders.OrderChange(diagnosis_codes=["I61.9"]))
+    assert free == [True, True]
