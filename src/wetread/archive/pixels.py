@@ -182,6 +182,20 @@ def table_references(document: JsonDict) -> dict[str, str]:
     }
 
 
+def syntax_of_stream(start: bytes) -> str | None:
+    """The transfer syntax of a compressed frame, by its first bytes, for objects that announce another; None where it
+    cannot be told."""
+    if start[:4] == b"\xff\x4f\xff\x51":
+        return "1.2.840.10008.1.2.4.91"
+    position = 2
+    while start[:2] == b"\xff\xd8" and position + 4 <= len(start) and start[position] == 0xFF:
+        number = {0xC0: "50", 0xC1: "51", 0xC3: "57", 0xF7: "81"}.get(start[position + 1])
+        if number is not None:
+            return f"1.2.840.10008.1.2.4.{number}"
+        position += 2 + int(struct.unpack_from(">H", start, position + 2)[0])
+    return None
+
+
 def _values(document: Mapping[str, Any], tag: str) -> list[Any]:
     return list(document.get(tag, {}).get("Value") or [])
 
@@ -225,9 +239,10 @@ class Decoder:
         self._lock = threading.Lock()
         self._all: set[_Worker] = set()
 
-    def decode(self, picture: Picture) -> bytes:
-        """The frame as plain little-endian pixels. Raises CannotDecode."""
-        return self._ask({"do": "decode", **picture.header()}, picture.data)
+    def decode(self, picture: Picture, *, planes: bool = False) -> bytes:
+        """The frame as plain little-endian pixels, samples side by side; with `planes`, where the document says that
+        they lie in planes, so. Raises CannotDecode."""
+        return self._ask({"do": "decode", "planes": planes, **picture.header()}, picture.data)
 
     def render(self, picture: Picture, rendering: Rendering) -> bytes:
         """The frame as it is to be looked at. Raises CannotDecode."""

@@ -88,6 +88,8 @@ def answer_to(header: Header, data: bytes) -> bytes:
     if header["do"] == "decode":
         if header["bits_allocated"] == 1:
             return np.packbits(frame, bitorder="little").tobytes()
+        if header["planes"] and header["planar_configuration"] == 1 and frame.ndim == 3:
+            frame = frame.transpose(2, 0, 1)
         return frame.astype(frame.dtype.newbyteorder("<"), copy=False).tobytes()
     raise Undecodable("the question is not known")
 
@@ -201,7 +203,10 @@ def _compressed(header: Header, data: bytes, syntax: str) -> Array:
 def _jpeg(header: Header, data: bytes) -> Array:
     """Baseline and extended JPEG. What the stream says of its colours counts; where it says nothing, the header does."""
     start = data[:1024]
-    if header["samples_per_pixel"] != 3 or b"Adobe" in start or b"JFIF" in start:
+    adobe = start.find(b"Adobe")
+    # A marker that is too short to say a transformation says nothing.
+    told = b"JFIF" in start or (adobe >= 2 and struct.unpack_from(">H", start, adobe - 2)[0] >= 14)
+    if header["samples_per_pixel"] != 3 or told:
         return np.asarray(imagecodecs.jpeg_decode(data))
     space = "RGB" if header["photometric_interpretation"] == "RGB" else "YCBCR"
     return np.asarray(imagecodecs.jpeg8_decode(data, colorspace=space, outcolorspace="RGB"))

@@ -269,17 +269,26 @@ class Retrieval:
         with self._open(stored) as unsealer:
             return unsealer.read(start, stored.frame_length)
 
-    def decoded_frame(self, stored: StoredInstance, number: int) -> memoryview | bytes:
-        """Frame `number` as plain little-endian pixels. Raises NotFound, Invalid where it cannot be decoded."""
+    def decoded_frame(
+        self, stored: StoredInstance, number: int, *, planes: bool = False
+    ) -> memoryview | bytes:
+        """Frame `number` as plain little-endian pixels; `planes` as in `Decoder.decode`. Raises NotFound, CannotDecode."""
         syntax = transfer_syntax(stored.transfer_syntax_uid)
         if stored.frame_table is None and not syntax.big_endian and stored.frame_length is not None:
             return self.frame(stored, number)
-        return self._decoded(stored, number)
+        return self._decoded(stored, number, planes=planes)
 
-    def _decoded(self, stored: StoredInstance, number: int) -> bytes:
+    def _decoded(self, stored: StoredInstance, number: int, *, planes: bool = False) -> bytes:
         if not 1 <= number <= stored.number_of_frames:
             raise NotFound("There is no such frame.")
-        return self.decoder.decode(self._picture(stored, number))
+        return self.decoder.decode(self._picture(stored, number), planes=planes)
+
+    def frame_syntax(self, stored: StoredInstance) -> str:
+        """The transfer syntax of the frames: that of the object, unless they are compressed though it is not."""
+        syntax = stored.transfer_syntax_uid
+        if stored.frame_table is None or transfer_syntax(syntax).encapsulated or not stored.number_of_frames:
+            return syntax
+        return pixels.syntax_of_stream(bytes(self.frame(stored, 1)[: 1 << 16])) or syntax
 
     def rendered(self, stored: StoredInstance, number: int, rendering: pixels.Rendering) -> bytes:
         """Frame `number` as an image for looking at. Raises NotFound, CannotDecode."""
@@ -302,7 +311,7 @@ class Retrieval:
             stored.frame_length is not None and stored.pixel_data_offset is not None and not odd_pairs
         ):
             data = bytes(self.frame(stored, number))
-            return pixels.Picture(document, data, stored.transfer_syntax_uid, number, tables=tables)
+            return pixels.Picture(document, data, self.frame_syntax(stored), number, tables=tables)
         # Deflated, or frames that do not end on a byte: the decoder gets all pixel data.
         if stored.size_bytes > limits.OBJECT_DECODE_BYTES_MAX:
             raise TooLarge("This object is too large to be decoded at once.")

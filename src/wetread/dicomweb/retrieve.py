@@ -34,6 +34,8 @@ from wetread.kit import limits
 from wetread.kit.errors import FieldError, NotFound
 from wetread.security.door import Gate, stream_door
 
+_BUFFERED_BYTES = 32 * 1024 * 1024  # of frames in one answer; beyond, they are sent as they are read
+
 router = APIRouter(prefix=PREFIX, route_class=DicomWebRoute, tags=["dicomweb"])
 
 
@@ -187,7 +189,7 @@ def _frames(request: Request, files: InstanceFiles, numbers: list[int]) -> Respo
         request,
         "Frames are",
         accepting.frame_offers(
-            files.original.transfer_syntax_uid,
+            retrieval.frame_syntax(files.original),
             has_rendition=files.rendition is not None,
             frames=len(numbers),
         ),
@@ -196,8 +198,23 @@ def _frames(request: Request, files: InstanceFiles, numbers: list[int]) -> Respo
     if offer.source == "rendition":
         assert files.rendition is not None
         stored = files.rendition
-    read = retrieval.decoded_frame if offer.source == "decoded" else retrieval.frame
-    return ranged_parts(request, offer, [read(stored, number) for number in numbers])
+
+    def read(number: int) -> Buffer:
+        if offer.source == "decoded":
+            return retrieval.decoded_frame(stored, number, planes=True)
+        return retrieval.frame(stored, number)
+
+    first = read(numbers[0])
+    if len(first) * len(numbers) <= _BUFFERED_BYTES:
+        return ranged_parts(request, offer, [first, *map(read, numbers[1:])])
+    if len(numbers) == 1:
+        return ranged_parts(request, offer, [first])
+    for number in numbers[1:]:
+        if not 1 <= number <= files.original.number_of_frames:
+            raise NotFound("There is no such frame.")
+    # Too much to be held at once: sent while it is read, without ranges.
+    contents = (first if place == 0 else read(number) for place, number in enumerate(numbers))
+    return streamed_parts(offer.media_type, ((offer.content_type, [one], None) for one in contents))
 
 
 @router.get(INSTANCE + "/frames/{frames}", response_class=Response)
@@ -252,8 +269,10 @@ def _pixel_data(request: Request, files: InstanceFiles) -> Response:
 
 def _bulk(request: Request, offer: Offer, data: BulkData) -> Response:
     """A value of any length: what is asked of it is read, and no more."""
-    if offer.multipart:
+    if offer.multipart and data.length <= _BUFFERED_BYTES:
         return ranged_parts(request, offer, [b"".join(data.read(0, data.length))])
+    if offer.multipart:
+        return streamed_parts(offer.media_type, [(offer.content_type, data.read(0, data.length), None)])
     headers = {**NO_STORE, "Accept-Ranges": "bytes", "Content-Type": offer.content_type}
     span = span_of(request, data.length)
     start, end = span or (0, data.length)
