@@ -6,14 +6,18 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from wetread.app.peers import context_of
 from wetread.archive.model import RemoteAE
-from wetread.archive.service import RetrieveObject
-from wetread.dimse.client import Association, AssociationFailed, OperationFailed, storage_contexts
+from wetread.archive.service import Damaged, RetrieveObject
+from wetread.archive.transcoding import data_set_in
+from wetread.dimse.client import Association, AssociationFailed, sending_contexts
 from wetread.kit import limits
 from wetread.kit.config import Settings
+from wetread.kit.errors import WetreadError
 from wetread.kit.tls import TlsUnusable
 from wetread.routing.service import Offer, Sender, Unreachable
 
-_CONTEXTS_MAX = 128  # PS3.8 9.3.2.2: odd numbers to 255
+_KINDS_MAX = (
+    40  # each is proposed in its own and in two plain transfer syntaxes, of 128 contexts (PS3.8 9.3.2.2)
+)
 
 
 def sender_as(settings: Settings) -> Sender:
@@ -22,7 +26,7 @@ def sender_as(settings: Settings) -> Sender:
 
     def send(peer: RemoteAE, objects: Sequence[RetrieveObject]) -> Iterable[Offer]:
         for part in _by_association(objects):
-            (contexts,) = storage_contexts((one.sop_class_uid, one.transfer_syntax_uid) for one in part)
+            ((contexts, _),) = sending_contexts((one.sop_class_uid, one.transfer_syntax_uid) for one in part)
             try:
                 with Association(
                     peer.host,
@@ -42,12 +46,14 @@ def sender_as(settings: Settings) -> Sender:
 
 
 def _refusal(association: Association, one: RetrieveObject) -> str | None:
+    syntax = association.syntax_for(one.sop_class_uid, one.transfer_syntax_uid)
+    if syntax is None:
+        return f"takes no SOP class {one.sop_class_uid}"
     try:
-        answer = association.store(
-            one.sop_class_uid, one.sop_instance_uid, one.transfer_syntax_uid, one.chunks()
-        )
-    except OperationFailed:
-        return f"takes no {one.transfer_syntax_uid} of SOP class {one.sop_class_uid}"
+        data = one.chunks() if syntax == one.transfer_syntax_uid else [data_set_in(one, syntax)]
+    except (WetreadError, Damaged) as error:
+        return f"takes no {one.transfer_syntax_uid}, and it cannot be put otherwise ({type(error).__name__})"
+    answer = association.store(one.sop_class_uid, one.sop_instance_uid, syntax, data)
     if answer.status == 0 or answer.status & 0xF000 == 0xB000:
         return None
     return f"status {answer.status:04X}"
@@ -58,7 +64,7 @@ def _by_association(objects: Sequence[RetrieveObject]) -> Iterator[Sequence[Retr
     begun, kinds = 0, set[tuple[str, str]]()
     for at, one in enumerate(objects):
         kind = (one.sop_class_uid, one.transfer_syntax_uid)
-        if kind not in kinds and len(kinds) == _CONTEXTS_MAX:
+        if kind not in kinds and len(kinds) == _KINDS_MAX:
             yield objects[begun:at]
             begun, kinds = at, set()
         kinds.add(kind)

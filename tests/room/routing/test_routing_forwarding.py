@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ import pydicom
 import pytest
 from sqlalchemy import select, text, update
 
+from archive_fixtures import package_file
 from hospital_fixtures import free_port
 from wetread.app.forwarding import sender_as
 from wetread.archive.model import Instance, RemoteAE, Study
@@ -372,39 +374,63 @@ def test_the_doors_of_the_queue(
     assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (422, "conditions.0.keyword")
 
 
-def test_storescp_gets_what_we_hold(
-    archive: Archive, make_dicom: Any, store: Store, as_dataset: Any, tmp_path: Path
-) -> None:
+@contextmanager
+def storescp(archive: Archive, folder: Path) -> Iterator[int]:
+    """DCMTK's receiver, which takes uncompressed objects only; gives its remote_ae_pk."""
     service.use_sender(sender_as(Settings()))
     port = free_port()
-    folder = tmp_path / "received"
     folder.mkdir()
     receiver = subprocess.Popen(
-        ["storescp", "+B", "-aet", "VNA", "-od", str(folder), str(port)], stderr=subprocess.DEVNULL
+        ["storescp", "-aet", "VNA", "-od", str(folder), str(port)], stderr=subprocess.DEVNULL
     )
     try:
         with archive.offices.work(ADMIN) as work:
             made = save_remote_ae(
                 work, ae_title="VNA", host="127.0.0.1", port=port, description=None, rights=["verify"]
             )
-        study = [make_dicom(StudyInstanceUID="1.2.3") for _ in range(3)]
-        store(*study)
-        with archive.offices.work(ADMIN) as work:
-            service.send(work, ["1.2.3"], made.remote_ae_pk)
-        for _ in range(50):
-            run(archive)
-            if queue(archive)[0].forwarding.state == "sent":
-                break
-            time.sleep(0.1)  # it may not listen yet
-        (one,) = queue(archive)
-        assert (one.forwarding.state, one.forwarding.sent_count) == ("sent", 3)
+            key = made.remote_ae_pk
+        yield key
     finally:
         receiver.terminate()
         receiver.wait(10)
-    received = {ds.SOPInstanceUID: ds for ds in map(pydicom.dcmread, folder.iterdir())}
+
+
+def send_and_wait(archive: Archive, study_instance_uid: str, vna: int) -> service.Sending:
+    with archive.offices.work(ADMIN) as work:
+        service.send(work, [study_instance_uid], vna)
+    for _ in range(50):
+        run(archive)
+        (one,) = queue(archive)
+        if one.forwarding.state != "waiting":
+            return one
+        time.sleep(0.1)  # it may not listen yet
+    raise AssertionError(queue(archive)[0].forwarding.last_error)
+
+
+def test_storescp_gets_what_we_hold(archive: Archive, make_dicom: Any, store: Store, tmp_path: Path) -> None:
+    study = [make_dicom(StudyInstanceUID="1.2.3") for _ in range(3)]
+    store(*study)
+    with storescp(archive, tmp_path / "received") as vna:
+        one = send_and_wait(archive, "1.2.3", vna)
+    assert (one.forwarding.state, one.forwarding.sent_count) == ("sent", 3)
+    received = {ds.SOPInstanceUID: ds for ds in map(pydicom.dcmread, (tmp_path / "received").iterdir())}
     for ds in study:
         assert received[ds.SOPInstanceUID].PixelData == ds.PixelData
         assert received[ds.SOPInstanceUID].PatientName == ds.PatientName
+
+
+def test_who_takes_no_compressed_pixels_gets_plain_ones(
+    archive: Archive, store: Store, tmp_path: Path
+) -> None:
+    compressed = package_file("MR_small_RLE.dcm")
+    store(compressed.read_bytes())
+    study = str(pydicom.dcmread(compressed).StudyInstanceUID)
+    with storescp(archive, tmp_path / "received") as vna:
+        one = send_and_wait(archive, study, vna)
+    assert (one.forwarding.state, one.first_refusal) == ("sent", None)
+    (received,) = (pydicom.dcmread(path) for path in (tmp_path / "received").iterdir())
+    assert received.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.1"
+    assert received.PixelData == pydicom.dcmread(package_file("MR_small.dcm")).PixelData
 
 
 def test_the_archive_counts_what_a_destination_lacks(
