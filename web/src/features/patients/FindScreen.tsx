@@ -22,6 +22,9 @@ const COLUMNS: readonly WorkColumn<FoundPatient>[] = [
   { id: 'telephone', label: 'Telephone', value: (row) => row.patient_telephone_numbers, width: 120, hidden: true },
 ]
 
+// Beyond these nobody looks for a person by scrolling; that there are more is said.
+const MOST = 100
+
 const keyOf = (row: FoundPatient) => String(row.bar.patient_pk)
 
 /** Every patient, found by words of the name in any script, identifier, birth date or telephone. */
@@ -33,8 +36,8 @@ export default function FindScreen() {
   const [current, setCurrent] = useState<FoundPatient>()
   const asked = settled.length >= 2
   const found = useQuery({
-    queryKey: ['patients', 'find', settled, 100],
-    queryFn: ({ signal }) => http.post<Page<FoundPatient>>('/api/patients/find', { text: settled, limit: 100 }, { signal }),
+    queryKey: ['patients', 'find', settled, MOST],
+    queryFn: ({ signal }) => http.post<Page<FoundPatient>>('/api/patients/find', { text: settled, limit: MOST }, { signal }),
     enabled: asked,
     placeholderData: keepPreviousData,
     gcTime: 30_000,
@@ -45,6 +48,7 @@ export default function FindScreen() {
   return (
     <Screen
       title="Patients"
+      note={rows?.length === MOST ? `the first ${MOST}; type more to find the others` : undefined}
       actions={
         may('patient.write') && may('schedule.write') ? (
           <Button component={Link} to="/desk/book" search={{ register: true } as never} leftSection={<IconUserPlus size={16} />}>
