@@ -121,6 +121,17 @@ class HouseServices:
             )
         return answer
 
+    def not_authenticated(self, network_address: str, reason: str) -> None:
+        """Recorded as PS3.15 A.5.3.11 has it (Security Alert, Node Authentication)."""
+        with self._offices.work(Actor.system("dicom-node")) as work:
+            work.audit(
+                AuditEventID.SECURITY_ALERT,
+                "E",
+                object_type="association",
+                detail={"type": "110126", "from": network_address, "why": reason[:200]},
+                outcome=4,
+            )
+
     def transfer(self, peer: Peer) -> Transfer:
         """The archive's transfer for one association."""
         return _Transfer(

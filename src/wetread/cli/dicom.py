@@ -10,7 +10,7 @@ import re
 import ssl
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -378,6 +378,9 @@ def _files(paths: list[Path]) -> Iterator[Path]:
 def send(
     peer: PeerArgument,
     paths: Annotated[list[Path], typer.Argument(help="Files, or folders with all in them.")],
+    commit: Annotated[
+        bool, typer.Option("--commit", help="Then asks for storage commitment and waits for the outcome.")
+    ] = False,
     calling: CallingOption = None,
     tls: TlsOption = False,
     timeout: TimeoutOption = 60.0,
@@ -416,8 +419,31 @@ def send(
     words += [f"{sent.warned} with a warning"] if sent.warned else []
     words += [f"{sent.failed + unreadable} not sent"] if sent.failed + unreadable else []
     out.print(", ".join(words), highlight=False)
-    if sent.failed or unreadable:
+    committed = not commit or not sent.objects or _committed(called, sent.objects)
+    if sent.failed or unreadable or not committed:
         raise typer.Exit(1)
+
+
+def _committed(peer: _Peer, objects: list[tuple[str, str]]) -> bool:
+    """Asks for a promise for all of them, and says what was promised. The outcome is waited for on the association that
+    asked: this program has no door for another."""
+    try:
+        with peer.plain(sopclass.STORAGE_COMMITMENT_PUSH) as association:
+            association.request_commitment(objects)
+            event = association.await_event(peer.timeout_s)
+    except (AssociationFailed, OperationFailed) as failed:
+        _stop(str(failed), 1)
+    if event is None:
+        _stop(f"{peer.title} has taken the request, but does not report on the association that asked.", 1)
+    _, outcome = event
+    lost = outcome.get("00081198", {}).get("Value", [])
+    for item in lost:
+        uid = (item.get("00081155", {}).get("Value") or [""])[0]
+        reason = (item.get("00081197", {}).get("Value") or [0])[0]
+        err.print(f"not committed {_shown(uid)}: reason {reason:04X}", highlight=False, markup=False)
+    promised = len(outcome.get("00081199", {}).get("Value", []))
+    out.print(f"{promised} of {len(objects)} committed", highlight=False)
+    return promised == len(objects) and not lost
 
 
 @dataclass(slots=True)
@@ -425,6 +451,7 @@ class _Sent:
     stored: int = 0
     warned: int = 0
     failed: int = 0
+    objects: list[tuple[str, str]] = field(default_factory=list)
 
 
 def _deliver(peer: _Peer, contexts: list[Any], waiting: list[_File], sent: _Sent) -> Iterator[str | None]:
@@ -465,11 +492,12 @@ def _deliver_one(association: Association, one: _File, sent: _Sent) -> str | Non
         sent.failed += 1
         kind, syntax = sopclass.name_of(one.sop_class_uid), transfer_syntax(one.transfer_syntax_uid).name
         return f"{one.path}: not sent, the peer takes no {kind} in {syntax}"
-    if answer.status == Status.SUCCESS:
+    if answer.status == Status.SUCCESS or answer.status & 0xF000 == 0xB000:
         sent.stored += 1
+        sent.objects.append((one.sop_class_uid, one.sop_instance_uid))
+    if answer.status == Status.SUCCESS:
         return None
     if answer.status & 0xF000 == 0xB000:
-        sent.stored += 1
         sent.warned += 1
         return f"{one.path}: sent, warning {answer.status:04X} {answer.comment}"
     sent.failed += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -83,6 +84,7 @@ class Answer:
     comment: str
     data: JsonDict | None
     command: CommandSet
+    context_id: int = 0
 
 
 def _connect(host: str, port: int, title: str, timeout_s: float, tls: ssl.SSLContext | None) -> socket.socket:
@@ -334,6 +336,65 @@ class Association:
         )
         self._expect("N-SET", answer)
 
+    def request_commitment(
+        self, objects: Sequence[tuple[str, str]], transaction_uid: str | None = None
+    ) -> str:
+        """N-ACTION of storage commitment for (SOP class, SOP instance) pairs; returns the Transaction UID. The outcome
+        comes as an event, see `await_event`. Raises OperationFailed."""
+        transaction = transaction_uid or new_uid()
+        context_id, syntax = self.context_for(STORAGE_COMMITMENT_PUSH)
+        referenced = [
+            {"ReferencedSOPClassUID": sop_class, "ReferencedSOPInstanceUID": uid}
+            for sop_class, uid in objects
+        ]
+        answer = self._ask(
+            context_id,
+            {
+                "requested_sop_class_uid": STORAGE_COMMITMENT_PUSH,
+                "command_field": Command.N_ACTION_RQ,
+                "requested_sop_instance_uid": sopclass.STORAGE_COMMITMENT_PUSH_INSTANCE,
+                "action_type_id": 1,
+            },
+            [
+                encode(
+                    {"TransactionUID": transaction, "ReferencedSOPSequence": referenced},
+                    explicit=transfer_syntax(syntax).explicit,
+                )
+            ],
+        )
+        self._expect("N-ACTION", answer)
+        return transaction
+
+    def await_event(self, wait_s: float) -> tuple[int, JsonDict] | None:
+        """The next N-EVENT-REPORT that the peer sends here, answered with success: its Event Type ID and data set.
+        None where none came in time. Raises AssociationFailed."""
+        until = time.monotonic() + wait_s
+        try:
+            while (left := until - time.monotonic()) > 0:
+                if not self._connection.has_data(min(left, 1.0)):
+                    continue
+                answer = self._receive()
+                if number_of(answer.command, "command_field") != Command.N_EVENT_REPORT_RQ:
+                    continue
+                response = build_command(
+                    {
+                        "affected_sop_class_uid": message.text_of(answer.command, "affected_sop_class_uid"),
+                        "affected_sop_instance_uid": message.text_of(
+                            answer.command, "affected_sop_instance_uid"
+                        ),
+                        "command_field": Command.N_EVENT_REPORT_RSP,
+                        "message_id_being_responded_to": number_of(answer.command, "message_id"),
+                        "command_data_set_type": message.NO_DATA_SET,
+                        "status": Status.SUCCESS,
+                        "event_type_id": number_of(answer.command, "event_type_id"),
+                    }
+                )
+                self._connection.send_message(answer.context_id, response, None, self._max_length)
+                return number_of(answer.command, "event_type_id"), answer.data or {}
+        except (Disconnected, DicomError) as error:
+            raise AssociationFailed(f"the peer broke off: {error}") from None
+        return None
+
     def report_event(
         self, sop_class_uid: str, sop_instance_uid: str, event_type_id: int, event: JsonDict
     ) -> None:
@@ -412,7 +473,8 @@ class Association:
         model = None
         if data is not None:
             model = to_json(data, self._syntax_of.get(context_id, EXPLICIT_VR_LITTLE_ENDIAN), lambda *_: None)
-        return Answer(number_of(command, "status"), message.text_of(command, "error_comment"), model, command)
+        comment = message.text_of(command, "error_comment")
+        return Answer(number_of(command, "status"), comment, model, command, context_id)
 
 
 def open_plain(

@@ -285,7 +285,7 @@ class Node:
             _try_send(connection, build_abort(AbortReason.INVALID_PDU_PARAMETER_VALUE))
         except Exception as error:  # noqa: BLE001 - one association's fault must not reach another
             if connection is None:
-                log.info("TLS refused", address=address, reason=tls.reason_of(error))
+                self._not_authenticated(address, tls.reason_of(error))
             else:
                 log.warning("association failed", error=type(error).__name__)
             _try_send(connection, build_abort(AbortReason.NOT_SPECIFIED))
@@ -299,6 +299,13 @@ class Node:
                 self._strangers -= stranger
                 self._open.pop(number, None)
                 self._threads.discard(threading.current_thread())
+
+    def _not_authenticated(self, address: str, reason: str) -> None:
+        log.info("TLS refused", address=address, reason=reason)
+        try:
+            self.services.not_authenticated(address, reason)
+        except Exception as error:  # noqa: BLE001 - the caller is refused all the same
+            log.warning("refusal not recorded", error=type(error).__name__)
 
     @staticmethod
     def _request(connection: Connection) -> AssociateRequest | None:

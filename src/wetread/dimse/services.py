@@ -146,6 +146,9 @@ class NodeServices(Protocol):
     def admit(self, caller: Caller) -> Peer | Rejection:
         """The rights of an association, or why there is none."""
 
+    def not_authenticated(self, network_address: str, reason: str) -> None:
+        """A call at the TLS door that came to nothing: no TLS, or no good certificate."""
+
     def transfer(self, peer: Peer) -> Transfer: ...
 
     def find(self, peer: Peer, level: str, identifier: JsonDict, options: FindOptions) -> Found:

@@ -52,6 +52,7 @@ class FakeHouse:
     steps: dict[str, JsonDict] = field(default_factory=dict)
     sent: list[tuple[str, int]] = field(default_factory=list)
     callers: list[Caller] = field(default_factory=list)
+    strangers: list[str] = field(default_factory=list)
     discard: bool = False
     lock: Any = field(default_factory=threading.Lock)
 
@@ -65,6 +66,9 @@ class FakeHouse:
         if calling == "NODATABASE":
             raise OSError("the database is away")
         return Peer(calling, called, address, RIGHTS)
+
+    def not_authenticated(self, network_address: str, reason: str) -> None:
+        self.strangers.append(reason)
 
     def transfer(self, peer: Peer) -> FakeTransfer:
         return FakeTransfer(self)

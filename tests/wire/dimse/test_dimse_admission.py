@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ from wetread.archive.peers import running_nodes
 from wetread.archive.service import Archive
 from wetread.dimse.client import AssociationFailed, open_plain
 from wetread.dimse.server import Node, Offer
-from wetread.kit.tls import client_context, server_context
+from wetread.kit.tls import TlsFiles, client_context, server_context
 from wetread.security.model import AuditRecord
 from wetread.security.service import Actor
 
@@ -50,6 +51,13 @@ def denied(archive: Archive) -> list[str]:
             .order_by(AuditRecord.audit_record_pk)
         )
         return [str((row.detail or {}).get("why")) for row in rows]
+
+
+def wait_for(condition: Any, seconds: float = 15) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def echo(port: int, title: str = "CT1", called: str = "WETREAD", **options: Any) -> None:
@@ -99,15 +107,24 @@ def secure_node(real_house: House, archive: Archive, authority: Authority) -> It
 
 
 def test_a_certificate_is_bound_to_its_title(
-    secure_node: Node, add_peer: Any, archive: Archive, authority: Authority
+    secure_node: Node, add_peer: Any, archive: Archive, authority: Authority, tmp_path: Path
 ) -> None:
     add_peer("CT1", is_encrypted=True, certificate_name="ct1.hospital.example")
     echo(secure_node.tls_port, tls=client_context(authority.issue("CT1.hospital.example")))
     for shown in (authority.issue("mr1.hospital.example"), None):
-        context = client_context(shown or type(authority.issue("x"))(None, None, authority.path))
+        context = client_context(shown or TlsFiles(None, None, authority.path))
         with pytest.raises(AssociationFailed, match="reason 3"):
             echo(secure_node.tls_port, tls=context)
     assert denied(archive) == ["certificate", "certificate"]
+    with pytest.raises(AssociationFailed, match=r"no TLS|broke"):
+        echo(
+            secure_node.tls_port, tls=client_context(TlsFiles(None, None, Authority(tmp_path, "Other").path))
+        )
+    with pytest.raises(AssociationFailed):
+        echo(secure_node.tls_port)
+    # Our client hangs up on a server of an unknown authority; plain talk is no TLS: both stand in the trail.
+    wait_for(lambda: len(denied(archive)) == 4)
+    assert "wrong version number" in denied(archive)
 
 
 def identity(kind: int, name: str, passcode: str = "", *, respond: bool = False) -> UserIdentityNegotiation:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import re
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pydicom
 import pytest
 from click.testing import Result
+from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from pynetdicom import AE, evt
-from pynetdicom.sop_class import CTImageStorage, Verification
+from pynetdicom.sop_class import CTImageStorage, StorageCommitmentPushModel, Verification
 from typer.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -220,3 +222,67 @@ def test_move_shows_counts_and_failures(
         assert (nowhere.exit_code, "A801" in nowhere.output) == (1, True)
     finally:
         server.shutdown()
+
+
+def test_send_can_ask_for_a_promise(
+    real_node: Node, add_peer: Any, tmp_path: Path, make_dicom: MakeDicom
+) -> None:
+    add_peer("WS1")
+    for number in range(3):
+        make_dicom().save_as(tmp_path / f"{number}.dcm", enforce_file_format=True)
+    done = wetread("send", "--commit", at(real_node), tmp_path)
+    assert done.exit_code == 0, done.output
+    assert "3 of 3 committed" in done.output
+    add_peer("NEVER", rights=("store",))
+    refused = wetread("send", "--commit", at(real_node), tmp_path, "--calling", "NEVER")
+    assert (refused.exit_code, "0124" in refused.output) == (1, True)
+
+
+@pytest.mark.parametrize("reports", [True, False])
+def test_what_another_archive_promises_is_told(tmp_path: Path, make_dicom: MakeDicom, reports: bool) -> None:
+    """pynetdicom as the archive: it commits to one of two, on the association that asked, or it says nothing."""
+    uids = []
+    for number in range(2):
+        one = make_dicom()
+        uids.append(str(one.SOPInstanceUID))
+        one.save_as(tmp_path / f"{number}.dcm", enforce_file_format=True)
+    asked: list[Dataset] = []
+    answered: list[int] = []
+
+    def report(association: Any) -> None:
+        event = Dataset()
+        event.TransactionUID = asked[0].TransactionUID
+        kept, lost = asked[0].ReferencedSOPSequence
+        lost.FailureReason = 0x0112
+        event.ReferencedSOPSequence, event.FailedSOPSequence = [kept], [lost]
+        klass = StorageCommitmentPushModel
+        status, _ = association.send_n_event_report(event, 2, klass, "1.2.840.10008.1.20.1.1")
+        answered.append(status.Status)
+
+    def on_action(event: evt.Event) -> tuple[int, None]:
+        asked.append(event.action_information)
+        if reports:
+            threading.Timer(0.3, report, [event.assoc]).start()
+        return 0, None
+
+    ae = AE(ae_title="SINK")
+    ae.add_supported_context(CTImageStorage, [ExplicitVRLittleEndian])
+    ae.add_supported_context(StorageCommitmentPushModel)
+    handlers = [(evt.EVT_C_STORE, lambda event: 0), (evt.EVT_N_ACTION, on_action)]
+    server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+    try:
+        target = f"SINK@127.0.0.1:{server.server_address[1]}"
+        done = wetread("send", "--commit", "--timeout", "10" if reports else "2", target, tmp_path)
+    finally:
+        server.shutdown()
+    assert done.exit_code == 1
+    assert sorted(item.ReferencedSOPInstanceUID for item in asked[0].ReferencedSOPSequence) == sorted(uids)
+    if reports:
+        assert "1 of 2 committed" in done.output
+        assert (
+            f"not committed {asked[0].ReferencedSOPSequence[1].ReferencedSOPInstanceUID}: reason 0112"
+            in done.output
+        )
+        assert answered == [0x0000]
+    else:
+        assert "does not report on the association" in done.output

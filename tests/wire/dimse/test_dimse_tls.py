@@ -227,6 +227,7 @@ def test_plain_talk_on_the_tls_door_ends_at_once_and_leaves_no_thread(serve: Ser
                 pass
     assert house.callers == []
     wait_for(lambda: dicom_threads() == before)
+    assert house.strangers == ["wrong version number", "http request"]
 
 
 def test_tls_on_the_plain_door_is_a_malformed_pdu(serve: Serve, house: FakeHouse, scanner: TlsFiles) -> None:
