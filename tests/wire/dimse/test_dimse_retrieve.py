@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import io
+import os
+import socket
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +38,14 @@ from pynetdicom.sop_class import (
     StudyRootQueryRetrieveInformationModelMove,
 )
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tls_fixtures import Authority
+
 from archive_fixtures import MakeDicom, Store, package_file
+from hospital_fixtures import free_port
+from wetread.app.build import House
+from wetread.app.echo import echo_as
+from wetread.app.node import HouseServices
 from wetread.archive.service import Archive
 from wetread.dimse.server import Node
 
@@ -349,3 +362,55 @@ def test_big_endian_is_judged_by_hand(
         assert move(real_node, {"StudyInstanceUID": source.StudyInstanceUID})[-1].Status == 0
     little = np.frombuffer(received[0].PixelData, "<i2")
     assert np.array_equal(little, np.frombuffer(source.PixelData, ">i2"))
+
+
+def test_an_encrypted_destination_is_called_by_tls_alone(
+    real_house: House, archive: Archive, add_peer: Any, store: Store, make_dicom: MakeDicom, tmp_path: Path
+) -> None:
+    """DCMTK's storescp as the destination, which wants our certificate."""
+    authority = Authority(tmp_path)
+    own, theirs = authority.issue("archive"), authority.issue("sink")
+    settings = replace(
+        real_house.settings,
+        peer_tls_certificate=own.certificate,
+        peer_tls_key=own.key,
+        peer_tls_authorities=own.authorities,
+    )
+    node = Node(HouseServices(replace(real_house, settings=settings), archive), "127.0.0.1", 0)
+    node.start()
+    port = free_port()
+    folder = tmp_path / "received"
+    folder.mkdir()
+    receiver = subprocess.Popen(
+        ["storescp", "+tls", str(theirs.key), str(theirs.certificate), "+cf", str(theirs.authorities),
+         "-aet", "SINK", "-od", str(folder), str(port)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "TCP_NODELAY": "1"},
+    )  # fmt: skip
+    try:
+        wait_for_port(port)
+        add_peer("WS1")
+        peer = add_peer("SINK", port, is_encrypted=True)
+        one = make_dicom()
+        store(one)
+        last = move(node, {"StudyInstanceUID": one.StudyInstanceUID})[-1]
+        assert (last.Status, counts(last)) == (0x0000, (1, 0, 0))
+        (got,) = folder.iterdir()
+        assert pydicom.dcmread(got).SOPInstanceUID == one.SOPInstanceUID
+        assert echo_as(settings)("SINK", "127.0.0.1", port, encrypted=peer.is_encrypted) is None
+        assert "SINK" in str(echo_as(settings)("SINK", "127.0.0.1", port, encrypted=False))
+    finally:
+        receiver.kill()
+        receiver.wait()
+        node.close(grace_s=1)
+
+
+def wait_for_port(port: int) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        else:
+            return
