@@ -7,6 +7,7 @@ import { EVENTS, type Engine } from './engine'
 import type { Vec3 } from './geometry'
 import { Lines } from './Lines'
 import { awayFrom, type Segment } from './planes'
+import { Marks, type ToPane } from './presentation/Marks'
 import { speltLaterality, type Stack } from './stacks'
 import type { ViewerStudy } from './study'
 import { patientOf, scaleBar, viewOf, type View } from './view'
@@ -30,6 +31,8 @@ export interface PaneProps {
   over: boolean
   /** The picture to begin with; null: the middle of slices, the first of others. */
   start: number | null
+  /** Whether overlays and shutters are laid over the picture. */
+  marks: boolean
   /** Where the picture with the keys cuts this one. */
   lines: { main: Segment | null; ends: readonly Segment[] } | null
   /** A place in the patient that was pointed out. */
@@ -159,6 +162,7 @@ export function Pane(props: PaneProps) {
   const laterality = speltLaterality(frame?.laterality ?? null)
   const measurable = frame && frame.calibration.kind !== 'none' && frame.calibration.kind !== 'region'
   const bar = view && measurable ? scaleBar(view.pixelsPerUnit, 110) : null
+  const matrix = view ? toPaneOf(engine, paneId) : null
   const located = (event: PointerEvent) => {
     const viewport = engine.viewport(paneId)
     if (!props.onLocate || !event.isPrimary || event.button > 0 || !viewport?.getImageIds().length) return
@@ -195,6 +199,7 @@ export function Pane(props: PaneProps) {
       />
       {stack && study ? (
         <>
+          {view && frame && matrix && props.marks ? <Marks frame={frame} toPane={matrix} /> : null}
           {view && (props.lines || props.spot) ? (
             <Lines
               toCanvas={(point) => engine.viewport(paneId)?.worldToCanvas([...point]) ?? null}
@@ -238,6 +243,7 @@ export function Pane(props: PaneProps) {
             ) : null}
             {view ? <span>Zoom {Math.round(view.zoom * 100)} %</span> : null}
             {view?.inverted ? <span>Inverted</span> : null}
+            {props.marks ? null : <span>Overlays and shutters hidden</span>}
             {frame?.lossy ? <span>Lossy compression</span> : null}
           </div>
           <div className={classes['bottomRight']}>
@@ -293,6 +299,19 @@ export function Pane(props: PaneProps) {
       {props.children}
     </section>
   )
+}
+
+/** From the picture's pixels, whose first corner is (0,0), to the pane's; null while nothing is drawn. */
+function toPaneOf(engine: Engine, paneId: string): ToPane | null {
+  const viewport = engine.viewport(paneId)
+  const toWorld = viewport?.getImageIds().length ? viewport.getImageData()?.imageData.indexToWorld : undefined
+  if (!viewport || !toWorld) return null
+  // Cornerstone's whole numbers are the middles of pixels.
+  const at = (x: number, y: number) => viewport.worldToCanvas(toWorld([x - 0.5, y - 0.5, 0]) as [number, number, number])
+  const [x, y] = at(0, 0)
+  const [rightX, rightY] = at(1, 0)
+  const [downX, downY] = at(0, 1)
+  return [rightX - x, rightY - y, downX - x, downY - y, x, y]
 }
 
 /** Two taps at one place, by mouse or finger, with nothing drawn between them. */

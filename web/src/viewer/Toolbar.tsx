@@ -79,6 +79,7 @@ export interface ToolbarProps {
     fit: () => void
     oneToOne: () => void
     planes: () => void
+    marks: () => void
     maximise: () => void
     reset: () => void
     place: () => void
@@ -165,6 +166,7 @@ function useToolKeys({ layout, presets, can, on }: ToolbarProps): void {
     { keys: 'Shift+ArrowRight', label: 'Move the image right', run: () => on.pan(40, 0) },
     { keys: 'Shift+ArrowUp', label: 'Move the image up', run: () => on.pan(0, -40) },
     { keys: 'Shift+ArrowDown', label: 'Move the image down', run: () => on.pan(0, 40) },
+    { keys: 'y', label: 'Show or hide overlays and shutters', run: on.marks },
     { keys: 'r', label: 'Reset', run: on.reset },
   ])
   useKeys('Images', [
@@ -232,6 +234,7 @@ export function Toolbar(props: ToolbarProps) {
           <Menu.Divider />
           <Item label="Fit the pane" keys="g" onClick={on.fit} />
           <Item label="1 : 1 pixels" keys="Shift+G" onClick={on.oneToOne} />
+          <Item label="Overlays and shutters" keys="y" onClick={on.marks} />
         </Menu.Dropdown>
       </Menu>
       <Tool label="Reset" keys="r" icon={IconRestore} onClick={on.reset} />

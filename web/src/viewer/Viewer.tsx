@@ -70,6 +70,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
   const [over, setOver] = useState<PaneId | null>(null)
   const [asked, setAsked] = useState<Asked | null>(null)
   const [planes, setPlanes] = useState(false)
+  const [marks, setMarks] = useState(true)
   const [placing, setPlacing] = useState(false)
   const [spot, setSpot] = useState<{ point: Vec3; frameOfReferenceUid: string } | null>(null)
   const anchors = useRef(new Map<PaneId, Anchor>())
@@ -301,6 +302,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
       if (inPlanes || judged?.isVolume) setPlanes(!inPlanes)
       else if (judged) toast(`No planes: ${judged.reason}`)
     },
+    marks: () => setMarks(!marks),
     maximise: () => setAlone(!alone),
     reset: () =>
       change((shown) => {
@@ -451,6 +453,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
                       over={id === over}
                       isKey={keys.isKey}
                       loaded={stack ? (counts.get(stack.key) ?? 0) : 0}
+                      marks={marks}
                       lines={linesIn(id)}
                       spot={spot && stack && spot.frameOfReferenceUid === stack.frameOfReferenceUid ? spot.point : null}
                       onActivate={() => activate(id)}

@@ -3,6 +3,8 @@ export interface DicomElement {
   vr: string
   Value?: unknown[]
   BulkDataURI?: string
+  /** Base64. */
+  InlineBinary?: string
 }
 
 /** One instance's metadata as WADO-RS answers it, by tag. */
