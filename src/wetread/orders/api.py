@@ -119,7 +119,7 @@ def get(imaging_service_request_pk: int, work: Work = door(Permission.ORDER_READ
 def change(
     imaging_service_request_pk: int, body: schemas.OrderChangeIn, work: Work = door(Permission.ORDER_WRITE)
 ) -> schemas.OrderOut:
-    """Says urgency, reason and diagnoses anew, of an order of which nothing has begun."""
+    """Says urgency, reason, diagnoses and who refers anew, of an order of which nothing has begun."""
     service.change_order(work, imaging_service_request_pk, body.to_change())
     return schemas.OrderOut.model_validate(service.get_order(work, imaging_service_request_pk))
 

@@ -146,6 +146,8 @@ class OrderChangeIn(_In):
     reason_for_the_requested_procedure: str | None = Field(None, max_length=400)
     diagnosis_codes: list[str] | None = Field(None, max_length=12)
     more_comments: str | None = Field(None, max_length=2000)
+    referring_practitioner_pk: int | None = None
+    referring_physician_name: str | None = Field(None, max_length=324)
 
     def to_change(self) -> service.OrderChange:
         """As the service takes it."""

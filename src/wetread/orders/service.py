@@ -98,12 +98,15 @@ class OrderInput:
 
 @dataclass(frozen=True, slots=True)
 class OrderChange:
-    """What is said anew of an order; None leaves what stands. `more_comments` come after those that are there."""
+    """What is said anew of an order; None leaves what stands. `more_comments` come after those that are there. A
+    `referring_practitioner_pk` brings its name; a `referring_physician_name` alone is of nobody known, empty of nobody."""
 
     requested_procedure_priority: str | None = None
     reason_for_the_requested_procedure: str | None = None
     diagnosis_codes: Sequence[str] | None = None
     more_comments: str | None = None
+    referring_practitioner_pk: int | None = None
+    referring_physician_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,6 +330,7 @@ def change_order(
         detail={"what": "change"},
     )
     values, comments = _changed_values(request, change)
+    referrer = _changed_referrer(work, request, change)
     wanted = None if requested_procedure_pks is None else set(requested_procedure_pks)
     meant = [
         one
@@ -339,15 +343,39 @@ def change_order(
     for one in meant:
         if one.state not in rules.CHANGEABLE:
             raise IllegalTransition("The requested procedure", one.state.lower(), "change")
+    another = referrer != (request.referring_practitioner_pk, request.referring_physician_name)
+    request.referring_practitioner_pk, request.referring_physician_name = referrer
     for one in meant:
         differing = [name for name, value in values.items() if getattr(one, name) != value]
         for name in differing:
             setattr(one, name, values[name])
+        if another:
+            differing.append("referring_physician_name")
         if differing:
             _note(work, one, "change", one.state, ", ".join(differing))
     request.imaging_service_request_comments = comments
     work.session.flush()
     return request
+
+
+def _changed_referrer(
+    work: Work, request: ImagingServiceRequest, change: OrderChange
+) -> tuple[int | None, str | None]:
+    """Key and name of who refers from now on; results go to them."""
+    if change.referring_practitioner_pk is not None:
+        found = work.session.get(Practitioner, change.referring_practitioner_pk)
+        if found is None:
+            raise Invalid(
+                "The change is not right.",
+                fields=[FieldError("referring_practitioner_pk", "no such practitioner")],
+            )
+        return found.practitioner_pk, found.person_name
+    if change.referring_physician_name is None:
+        return request.referring_practitioner_pk, request.referring_physician_name
+    name = change.referring_physician_name.strip()
+    if faults := _text_fault("referring_physician_name", name):
+        raise Invalid("The change is not right.", fields=faults)
+    return None, name or None
 
 
 def _changed_values(request: ImagingServiceRequest, change: OrderChange) -> tuple[dict[str, Any], str | None]:

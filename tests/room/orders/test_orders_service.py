@@ -585,6 +585,25 @@ def test_an_order_is_said_anew_over_http(api: Any, offices: Offices) -> None:
     ).json()
     asked = emptied["lines"][0]["requested_procedure"]
     assert (asked["reason_for_the_requested_procedure"], asked["diagnosis_codes"]) == (None, [])
+    with offices.work(Actor.system("test")) as work:
+        berg = Practitioner(person_name="Berg^Tom", npi="1679576722")
+        work.session.add(berg)
+        work.session.flush()
+        pk = berg.practitioner_pk
+        work.audit(AuditEventID.APPLICATION_ACTIVITY, "C")
+    for sent, expected in (
+        ({"referring_practitioner_pk": pk}, (pk, "Berg^Tom")),
+        ({"requested_procedure_priority": "STAT"}, (pk, "Berg^Tom")),
+        ({"referring_physician_name": " Who^Doctor "}, (None, "Who^Doctor")),
+        ({"referring_physician_name": ""}, (None, None)),
+    ):
+        answer = client.patch(door, json=sent).json()
+        request = answer["imaging_service_request"]
+        assert (request["referring_practitioner_pk"], request["referring_physician_name"]) == expected
+    named = [one["reason"] for one in answer["changes"] if one["reason"] == "referring_physician_name"]
+    assert len(named) == 3, "each change of the physician is in the order's history"
+    unknown = client.patch(door, json={"referring_practitioner_pk": 10**9})
+    assert (unknown.status_code, unknown.json()["errors"][0]["field"]) == (422, "referring_practitioner_pk")
     wrong = client.patch(door, json={"diagnosis_codes": ["XYZ"]})
     assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (422, "diagnosis_codes")
     assert (

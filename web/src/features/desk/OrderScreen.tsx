@@ -21,6 +21,7 @@ const ASKED: Record<string, string> = {
   requested_procedure_priority: 'priority',
   reason_for_the_requested_procedure: 'reason',
   diagnosis_codes: 'diagnoses',
+  referring_physician_name: 'referring physician',
 }
 const asked = (field: string) => ASKED[field] ?? field
 

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { orderAndBook } from './ordering'
+import { changeOf, orderAndBook, type Before } from './ordering'
 import type { NewOrder, Resource, Slot } from './types'
 
 const what: NewOrder = { patient_pk: 1, site_pk: 2, procedures: [{ procedure_pk: 3 }], requested_procedure_priority: 'ROUTINE' }
@@ -43,5 +43,40 @@ describe('ordering with a time', () => {
   it('passes on that the time is taken', async () => {
     answering({ title: 'This collides with what is already there', status: 409, errors: [{ field: 'starts_at', reason: 'taken' }] }, 409)
     await expect(orderAndBook(what, { kind: 'slot', slot })).rejects.toMatchObject({ status: 409 })
+  })
+})
+
+describe('what was changed of an order', () => {
+  const before: Before = {
+    requested_procedure_priority: 'ROUTINE',
+    reason_for_the_requested_procedure: 'fell',
+    diagnosis_codes: [{ code: 'R51.9', description: 'Headache' }],
+    referring_practitioner_pk: 4,
+    referring_physician_name: 'Berg^Tom',
+  }
+  const nothing = {
+    requested_procedure_priority: null,
+    reason_for_the_requested_procedure: null,
+    diagnosis_codes: null,
+    more_comments: null,
+    referring_practitioner_pk: null,
+    referring_physician_name: null,
+  }
+  const change = (after: Partial<Before>) => changeOf(before, { ...before, more_comments: ' ', ...after })
+
+  it('leaves out what stands', () => {
+    expect(change({})).toEqual(nothing)
+    expect(change({ reason_for_the_requested_procedure: ' fell ' })).toEqual(nothing)
+  })
+
+  it('says what is new, also that nothing is left', () => {
+    expect(change({ requested_procedure_priority: 'STAT', diagnosis_codes: [] })).toEqual({ ...nothing, requested_procedure_priority: 'STAT', diagnosis_codes: [] })
+    expect(change({ reason_for_the_requested_procedure: '' })).toEqual({ ...nothing, reason_for_the_requested_procedure: '' })
+  })
+
+  it('names another physician by key, a typed one by name, and nobody by an empty name', () => {
+    expect(change({ referring_practitioner_pk: 5, referring_physician_name: 'Lund^Eva' })).toEqual({ ...nothing, referring_practitioner_pk: 5 })
+    expect(change({ referring_practitioner_pk: null, referring_physician_name: 'Dr. Who' })).toEqual({ ...nothing, referring_physician_name: 'Dr. Who' })
+    expect(change({ referring_practitioner_pk: null, referring_physician_name: '' })).toEqual({ ...nothing, referring_physician_name: '' })
   })
 })

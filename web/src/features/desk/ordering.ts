@@ -1,5 +1,5 @@
-import { http, type Answer } from '@/lib/api'
-import type { Booking, NewOrder, Order, OrderLine, Resource, Slot } from './types'
+import { http, type Answer, type Sent } from '@/lib/api'
+import type { Booking, Diagnosis, NewOrder, Order, OrderLine, Resource, Slot } from './types'
 
 /** When: at a free time, now, or somebody will find a time later. */
 export type Target = { kind: 'slot'; slot: Slot } | { kind: 'walk-in'; resource: Resource } | { kind: 'later' }
@@ -27,4 +27,35 @@ export async function orderAndBook(what: NewOrder, to: Target): Promise<Done> {
   const line = order.lines[0]
   if (!line) throw new Error('The answer names no procedure.')
   return { line, booking, walkedIn: to.kind === 'walk-in' }
+}
+
+/** What can be said anew of an order, as it stands. */
+export interface Before {
+  requested_procedure_priority: string
+  reason_for_the_requested_procedure: string
+  diagnosis_codes: Pick<Diagnosis, 'code' | 'description'>[]
+  referring_practitioner_pk: number | null
+  referring_physician_name: string
+}
+
+type OrderChange = Sent<'/api/orders/{imaging_service_request_pk}', 'patch'>
+
+/** Only what was changed travels: procedures of one order may differ in the rest. */
+export function changeOf(before: Before, after: Before & { more_comments: string }): OrderChange {
+  const codes = after.diagnosis_codes.map((one) => one.code)
+  const reason = after.reason_for_the_requested_procedure.trim()
+  const name = after.referring_physician_name.trim()
+  const referrerChanged = after.referring_practitioner_pk !== before.referring_practitioner_pk || name !== before.referring_physician_name
+  return {
+    requested_procedure_priority:
+      after.requested_procedure_priority === before.requested_procedure_priority
+        ? null
+        : (after.requested_procedure_priority as OrderChange['requested_procedure_priority']),
+    reason_for_the_requested_procedure: reason === before.reason_for_the_requested_procedure ? null : reason,
+    diagnosis_codes: codes.join() === before.diagnosis_codes.map((one) => one.code).join() ? null : codes,
+    more_comments: after.more_comments.trim() || null,
+    // A known physician is named by key alone; who is typed, by name; nobody, by an empty one.
+    referring_practitioner_pk: referrerChanged ? after.referring_practitioner_pk : null,
+    referring_physician_name: referrerChanged && after.referring_practitioner_pk === null ? name : null,
+  }
 }

@@ -1223,7 +1223,7 @@ export interface paths {
         head?: never;
         /**
          * Change
-         * @description Says urgency, reason and diagnoses anew, of an order of which nothing has begun.
+         * @description Says urgency, reason, diagnoses and who refers anew, of an order of which nothing has begun.
          */
         patch: operations["change_api_orders__imaging_service_request_pk__patch"];
         trace?: never;
@@ -4936,6 +4936,10 @@ export interface components {
             more_comments?: string | null;
             /** Reason For The Requested Procedure */
             reason_for_the_requested_procedure?: string | null;
+            /** Referring Physician Name */
+            referring_physician_name?: string | null;
+            /** Referring Practitioner Pk */
+            referring_practitioner_pk?: number | null;
             /** Requested Procedure Priority */
             requested_procedure_priority?: ("STAT" | "URGENT" | "HIGH" | "ROUTINE") | null;
         };
