@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
 import structlog
 
@@ -76,6 +76,7 @@ from wetread.dimse.services import (
     Transfer,
 )
 from wetread.kit import errors, tls, tracing
+from wetread.kit.clock import SystemClock
 
 log = structlog.get_logger()
 
@@ -123,7 +124,7 @@ class OpenAssociation:
     calling_ae_title: str
     network_address: str
     encrypted: bool = False
-    opened_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    opened_at: datetime = field(default_factory=SystemClock().now)
     received: int = 0
     sent: int = 0
     operation: str = ""
