@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import orjson
 from fastapi import APIRouter, Request, Response
@@ -28,8 +29,9 @@ from wetread.dicomweb.common import (
     span_of,
     streamed_parts,
 )
+from wetread.dicomweb.multipart import PART_END, closing, part_header
 from wetread.dicomweb.nativexml import to_xml
-from wetread.dicomweb.responses import Buffer, in_large_pieces
+from wetread.dicomweb.responses import BOUNDARY, Buffer, in_large_pieces
 from wetread.kit import limits
 from wetread.kit.errors import FieldError, NotFound
 from wetread.security.door import Gate, stream_door
@@ -183,35 +185,36 @@ def _frame_numbers(text: str) -> list[int]:
     return [int(part) for part in parts]
 
 
-def _frames(request: Request, files: InstanceFiles, numbers: list[int]) -> Response:
-    retrieval = archive_of(request).retrieval
-    offer = chosen(
-        request,
-        "Frames are",
-        accepting.frame_offers(
-            retrieval.frame_syntax(files.original),
-            has_rendition=files.rendition is not None,
-            frames=len(numbers),
-        ),
+def _frame_offers(request: Request, files: InstanceFiles, frames: int) -> list[Offer]:
+    return accepting.frame_offers(
+        archive_of(request).retrieval.frame_syntax(files.original),
+        has_rendition=files.rendition is not None,
+        frames=frames,
     )
+
+
+def _read(request: Request, files: InstanceFiles, offer: Offer, number: int) -> bytes | memoryview:
+    retrieval = archive_of(request).retrieval
+    if offer.source == "decoded":
+        return retrieval.decoded_frame(files.original, number, planes=True)
     stored: StoredInstance = files.original
     if offer.source == "rendition":
         assert files.rendition is not None
         stored = files.rendition
+    return retrieval.frame(stored, number)
+
+
+def _frames(request: Request, files: InstanceFiles, numbers: list[int]) -> Response:
+    offer = chosen(request, "Frames are", _frame_offers(request, files, len(numbers)))
 
     def read(number: int) -> Buffer:
-        if offer.source == "decoded":
-            return retrieval.decoded_frame(stored, number, planes=True)
-        return retrieval.frame(stored, number)
+        return _read(request, files, offer, number)
 
     first = read(numbers[0])
-    if len(first) * len(numbers) <= _BUFFERED_BYTES:
+    if len(numbers) == 1 or len(first) * len(numbers) <= _BUFFERED_BYTES:
         return ranged_parts(request, offer, [first, *map(read, numbers[1:])])
-    if len(numbers) == 1:
-        return ranged_parts(request, offer, [first])
-    for number in numbers[1:]:
-        if not 1 <= number <= files.original.number_of_frames:
-            raise NotFound("There is no such frame.")
+    if not all(1 <= number <= files.original.number_of_frames for number in numbers):
+        raise NotFound("There is no such frame.")
     # Too much to be held at once: sent while it is read, without ranges.
     contents = (first if place == 0 else read(number) for place, number in enumerate(numbers))
     return streamed_parts(offer.media_type, ((offer.content_type, [one], None) for one in contents))
@@ -264,17 +267,39 @@ def _pixel_data(request: Request, files: InstanceFiles) -> Response:
         raise BadRequest("This object has too many frames to be sent at once: ask for frames.")
     if count == 0:
         raise NotFound("This object has no pixel data.")
+    if count == 1 and "range" in request.headers:
+        offer = chosen(request, "Pixel data are", _frame_offers(request, files, 1))
+        if offer.source != "rendition":
+            frame = _read(request, files, offer, 1)
+            return _bulk(
+                request, offer, BulkData(len(frame), None, lambda start, end: iter([frame[start:end]]))
+            )
     return _frames(request, files, list(range(1, count + 1)))
 
 
 def _bulk(request: Request, offer: Offer, data: BulkData) -> Response:
     """A value of any length: what is asked of it is read, and no more."""
+    span = span_of(request, data.length)
+    if offer.multipart and span is not None:
+        # Clients mean the bytes of the value, not of the body around it; each part says which it has.
+        content_range = f"bytes {span[0]}-{span[1] - 1}/{data.length}"
+        return StreamingResponse(
+            in_large_pieces(
+                chain(
+                    (part_header(BOUNDARY, offer.content_type, content_range=content_range),),
+                    data.read(*span),
+                    (PART_END, closing(BOUNDARY)),
+                )
+            ),
+            status_code=206,
+            media_type=f'multipart/related; type="{offer.media_type}"; boundary={BOUNDARY}',
+            headers=NO_STORE,
+        )
     if offer.multipart and data.length <= _BUFFERED_BYTES:
         return ranged_parts(request, offer, [b"".join(data.read(0, data.length))])
     if offer.multipart:
         return streamed_parts(offer.media_type, [(offer.content_type, data.read(0, data.length), None)])
     headers = {**NO_STORE, "Accept-Ranges": "bytes", "Content-Type": offer.content_type}
-    span = span_of(request, data.length)
     start, end = span or (0, data.length)
     if span is not None:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{data.length}"

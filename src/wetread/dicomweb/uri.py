@@ -29,7 +29,7 @@ from wetread.security.door import Gate, stream_door
 
 router = APIRouter(prefix=PREFIX, route_class=DicomWebRoute, tags=["dicomweb"])
 
-_KNOWN = frozenset(
+PARAMETERS = frozenset(
     {
         "requestType", "studyUID", "seriesUID", "objectUID", "contentType", "charset", "accept", "anonymize", "annotation",
         "rows", "columns", "region", "windowCenter", "windowWidth", "frameNumber", "imageQuality", "presentationUID",

@@ -103,6 +103,20 @@ def test_ranges_cover_the_whole_multipart_body(reader: Client, make_dicom: Any, 
     assert reader.get(path, Accept=OCTETS, Range="lines=1-2").status == 200
 
 
+def test_ranges_of_bulk_data_are_of_the_value(reader: Client, make_dicom: Any, store: Store) -> None:
+    """As DICOMweb clients mean it: a part that holds the bytes asked for, and says which they are."""
+    ds = make_dicom()
+    store(ds)
+    path = path_of(ds) + "/bulkdata/pixeldata"
+    part = reader.get(path, Accept=OCTETS, Range="bytes=100-299")
+    assert part.status == 206
+    assert b"Content-Range: bytes 100-299/32768\r\n" in part.body
+    assert part.parts()[0][1] == ds.PixelData[100:300]
+    plain = reader.get(path, Accept="application/octet-stream", Range="bytes=-5")
+    assert (plain.status, plain.body) == (206, ds.PixelData[-5:])
+    assert reader.get(path, Accept=OCTETS, Range="bytes=32768-").status == 416
+
+
 def test_frames_that_are_not_there(reader: Client, make_dicom: Any, store: Store) -> None:
     ds = make_dicom()
     store(ds)
