@@ -33,6 +33,7 @@ from pynetdicom.sop_class import (
     CTImageStorage,
     ModalityPerformedProcedureStep,
     ModalityWorklistInformationFind,
+    StorageCommitmentPushModel,
     StudyRootQueryRetrieveInformationModelFind,
     StudyRootQueryRetrieveInformationModelGet,
     StudyRootQueryRetrieveInformationModelMove,
@@ -113,7 +114,7 @@ class Product:
                 site.site_pk, "CT one", "CT1", "CT1", "CT", clock(0), clock(23, 59), tuple(range(7))
             )
             self.scanner_pk = scheduling.add_resource(work, scanner).modality_resource_pk
-            everything = ("verify", "store", "find", "move", "get", "worklist", "mpps")
+            everything = ("verify", "store", "find", "move", "get", "worklist", "mpps", "commitment")
             for title, port, rights in (
                 ("CT1", 11199, everything),
                 ("DEST", self.storescp, ("store",)),
@@ -587,6 +588,47 @@ def test_rights_are_kept(product: Product) -> None:
     association.release()
     assert statuses == [0x0000]
     assert product.stored(known.StudyInstanceUID) == 0
+
+
+def test_a_promise_not_heard_is_brought_by_the_worker(product: Product) -> None:
+    known = product.booked("Promised^Petra")
+    one = image(known)
+    heard: list[tuple[int, str]] = []
+
+    def on_report(event: evt.Event) -> tuple[int, None]:
+        heard.append((event.event_type, event.event_information.TransactionUID))
+        return 0x0000, None
+
+    entity = AE("CT1")
+    entity.add_supported_context(StorageCommitmentPushModel, scu_role=False, scp_role=True)
+    # CT1's own port, as it stands in the list of application entities.
+    server = entity.start_server(
+        ("127.0.0.1", 11199), block=False, evt_handlers=[(evt.EVT_N_EVENT_REPORT, on_report)]
+    )
+    try:
+        association = product.associate(CTImageStorage, StorageCommitmentPushModel)
+        assert association.send_c_store(one).Status == 0x0000
+        wanted = Dataset()
+        wanted.TransactionUID = generate_uid()
+        item = Dataset()
+        item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = one.SOPClassUID, one.SOPInstanceUID
+        wanted.ReferencedSOPSequence = [item]
+        # This side has no handler for reports: it answers one with a failure, as old modalities do.
+        status, _ = association.send_n_action(wanted, 1, StorageCommitmentPushModel, "1.2.840.10008.1.20.1.1")
+        assert status.Status == 0x0000
+        time.sleep(1)
+        association.release()
+        product.wait(lambda: heard, 60)
+    finally:
+        server.shutdown()
+    assert heard == [(1, wanted.TransactionUID)]
+    status, told = product.ask("GET", "/api/archive/storage-commitments", "admin")
+    assert status == 200
+    (mine,) = [row for row in told if row["transaction_uid"] == wanted.TransactionUID]
+    assert (mine["objects"], mine["failed"]) == (1, 0)
+    product.wait(
+        lambda: product.ask("GET", "/api/archive/storage-commitments?waiting=true", "admin")[1] == []
+    )
 
 
 def message(context_id: int, command: bytes, data: bytes | None = None) -> bytes:
