@@ -270,7 +270,7 @@ function Page({ today }: { today: Today }) {
             <Line label="No-shows" of="no_show" count={appointments.no_show} urgent={appointments.no_show > 0}>
               {percent(appointments.no_show, appointments.total)}
             </Line>
-            <Line label="Cancelled" of="appointment_canceled" count={appointments.canceled}>
+            <Line label="Canceled" of="appointment_canceled" count={appointments.canceled}>
               {percent(appointments.canceled, appointments.total)}
             </Line>
             <Line label="Orders cancelled" of="order_canceled" count={today.order_canceled} rule />

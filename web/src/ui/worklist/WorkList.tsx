@@ -100,7 +100,8 @@ export function WorkList<T>(props: WorkListProps<T>) {
     () => arrange(rows ?? [], { columns, filters, chosen, search: props.search ? '' : ownText, sort }).map(rowKey),
     [rows, columns, filters, chosen, props.search, ownText, sort, rowKey],
   )
-  const steady = useSteadyOrder(arranged, JSON.stringify([chosen, text, sort]))
+  const asked = useRef(false)
+  const steady = useSteadyOrder(arranged, JSON.stringify([chosen, text, sort]), asked)
   const order = useMemo(() => steady.order.filter((key) => byKey.has(key)), [steady.order, byKey])
 
   const rowHeight = phone ? 60 : coarse ? 44 : 32
@@ -118,6 +119,7 @@ export function WorkList<T>(props: WorkListProps<T>) {
   useEffect(() => {
     if (onMore && order.length > 0 && lastShown >= order.length - 20 && wantsMore.current !== (rows?.length ?? 0)) {
       wantsMore.current = rows?.length ?? 0
+      asked.current = true
       onMore()
     }
   }, [lastShown, order.length, onMore, rows?.length])

@@ -48,5 +48,10 @@ describe('arranging a list', () => {
 describe('holding the order while somebody points', () => {
   it('leaves rows where they are, drops what left, lets new ones wait', () => {
     expect(holdOrder(['a', 'b', 'c'], ['new', 'c', 'a'])).toEqual({ order: ['a', 'c'], held: ['new'] })
+    expect(holdOrder(['a'], ['b', 'c'])).toEqual({ order: [], held: ['b', 'c'] })
+  })
+
+  it('lets the next page in at once, under the rows that are there', () => {
+    expect(holdOrder(['a', 'b'], ['new', 'a', 'b', 'c', 'd'])).toEqual({ order: ['a', 'b', 'c', 'd'], held: ['new'] })
   })
 })

@@ -104,13 +104,15 @@ export function arrange<T>(rows: readonly T[], { columns, filters, chosen, searc
 
 /**
  * The order to show while somebody is at work in the list: rows that are there stay where they are, rows that left
- * are dropped, new ones wait. `held` are the keys that wait.
+ * are dropped, new ones wait. `held` are the keys that wait. What comes after the last row moves nothing, as the next
+ * page does, and is there at once.
  */
 export function holdOrder(shown: readonly string[], next: readonly string[]): { order: string[]; held: string[] } {
   const wanted = new Set(next)
   const there = new Set(shown)
+  const end = next.findLastIndex((key) => there.has(key)) + 1
   return {
-    order: shown.filter((key) => wanted.has(key)),
-    held: next.filter((key) => !there.has(key)),
+    order: [...shown.filter((key) => wanted.has(key)), ...(end ? next.slice(end) : [])],
+    held: next.filter((key, index) => !there.has(key) && (index < end || !end)),
   }
 }

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useRef, useState } from 'react'
+import { useCallback, useEffect, useRef, useState, type RefObject } from 'react'
 import { holdOrder } from './model'
 
 const HOLD_MS = 4000
@@ -6,9 +6,10 @@ const HOLD_MS = 4000
 /**
  * Keeps rows from jumping under the pointer. While the pointer or the keys are at work in the list (the last four
  * seconds), live changes update rows in place and new rows wait, counted; after that they take their places.
+ * `asked`: the person came near the end and the next page was asked for, whose rows are not news.
  * `arrangement` names the search, filters and sort: when the person changes these, the order follows at once.
  */
-export function useSteadyOrder(next: readonly string[], arrangement: string) {
+export function useSteadyOrder(next: readonly string[], arrangement: string, asked: RefObject<boolean>) {
   const [shown, setShown] = useState<readonly string[]>(next)
   const [arranged, setArranged] = useState(arrangement)
   const [fresh, setFresh] = useState<ReadonlySet<string>>(new Set())
@@ -20,13 +21,15 @@ export function useSteadyOrder(next: readonly string[], arrangement: string) {
   const { order, held } = same ? { order: shown as string[], held: [] } : holdOrder(shown, next)
 
   const settle = useCallback(() => {
+    const paged = asked.current
+    asked.current = false
     setShown((was) => {
       const there = new Set(was)
-      const added = latest.current.filter((key) => !there.has(key))
+      const added = paged ? holdOrder(was, latest.current).held : latest.current.filter((key) => !there.has(key))
       if (added.length && added.length < latest.current.length) setFresh(new Set(added))
       return latest.current
     })
-  }, [])
+  }, [asked])
 
   useEffect(() => {
     latest.current = next
