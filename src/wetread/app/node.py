@@ -105,7 +105,8 @@ class HouseServices:
             if answer is None:
                 permissions = frozenset().union(*(_PERMISSIONS.get(right, frozenset()) for right in rights))
                 actor = Actor.application_entity(title, address, permissions)
-                return Peer(title, caller.called_ae_title, address, rights, actor)
+                proved = known is not None and known.user_identity is not None
+                return Peer(title, caller.called_ae_title, address, rights, actor, proved)
             work.audit(
                 AuditEventID.SECURITY_ALERT,
                 "E",

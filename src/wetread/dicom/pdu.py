@@ -203,11 +203,13 @@ def build_associate_accept(
     max_length: int,
     roles: Mapping[str, tuple[bool, bool]],
     extended: Mapping[str, bytes] | None = None,
+    *,
+    identity_proved: bool = False,
 ) -> bytes:
     """The answer to `request`; the titles are sent back as received (PS3.8 table 9-17).
 
-    Whoever proposes to work asynchronously is answered one operation at a time; a user identity that was to be
-    confirmed is confirmed, for who is not accepted gets no such answer.
+    Whoever proposes to work asynchronously is answered one operation at a time. A user identity that was to be
+    confirmed is confirmed only where it was proved: one that was not looked at gets no answer (PS3.7 D.3.3.7.2).
     """
     body = (
         struct.pack(">HH", 1, 0)
@@ -220,7 +222,7 @@ def build_associate_accept(
         head = bytes((context.context_id, 0, context.result, 0))
         body += _item(0x21, head + _item(0x40, context.transfer_syntax.encode()))
     identity = request.user_identity
-    confirmed = identity is not None and identity.positive_response_requested
+    confirmed = identity_proved and identity is not None and identity.positive_response_requested
     body += _user_information(
         max_length,
         IMPLEMENTATION_CLASS_UID,

@@ -499,7 +499,16 @@ class _Served:
             for context in contexts
             if context.result == ContextResult.ACCEPTANCE
         }
-        connection.send(build_associate_accept(request, contexts, PDU_BYTES_MAX, self._roles, self._extended))
+        connection.send(
+            build_associate_accept(
+                request,
+                contexts,
+                PDU_BYTES_MAX,
+                self._roles,
+                self._extended,
+                identity_proved=peer.identity_proved,
+            )
+        )
         self._transfer: Transfer | None = None
         self._sink: StoreSink | None = None
         self._command_bytes = bytearray()

@@ -37,6 +37,7 @@ class Peer:
     network_address: str
     rights: frozenset[str]
     token: Any = None
+    identity_proved: bool = False  # its user identity was looked at and is right
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,11 +30,13 @@ def test_a_request_is_read_as_it_was_built() -> None:
 def test_an_answer_confirms_what_was_asked_to_be_confirmed() -> None:
     contexts = (pdu.AcceptedContext(1, pdu.ContextResult.ACCEPTANCE, "1.2.840.10008.1.2"),)
     extended = {"1.2.840.10008.5.1.4.1.2.2.1": b"\x01\x00\x01"}
-    raw = pdu.build_associate_accept(REQUEST, contexts, 16384, REQUEST.roles, extended)
+    raw = pdu.build_associate_accept(REQUEST, contexts, 16384, REQUEST.roles, extended, identity_proved=True)
     accept = pdu.parse_associate_accept(raw[6:])
     assert (accept.contexts, accept.roles, accept.extended) == (contexts, REQUEST.roles, extended)
     # One operation at a time, whatever was proposed (PS3.7 D.3.3.3).
     assert (accept.asynchronous, accept.identity_accepted) == ((1, 1), True)
+    unproved = pdu.build_associate_accept(REQUEST, contexts, 16384, {})
+    assert not pdu.parse_associate_accept(unproved[6:]).identity_accepted
     bare = pdu.AssociateRequest("WETREAD", "CT1", REQUEST.contexts)
     plain = pdu.parse_associate_accept(pdu.build_associate_accept(bare, contexts, 16384, {})[6:])
     assert (plain.asynchronous, plain.identity_accepted) == (None, False)
