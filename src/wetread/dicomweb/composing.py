@@ -73,25 +73,39 @@ _UTF_8 = encode_json(_UTF_8_SAID)
 
 def compose(document: JsonDict, parts: Parts) -> Iterator[bytes]:
     """The Part 10 file, in pieces. Raises CannotCompose before the first."""
+    try:
+        meta, pieces = _composed(document, parts)
+    except CannotCompose:
+        raise
+    except (
+        DicomError,
+        ValueError,
+        TypeError,
+        struct.error,
+        AttributeError,
+        OverflowError,
+        LookupError,
+    ) as error:
+        raise CannotCompose(
+            f"the metadata hold a value that is not of its kind ({type(error).__name__})"
+        ) from None
+    return _written(meta, pieces)
+
+
+def _composed(document: JsonDict, parts: Parts) -> tuple[bytes, list[_Piece]]:
     document = {
         tag.upper(): element
         for tag, element in document.items()
         if tag[:4] != "0002" and tag.upper() not in _NOT_STORED
     }
+    if not all(isinstance(element, dict) for element in document.values()):
+        raise CannotCompose("an attribute is no object of the DICOM JSON Model")
     frames = _frames(document, parts)
     syntax = _syntax(frames)
     if frames and transfer_syntax(syntax).encapsulated:
         document = _described(document, frames, syntax)
-    try:
-        head = list(_data_set(document, parts, syntax, 0))
-    except (DicomError, ValueError, TypeError, struct.error, AttributeError, OverflowError) as error:
-        if isinstance(error, CannotCompose):
-            raise
-        raise CannotCompose(
-            f"the metadata hold a value that is not of its kind ({type(error).__name__})"
-        ) from None
-    meta = build_meta(_text(document, "00080016"), _text(document, "00080018"), syntax)
-    return _written(meta, head)
+    pieces = list(_data_set(document, parts, syntax, 0))
+    return build_meta(_text(document, "00080016"), _text(document, "00080018"), syntax), pieces
 
 
 def _written(meta: bytes, pieces: Sequence[_Piece]) -> Iterator[bytes]:
