@@ -6,7 +6,11 @@ from wetread.jobs.worker import Unless
 
 SUBSCRIPTIONS: dict[str, tuple[str | Unless, ...]] = {
     # What a study says of itself stands with its first image; the next thousand ask for no other link.
-    "study.updated": (Unless("grown", "scheduling.studies_arrived"), "archive.studies_updated", "routing.studies_updated"),
+    "study.updated": (
+        Unless("grown", "scheduling.studies_arrived"),
+        "archive.studies_updated",
+        "routing.studies_updated",
+    ),
     "order.changed": ("scheduling.order_changed", "billing.order_changed"),
     "report.preliminary": ("hl7.report_signed",),
     "report.final": ("billing.report_final", "hl7.report_signed"),
