@@ -248,7 +248,7 @@ def test_stow_keeps_and_answers_by_the_book(sender: Client, reader: Client, make
         sender.ask("POST", "/studies", file_bytes(make_dicom()), Content_Type="application/dicom").status
         == 200
     )
-    assert sender.ask("POST", "/studies", b"{}", Content_Type="application/json").status == 415
+    assert sender.ask("POST", "/studies", b"{}", Content_Type="text/plain").status == 415
     kind = 'multipart/related; type="application/dicom"; boundary=xyz'
     assert sender.ask("POST", "/studies", b"nonsense", Content_Type=kind).status == 400
     assert len(reader.get(f"/studies/{study}/instances").json()) == 4

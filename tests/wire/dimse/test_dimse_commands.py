@@ -25,6 +25,7 @@ from tls_fixtures import Authority
 
 from archive_fixtures import MakeDicom, Store, package_file
 from wetread.archive.service import Archive
+from wetread.cli import dicom as commands
 from wetread.cli.main import app
 from wetread.dimse.server import Node
 from wetread.kit.tls import server_context
@@ -32,6 +33,7 @@ from wetread.kit.tls import server_context
 
 def wetread(*words: object, **environment: str) -> Result:
     own = {"WETREAD_AE_TITLE": "WS1", "COLUMNS": "220", "NO_COLOR": "1", **environment}
+    commands.out.width = 220  # the console took its width when it was made
     return CliRunner().invoke(app, [str(word) for word in words], env=own, catch_exceptions=False)
 
 
