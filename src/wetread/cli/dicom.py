@@ -440,7 +440,9 @@ def _committed(peer: _Peer, objects: list[tuple[str, str]]) -> bool:
     for item in lost:
         uid = (item.get("00081155", {}).get("Value") or [""])[0]
         reason = (item.get("00081197", {}).get("Value") or [0])[0]
-        err.print(f"not committed {_shown(uid)}: reason {reason:04X}", highlight=False, markup=False)
+        err.print(
+            f"not committed {_shown(uid)}: reason {reason:04X}", highlight=False, markup=False, soft_wrap=True
+        )
     promised = len(outcome.get("00081199", {}).get("Value", []))
     out.print(f"{promised} of {len(objects)} committed", highlight=False)
     return promised == len(objects) and not lost
