@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from types import TracebackType
 
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, algorithms, modes
 
 from wetread.kit import limits
 
@@ -63,6 +63,6 @@ class Spool:
     ) -> None:
         self.close()
 
-    def _cipher(self, block: int):  # type: ignore[no-untyped-def]
+    def _cipher(self, block: int) -> CipherContext:
         # A fresh key for every spool: the counter alone may begin at zero.
         return Cipher(algorithms.AES(self._key), modes.CTR(block.to_bytes(16, "big"))).encryptor()
