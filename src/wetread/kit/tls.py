@@ -9,7 +9,7 @@ import socket
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast
 
 PeerCertificate = Literal["required", "optional", "none"]
 # RFC 9325 4.2 for TLS 1.2: ephemeral ECDH of at least 256 bits with AES-GCM or ChaCha20; suites of 1.3 are all such.
@@ -80,12 +80,12 @@ def accept(sock: socket.socket, context: ssl.SSLContext, timeout_s: float) -> ss
 
 def names_in_certificate(secured: ssl.SSLSocket) -> tuple[str, ...]:
     """Common names, DNS names and addresses of the peer's verified certificate; empty where it showed none."""
-    shown = secured.getpeercert() or {}
+    shown = cast("dict[str, Any]", secured.getpeercert() or {})
     names: list[str] = []
-    subject: tuple[tuple[tuple[str, str], ...], ...] = shown.get("subject", ())  # type: ignore[assignment]
+    subject: tuple[tuple[tuple[str, str], ...], ...] = shown.get("subject", ())
     for relative in subject:
         names += [value for kind, value in relative if kind == "commonName"]
-    alternative: tuple[tuple[str, str], ...] = shown.get("subjectAltName", ())  # type: ignore[assignment]
+    alternative: tuple[tuple[str, str], ...] = shown.get("subjectAltName", ())
     names += [value for kind, value in alternative if kind in ("DNS", "IP Address")]
     return tuple(dict.fromkeys(names))
 
