@@ -100,7 +100,6 @@ def test_what_was_swapped_is_damage(archive: Archive, make_dicom: Any, store: St
         first, second = session.scalars(select(StoredObject).order_by(StoredObject.stored_object_pk)).all()
         paths = [archive.objects.root / stored.location for stored in (first, second)]
     contents = [path.read_bytes() for path in paths]
-    assert len(contents[0]) == len(contents[1])
     for path, content in zip(paths, reversed(contents), strict=True):
         path.write_bytes(content)
     check_all(archive, lambda _: None)
