@@ -3,11 +3,11 @@ import { IconStarFilled } from '@tabler/icons-react'
 import { useEffect, useRef, useState, type PointerEvent, type ReactNode } from 'react'
 import { formatPersonName } from '@/lib/personname'
 import { formatDicomDate } from '@/lib/time'
-import { EVENTS, type Engine } from './engine'
+import { EVENTS, eventTarget, type Engine } from './engine'
 import type { Vec3 } from './geometry'
 import { Lines } from './Lines'
 import { awayFrom, type Segment } from './planes'
-import { Marks, type ToPane } from './presentation/Marks'
+import { Marks } from './presentation/Marks'
 import { speltLaterality, type Stack } from './stacks'
 import type { ViewerStudy } from './study'
 import { patientOf, scaleBar, viewOf, type View } from './view'
@@ -58,6 +58,7 @@ const DOUBLE_PX = 16
 const SAME_SLICE_MM = 3
 
 type Shown = { state: 'loading' | 'shown' } | { state: 'failed'; index: number }
+const SHOWN: Shown = { state: 'shown' }
 
 /** One picture area with its corners. */
 export function Pane(props: PaneProps) {
@@ -79,52 +80,43 @@ export function Pane(props: PaneProps) {
     const box = element.current
     if (!box) return
     const viewport = engine.open(paneId, box)
-    let frame = 0
-    let lastIndex = -1
-    const read = () => {
-      frame = 0
-      if (!current.current) return
-      const next = viewOf(viewport, current.current, box)
-      if (!next) return
-      setView(next)
-      if (next.index !== lastIndex) {
-        lastIndex = next.index
-        onImage.current(next.index)
-      }
-    }
-    const later = () => {
-      if (!frame) frame = requestAnimationFrame(read)
-    }
+    let last: string | null = null
+    // Read at the moment of drawing and at no other, so that what the corners say is true of the picture under them.
     const drawn = () => {
-      setShown({ state: 'shown' })
-      later()
+      const imageId = engine.imageOn(paneId)
+      const next = imageId && current.current ? viewOf(viewport, current.current, imageId, box) : null
+      setView(next)
+      if (!next) return
+      // The picture before a missing one stays on the screen, with the note over it.
+      const stays = (before: Shown) => before.state === 'failed' && before.index !== next.index && before.index === viewport.getCurrentImageIdIndex()
+      setShown((before) => (stays(before) ? before : SHOWN))
+      if (imageId !== last) onImage.current(next.index)
+      last = imageId
+    }
+    const missing = (event: Event) => {
+      const { imageId } = (event as CustomEvent<{ imageId?: string }>).detail
+      const index = current.current?.frames.findIndex((one) => one.imageId === imageId) ?? -1
+      // Pictures that were fetched ahead may fail unseen; they are asked for again when a reader comes to them.
+      if (index >= 0 && viewport.getCurrentImageIdIndex() === index) setShown({ state: 'failed', index })
     }
     // The second button zooms; the browser's menu would stand in its way.
     const noMenu = (event: Event) => event.preventDefault()
     box.addEventListener('contextmenu', noMenu)
-    const camera = () => {
-      later()
-      onView.current('camera')
-    }
-    const window = () => {
-      later()
-      onView.current('window')
-    }
+    const changed = (what: 'camera' | 'window') => () => (engine.imageOn(paneId) ? onView.current(what) : undefined)
     const events = [
-      [EVENTS.STACK_NEW_IMAGE, later],
-      [EVENTS.VOI_MODIFIED, window],
-      [EVENTS.CAMERA_MODIFIED, camera],
+      [EVENTS.VOI_MODIFIED, changed('window')],
+      [EVENTS.CAMERA_MODIFIED, changed('camera')],
+      [EVENTS.IMAGE_RENDERED, drawn],
     ] as const
     for (const [name, heard] of events) box.addEventListener(name, heard)
-    box.addEventListener(EVENTS.IMAGE_RENDERED, drawn)
+    eventTarget.addEventListener(EVENTS.IMAGE_LOAD_ERROR, missing)
     const size = new ResizeObserver(() => engine.resize())
     size.observe(box)
     return () => {
-      cancelAnimationFrame(frame)
       size.disconnect()
       box.removeEventListener('contextmenu', noMenu)
       for (const [name, heard] of events) box.removeEventListener(name, heard)
-      box.removeEventListener(EVENTS.IMAGE_RENDERED, drawn)
+      eventTarget.removeEventListener(EVENTS.IMAGE_LOAD_ERROR, missing)
       engine.close(paneId)
     }
   }, [engine, paneId])
@@ -145,7 +137,10 @@ export function Pane(props: PaneProps) {
     const start = props.start === null ? null : Math.min(props.start, stack.length - 1)
     const index = kept >= 0 ? kept : (start ?? (stack.normal ? Math.floor((stack.length - 1) / 2) : 0))
     let stale = false
-    if (kept < 0) setShown({ state: 'loading' })
+    if (kept < 0) {
+      setShown({ state: 'loading' })
+      setView(null)
+    }
     engine.show(paneId, stack, index, kept >= 0).catch(() => {
       if (!stale) setShown({ state: 'failed', index })
     })
@@ -162,7 +157,6 @@ export function Pane(props: PaneProps) {
   const laterality = speltLaterality(frame?.laterality ?? null)
   const measurable = frame && frame.calibration.kind !== 'none' && frame.calibration.kind !== 'region'
   const bar = view && measurable ? scaleBar(view.pixelsPerUnit, 110) : null
-  const matrix = view ? toPaneOf(engine, paneId) : null
   const located = (event: PointerEvent) => {
     const viewport = engine.viewport(paneId)
     if (!props.onLocate || !event.isPrimary || event.button > 0 || !viewport?.getImageIds().length) return
@@ -199,7 +193,7 @@ export function Pane(props: PaneProps) {
       />
       {stack && study ? (
         <>
-          {view && frame && matrix && props.marks ? <Marks frame={frame} toPane={matrix} /> : null}
+          {view?.toPane && frame && props.marks ? <Marks frame={frame} toPane={view.toPane} /> : null}
           {view && (props.lines || props.spot) ? (
             <Lines
               toCanvas={(point) => engine.viewport(paneId)?.worldToCanvas([...point]) ?? null}
@@ -280,7 +274,7 @@ export function Pane(props: PaneProps) {
           {shown.state === 'loading' ? <Loader className={classes['busy']} size="sm" aria-label="Loading the image" /> : null}
           {shown.state === 'failed' ? (
             <div className={classes['note']} role="alert">
-              <p>This image could not be loaded. It is safe in the archive.</p>
+              <p>Image {shown.index + 1} could not be loaded. It is safe in the archive.</p>
               <button
                 type="button"
                 onClick={() => {
@@ -299,19 +293,6 @@ export function Pane(props: PaneProps) {
       {props.children}
     </section>
   )
-}
-
-/** From the picture's pixels, whose first corner is (0,0), to the pane's; null while nothing is drawn. */
-function toPaneOf(engine: Engine, paneId: string): ToPane | null {
-  const viewport = engine.viewport(paneId)
-  const toWorld = viewport?.getImageIds().length ? viewport.getImageData()?.imageData.indexToWorld : undefined
-  if (!viewport || !toWorld) return null
-  // Cornerstone's whole numbers are the middles of pixels.
-  const at = (x: number, y: number) => viewport.worldToCanvas(toWorld([x - 0.5, y - 0.5, 0]) as [number, number, number])
-  const [x, y] = at(0, 0)
-  const [rightX, rightY] = at(1, 0)
-  const [downX, downY] = at(0, 1)
-  return [rightX - x, rightY - y, downX - x, downY - y, x, y]
 }
 
 /** Two taps at one place, by mouse or finger, with nothing drawn between them. */

@@ -1,6 +1,7 @@
 import {
   cache,
   Enums,
+  eventTarget,
   imageLoader,
   init as initCore,
   RenderingEngine,
@@ -106,6 +107,8 @@ export class Engine {
   private ended = false
   /** Panes whose picture and camera stand; before that a zoom read from one means nothing. */
   private readonly shown = new Set<string>()
+  /** Counts what was asked to be shown in a pane, so that a slow answer does not overtake a later one. */
+  private readonly showing = new Map<string, number>()
   private prefetching = new AbortController()
   /** Asked for the words of an arrow or a text. */
   askWords: AskWords = (_, done) => done(null)
@@ -174,6 +177,14 @@ export class Engine {
     return this.rendering.getViewport(paneId) as StackViewport | undefined
   }
 
+  /**
+   * The picture that a pane draws; null while that is not yet one of the stack that was asked for. Cornerstone also says
+   * that it has drawn where a pane was resized and is still empty, or still holds the stack before.
+   */
+  imageOn(paneId: string): string | null {
+    return this.shown.has(paneId) ? (this.viewport(paneId)?.getCornerstoneImage()?.imageId ?? null) : null
+  }
+
   /** Goes to a picture of the stack in a pane; nothing where it is there or on its way. */
   goTo(paneId: string, index: number): void {
     const viewport = this.viewport(paneId)
@@ -191,11 +202,15 @@ export class Engine {
     const before = keep && this.shown.has(paneId) ? placeOf(viewport) : null
     const { voiRange, invert } = before ? viewport.getProperties() : {}
     this.shown.delete(paneId)
-    await viewport.setStack(
-      stack.frames.map((frame) => frame.imageId),
-      index,
-    )
-    if (this.ended || this.viewport(paneId) !== viewport) return
+    // What is drawn meanwhile, or if the picture cannot be had, must not be the stack before under this one's words.
+    if (!keep) viewport.removeAllActors()
+    const imageIds = stack.frames.map((frame) => frame.imageId)
+    const showing = (this.showing.get(paneId) ?? 0) + 1
+    this.showing.set(paneId, showing)
+    await viewport.setStack(imageIds, index)
+    if (this.ended || this.viewport(paneId) !== viewport || this.showing.get(paneId) !== showing) return
+    // Cornerstone does not say by its promise that a picture could not be loaded.
+    if (!imageIds.includes(viewport.getCornerstoneImage()?.imageId ?? '')) throw new Error('The picture could not be loaded.')
     this.shown.add(paneId)
     if (before) {
       viewport.setProperties({ voiRange, invert })
@@ -277,3 +292,4 @@ export class Engine {
 
 export type { StackViewport, ToolName }
 export const EVENTS = Enums.Events
+export { eventTarget }

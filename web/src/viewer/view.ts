@@ -14,13 +14,21 @@ export interface View {
   /** Screen pixels a millimetre (or a pixel, where the picture is not calibrated). */
   pixelsPerUnit: number
   edges: EdgeLetters | null
+  /** From the picture's pixels, whose first corner is (0,0), to the pane's. */
+  toPane: ToPane | null
 }
 
-/** Reads a viewport that shows `stack`; null while nothing is drawn. */
-export function viewOf(viewport: StackViewport, stack: Stack, element: HTMLElement): View | null {
-  const index = viewport.getCurrentImageIdIndex()
+/** An affine map in the order of SVG's `matrix(a b c d e f)`. */
+export type ToPane = readonly [number, number, number, number, number, number]
+
+/**
+ * Reads a viewport that has just drawn the picture `imageId`; null where that is no picture of `stack`. What a viewport is
+ * about to show counts for nothing: while the next picture is on its way, its number is told but the one before is seen.
+ */
+export function viewOf(viewport: StackViewport, stack: Stack, imageId: string, element: HTMLElement): View | null {
+  const index = stack.frames.findIndex((one) => one.imageId === imageId)
   const frame = stack.frames[index]
-  if (!frame || viewport.getImageIds().length === 0) return null
+  if (!frame) return null
   const camera = viewport.getCamera()
   const properties = viewport.getProperties()
   const up = vec3(camera.viewUp)
@@ -39,7 +47,19 @@ export function viewOf(viewport: StackViewport, stack: Stack, element: HTMLEleme
     zoom: viewport.getZoom(),
     pixelsPerUnit: scale ? element.clientHeight / (2 * scale) : 0,
     edges,
+    toPane: toPaneOf(viewport),
   }
+}
+
+function toPaneOf(viewport: StackViewport): ToPane | null {
+  const toWorld = viewport.getImageData()?.imageData.indexToWorld
+  if (!toWorld) return null
+  // Cornerstone's whole numbers are the middles of pixels.
+  const at = (x: number, y: number) => viewport.worldToCanvas(toWorld([x - 0.5, y - 0.5, 0]) as [number, number, number])
+  const [x, y] = at(0, 0)
+  const [rightX, rightY] = at(1, 0)
+  const [downX, downY] = at(0, 1)
+  return [rightX - x, rightY - y, downX - x, downY - y, x, y]
 }
 
 function isGrey(stack: Stack, index: number): boolean {

@@ -3,12 +3,10 @@ import { useMemo } from 'react'
 import { http } from '@/lib/api'
 import type { DicomElement } from '../dicom'
 import type { Frame } from '../stacks'
+import type { ToPane } from '../view'
 import { overlaysOf, painted, type Overlay } from './overlays'
 import { shuttersOf } from './shutters'
 import classes from './presentation.module.css'
-
-/** An SVG transform from the picture's pixels to the pane: `matrix(a b c d e f)`. */
-export type ToPane = readonly [number, number, number, number, number, number]
 
 /** A pale green that no grey of a picture has. */
 const COLOUR = [141, 232, 168] as const
