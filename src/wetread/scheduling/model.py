@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import time
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
@@ -15,13 +16,14 @@ from sqlalchemy import (
     String,
     Time,
     UniqueConstraint,
+    Uuid,
     func,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from wetread.kit.db import Base, Pk, Utc, UtcOrNone
+from wetread.kit.db import Base, Pk, Utc, UtcOrNone, install_sql
 
 PHI = {"info": {"phi": True}}
 
@@ -44,7 +46,8 @@ class ModalityResource(Base):
 
 
 class Appointment(Base):
-    """A slot on a resource. PostgreSQL itself refuses two that overlap, unless one was overbooked with a reason."""
+    """A slot on a resource. PostgreSQL itself refuses one over another, unless the later was overbooked with a reason:
+    an exclusion constraint between those that are not overbooked, a trigger where one comes after an overbooked one."""
 
     __tablename__ = "appointment"
     __table_args__ = (
@@ -70,6 +73,8 @@ class Appointment(Base):
     cancel_reason: Mapped[str | None] = mapped_column(String(200))
     booked_at: Mapped[Utc]
     booked_by: Mapped[str] = mapped_column(String(64))
+    # Of the form in which it was booked: what is sent twice is made once.
+    idempotency_key: Mapped[UUID | None] = mapped_column(Uuid, unique=True)
     arrived_at: Mapped[UtcOrNone]
 
 
@@ -81,6 +86,47 @@ Appointment.__table__.append_constraint(  # type: ignore[attr-defined]
         using="gist",
         where=text("state NOT IN ('cancelled','noshow') AND overbook_reason IS NULL"),
     )
+)
+# An exclusion constraint is symmetric, and this rule is not: who is overbooked may come over who is there, and nobody who
+# is not may come over who was overbooked. So the later is looked at, one at a time on each scanner.
+install_sql(
+    "appointment_beside_overbooked",
+    """
+CREATE OR REPLACE FUNCTION appointment_beside_overbooked() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.state IN ('cancelled', 'noshow') THEN
+        RETURN NEW;
+    END IF;
+    IF TG_OP = 'UPDATE' THEN
+        -- What takes no time that it did not have before is no booking.
+        IF OLD.state NOT IN ('cancelled', 'noshow')
+           AND OLD.modality_resource_pk = NEW.modality_resource_pk
+           AND tstzrange(OLD.starts_at, OLD.ends_at) @> tstzrange(NEW.starts_at, NEW.ends_at)
+           AND (NEW.overbook_reason IS NOT NULL OR OLD.overbook_reason IS NULL) THEN
+            RETURN NEW;
+        END IF;
+    END IF;
+    PERFORM 1 FROM modality_resource WHERE modality_resource_pk = NEW.modality_resource_pk FOR NO KEY UPDATE;
+    IF NEW.overbook_reason IS NULL AND EXISTS (
+        SELECT 1 FROM appointment
+        WHERE modality_resource_pk = NEW.modality_resource_pk
+          AND appointment_pk <> NEW.appointment_pk
+          AND state NOT IN ('cancelled', 'noshow')
+          AND overbook_reason IS NOT NULL
+          AND tstzrange(starts_at, ends_at) && tstzrange(NEW.starts_at, NEW.ends_at)
+    ) THEN
+        RAISE EXCEPTION 'appointment_no_double_booking: an overbooked appointment takes this time'
+            USING ERRCODE = 'exclusion_violation', CONSTRAINT = 'appointment_no_double_booking';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE OR REPLACE TRIGGER appointment_beside_overbooked BEFORE INSERT OR UPDATE ON appointment
+    FOR EACH ROW EXECUTE FUNCTION appointment_beside_overbooked();
+""",
+    """
+DROP TRIGGER IF EXISTS appointment_beside_overbooked ON appointment;
+DROP FUNCTION IF EXISTS appointment_beside_overbooked();
+""",
 )
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo, available_timezones
 
 from sqlalchemy import and_, func, select
@@ -23,6 +24,7 @@ from wetread.orders.service import (
     place_order,
     procedures_of,
 )
+from wetread.patients.model import Patient
 from wetread.patients.service import PatientBar, patient_bars
 from wetread.scheduling import rules
 from wetread.scheduling.candidates import CandidateOrder, Resolved, candidate_orders, resolved
@@ -256,8 +258,10 @@ def schedule(
     *,
     minutes: int | None = None,
     overbook_reason: str | None = None,
+    idempotency_key: UUID | None = None,
 ) -> ScheduledProcedureStep:
-    """Books a slot and makes the step that the modality will find. PostgreSQL refuses a double booking: Conflict."""
+    """Books a slot and makes the step that the modality will find. PostgreSQL refuses a double booking, and a key of a
+    form that was used before: Conflict."""
     work.require(Permission.SCHEDULE_WRITE)
     _check_aware(starts_at, "starts_at")
     requested, request, procedure = _requested(work, requested_procedure_pk, lock=True)
@@ -280,6 +284,7 @@ def schedule(
         overbook_reason=overbook_reason,
         booked_at=work.now(),
         booked_by=work.actor.username[:64],
+        idempotency_key=idempotency_key,
     )
     _book(work, appointment)
     step = _new_step(work, requested, resource, appointment)
@@ -348,13 +353,24 @@ def _no_double_booking(work: Work) -> Iterator[None]:
                 "Another appointment takes this time on this scanner.",
                 fields=[FieldError("starts_at", "taken; choose another slot, or overbook with a reason")],
             ) from None
+        if "uq_appointment_idempotency_key" in str(error.orig):
+            raise Conflict("This form booked something else before. Open it again.") from None
         raise
 
 
-def walk_in(work: Work, requested_procedure_pk: int, modality_resource_pk: int) -> ScheduledProcedureStep:
+def walk_in(
+    work: Work,
+    requested_procedure_pk: int,
+    modality_resource_pk: int,
+    *,
+    idempotency_key: UUID | None = None,
+) -> ScheduledProcedureStep:
     """Emergency or walk-in: scheduled now, arrived at once; it may stand beside another appointment."""
     now = work.now().replace(second=0, microsecond=0)
-    step = schedule(work, requested_procedure_pk, modality_resource_pk, now, overbook_reason="walk-in")
+    step = schedule(
+        work, requested_procedure_pk, modality_resource_pk, now, overbook_reason="walk-in",
+        idempotency_key=idempotency_key,
+    )  # fmt: skip
     move_step(work, step, StepMove.ARRIVE)
     move_appointment(work, step.appointment_pk, AppointmentMove.ARRIVE)
     return step
@@ -368,11 +384,13 @@ def order_and_book(
     *,
     minutes: int | None = None,
     overbook_reason: str | None = None,
+    idempotency_key: UUID | None = None,
 ) -> ScheduledProcedureStep:
     """Places an order of one procedure and books it at `starts_at`; None: a walk-in, who is here now.
 
-    Both or neither: who is cut off in between leaves no order that nobody books. Who lost the answer and asks again
-    gets what was made. Raises what both raise.
+    Both or neither: who is cut off in between leaves no order that nobody books. Who lost the answer and asks again, or
+    pressed twice, gets what was made: `idempotency_key` is one of the form. Raises what both raise, and Conflict where
+    another person has just booked the same.
     """
     work.require(Permission.ORDER_WRITE)
     work.require(Permission.SCHEDULE_WRITE)
@@ -380,17 +398,53 @@ def order_and_book(
         raise Invalid("One slot is for one procedure.", fields=[FieldError("procedures", "exactly one")])
     if starts_at is not None:
         _check_aware(starts_at, "starts_at")
-    made = _made_just_now(work, given.patient_pk, given.procedures[0], modality_resource_pk, starts_at)
+    # One booking at a time for a patient, so that two of the same at one instant see each other.
+    work.session.execute(
+        select(Patient.patient_pk)
+        .where(Patient.patient_pk == given.patient_pk)
+        .with_for_update(key_share=True)
+    )
+    made = _made_with(work, idempotency_key, given.patient_pk) or _made_just_now(
+        work, given.patient_pk, given.procedures[0], modality_resource_pk, starts_at
+    )
     if made is not None:
+        _audit(work, given.patient_pk, "R", made.scheduled_procedure_step_pk)
         return made
     request = place_order(work, given)
     (requested,) = procedures_of(work, request.imaging_service_request_pk)
     if starts_at is None:
-        return walk_in(work, requested.requested_procedure_pk, modality_resource_pk)
+        return walk_in(
+            work, requested.requested_procedure_pk, modality_resource_pk, idempotency_key=idempotency_key
+        )
     return schedule(
         work, requested.requested_procedure_pk, modality_resource_pk, starts_at, minutes=minutes,
-        overbook_reason=overbook_reason,
+        overbook_reason=overbook_reason, idempotency_key=idempotency_key,
     )  # fmt: skip
+
+
+def _made_with(work: Work, idempotency_key: UUID | None, patient_pk: int) -> ScheduledProcedureStep | None:
+    """What this form made for this patient before, however late it is sent again."""
+    if idempotency_key is None:
+        return None
+    return work.session.scalar(
+        select(ScheduledProcedureStep)
+        .join(Appointment, Appointment.appointment_pk == ScheduledProcedureStep.appointment_pk)
+        .join(
+            RequestedProcedure,
+            RequestedProcedure.requested_procedure_pk == ScheduledProcedureStep.requested_procedure_pk,
+        )
+        .join(
+            ImagingServiceRequest,
+            ImagingServiceRequest.imaging_service_request_pk == RequestedProcedure.imaging_service_request_pk,
+        )
+        .where(
+            Appointment.idempotency_key == idempotency_key,
+            ImagingServiceRequest.patient_pk == patient_pk,
+            Appointment.booked_by == work.actor.username[:64],
+        )
+        .order_by(ScheduledProcedureStep.scheduled_procedure_step_pk.desc())
+        .limit(1)
+    )
 
 
 def _made_just_now(
@@ -400,9 +454,10 @@ def _made_just_now(
     modality_resource_pk: int,
     starts_at: datetime | None,
 ) -> ScheduledProcedureStep | None:
-    """What the same person booked of the same for the same patient, there and then, a moment ago."""
+    """What the same person booked of the same for the same patient, there and then, a moment ago. Raises Conflict where
+    it was another person: whether that is the same, the two decide."""
     query = (
-        select(ScheduledProcedureStep)
+        select(ScheduledProcedureStep, Appointment.booked_by)
         .join(Appointment, Appointment.appointment_pk == ScheduledProcedureStep.appointment_pk)
         .join(
             RequestedProcedure,
@@ -417,7 +472,6 @@ def _made_just_now(
             ImagingServiceRequest.patient_pk == patient_pk,
             RequestedProcedure.laterality.is_not_distinct_from(choice.laterality),
             Appointment.modality_resource_pk == modality_resource_pk,
-            Appointment.booked_by == work.actor.username[:64],
             Appointment.booked_at > work.now() - rules.ASKED_AGAIN,
             Appointment.state.in_(("booked", "arrived")),
             ScheduledProcedureStep.scheduled_procedure_step_status.in_(rules.OPEN_STEPS),
@@ -431,7 +485,15 @@ def _made_just_now(
         .order_by(ScheduledProcedureStep.scheduled_procedure_step_pk.desc())
         .limit(1)
     )
-    return work.session.scalar(query)
+    found = work.session.execute(query).first()
+    if found is None:
+        return None
+    step, booked_by = found
+    if booked_by != work.actor.username[:64]:
+        raise Conflict(
+            f"{booked_by} booked the same for this patient a moment ago. It stands on the day board."
+        )
+    return step
 
 
 def reschedule(

@@ -25,6 +25,7 @@ from wetread.security.service import (
     accounts_of,
     add_practitioner,
     change_practitioner,
+    check_practitioner,
     create_token,
     create_user,
     end_sessions,
@@ -318,6 +319,9 @@ def change_user(user_pk: int, body: UserPatch, work: Work = door(Permission.USER
         user.practitioner_pk = body.practitioner_pk
     if body.disabled is not None:
         user.disabled = body.disabled
+    if not user.disabled and ("practitioner_pk" in body.model_fields_set or body.disabled is not None):
+        with work.session.no_autoflush:
+            check_practitioner(work, user.practitioner_pk, user_pk=user_pk)
     if body.reset_totp:
         user.totp_secret = None
     if body.disabled or body.reset_totp or body.roles is not None:

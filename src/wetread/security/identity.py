@@ -29,7 +29,7 @@ from wetread.kit.errors import (
 )
 from wetread.security import throttle
 from wetread.security.keys import MasterKey
-from wetread.security.model import ApiToken, Invitation, User, UserSession
+from wetread.security.model import ApiToken, Invitation, Practitioner, User, UserSession
 from wetread.security.rules import AuditEventID, Permission, Role, permissions_of
 from wetread.security.work import Actor, Offices, Work, effective_permissions
 
@@ -163,11 +163,12 @@ class Identity:
     ) -> SignedIn:
         refused: Exception | None = None
         with self.offices.work(Actor.system("sign-in")) as work:
+            name = username.strip().lower()
             user = work.session.scalar(
-                select(User).where(User.username == username.strip().lower()).with_for_update(key_share=True)
+                select(User).where(User.username == name).with_for_update(key_share=True)
             )
             try:
-                self._prove(work, user, password, totp)
+                self._prove(work, name, user, password, totp)
             except (Unauthenticated, TooMany) as error:
                 refused = error
                 work.audit(
@@ -204,11 +205,12 @@ class Identity:
                 return SignedIn(secret, actor, self._must_enrol(user))
         raise refused
 
-    def _prove(self, work: Work, user: User | None, password: str, totp: str | None) -> None:
+    def _prove(self, work: Work, name: str, user: User | None, password: str, totp: str | None) -> None:
         wrong = Unauthenticated("The name, the password or the code is not right.")
         now = work.now()
-        if user is not None and user.locked_until is not None and user.locked_until > now:
-            wait = int((user.locked_until - now).total_seconds()) + 1
+        failures = throttle.failures_of(work.session, name, now)
+        if failures.locked_until is not None and failures.locked_until > now:
+            wait = int((failures.locked_until - now).total_seconds()) + 1
             raise TooMany("Too many attempts. Wait, or ask an administrator.", retry_after_s=wait)
         known = user is not None and not user.disabled and user.password_hash is not None
         try:
@@ -219,9 +221,7 @@ class Identity:
             proved = known
         except argon2.exceptions.VerificationError:
             proved = False
-        if user is None or not known:
-            raise wrong
-        if proved and user.totp_secret is not None:
+        if proved and user is not None and user.totp_secret is not None:
             if not totp:
                 raise Unauthenticated(
                     "Enter the code of your authenticator.", fields=[FieldError("totp", "required")]
@@ -231,16 +231,9 @@ class Identity:
                 proved = False
                 wrong = self._why_not_totp(work, user, totp)
         if not proved:
-            user.failed_logins += 1
-            over = user.failed_logins - limits.LOGIN_FAILURES_BEFORE_DELAY
-            if user.failed_logins >= limits.LOGIN_FAILURES_BEFORE_LOCK:
-                user.locked_until = now + timedelta(seconds=limits.LOGIN_LOCK_S)
-                user.failed_logins = 0
-            elif over >= 0:
-                user.locked_until = now + timedelta(seconds=2**over)
+            throttle.count_failure(failures, now)
             raise wrong
-        user.failed_logins = 0
-        user.locked_until = None
+        throttle.forget_failures(work.session, name)
 
     def _check_totp(self, work: Work, user: User, code: str) -> bool:
         step = self._step_of_totp(work, user, code)
@@ -388,7 +381,7 @@ class Identity:
         with self.offices.work(work.actor) as attempt:
             user = _own(attempt, lock=True)
             try:
-                self._prove(attempt, user, password, totp)
+                self._prove(attempt, user.username, user, password, totp)
             except (Unauthenticated, TooMany) as error:
                 refused = error
             attempt.audit(
@@ -444,6 +437,7 @@ class Identity:
                 raise NotFound("This link has been used or has run out. Ask for a new one.")
             invitation, user = row
             set_password(user, password)
+            throttle.forget_failures(work.session, user.username)
             invitation.used_at = work.now()
             end_sessions(work, user.user_pk)
             work.audit(
@@ -484,8 +478,35 @@ def actor_of(
 def set_password(user: User, password: str) -> None:
     """Checks and hashes; raises Invalid."""
     user.password_hash = _HASHER.hash(check_new_password(password, user.username))
-    user.failed_logins = 0
-    user.locked_until = None
+
+
+def check_practitioner(work: Work, practitioner_pk: int | None, *, user_pk: int | None = None) -> None:
+    """Whether an account (`user_pk`, if it is there already) can be this physician's, whose results it then sees.
+
+    Raises Invalid for an unknown physician, Conflict where another open account is theirs.
+    """
+    if practitioner_pk is None:
+        return
+    # Locked, so that two administrators at once see each other.
+    if (
+        work.session.scalar(
+            select(Practitioner.practitioner_pk)
+            .where(Practitioner.practitioner_pk == practitioner_pk)
+            .with_for_update(key_share=True)
+        )
+        is None
+    ):
+        raise Invalid("The physician is not known.", fields=[FieldError("practitioner_pk", "not known")])
+    holder = work.session.scalar(
+        select(User.username).where(
+            User.practitioner_pk == practitioner_pk, ~User.disabled, User.user_pk != (user_pk or 0)
+        )
+    )
+    if holder is not None:
+        raise Conflict(
+            f"This physician has an account already: {holder}.",
+            fields=[FieldError("practitioner_pk", f"is {holder}; disable or unlink that account first")],
+        )
 
 
 def end_sessions(work: Work, user_pk: int) -> None:
@@ -520,6 +541,7 @@ def create_user(
         raise Invalid("A user needs a role.", fields=[FieldError("roles", "at least one")])
     if work.session.scalar(select(func.count()).where(User.username == username)):
         raise Conflict("This user name is taken.", fields=[FieldError("username", "taken")])
+    check_practitioner(work, practitioner_pk)
     user = User(
         username=username,
         display_name=display_name.strip(),

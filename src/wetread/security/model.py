@@ -59,6 +59,15 @@ class User(Base):
     """An account of one person. Accounts are never shared and never deleted, only disabled."""
 
     __tablename__ = "user_account"
+    __table_args__ = (
+        # Results go to whom the account says the physician is: one at a time can say so.
+        Index(
+            "uq_user_account_practitioner_pk",
+            "practitioner_pk",
+            unique=True,
+            postgresql_where=text("NOT disabled"),
+        ),
+    )
 
     user_pk: Mapped[Pk]
     username: Mapped[str] = mapped_column(String(64), unique=True)
@@ -71,8 +80,6 @@ class User(Base):
     totp_last_step: Mapped[int | None] = mapped_column(BigInteger)  # a code is good once (RFC 6238 5.2)
     mfa_required: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))
     disabled: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
-    failed_logins: Mapped[int] = mapped_column(server_default=text("0"))
-    locked_until: Mapped[UtcOrNone]
     created_at: Mapped[Utc]
 
 
@@ -111,6 +118,20 @@ class SignInThrottle(Base):
 
     network_address: Mapped[str] = mapped_column(String(64), primary_key=True)
     clear_at: Mapped[Utc] = mapped_column(index=True)
+
+
+class SignInFailures(Base):
+    """How often a user name failed to sign in, known or not, so that nobody learns from the answer which are known.
+
+    Only a hash of the name is kept: people type their password into the wrong field.
+    """
+
+    __tablename__ = "sign_in_failures"
+
+    name_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    failures: Mapped[int] = mapped_column(server_default=text("0"))
+    locked_until: Mapped[UtcOrNone]
+    tried_at: Mapped[Utc] = mapped_column(index=True)
 
 
 class ApiToken(Base):

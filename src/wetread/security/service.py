@@ -8,7 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wetread.security.audit import ChainFault, ChainVerdict, seal, verify
-from wetread.security.identity import Identity, create_token, create_user, end_sessions, set_password
+from wetread.security.identity import (
+    Identity,
+    check_practitioner,
+    create_token,
+    create_user,
+    end_sessions,
+    set_password,
+)
 from wetread.security.keys import FileMasterKey, KeyUnsafe, MasterKey
 from wetread.security.practitioners import (
     accounts_of,
@@ -40,6 +47,7 @@ __all__ = [
     "add_practitioner",
     "audit_entry",
     "change_practitioner",
+    "check_practitioner",
     "create_token",
     "create_user",
     "end_sessions",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
 
 from wetread.kit.clock import FixedClock
 from wetread.kit.db import Database
@@ -182,6 +185,93 @@ def test_the_same_time_on_another_scanner_and_overbooking_with_a_reason(hospital
     assert step.appointment_pk is not None
     service.cancel_appointment(hospital.work, step.appointment_pk, "has a cold")
     assert service.book(hospital.work, step.scheduled_procedure_step_pk).cancel_reason == "has a cold"
+
+
+def test_nobody_is_booked_over_who_was_overbooked(hospital: Any) -> None:
+    """Whoever comes later needs a reason, whichever of the two that is there came without one."""
+    booked(hospital)
+    beside = booked(hospital, WEDNESDAY_7 + 5 * MINUTE, overbook_reason="trauma", minutes=60)
+    over = WEDNESDAY_7 + 20 * MINUTE  # the first has gone, the second has not
+    with pytest.raises(Conflict) as refused, hospital.work.session.begin_nested():
+        booked(hospital, over)
+    assert refused.value.fields[0].field == "starts_at"
+    with_reason = booked(hospital, over, overbook_reason="trauma, too")
+    # To be told so when moved, too, and not when nothing is moved.
+    late = booked(hospital, WEDNESDAY_7 + 120 * MINUTE)
+    for minutes, taken in ((64, True), (65, False), (70, False)):
+        with hospital.work.session.begin_nested() as savepoint:
+            move = (hospital.work, late.appointment_pk, hospital.ct1, WEDNESDAY_7 + minutes * MINUTE)
+            if taken:
+                with pytest.raises(Conflict):
+                    service.reschedule(*move)
+                savepoint.rollback()
+            else:
+                service.reschedule(*move)
+    service.reschedule(
+        hospital.work, late.appointment_pk, hospital.ct1, WEDNESDAY_7 + 64 * MINUTE, "the last minute"
+    )
+    with pytest.raises(Conflict), hospital.work.session.begin_nested():
+        # The reason is taken away where it is still needed.
+        service.reschedule(hospital.work, late.appointment_pk, hospital.ct1, WEDNESDAY_7 + 64 * MINUTE)
+    # Who was there first is not in anybody's way: arriving takes no new time.
+    first = hospital.work.session.scalars(
+        select(ScheduledProcedureStep).where(ScheduledProcedureStep.starts_at == WEDNESDAY_7)
+    ).one()
+    service.act_on_step(hospital.work, first.scheduled_procedure_step_pk, StepMove.ARRIVE)
+    # An overbooked appointment that is given up frees its time like another.
+    service.cancel_appointment(hospital.work, beside.appointment_pk, "went home")
+    service.cancel_appointment(hospital.work, with_reason.appointment_pk, "went home")
+    booked(hospital, over)
+
+
+def test_the_database_itself_refuses_who_is_put_over_an_overbooked_one(hospital: Any) -> None:
+    booked(hospital, overbook_reason="trauma")
+    other = booked(hospital, WEDNESDAY_7 + 60 * MINUTE)
+    session = hospital.work.session
+    for change in (
+        {"starts_at": WEDNESDAY_7},
+        {"starts_at": WEDNESDAY_7, "ends_at": WEDNESDAY_7 + MINUTE},
+    ):
+        with pytest.raises(IntegrityError, match="appointment_no_double_booking"), session.begin_nested():
+            session.execute(
+                update(Appointment).where(Appointment.appointment_pk == other.appointment_pk).values(**change)
+            )
+
+
+def test_an_overbooked_and_another_at_once_leave_nobody_over_the_overbooked(
+    clean_database: Database, furnished: Callable[[Work], Any]
+) -> None:
+    """Who waited for the other sees what it made: an appointment without a reason is the earlier, or is refused."""
+    offices = Offices(clean_database, FixedClock(datetime(2026, 11, 25, 3, tzinfo=UTC)))
+    with offices.work(Actor.system("test")) as work:
+        hospital = furnished(work)
+        overbooked, other = (hospital.order()[0].requested_procedure_pk for _ in range(2))
+        ct1 = hospital.ct1
+    made, outcomes = threading.Event(), []
+
+    def second_desk() -> None:
+        made.wait(10)
+        try:
+            with offices.work(Actor.system("second desk")) as work:
+                service.schedule(work, other, ct1, WEDNESDAY_7)
+            outcomes.append("booked")
+        except Conflict:
+            outcomes.append("refused")
+
+    thread = threading.Thread(target=second_desk)
+    thread.start()
+    with offices.work(Actor.system("first desk")) as work:
+        service.schedule(work, overbooked, ct1, WEDNESDAY_7, overbook_reason="trauma")
+        made.set()
+        # Not before the second desk waits for this transaction, whose row it cannot see yet.
+        with psycopg.connect(clean_database.url, autocommit=True) as watcher:
+            while not watcher.execute(
+                "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            ).fetchone():
+                assert thread.is_alive(), "the second desk did not wait for the first"
+                time.sleep(0.02)
+    thread.join(30)
+    assert outcomes == ["refused"]
 
 
 def test_what_does_not_fit_is_refused(hospital: Any) -> None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from wetread.kit.clock import FixedClock
+from wetread.kit.db import Database
 from wetread.kit.errors import Conflict, Denied, NotFound
 from wetread.orders.model import ImagingServiceRequest, Procedure, RequestedProcedure
 from wetread.orders.service import OrderInput, ProcedureChoice
 from wetread.scheduling import service
+from wetread.scheduling.model import ScheduledProcedureStep
 from wetread.security.model import AuditRecord
-from wetread.security.service import Role
+from wetread.security.service import Actor, AuditEventID, Offices, Role, Work
 
 WEDNESDAY_7 = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
@@ -132,7 +136,7 @@ def test_who_asks_again_because_the_answer_was_lost_gets_what_was_made(
         assert service.order_and_book(desk, given, hospital.ct2, None) is now
         chest = replace(given, procedures=[ProcedureChoice(code_value="CTCHEST")])
         assert service.order_and_book(desk, chest, hospital.ct2, None) is not now
-        with work_as(Role.FRONT_DESK, username="other") as other, pytest.raises(Conflict):
+        with pytest.raises(Conflict), work_as(Role.FRONT_DESK, username="other") as other:
             service.order_and_book(other, given, *place)
         clock.advance(timedelta(minutes=6))
         with pytest.raises(Conflict):
@@ -141,3 +145,67 @@ def test_who_asks_again_because_the_answer_was_lost_gets_what_was_made(
     for role in (Role.MANAGER, Role.REFERRER, Role.TECHNOLOGIST):
         with work_as(role) as work, pytest.raises(Denied):
             service.order_and_book(work, given, hospital.ct2, None)
+
+
+@pytest.mark.parametrize("desks", ["one desk, pressed twice", "two desks"])
+def test_the_same_at_one_instant_is_made_once(
+    desks: str, clean_database: Database, furnished: Callable[[Work], Any]
+) -> None:
+    offices = Offices(clean_database, FixedClock(datetime(2026, 11, 25, 3, tzinfo=UTC)))
+    with offices.work(Actor.system("test")) as work:
+        hospital = furnished(work)
+        given = OrderInput(hospital.patient(), hospital.east, [ProcedureChoice(code_value="CTHEAD")])
+        ct1 = hospital.ct1
+    barrier = threading.Barrier(2)
+    outcomes: list[int | str] = []
+
+    def desk(number: int) -> None:
+        name = "desk" if desks.startswith("one") else f"desk {number}"
+        try:
+            with offices.work(Actor.system(name)) as work:
+                barrier.wait(10)
+                step = service.order_and_book(work, given, ct1, None)
+                work.audit(AuditEventID.PROCEDURE_RECORD, "R")
+            outcomes.append(step.scheduled_procedure_step_pk)
+        except Conflict as refused:
+            outcomes.append(refused.detail)
+
+    threads = [threading.Thread(target=desk, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    with offices.work(Actor.system("test")) as work:
+        (made,) = work.session.scalars(select(ScheduledProcedureStep.scheduled_procedure_step_pk))
+        assert work.session.scalar(select(func.count()).select_from(ImagingServiceRequest)) == 1
+        work.audit(AuditEventID.QUERY, "E")
+    if desks.startswith("one"):
+        assert outcomes == [made, made]
+    else:
+        (told,) = [one for one in outcomes if one != made]
+        assert "booked the same for this patient a moment ago" in str(told)
+
+
+def test_what_a_form_sends_again_is_made_once_however_late(
+    api: Any, hospital: Any, clock: FixedClock
+) -> None:
+    desk = api.as_role("front_desk")
+    patient_pk, other = hospital.patient(), hospital.patient("Roe^Ann")
+    hospital.work.session.flush()
+    body = {
+        "patient_pk": patient_pk, "site_pk": hospital.east, "procedures": [{"code_value": "CTHEAD"}],
+        "modality_resource_pk": hospital.ct1, "idempotency_key": "6c1d1f4e-0d55-4f4d-9a53-2a9d5b7f3f10",
+    }  # fmt: skip
+    first = desk.post("/api/schedule/orders", json=body)
+    assert first.status_code == 201, first.text
+    clock.advance(timedelta(hours=1))
+    again = desk.post("/api/schedule/orders", json=body)
+    assert again.json()["booking"]["appointment_pk"] == first.json()["booking"]["appointment_pk"]
+    assert again.json()["booking"]["accession_number"] == first.json()["booking"]["accession_number"]
+    # A form that another patient's booking came from is no proof that this one was made.
+    refused = desk.post("/api/schedule/orders", json={**body, "patient_pk": other})
+    assert (refused.status_code, "Open it again" in refused.json()["detail"]) == (409, True)
+    with_new = {**body, "idempotency_key": "6c1d1f4e-0d55-4f4d-9a53-2a9d5b7f3f11"}
+    anew = desk.post("/api/schedule/orders", json=with_new)
+    assert anew.status_code == 201
+    assert anew.json()["booking"]["appointment_pk"] != first.json()["booking"]["appointment_pk"]

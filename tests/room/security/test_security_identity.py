@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 import threading
 from datetime import timedelta
 
@@ -14,7 +16,7 @@ from wetread.kit import limits
 from wetread.kit.clock import FixedClock
 from wetread.kit.db import Database
 from wetread.kit.errors import Denied, Invalid, TooMany, Unauthenticated
-from wetread.security.model import AuditRecord, SignInThrottle
+from wetread.security.model import AuditRecord, SignInFailures, SignInThrottle
 from wetread.security.service import (
     Actor,
     AuditEventID,
@@ -103,7 +105,65 @@ def test_ten_failures_lock_for_a_quarter_of_an_hour(identity: Identity, offices:
     assert sign_in(identity)
 
 
-def fail(identity: Identity, address: str | None, name: str = "nobody") -> None:
+@pytest.mark.parametrize("name", ["ada", "closed", "invited", "nobody"])
+def test_no_answer_tells_which_names_are_known(
+    name: str, identity: Identity, offices: Offices, clock: FixedClock
+) -> None:
+    """Pauses, the lock and when both are over: the same for a name that nobody has, that was closed, or that is new."""
+    make_user(offices)
+    with offices.work(Actor.system("test")) as work:
+        for username, fields in (("closed", {"password": PASSWORD}), ("invited", {})):
+            user = create_user(work, username=username, display_name="x", roles=[Role.BILLER], **fields)
+            user.disabled = username == "closed"
+
+    def attempt() -> str:
+        try:
+            identity.sign_in(name, "wrong horse battery staple", None, address=None, user_agent=None)
+        except TooMany as error:
+            return f"{error.detail} {error.retry_after_s}"
+        except Unauthenticated as error:
+            return error.detail
+        raise AssertionError("signed in with a wrong password")
+
+    wrong, pause = (
+        "The name, the password or the code is not right.",
+        "Too many attempts. Wait, or ask an administrator.",
+    )
+    assert [attempt() for _ in range(6)] == [wrong] * 5 + [f"{pause} 2"]
+    for seconds in (1, 2, 4, 8):
+        clock.advance(timedelta(seconds=seconds))
+        assert attempt() == wrong
+    clock.advance(timedelta(seconds=16))
+    assert [attempt(), attempt()] == [wrong, f"{pause} 901"]
+    clock.advance(timedelta(minutes=15))
+    assert [attempt() for _ in range(6)] == [wrong] * 5 + [f"{pause} 2"]
+    # A day without an attempt, and nothing counts any more.
+    clock.advance(timedelta(days=1, seconds=1))
+    assert [attempt() for _ in range(6)] == [wrong] * 5 + [f"{pause} 2"]
+
+
+def test_a_name_is_kept_as_a_hash_and_only_while_it_counts(
+    identity: Identity, offices: Offices, clock: FixedClock
+) -> None:
+    make_user(offices)
+    for name in ("my secret phrase", "Ada "):
+        fail(identity, None, name)
+
+    def kept() -> list[bytes]:
+        with offices.work(Actor.system("test")) as work:
+            return list(work.session.scalars(select(SignInFailures.name_hash)))
+
+    assert sorted(kept()) == sorted(hashlib.sha256(one).digest() for one in (b"my secret phrase", b"ada"))
+    assert sign_in(identity)
+    assert kept() == [hashlib.sha256(b"my secret phrase").digest()]
+    clock.advance(timedelta(days=1, seconds=1))
+    fail(identity, None, "ada")
+    assert kept() == [hashlib.sha256(b"ada").digest()]
+
+
+def fail(identity: Identity, address: str | None, name: str | None = None) -> None:
+    """Fails to sign in, with a name of its own unless one is given: names have pauses, too."""
+    name = name or f"nobody.{secrets.token_hex(4)}"
     with pytest.raises(Unauthenticated):
         identity.sign_in(name, "wrong horse battery staple", None, address=address, user_agent=None)
 
@@ -276,10 +336,8 @@ def test_reauthentication_counts_its_failures(identity: Identity, offices: Offic
     for _ in range(2):
         with pytest.raises(Denied), offices.work(actor) as work:
             reauthenticate(work, "wrong horse battery staple", None)
-    from wetread.security.model import User
-
     with offices.database.transaction() as session:
-        assert session.get(User, actor.user_pk).failed_logins == 2
+        assert session.scalars(select(SignInFailures.failures)).all() == [2]
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
 
 from conftest import Api
 from wetread.app.subscriptions import SUBSCRIPTIONS
 from wetread.kit.events import OutboxEvent
-from wetread.security.model import AuditRecord, Practitioner
+from wetread.security.model import AuditRecord, Practitioner, User
 from wetread.security.rules import valid_npi
-from wetread.security.service import Actor
+from wetread.security.service import Actor, Work
 
 NPI = "1679576722"
 
@@ -120,6 +121,43 @@ def test_the_account_of_a_physician_is_shown_and_linked_by_administrators(api: A
     assert (shown["user_pk"], shown["user_display_name"]) == (reader.user_pk, "radiologist")
     admin.patch(f"/api/users/{reader.user_pk}", json={"practitioner_pk": None})
     assert admin.get("/api/practitioners").json()[0]["user_pk"] is None
+
+
+def test_a_physician_has_one_open_account(api: Api) -> None:
+    """Results go to whose account says that it is theirs: two persons cannot both say so."""
+    admin = api.as_role("admin")
+    one, other = made(admin), made(admin, person_name="Other^Ann")
+    link = {"practitioner_pk": one["practitioner_pk"]}
+    first, second = api.as_role("referrer"), api.as_role("referrer")
+    assert admin.patch(f"/api/users/{first.user_pk}", json=link).status_code == 200
+    refused = admin.patch(f"/api/users/{second.user_pk}", json=link)
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (409, "practitioner_pk")
+    assert first.username in refused.json()["detail"]
+    new = {"username": "third", "display_name": "Third", "roles": ["referrer"]}
+    assert admin.post("/api/users", json={**new, **link}).status_code == 409
+    assert admin.post("/api/users", json={**new, "practitioner_pk": 10**9}).status_code == 422
+    assert admin.patch(f"/api/users/{first.user_pk}", json=link).status_code == 200, "the same again"
+    assert (
+        admin.patch(
+            f"/api/users/{second.user_pk}", json={"practitioner_pk": other["practitioner_pk"]}
+        ).status_code
+        == 200
+    )
+    # Who left keeps the link in a closed account; a new account may have it, and then the old one is not opened again.
+    assert admin.patch(f"/api/users/{first.user_pk}", json={"disabled": True}).status_code == 200
+    assert admin.patch(f"/api/users/{second.user_pk}", json=link).status_code == 200
+    assert admin.patch(f"/api/users/{first.user_pk}", json={"disabled": False}).status_code == 409
+    unlinked = {"disabled": False, "practitioner_pk": None}
+    assert admin.patch(f"/api/users/{first.user_pk}", json=unlinked).status_code == 200
+
+
+def test_the_database_itself_refuses_a_second_account(api: Api, work: Work) -> None:
+    one = made(api.as_role("admin"))
+    users = [api.as_role("referrer").user_pk for _ in range(2)]
+    with pytest.raises(IntegrityError, match="uq_user_account_practitioner_pk"), work.session.begin_nested():
+        work.session.execute(
+            update(User).where(User.user_pk.in_(users)).values(practitioner_pk=one["practitioner_pk"])
+        )
 
 
 def test_the_list_is_as_long_as_asked_for(api: Api) -> None:

@@ -1,0 +1,2 @@
+DROP TRIGGER IF EXISTS appointment_beside_overbooked ON appointment;
+DROP FUNCTION IF EXISTS appointment_beside_overbooked();
