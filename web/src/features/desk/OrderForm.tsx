@@ -35,6 +35,7 @@ export function OrderForm({ record, wish, onAgain, onNext }: { record: PatientRe
   const [referrer, setReferrer] = useState<Referrer>()
   const [target, setTarget] = useState<Target>()
   const [done, setDone] = useState<Done>()
+  const [key] = useState(() => crypto.randomUUID())
   const wanted = useRef<Target>({ kind: 'later' })
   const sides = useRef<HTMLDivElement>(null)
   const reason = useRef<HTMLTextAreaElement>(null)
@@ -76,7 +77,7 @@ export function OrderForm({ record, wish, onAgain, onNext }: { record: PatientRe
       }
       if (to.kind !== 'later') setTarget(to)
       try {
-        setDone(await orderAndBook(what, to))
+        setDone(await orderAndBook(what, to, key))
       } finally {
         setTarget(undefined)
         void client.invalidateQueries({ queryKey: ['slots'] })

@@ -3,6 +3,7 @@ import { changeOf, orderAndBook, type Before } from './ordering'
 import type { NewOrder, Resource, Slot } from './types'
 
 const what: NewOrder = { patient_pk: 1, site_pk: 2, procedures: [{ procedure_pk: 3 }], requested_procedure_priority: 'ROUTINE' }
+const key = '6c1d1f4e-0d55-4f4d-9a53-2a9d5b7f3f10'
 const order = { lines: [{ requested_procedure: { requested_procedure_pk: 7 } }] }
 const slot: Slot = { modality_resource_pk: 5, starts_at: '2026-11-25T12:00:00Z', ends_at: '2026-11-25T12:15:00Z' }
 
@@ -21,28 +22,28 @@ describe('ordering with a time', () => {
 
   it('is one call, so that nothing is left half-made', async () => {
     const calls = answering({ order, booking: { appointment_pk: 9 } })
-    const done = await orderAndBook(what, { kind: 'slot', slot })
-    expect(calls()).toEqual([['/api/schedule/orders', 'POST', { ...what, modality_resource_pk: 5, starts_at: slot.starts_at }]])
+    const done = await orderAndBook(what, { kind: 'slot', slot }, key)
+    expect(calls()).toEqual([['/api/schedule/orders', 'POST', { ...what, modality_resource_pk: 5, starts_at: slot.starts_at, idempotency_key: key }]])
     expect(done).toMatchObject({ line: order.lines[0], booking: { appointment_pk: 9 }, walkedIn: false })
   })
 
   it('asks for no time where the patient is here now', async () => {
     const calls = answering({ order, booking: {} })
-    const done = await orderAndBook(what, { kind: 'walk-in', resource: { modality_resource_pk: 6 } as Resource })
-    expect(calls()).toEqual([['/api/schedule/orders', 'POST', { ...what, modality_resource_pk: 6 }]])
+    const done = await orderAndBook(what, { kind: 'walk-in', resource: { modality_resource_pk: 6 } as Resource }, key)
+    expect(calls()).toEqual([['/api/schedule/orders', 'POST', { ...what, modality_resource_pk: 6, idempotency_key: key }]])
     expect(done.walkedIn).toBe(true)
   })
 
   it('places the order alone where a time is found later', async () => {
     const calls = answering(order)
-    const done = await orderAndBook(what, { kind: 'later' })
+    const done = await orderAndBook(what, { kind: 'later' }, key)
     expect(calls()).toEqual([['/api/orders', 'POST', what]])
     expect(done.booking).toBeUndefined()
   })
 
   it('passes on that the time is taken', async () => {
     answering({ title: 'This collides with what is already there', status: 409, errors: [{ field: 'starts_at', reason: 'taken' }] }, 409)
-    await expect(orderAndBook(what, { kind: 'slot', slot })).rejects.toMatchObject({ status: 409 })
+    await expect(orderAndBook(what, { kind: 'slot', slot }, key)).rejects.toMatchObject({ status: 409 })
   })
 })
 

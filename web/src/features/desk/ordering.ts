@@ -10,8 +10,11 @@ export interface Done {
   walkedIn: boolean
 }
 
-/** Orders, and books in the same call: a connection that is cut in between leaves no order that nobody booked. */
-export async function orderAndBook(what: NewOrder, to: Target): Promise<Done> {
+/**
+ * Orders, and books in the same call: a connection that is cut in between leaves no order that nobody booked. `key` is one of
+ * the form, so that what is sent twice, or again because the answer was lost, is made once.
+ */
+export async function orderAndBook(what: NewOrder, to: Target, key: string): Promise<Done> {
   let order: Order
   let booking: Booking | undefined
   if (to.kind === 'later') order = await http.post<Order>('/api/orders', what)
@@ -20,7 +23,7 @@ export async function orderAndBook(what: NewOrder, to: Target): Promise<Done> {
       to.kind === 'slot'
         ? { modality_resource_pk: to.slot.modality_resource_pk, starts_at: to.slot.starts_at }
         : { modality_resource_pk: to.resource.modality_resource_pk }
-    const made = await http.post<Answer<'/api/schedule/orders', 'post'>>('/api/schedule/orders', { ...what, ...place })
+    const made = await http.post<Answer<'/api/schedule/orders', 'post'>>('/api/schedule/orders', { ...what, ...place, idempotency_key: key })
     order = made.order
     booking = made.booking
   }

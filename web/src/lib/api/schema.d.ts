@@ -4887,6 +4887,11 @@ export interface components {
             coverage_pk?: number | null;
             /** Diagnosis Codes */
             diagnosis_codes?: string[];
+            /**
+             * Idempotency Key
+             * @description of the form: what is sent twice is made once
+             */
+            idempotency_key?: string | null;
             /** Issuer Of Placer Order Number */
             issuer_of_placer_order_number?: string | null;
             /** Minutes */
