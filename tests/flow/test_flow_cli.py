@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from archive_fixtures import as_dataset, make_dicom
 from wetread.app.build import build_house
+from wetread.app.serve import Supervisor, as_served
 from wetread.app.wiring import wire
 from wetread.cli.main import app
 from wetread.kit.config import load_settings
@@ -49,6 +50,28 @@ class Console:
 @pytest.fixture
 def console(clean_database: Database, tmp_path: Path) -> Console:
     return Console(clean_database, tmp_path)
+
+
+def test_a_link_names_the_ports_that_the_server_was_given(console: Console) -> None:
+    """On its command line, that is, which nobody else knows of; without a server, those of the settings."""
+    add = ("user", "add", "--role", "biller")
+    assert console(*add, "one", "One").stdout.startswith("http://127.0.0.1:8080/welcome#")
+    settings = load_settings(
+        {"WETREAD_DATA": str(console.data)},
+        database_url=console.database.url,
+        http_port=18099,
+        dicom_port=18098,
+    )
+    supervisor = Supervisor(settings)
+    served = supervisor.prepare()
+    try:
+        assert console(*add, "two", "Two").stdout.startswith("http://127.0.0.1:18099/welcome#")
+        assert console("user", "invite", "two").stdout.startswith("http://127.0.0.1:18099/welcome#")
+        assert as_served(load_settings({"WETREAD_DATA": str(console.data)})).dicom_port == 18098
+        assert (served.data / "served.json").stat().st_mode & 0o777 == 0o600
+    finally:
+        supervisor.end()
+    assert console("user", "invite", "two").stdout.startswith("http://127.0.0.1:8080/welcome#")
 
 
 def sealed(database: Database, count: int) -> list[int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import fcntl
+import json
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import structlog
 
@@ -31,6 +33,9 @@ log = structlog.get_logger()
 _READY_S_MAX = 300.0  # a loaded machine is slow to start; what waits for readiness must not be left out
 _END_S = 25.0
 _RESTART_PAUSE_S_MAX = 30.0
+_LOCK = ".lock"
+_SERVED = "served.json"
+_SAID = ("host", "http_port", "dicom_port", "hl7_port", "ae_title", "public_url", "tls_certificate")
 
 
 @dataclasses.dataclass(slots=True)
@@ -61,6 +66,7 @@ class Supervisor:
         self._parts = [_Part(name) for name in parts_of(settings)]
         self._ending = threading.Event()
         self._lock: int | None = None
+        self._companions: list[subprocess.Popen[bytes]] = []
 
     def prepare(self) -> Settings:
         """Checks, database, schema. Returns the settings with the database's address. Raises UnsafeSetup."""
@@ -78,11 +84,12 @@ class Supervisor:
             migrations.upgrade(house.database)
         finally:
             house.close()
+        _say_how_served(self.settings)
         return self.settings
 
     def _lock_data_folder(self) -> None:
         """One supervisor a data folder: two would fight over its PostgreSQL."""
-        self._lock = os.open(self.settings.data / ".lock", os.O_CREAT | os.O_RDWR, 0o600)
+        self._lock = os.open(self.settings.data / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -102,6 +109,18 @@ class Supervisor:
         finally:
             self.end()
         return 0
+
+    def accompany(self, command: list[str]) -> int:
+        """Runs a command that needs the database, until it ends or the house does; returns its exit code."""
+        if self._ending.is_set():
+            return 0
+        process = subprocess.Popen(
+            command,
+            env={**os.environ, **environment_of(self.settings)},
+            preexec_fn=_end_with_parent,  # noqa: PLW1509 - the child execs at once
+        )
+        self._companions.append(process)
+        return process.wait()
 
     def _announce(self, when_ready: Callable[[Settings], None]) -> None:
         if wait_until_ready(self.settings, _READY_S_MAX, self._ending):
@@ -141,7 +160,7 @@ class Supervisor:
 
     def end(self) -> None:
         """Ends the parts, then PostgreSQL."""
-        running = [part.process for part in self._parts if part.process is not None]
+        running = [part.process for part in self._parts if part.process is not None] + self._companions
         for process in running:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
@@ -157,6 +176,40 @@ class Supervisor:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def _say_how_served(settings: Settings) -> None:
+    said = {name: getattr(settings, name) for name in _SAID}
+    path = settings.data / _SERVED
+    path.write_text(
+        json.dumps({name: value if value is None else str(value) for name, value in said.items()})
+    )
+    path.chmod(0o600)
+
+
+def as_served(settings: Settings) -> Settings:
+    """The settings with the addresses of the server that runs on their data folder: it may have been given others on its
+    command line. The same settings where none runs."""
+    try:
+        lock = os.open(settings.data / _LOCK, os.O_RDWR)
+    except OSError:
+        return settings
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        try:
+            said = json.loads((settings.data / _SERVED).read_text())
+        except (OSError, ValueError):  # it is only just starting
+            return settings
+        kinds = {"http_port": int, "dicom_port": int, "hl7_port": int, "tls_certificate": Path}
+        values = {
+            name: value if value is None else kinds.get(name, str)(value) for name, value in said.items()
+        }
+        return dataclasses.replace(settings, **values)
+    else:
+        return settings
+    finally:
+        os.close(lock)
 
 
 def environment_of(settings: Settings) -> dict[str, str]:

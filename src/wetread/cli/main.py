@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
+import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
 
 from wetread.cli import dicom
-from wetread.kit.config import Settings, SettingsError, load_settings
+from wetread.kit.config import Settings, SettingsError, default_data_folder, load_settings
 from wetread.kit.errors import WetreadError
 from wetread.security.rules import Role
+
+if TYPE_CHECKING:
+    from wetread.app.serve import Supervisor
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -64,7 +69,7 @@ def _supervise(settings: Settings, *, demo: bool) -> None:
         settings = supervisor.prepare()
         if demo:
             _demo_accounts(settings)
-            code = supervisor.run(when_ready=_build_demo)
+            code = supervisor.run(when_ready=lambda opened: _build_demo(opened, supervisor))
         else:
             code = supervisor.run(when_ready=_announce)
     except (UnsafeSetup, KeyUnsafe, PostgresFailed) as error:
@@ -136,13 +141,10 @@ def _demo_accounts(settings: Settings) -> None:
         house.close()
 
 
-def _build_demo(settings: Settings) -> None:
+def _build_demo(settings: Settings, supervisor: Supervisor) -> None:
     import json
-    import subprocess
 
     from rich.table import Table
-
-    from wetread.app.serve import environment_of
 
     table = Table("role", "user", "password", title=f"Wetread's demo hospital is open at {settings.base_url}")
     for account in json.loads((settings.data / "demo-credentials.json").read_text()):
@@ -151,14 +153,18 @@ def _build_demo(settings: Settings) -> None:
     out.print(
         f"DICOM {settings.ae_title}@{settings.host}:{settings.dicom_port}   HL7 {settings.host}:{settings.hl7_port}"
     )
-    out.print("Play the 3 AM case from another terminal: wetread demo stat", highlight=False)
-    import os
+    out.print(f"Data in {settings.data}. Ctrl-C ends it; it goes on where it stopped.", highlight=False)
+    play = f"{_command()} demo stat"
+    if settings.data != default_data_folder():
+        play += f" --data {shlex.quote(str(settings.data))}"
+    out.print(f"Play the 3 AM case from another terminal: {play}", highlight=False, soft_wrap=True)
+    supervisor.accompany([sys.executable, "-m", "wetread", "part", "demo"])
 
-    subprocess.run(
-        [sys.executable, "-m", "wetread", "part", "demo"],
-        env={**os.environ, **environment_of(settings)},
-        check=False,
-    )
+
+def _command() -> str:
+    """This program, as it can be called from where it was called."""
+    called = sys.argv[0]
+    return shlex.quote(called) if Path(called).name == "wetread" else "wetread"
 
 
 @demo_app.command("stat")
@@ -172,8 +178,11 @@ def demo_stat(
 ) -> None:
     """Plays the 3 AM case against the running server: order, worklist, procedure step, images."""
     from wetread.app.demo.stat import run_stat
+    from wetread.app.serve import as_served
 
-    settings = _settings(data=data, dicom_port=dicom_port, hl7_port=hl7_port)
+    settings = as_served(_settings(data=data))
+    given = {"dicom_port": dicom_port, "hl7_port": hl7_port}
+    settings = dataclasses.replace(settings, **{key: port for key, port in given.items() if port is not None})
     raise typer.Exit(
         run_stat(host, settings.dicom_port, settings.hl7_port, settings.ae_title, pace=pace, seed=seed)
     )
@@ -186,6 +195,8 @@ def part(name: str) -> None:
     if name == "demo":
         from wetread.app.demo.run import build
 
+        # Told to end, it ends its own processes first; what is begun is taken up at the next start.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         raise typer.Exit(build(settings))
     from wetread.app.part import run_part
 
@@ -197,8 +208,9 @@ def _house(data: Path | None) -> Any:
     from wetread.app.build import build_house
     from wetread.app.postgres import EmbeddedPostgres
     from wetread.app.rooms import MODELS, load
+    from wetread.app.serve import as_served
 
-    settings = _settings(data=data)
+    settings = as_served(_settings(data=data))
     load(MODELS)
     if settings.database_url is None:
         server = EmbeddedPostgres(settings.data)
