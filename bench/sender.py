@@ -95,9 +95,14 @@ class _Peer:
 
 
 def _status(body: bytes) -> int:
-    at = body.index(b"\x00\x00\x00\x09\x02\x00\x00\x00")  # (0000,0900) Status, US
-    (status,) = struct.unpack_from("<H", body, at + 8)
-    return int(status)
+    at = 6  # behind the head of the one PDV
+    while at < len(body):
+        group, element, length = struct.unpack_from("<HHI", body, at)
+        if (group, element) == (0x0000, 0x0900):
+            (status,) = struct.unpack_from("<H", body, at + 8)
+            return int(status)
+        at += 8 + length
+    raise SystemExit("The answer has no Status.")
 
 
 def main() -> None:
