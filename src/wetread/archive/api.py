@@ -8,12 +8,14 @@ from typing import Annotated, Protocol
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from wetread.archive import lifecycle_api
 from wetread.archive.commitment import list_commitments
 from wetread.archive.integrity import check_again, integrity
 from wetread.archive.model import Quarantine, QuarantineReason, RemoteAE, Resolution, StoredRole
 from wetread.archive.peers import running_nodes
 from wetread.archive.rules import PEER_RIGHTS
 from wetread.archive.service import (
+    ACCEPTABLE,
     Archive,
     list_quarantine,
     list_remote_aes,
@@ -31,6 +33,7 @@ from wetread.security.door import door
 from wetread.security.service import Permission, Work
 
 router = APIRouter(prefix="/api/archive", tags=["archive"])
+router.include_router(lifecycle_api.router)
 
 
 class Echo(Protocol):
@@ -95,10 +98,7 @@ class ResolutionIn(Body):
 
 def _quarantined(row: Quarantine) -> QuarantinedObjectOut:
     out = QuarantinedObjectOut.model_validate(row)
-    out.can_accept = row.resolution is None and row.reason in (
-        QuarantineReason.CONTENT_DIFFERS,
-        QuarantineReason.PATIENT_DIFFERS,
-    )
+    out.can_accept = row.resolution is None and row.reason in ACCEPTABLE
     return out
 
 

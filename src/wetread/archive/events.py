@@ -48,3 +48,23 @@ class QuarantineResolved(Event):
 
     quarantine_pk: int
     resolution: str
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRemoved(Event):
+    """All or some of a study was hidden: put in the trash or rejected; or what was hidden was purged."""
+
+    kind: ClassVar[str] = "study.removed"
+
+    study_pk: int
+    removal_pk: int
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRestored(Event):
+    """What was removed is to be seen again."""
+
+    kind: ClassVar[str] = "study.restored"
+
+    study_pk: int
+    removal_pk: int

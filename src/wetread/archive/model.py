@@ -25,11 +25,12 @@ from sqlalchemy import (
     String,
     Text,
     Time,
+    event,
     func,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, ORMExecuteState, Session, mapped_column, with_loader_criteria
 
 from wetread.kit.db import Base, Pk, Utc, UtcOrNone, install_sql
 from wetread.query.matching import name_match_sql
@@ -59,6 +60,7 @@ class QuarantineReason(StrEnum):
     CONTENT_DIFFERS = "content-differs"  # a known SOP Instance UID with other content
     PATIENT_DIFFERS = "patient-differs"  # a known study with another patient
     SERIES_MOVED = "series-moved"  # a known Series Instance UID under another study
+    REMOVED = "removed"  # it was put in the trash, rejected or destroyed here before
 
 
 class Resolution(StrEnum):
@@ -83,6 +85,12 @@ class Study(Base):
         Index("ix_study_patient_id", "patient_id"),
         Index("ix_study_accession_number", "accession_number"),
         Index("ix_study_created_at", "created_at"),
+        Index("ix_study_removal_pk", "removal_pk", postgresql_where=text("removal_pk IS NOT NULL")),
+        Index(
+            "ix_study_merged_into_study_pk",
+            "merged_into_study_pk",
+            postgresql_where=text("merged_into_study_pk IS NOT NULL"),
+        ),
         Index(
             "ix_study_latest", text("coalesce(study_date, '0001-01-01'::date) DESC"), text("study_pk DESC")
         ),
@@ -115,6 +123,10 @@ class Study(Base):
     created_at: Mapped[Utc] = mapped_column(server_default=func.now())
     updated_at: Mapped[Utc] = mapped_column(server_default=func.now())
     announced_at: Mapped[UtcOrNone]  # the last `study.updated`
+    # The act that hid it: set while nothing below it is to be seen.
+    removal_pk: Mapped[int | None] = mapped_column(BigInteger)
+    # Merged into another: what still comes for it is filed there.
+    merged_into_study_pk: Mapped[int | None] = mapped_column(ForeignKey("study.study_pk"))
     patient_name_match: Mapped[str | None] = mapped_column(
         Text, Computed(name_match_sql("patient_name"), persisted=True)
     )
@@ -127,7 +139,15 @@ class Series(Base):
     """A series (PS3.3 C.7.3.1)."""
 
     __tablename__ = "series"
-    __table_args__ = (PHI,)
+    __table_args__ = (
+        Index(
+            "ix_series_received_study_pk",
+            "received_study_pk",
+            postgresql_where=text("received_study_pk IS NOT NULL"),
+        ),
+        Index("ix_series_removal_pk", "removal_pk", postgresql_where=text("removal_pk IS NOT NULL")),
+        PHI,
+    )
 
     series_pk: Mapped[Pk]
     study_pk: Mapped[int] = mapped_column(ForeignKey("study.study_pk", ondelete="CASCADE"), index=True)
@@ -154,13 +174,19 @@ class Series(Base):
     source_application_entity_title: Mapped[str | None] = mapped_column(String(16))
     created_at: Mapped[Utc] = mapped_column(server_default=func.now())
     updated_at: Mapped[Utc] = mapped_column(server_default=func.now())
+    # The study that its objects name, where it was moved to another.
+    received_study_pk: Mapped[int | None] = mapped_column(ForeignKey("study.study_pk", ondelete="CASCADE"))
+    removal_pk: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Instance(Base):
     """A composite SOP instance."""
 
     __tablename__ = "instance"
-    __table_args__ = (PHI,)
+    __table_args__ = (
+        Index("ix_instance_removal_pk", "removal_pk", postgresql_where=text("removal_pk IS NOT NULL")),
+        PHI,
+    )
 
     instance_pk: Mapped[Pk]
     series_pk: Mapped[int] = mapped_column(ForeignKey("series.series_pk", ondelete="CASCADE"), index=True)
@@ -177,6 +203,7 @@ class Instance(Base):
     content_date: Mapped[date | None] = mapped_column(Date)
     content_time: Mapped[time | None] = mapped_column(Time)
     created_at: Mapped[Utc] = mapped_column(server_default=func.now())
+    removal_pk: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class StudyKey(Base):
@@ -274,11 +301,57 @@ class SeriesMetadata(Base):
     gzipped_json: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class Correction(Base):
+    """What a person corrected in one act, so that it can be shown and taken back as one."""
+
+    __tablename__ = "correction"
+    __table_args__ = (
+        CheckConstraint("kind IN ('edit','patient','move','split','merge')", name="kind"),
+        Index("ix_correction_study_pk", "study_pk"),
+        Index("ix_correction_target_study_pk", "target_study_pk"),
+        PHI,
+    )
+
+    correction_pk: Mapped[Pk]
+    kind: Mapped[str] = mapped_column(String(8))
+    study_pk: Mapped[int] = mapped_column(ForeignKey("study.study_pk", ondelete="CASCADE"))
+    target_study_pk: Mapped[int | None] = mapped_column(ForeignKey("study.study_pk", ondelete="CASCADE"))
+    series_pks: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default=text("'{}'"))
+    # [{"field": keyword or words, "scope": "...", "before": ..., "after": ...}], for people.
+    changes: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    # Of the register, before and after, where the act hung the study on another person.
+    patient_pk_before: Mapped[int | None] = mapped_column(BigInteger)
+    patient_pk_after: Mapped[int | None] = mapped_column(BigInteger)
+    reason: Mapped[str] = mapped_column(String(200))
+    corrected_at: Mapped[Utc]
+    corrected_by: Mapped[str] = mapped_column(String(64))
+    undone_at: Mapped[UtcOrNone]
+    undone_by: Mapped[str | None] = mapped_column(String(64))
+    undone_reason: Mapped[str | None] = mapped_column(String(200))
+
+
 class StudyCorrection(Base):
-    """Attributes laid over a study on the way out. Both maps are DICOM JSON; `original` is what was replaced."""
+    """Attributes laid over objects on the way out: of a study, or of one series or instance of it.
+
+    Both maps are DICOM JSON; `original` is what was replaced. A row with `from_study_pk` is a move: it holds for the
+    objects that name that study (all of them, or those of the series), which hang on `study_pk` since.
+    """
 
     __tablename__ = "study_correction"
-    __table_args__ = (PHI,)
+    __table_args__ = (
+        Index(
+            "ix_study_correction_from_study_pk",
+            "from_study_pk",
+            postgresql_where=text("from_study_pk IS NOT NULL"),
+        ),
+        Index("ix_study_correction_series_pk", "series_pk", postgresql_where=text("series_pk IS NOT NULL")),
+        Index(
+            "ix_study_correction_correction_pk",
+            "correction_pk",
+            postgresql_where=text("correction_pk IS NOT NULL"),
+        ),
+        PHI,
+    )
 
     study_correction_pk: Mapped[Pk]
     study_pk: Mapped[int] = mapped_column(ForeignKey("study.study_pk", ondelete="CASCADE"), index=True)
@@ -288,6 +361,148 @@ class StudyCorrection(Base):
     reason: Mapped[str] = mapped_column(String(200))
     corrected_at: Mapped[Utc]
     corrected_by: Mapped[str] = mapped_column(String(64))
+    series_pk: Mapped[int | None] = mapped_column(ForeignKey("series.series_pk", ondelete="CASCADE"))
+    instance_pk: Mapped[int | None] = mapped_column(ForeignKey("instance.instance_pk", ondelete="CASCADE"))
+    from_study_pk: Mapped[int | None] = mapped_column(ForeignKey("study.study_pk", ondelete="CASCADE"))
+    correction_pk: Mapped[int | None] = mapped_column(
+        ForeignKey("correction.correction_pk", ondelete="CASCADE")
+    )
+    undone_at: Mapped[UtcOrNone]
+
+
+class Removal(Base):
+    """An act that hid a study, a series or instances, and what became of them. What it purged stays as a tombstone."""
+
+    __tablename__ = "removal"
+    __table_args__ = (
+        CheckConstraint("level IN ('STUDY','SERIES','IMAGE')", name="level"),
+        CheckConstraint("cause IN ('trash','retention','rejection','emptied')", name="cause"),
+        Index(
+            "ix_removal_due",
+            "purge_at",
+            postgresql_where=text("restored_at IS NULL AND purged_at IS NULL AND purge_at IS NOT NULL"),
+        ),
+        Index("ix_removal_study_pk", "study_pk"),
+        PHI,
+    )
+
+    removal_pk: Mapped[Pk]
+    level: Mapped[str] = mapped_column(String(6))
+    cause: Mapped[str] = mapped_column(String(9))
+    study_pk: Mapped[int] = mapped_column(ForeignKey("study.study_pk", ondelete="CASCADE"))
+    series_pk: Mapped[int | None] = mapped_column(ForeignKey("series.series_pk", ondelete="CASCADE"))
+    instance_pk: Mapped[int | None] = mapped_column(ForeignKey("instance.instance_pk", ondelete="CASCADE"))
+    # The SOP Instance UID of the note that rejected it, and its code (PS3.16 CID 7011).
+    rejection_note_uid: Mapped[str | None] = mapped_column(String(64))
+    code_value: Mapped[str | None] = mapped_column(String(16))
+    reason: Mapped[str] = mapped_column(String(200))
+    instances: Mapped[int] = mapped_column(Integer)
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    removed_at: Mapped[Utc]
+    removed_by: Mapped[str] = mapped_column(String(64))
+    purge_at: Mapped[UtcOrNone]  # absent: hidden, never purged
+    restored_at: Mapped[UtcOrNone]
+    restored_by: Mapped[str | None] = mapped_column(String(64))
+    restored_reason: Mapped[str | None] = mapped_column(String(200))
+    purged_at: Mapped[UtcOrNone]
+
+
+class LegalHold(Base):
+    """While it stands, nothing of the study or of any study of the patient is put in the trash or purged."""
+
+    __tablename__ = "legal_hold"
+    __table_args__ = (
+        CheckConstraint("(study_pk IS NULL) <> (patient_pk IS NULL)", name="one_thing"),
+        Index("ix_legal_hold_study_pk", "study_pk"),
+        Index("ix_legal_hold_patient_pk", "patient_pk"),
+        PHI,
+    )
+
+    legal_hold_pk: Mapped[Pk]
+    study_pk: Mapped[int | None] = mapped_column(ForeignKey("study.study_pk", ondelete="CASCADE"))
+    patient_pk: Mapped[int | None] = mapped_column(ForeignKey("patient.patient_pk"))
+    reason: Mapped[str] = mapped_column(String(200))
+    placed_at: Mapped[Utc]
+    placed_by: Mapped[str] = mapped_column(String(64))
+    until: Mapped[date | None] = mapped_column(Date)  # absent: until it is lifted
+    lifted_at: Mapped[UtcOrNone]
+    lifted_by: Mapped[str | None] = mapped_column(String(64))
+    lifted_reason: Mapped[str | None] = mapped_column(String(200))
+
+
+class RetentionRule(Base):
+    """How long what matches is kept; after that a person is asked to put it in the trash."""
+
+    __tablename__ = "retention_rule"
+
+    retention_rule_pk: Mapped[Pk]
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    position: Mapped[int] = mapped_column(Integer)
+    is_enabled: Mapped[bool] = mapped_column(Boolean)
+    # What a study must be; an absent condition is met by all.
+    modalities: Mapped[list[str]] = mapped_column(ARRAY(String(16)), server_default=text("'{}'"))
+    institution_name: Mapped[str | None] = mapped_column(String(64))
+    study_description: Mapped[str | None] = mapped_column(String(64))
+    patient_age_from: Mapped[int | None] = mapped_column(Integer)  # whole years on the day of the study
+    patient_age_below: Mapped[int | None] = mapped_column(Integer)
+    # The longer of the two: years from the day of the study, and the age that the patient must have reached.
+    keep_years: Mapped[int] = mapped_column(Integer)
+    keep_until_age: Mapped[int | None] = mapped_column(Integer)
+
+
+class RetentionProposal(Base):
+    """A study whose time is over by a rule, until a person decides."""
+
+    __tablename__ = "retention_proposal"
+    __table_args__ = (
+        Index(
+            "ix_retention_proposal_waiting",
+            "study_pk",
+            unique=True,
+            postgresql_where=text("decided_at IS NULL"),
+        ),
+        PHI,
+    )
+
+    retention_proposal_pk: Mapped[Pk]
+    study_pk: Mapped[int] = mapped_column(ForeignKey("study.study_pk", ondelete="CASCADE"))
+    rule_name: Mapped[str] = mapped_column(String(64))
+    expired_on: Mapped[date] = mapped_column(Date)
+    proposed_at: Mapped[Utc]
+    decided_at: Mapped[UtcOrNone]
+    decided_by: Mapped[str | None] = mapped_column(String(64))
+    decision: Mapped[str | None] = mapped_column(String(8))  # trash or keep
+
+
+class ArchivePolicy(Base):
+    """What the archive does with what is removed; one row."""
+
+    __tablename__ = "archive_policy"
+    __table_args__ = (
+        CheckConstraint("archive_policy_pk = 1", name="one"),
+        CheckConstraint("on_return IN ('quarantine','refuse','accept')", name="on_return"),
+    )
+
+    archive_policy_pk: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    trash_days: Mapped[int] = mapped_column(Integer)
+    on_return: Mapped[str] = mapped_column(String(10))
+    is_delete_by_dicomweb: Mapped[bool] = mapped_column(Boolean)
+    # By code of rejection: "hide", "trash" or "show".
+    on_rejection: Mapped[dict[str, str]] = mapped_column(JSONB)
+
+
+class RejectionNote(Base):
+    """A Key Object Selection that rejects instances (RAD-66), as it was read."""
+
+    __tablename__ = "rejection_note"
+    __table_args__ = (PHI,)
+
+    instance_pk: Mapped[int] = mapped_column(
+        ForeignKey("instance.instance_pk", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    code_value: Mapped[str | None] = mapped_column(String(16))  # absent: it rejects nothing
+    referenced: Mapped[list[str]] = mapped_column(ARRAY(String(64)), server_default=text("'{}'"))
+    read_at: Mapped[Utc]
 
 
 class Quarantine(Base):
@@ -377,6 +592,24 @@ class DicomNode(Base):
     associations: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
 
 
+# What was removed is not there for anybody, until a use case says that it means removed things.
+WITH_REMOVED = {"with_removed": True}
+_HIDING = tuple(
+    with_loader_criteria(thing, thing.removal_pk.is_(None), include_aliases=True)
+    for thing in (Study, Series, Instance)
+)
+
+
+@event.listens_for(Session, "do_orm_execute")
+def _hide_removed(state: ORMExecuteState) -> None:
+    if (
+        (state.is_select or state.is_update or state.is_delete)
+        and not state.is_column_load
+        and not state.execution_options.get("with_removed")
+    ):
+        state.statement = state.statement.options(*_HIDING)
+
+
 install_sql(
     "archive_ingest",
     """
@@ -386,7 +619,7 @@ CREATE OR REPLACE FUNCTION archive_series(
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-    s study; t study; r series; q series;
+    s study; t study; r series; q series; named bigint;
 BEGIN
     s := jsonb_populate_record(NULL::study, p_study);
     r := jsonb_populate_record(NULL::series, p_series);
@@ -419,12 +652,22 @@ BEGIN
     END IF;
     SELECT * INTO q FROM series WHERE series_instance_uid = r.series_instance_uid;
     IF NOT FOUND THEN
-        INSERT INTO series (study_pk, series_instance_uid, modality, series_number, series_description, series_date,
+        named := t.study_pk;
+        WHILE t.merged_into_study_pk IS NOT NULL LOOP
+            SELECT * INTO STRICT t FROM study WHERE study_pk = t.merged_into_study_pk;
+        END LOOP;
+        study_pk := t.study_pk;
+        IF EXISTS (SELECT FROM removal m WHERE m.removal_pk = t.removal_pk AND m.level = 'STUDY'
+                AND m.cause <> 'emptied') THEN
+            outcome := 'removed';
+            RETURN;
+        END IF;
+        INSERT INTO series (received_study_pk, study_pk, series_instance_uid, modality, series_number, series_description, series_date,
             series_time, body_part_examined, laterality, protocol_name, institution_name, station_name, manufacturer,
             manufacturer_model_name, performed_procedure_step_id, performed_procedure_step_start_date,
             performed_procedure_step_start_time, scheduled_procedure_step_id, requested_procedure_id,
             source_application_entity_title)
-        VALUES (t.study_pk, r.series_instance_uid, r.modality, r.series_number, r.series_description, r.series_date,
+        VALUES (nullif(named, t.study_pk), t.study_pk, r.series_instance_uid, r.modality, r.series_number, r.series_description, r.series_date,
             r.series_time, r.body_part_examined, r.laterality, r.protocol_name, r.institution_name, r.station_name,
             r.manufacturer, r.manufacturer_model_name, r.performed_procedure_step_id,
             r.performed_procedure_step_start_date, r.performed_procedure_step_start_time,
@@ -442,8 +685,15 @@ BEGIN
         END IF;
     END IF;
     series_pk := q.series_pk;
-    IF q.study_pk <> t.study_pk THEN
-        outcome := 'series-moved';
+    IF EXISTS (SELECT FROM removal m WHERE m.removal_pk = q.removal_pk AND m.level <> 'IMAGE') THEN
+        outcome := 'removed';
+    ELSIF q.study_pk <> t.study_pk THEN
+        -- A series that a person moved takes what still comes for it with it.
+        IF q.received_study_pk = t.study_pk THEN
+            study_pk := q.study_pk;
+        ELSE
+            outcome := 'series-moved';
+        END IF;
     END IF;
 END $$;
 
@@ -457,7 +707,7 @@ CREATE OR REPLACE FUNCTION archive_instance(
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-    known bytea;
+    known bytea; removed bigint; place bigint;
 BEGIN
     INSERT INTO instance (series_pk, study_pk, sop_instance_uid, sop_class_uid, instance_number, number_of_frames,
         rows, columns, bits_allocated, samples_per_pixel, photometric_interpretation, content_date, content_time)
@@ -467,10 +717,11 @@ BEGIN
     ON CONFLICT (sop_instance_uid) DO NOTHING
     RETURNING instance.instance_pk INTO instance_pk;
     IF NOT FOUND THEN
-        SELECT i.instance_pk, o.dataset_sha256 INTO instance_pk, known
-        FROM instance i JOIN stored_object o ON o.instance_pk = i.instance_pk AND o.role = 'original'
+        SELECT i.instance_pk, o.dataset_sha256, i.removal_pk INTO instance_pk, known, removed
+        FROM instance i LEFT JOIN stored_object o ON o.instance_pk = i.instance_pk AND o.role = 'original'
         WHERE i.sop_instance_uid = p_sop_instance_uid;
-        outcome := CASE WHEN known = p_dataset_sha256 THEN 'duplicate' ELSE 'content-differs' END;
+        outcome := CASE WHEN removed IS NOT NULL THEN 'removed'
+            WHEN known = p_dataset_sha256 THEN 'duplicate' ELSE 'content-differs' END;
         RETURN;
     END IF;
     INSERT INTO stored_object (instance_pk, role, location, study_key_pk, size_bytes, dataset_sha256,
@@ -479,9 +730,18 @@ BEGIN
         p_transfer_syntax_uid, p_dataset_offset, p_pixel_data_offset, p_frame_length, p_frame_table);
     UPDATE series SET number_of_series_related_instances = number_of_series_related_instances + 1,
         updated_at = clock_timestamp()
-    WHERE series_pk = p_series_pk;
+    WHERE series_pk = p_series_pk
+    RETURNING study_pk, removal_pk INTO place, removed;
+    IF place <> p_study_pk OR removed IS NOT NULL
+            AND EXISTS (SELECT FROM removal m WHERE m.removal_pk = removed AND m.level <> 'IMAGE') THEN
+        -- Moved or removed while this came: its place is looked up again.
+        RAISE foreign_key_violation USING MESSAGE = 'the series is not in this study any more';
+    END IF;
+    IF removed IS NOT NULL THEN
+        UPDATE series SET removal_pk = NULL WHERE series_pk = p_series_pk;
+    END IF;
     UPDATE study SET number_of_study_related_instances = number_of_study_related_instances + 1,
-        updated_at = clock_timestamp(),
+        updated_at = clock_timestamp(), removal_pk = NULL,
         sop_classes_in_study = CASE WHEN p_sop_class_uid = ANY(sop_classes_in_study) THEN sop_classes_in_study
             ELSE sop_classes_in_study || p_sop_class_uid::varchar END
     WHERE study_pk = p_study_pk;

@@ -171,9 +171,10 @@ class Retrieval:
         with self.offices.work(actor) as work:
             work.require(Permission.STUDY_READ, Permission.RESULT_READ)
             query = select(Study.study_pk, Study.patient_pk).where(
-                Study.study_instance_uid == study_instance_uid
+                Study.study_instance_uid == study_instance_uid, Study.removal_pk.is_(None)
             )
             condition = self.visible(work)
+            # Below the ORM, which would note patient data as read: the viewing is recorded once, here.
             row = (
                 work.session.connection()
                 .execute(query if condition is None else query.where(condition))

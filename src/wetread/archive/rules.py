@@ -17,7 +17,7 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 JsonDict = dict[str, Any]
 
 # What a peer may be allowed, one by one; a new peer has none of them until told.
-PEER_RIGHTS = ("verify", "store", "find", "move", "get", "worklist", "mpps", "commitment")
+PEER_RIGHTS = ("verify", "store", "find", "move", "get", "worklist", "mpps", "commitment", "workitems")
 
 
 class Level(StrEnum):
@@ -484,6 +484,19 @@ class FragmentFollower:
         count = len(table) // 4
         self.basic_offsets = struct.unpack_from(f"{self._order}{count}I", table)
         self.first_item_offset = self._at
+
+
+# Removal -------------------------------------------------------------------------------------------------------
+
+# PS3.16 CID 7011, Rejected Reasons for Key Objects: what a note with such a title makes of what it names.
+REJECTION_TITLES = {
+    "113001": "Rejected for Quality Reasons",
+    "113037": "Rejected for Patient Safety Reasons",
+    "113038": "Incorrect Modality Worklist Entry",
+    "113039": "Data Retention Policy Expired",
+}
+# IHE IOCM (RAD-66): what is rejected is not provided; where it is a question of quality a hospital may choose to show it.
+ON_REJECTION = {"113001": "hide", "113037": "hide", "113038": "hide", "113039": "trash"}
 
 
 # Corrections ----------------------------------------------------------------------------------------------------

@@ -30,6 +30,8 @@ class Permission(StrEnum):
     STUDY_READ = "study.read"
     STUDY_STORE = "study.store"
     RECONCILE = "study.reconcile"
+    STUDY_REMOVE = "study.remove"
+    HOLD = "study.hold"
     READING_LIST = "reading_list.read"
     REPORT_READ = "report.read"
     REPORT_WRITE = "report.write"
@@ -40,6 +42,8 @@ class Permission(StrEnum):
     ANALYTICS_READ = "analytics.read"
     QUEUE_READ = "queue.read"
     QUEUE_WRITE = "queue.write"
+    WORKITEM_READ = "workitem.read"
+    WORKITEM_WRITE = "workitem.write"
     QUARANTINE_READ = "quarantine.read"
     QUARANTINE_WRITE = "quarantine.write"
     CONFIG_READ = "config.read"
@@ -51,13 +55,18 @@ class Permission(StrEnum):
 
 P = Permission
 _CLINICAL = {P.SELF, P.PATIENT_READ, P.ORDER_READ, P.SCHEDULE_READ, P.STUDY_READ, P.REPORT_READ}
+_WORKITEMS = {P.WORKITEM_READ, P.WORKITEM_WRITE}
 
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.RADIOLOGIST: frozenset(
-        _CLINICAL | {P.READING_LIST, P.REPORT_WRITE, P.REPORT_SIGN, P.RECONCILE, P.RESULT_READ}
+        _WORKITEMS
+        | _CLINICAL
+        | {P.READING_LIST, P.REPORT_WRITE, P.REPORT_SIGN, P.RECONCILE, P.RESULT_READ, P.STUDY_REMOVE, P.HOLD}
     ),
     Role.TECHNOLOGIST: frozenset(
-        _CLINICAL | {P.SCHEDULE_WRITE, P.STEP_PERFORM, P.STUDY_STORE, P.RECONCILE, P.PATIENT_WRITE}
+        _WORKITEMS
+        | _CLINICAL
+        | {P.SCHEDULE_WRITE, P.STEP_PERFORM, P.STUDY_STORE, P.RECONCILE, P.PATIENT_WRITE, P.STUDY_REMOVE}
     ),
     Role.FRONT_DESK: frozenset(
         {P.SELF, P.PATIENT_READ, P.PATIENT_WRITE, P.ORDER_READ, P.ORDER_WRITE, P.SCHEDULE_READ}
@@ -70,7 +79,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.MANAGER: frozenset({P.SELF, P.ANALYTICS_READ, P.ORDER_READ, P.SCHEDULE_READ, P.BILLING_READ}),
     Role.ADMIN: frozenset(
         {P.SELF, P.CONFIG_READ, P.CONFIG_WRITE, P.USER_ADMIN, P.AUDIT_READ, P.QUEUE_READ, P.QUEUE_WRITE}
-        | {P.QUARANTINE_READ, P.QUARANTINE_WRITE, P.STUDY_STORE}
+        | {P.QUARANTINE_READ, P.QUARANTINE_WRITE, P.STUDY_STORE, P.STUDY_REMOVE, P.HOLD}
     ),
 }
 

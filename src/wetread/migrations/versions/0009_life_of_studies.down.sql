@@ -1,0 +1,107 @@
+CREATE OR REPLACE FUNCTION archive_series(
+    p_study jsonb, p_series jsonb, p_force boolean,
+    OUT study_pk bigint, OUT series_pk bigint, OUT outcome text, OUT new_study boolean
+) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    s study; t study; r series; q series;
+BEGIN
+    s := jsonb_populate_record(NULL::study, p_study);
+    r := jsonb_populate_record(NULL::series, p_series);
+    outcome := 'filed'; new_study := false;
+    SELECT * INTO t FROM study WHERE study_instance_uid = s.study_instance_uid;
+    IF NOT FOUND THEN
+        INSERT INTO study (study_instance_uid, study_date, study_time, accession_number, study_id, study_description,
+            referring_physician_name, patient_name, patient_id, issuer_of_patient_id, patient_birth_date, patient_sex,
+            received_attributes, received_patient_id, received_issuer_of_patient_id)
+        VALUES (s.study_instance_uid, s.study_date, s.study_time, s.accession_number, s.study_id, s.study_description,
+            s.referring_physician_name, s.patient_name, s.patient_id, s.issuer_of_patient_id, s.patient_birth_date,
+            s.patient_sex, s.received_attributes, s.patient_id, s.issuer_of_patient_id)
+        ON CONFLICT (study_instance_uid) DO NOTHING
+        RETURNING * INTO t;
+        new_study := FOUND;
+        IF NOT new_study THEN
+            SELECT * INTO STRICT t FROM study WHERE study_instance_uid = s.study_instance_uid;
+        END IF;
+    END IF;
+    study_pk := t.study_pk;
+    -- An absent issuer says nothing; an identifier must be the received or the corrected one.
+    IF NOT p_force AND NOT (
+        (s.patient_id IS NOT DISTINCT FROM t.received_patient_id
+            AND coalesce(s.issuer_of_patient_id = t.received_issuer_of_patient_id, true))
+        OR (s.patient_id IS NOT DISTINCT FROM t.patient_id
+            AND coalesce(s.issuer_of_patient_id = t.issuer_of_patient_id, true))
+    ) THEN
+        outcome := 'patient-differs';
+        RETURN;
+    END IF;
+    SELECT * INTO q FROM series WHERE series_instance_uid = r.series_instance_uid;
+    IF NOT FOUND THEN
+        INSERT INTO series (study_pk, series_instance_uid, modality, series_number, series_description, series_date,
+            series_time, body_part_examined, laterality, protocol_name, institution_name, station_name, manufacturer,
+            manufacturer_model_name, performed_procedure_step_id, performed_procedure_step_start_date,
+            performed_procedure_step_start_time, scheduled_procedure_step_id, requested_procedure_id,
+            source_application_entity_title)
+        VALUES (t.study_pk, r.series_instance_uid, r.modality, r.series_number, r.series_description, r.series_date,
+            r.series_time, r.body_part_examined, r.laterality, r.protocol_name, r.institution_name, r.station_name,
+            r.manufacturer, r.manufacturer_model_name, r.performed_procedure_step_id,
+            r.performed_procedure_step_start_date, r.performed_procedure_step_start_time,
+            r.scheduled_procedure_step_id, r.requested_procedure_id, r.source_application_entity_title)
+        ON CONFLICT (series_instance_uid) DO NOTHING
+        RETURNING * INTO q;
+        IF FOUND THEN
+            UPDATE study SET number_of_study_related_series = number_of_study_related_series + 1,
+                modalities_in_study = CASE
+                    WHEN r.modality IS NULL OR r.modality = ANY(modalities_in_study) THEN modalities_in_study
+                    ELSE modalities_in_study || r.modality END
+            WHERE study_pk = t.study_pk;
+        ELSE
+            SELECT * INTO STRICT q FROM series WHERE series_instance_uid = r.series_instance_uid;
+        END IF;
+    END IF;
+    series_pk := q.series_pk;
+    IF q.study_pk <> t.study_pk THEN
+        outcome := 'series-moved';
+    END IF;
+END $$;
+
+CREATE OR REPLACE FUNCTION archive_instance(
+    p_study_pk bigint, p_series_pk bigint, p_sop_instance_uid text, p_sop_class_uid text, p_instance_number integer,
+    p_number_of_frames integer, p_rows integer, p_columns integer, p_bits_allocated smallint,
+    p_samples_per_pixel smallint, p_photometric_interpretation text, p_content_date date, p_content_time time,
+    p_location text, p_study_key_pk bigint, p_size_bytes bigint, p_dataset_sha256 bytea, p_transfer_syntax_uid text,
+    p_dataset_offset integer, p_pixel_data_offset bigint, p_frame_length bigint, p_frame_table bytea,
+    OUT instance_pk bigint, OUT outcome text
+) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    known bytea;
+BEGIN
+    INSERT INTO instance (series_pk, study_pk, sop_instance_uid, sop_class_uid, instance_number, number_of_frames,
+        rows, columns, bits_allocated, samples_per_pixel, photometric_interpretation, content_date, content_time)
+    VALUES (p_series_pk, p_study_pk, p_sop_instance_uid, p_sop_class_uid, p_instance_number, p_number_of_frames,
+        p_rows, p_columns, p_bits_allocated, p_samples_per_pixel, p_photometric_interpretation, p_content_date,
+        p_content_time)
+    ON CONFLICT (sop_instance_uid) DO NOTHING
+    RETURNING instance.instance_pk INTO instance_pk;
+    IF NOT FOUND THEN
+        SELECT i.instance_pk, o.dataset_sha256 INTO instance_pk, known
+        FROM instance i JOIN stored_object o ON o.instance_pk = i.instance_pk AND o.role = 'original'
+        WHERE i.sop_instance_uid = p_sop_instance_uid;
+        outcome := CASE WHEN known = p_dataset_sha256 THEN 'duplicate' ELSE 'content-differs' END;
+        RETURN;
+    END IF;
+    INSERT INTO stored_object (instance_pk, role, location, study_key_pk, size_bytes, dataset_sha256,
+        transfer_syntax_uid, dataset_offset, pixel_data_offset, frame_length, frame_table)
+    VALUES (instance_pk, 'original', p_location, p_study_key_pk, p_size_bytes, p_dataset_sha256,
+        p_transfer_syntax_uid, p_dataset_offset, p_pixel_data_offset, p_frame_length, p_frame_table);
+    UPDATE series SET number_of_series_related_instances = number_of_series_related_instances + 1,
+        updated_at = clock_timestamp()
+    WHERE series_pk = p_series_pk;
+    UPDATE study SET number_of_study_related_instances = number_of_study_related_instances + 1,
+        updated_at = clock_timestamp(),
+        sop_classes_in_study = CASE WHEN p_sop_class_uid = ANY(sop_classes_in_study) THEN sop_classes_in_study
+            ELSE sop_classes_in_study || p_sop_class_uid::varchar END
+    WHERE study_pk = p_study_pk;
+    outcome := 'stored';
+END $$;
