@@ -63,12 +63,12 @@ def test_a_link_names_the_ports_that_the_server_was_given(console: Console) -> N
         dicom_port=18098,
     )
     supervisor = Supervisor(settings)
-    served = supervisor.prepare()
+    supervisor.claim_data_folder()
     try:
         assert console(*add, "two", "Two").stdout.startswith("http://127.0.0.1:18099/welcome#")
         assert console("user", "invite", "two").stdout.startswith("http://127.0.0.1:18099/welcome#")
         assert as_served(load_settings({"WETREAD_DATA": str(console.data)})).dicom_port == 18098
-        assert (served.data / "served.json").stat().st_mode & 0o777 == 0o600
+        assert (console.data / "served.json").stat().st_mode & 0o777 == 0o600
     finally:
         supervisor.end()
     assert console("user", "invite", "two").stdout.startswith("http://127.0.0.1:8080/welcome#")

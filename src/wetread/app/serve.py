@@ -72,7 +72,7 @@ class Supervisor:
         """Checks, database, schema. Returns the settings with the database's address. Raises UnsafeSetup."""
         check_settings(self.settings)
         self.settings.data.mkdir(parents=True, exist_ok=True)
-        self._lock_data_folder()
+        self.claim_data_folder()
         if self.settings.database_url is None:
             self._postgres = EmbeddedPostgres(self.settings.data)
             self._postgres.start()
@@ -84,16 +84,22 @@ class Supervisor:
             migrations.upgrade(house.database)
         finally:
             house.close()
-        _say_how_served(self.settings)
         return self.settings
 
-    def _lock_data_folder(self) -> None:
-        """One supervisor a data folder: two would fight over its PostgreSQL."""
+    def claim_data_folder(self) -> None:
+        """One supervisor a data folder: two would fight over its PostgreSQL. Says there where it is reached (`as_served`).
+        Raises UnsafeSetup."""
         self._lock = os.open(self.settings.data / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UnsafeSetup(f"Another Wetread already runs on {self.settings.data}.") from None
+        said = {name: getattr(self.settings, name) for name in _SAID}
+        path = self.settings.data / _SERVED
+        path.write_text(
+            json.dumps({name: value if value is None else str(value) for name, value in said.items()})
+        )
+        path.chmod(0o600)
 
     def run(self, *, when_ready: Callable[[Settings], None] | None = None) -> int:
         """Runs until SIGTERM or SIGINT; returns the exit code."""
@@ -178,15 +184,6 @@ class Supervisor:
             self._lock = None
 
 
-def _say_how_served(settings: Settings) -> None:
-    said = {name: getattr(settings, name) for name in _SAID}
-    path = settings.data / _SERVED
-    path.write_text(
-        json.dumps({name: value if value is None else str(value) for name, value in said.items()})
-    )
-    path.chmod(0o600)
-
-
 def as_served(settings: Settings) -> Settings:
     """The settings with the addresses of the server that runs on their data folder: it may have been given others on its
     command line. The same settings where none runs."""
@@ -201,11 +198,17 @@ def as_served(settings: Settings) -> Settings:
             said = json.loads((settings.data / _SERVED).read_text())
         except (OSError, ValueError):  # it is only just starting
             return settings
-        kinds = {"http_port": int, "dicom_port": int, "hl7_port": int, "tls_certificate": Path}
-        values = {
-            name: value if value is None else kinds.get(name, str)(value) for name, value in said.items()
-        }
-        return dataclasses.replace(settings, **values)
+        certificate = said["tls_certificate"]
+        return dataclasses.replace(
+            settings,
+            host=said["host"],
+            http_port=int(said["http_port"]),
+            dicom_port=int(said["dicom_port"]),
+            hl7_port=int(said["hl7_port"]),
+            ae_title=said["ae_title"],
+            public_url=said["public_url"],
+            tls_certificate=Path(certificate) if certificate else None,
+        )
     else:
         return settings
     finally:

@@ -181,11 +181,8 @@ def demo_stat(
     from wetread.app.serve import as_served
 
     settings = as_served(_settings(data=data))
-    given = {"dicom_port": dicom_port, "hl7_port": hl7_port}
-    settings = dataclasses.replace(settings, **{key: port for key, port in given.items() if port is not None})
-    raise typer.Exit(
-        run_stat(host, settings.dicom_port, settings.hl7_port, settings.ae_title, pace=pace, seed=seed)
-    )
+    dicom, hl7 = dicom_port or settings.dicom_port, hl7_port or settings.hl7_port
+    raise typer.Exit(run_stat(host, dicom, hl7, settings.ae_title, pace=pace, seed=seed))
 
 
 @app.command(hidden=True)
