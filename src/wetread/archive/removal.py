@@ -35,7 +35,7 @@ from wetread.archive.rules import ON_REJECTION, Level
 from wetread.archive.service import the_archive, visible_studies
 from wetread.jobs.service import PREPARATION, defer, task
 from wetread.kit import limits
-from wetread.kit.errors import Conflict, FieldError, Invalid, NotFound
+from wetread.kit.errors import Conflict, Denied, FieldError, Invalid, NotFound
 from wetread.kit.paging import Page, decode_cursor, encode_cursor
 from wetread.security.service import AuditEventID, Permission, Work
 
@@ -79,6 +79,14 @@ def remove(work: Work, target: Target, *, reason: str) -> Removal:
         reason=reason,
         purge_at=work.now() + timedelta(days=days),
     )
+
+
+def remove_by_dicomweb(work: Work, target: Target, *, reason: str) -> None:
+    """`remove` for a client that deletes, where the policy lets it. Raises Denied, NotFound, Conflict."""
+    work.require(Permission.STUDY_REMOVE)
+    if not policy_of(work.session).is_delete_by_dicomweb:
+        raise Denied("The policy of this archive does not let clients delete.")
+    remove(work, target, reason=reason)
 
 
 def take_away(

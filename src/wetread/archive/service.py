@@ -77,7 +77,7 @@ __all__ = [
     "PEER_RIGHTS", "Archive", "BulkData", "CannotDecode", "Damaged", "Decoder", "Incoming", "InstanceFiles", "Level", "LocalObjects", "NoSpace",
     "ObjectStore", "Rendering", "Retrieval", "RetrieveObject", "RoleVisibility", "Status", "StoreResult", "StoredInstance",
     "StudyVisibility", "Transfer", "Vault", "correct_study", "data_set_in", "document_of", "find", "instances_for_retrieve",
-    "list_quarantine", "list_remote_aes", "remote_ae", "remote_ae_of", "remove_remote_ae", "requests_of", "resolve_quarantine",
+    "list_quarantine", "list_remote_aes", "put_in_trash", "remote_ae", "remote_ae_of", "remove_remote_ae", "requests_of", "resolve_quarantine",
     "save_remote_ae", "storage_summary", "study_detail", "the_archive", "use_archive", "visible_studies",
 ]  # fmt: skip
 
@@ -263,6 +263,22 @@ def instances_for_retrieve(
             },
         )
     return found
+
+
+def put_in_trash(
+    work: Work,
+    study_instance_uid: str,
+    series_instance_uid: str | None = None,
+    sop_instance_uid: str | None = None,
+    *,
+    reason: str,
+) -> None:
+    """What a client of DICOMweb deletes. Raises Denied where the policy does not allow it, NotFound, Conflict under hold."""
+    from wetread.archive import removal  # it stands on this module
+
+    removal.remove_by_dicomweb(
+        work, removal.Target(study_instance_uid, series_instance_uid, sop_instance_uid), reason=reason
+    )
 
 
 # Correcting -----------------------------------------------------------------------------------------------------

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from wetread.dicomweb import capabilities, rendered, retrieve, search, storing, uri
+from wetread.dicomweb import capabilities, deleting, rendered, retrieve, search, storing, uri
 
 router = APIRouter()
-for service in (search, retrieve, rendered, storing, uri, capabilities):
+for service in (search, retrieve, rendered, storing, deleting, uri, capabilities):
     router.routes.extend(service.router.routes)

@@ -11,7 +11,7 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
-from wetread.dicomweb import rendered, retrieve, search, storing, uri
+from wetread.dicomweb import deleting, rendered, retrieve, search, storing, uri
 from wetread.dicomweb.accept import (
     DICOM,
     DICOM_JSON,
@@ -37,7 +37,7 @@ _METADATA = (DICOM_JSON, "application/json", _PARTS.format(DICOM_XML))
 def resources() -> dict[str, list[dict[str, Any]]]:
     """Methods by path, each with its summary, query parameters, and media types taken and given."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for module in (search, retrieve, rendered, storing, uri):
+    for module in (search, retrieve, rendered, storing, deleting, uri):
         for route in module.router.routes:
             assert isinstance(route, APIRoute)
             path = route.path.removeprefix(PREFIX)
@@ -57,6 +57,8 @@ def resources() -> dict[str, list[dict[str, Any]]]:
 
 def _of(module: Any, path: str) -> tuple[Sequence[str], Sequence[str]]:
     """(query parameters, media types) of a resource."""
+    if module is deleting:
+        return ("reason",), ()
     if module is search:
         return _SEARCH, _METADATA
     if module is storing:
