@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -31,6 +32,7 @@ from wetread.dimse.server import Node, Offer
 from wetread.dimse.services import (
     Caller,
     Destination,
+    Done,
     FindOptions,
     Found,
     JsonDict,
@@ -43,10 +45,14 @@ from wetread.dimse.services import (
 )
 from wetread.hl7.inbound import Interface, InterfaceSettings
 from wetread.hl7.server import MllpServer
+from wetread.kit import limits
 from wetread.kit.config import is_loopback
 from wetread.kit.tls import TlsUnusable, server_context
 from wetread.scheduling import service as scheduling
-from wetread.security.service import Actor, AuditEventID, Permission
+from wetread.security.service import Actor, AuditEventID, Permission, Work
+from wetread.workitems import service as workitems
+from wetread.workitems.matching import select
+from wetread.workitems.service import Answer, WorkitemRefused
 
 log = structlog.get_logger()
 
@@ -60,6 +66,7 @@ _PERMISSIONS: dict[str, frozenset[Permission]] = {
     "mpps": frozenset({Permission.STEP_PERFORM}),
     # Who asks whether objects are safe may learn that they are here.
     "commitment": frozenset({Permission.STUDY_STORE}),
+    "workitems": frozenset({Permission.WORKITEM_READ, Permission.WORKITEM_WRITE}),
     "verify": frozenset(),
 }
 _RIGHTS = frozenset(_PERMISSIONS)
@@ -263,6 +270,50 @@ class HouseServices:
             ) from None
         return _Commitment(self._archive, pk)
 
+    @contextlib.contextmanager
+    def _workitems(self, peer: Peer) -> Iterator[Work]:
+        try:
+            with self._offices.work(peer.token) as work:
+                yield work
+        except WorkitemRefused as refused:
+            raise RefusedOperation(refused.answer, refused.detail, offending_tags=refused.tags) from None
+
+    @staticmethod
+    def _done(answer: Answer, **more: Any) -> Done:
+        return Done(int(answer), workitems.WORDS.get(answer, ""), **more)
+
+    def create_workitem(self, peer: Peer, sop_instance_uid: str, attributes: JsonDict) -> Done:
+        """Kept before it is answered."""
+        with self._workitems(peer) as work:
+            made = workitems.create(work, sop_instance_uid or None, attributes)
+        return self._done(made.answer, sop_instance_uid=made.sop_instance_uid)
+
+    def get_workitem(self, peer: Peer, sop_instance_uid: str, tags: Sequence[str]) -> Done:
+        """All attributes, or those named."""
+        with self._workitems(peer) as work:
+            attributes, answer = workitems.get(work, sop_instance_uid, tags)
+        return self._done(answer, attributes=attributes)
+
+    def set_workitem(self, peer: Peer, sop_instance_uid: str, attributes: JsonDict) -> Done:
+        """Changes attributes."""
+        with self._workitems(peer) as work:
+            answer = workitems.update(work, sop_instance_uid, attributes)
+        return self._done(answer)
+
+    def act_on_workitem(
+        self, peer: Peer, sop_instance_uid: str, action_type_id: int, information: JsonDict
+    ) -> Done:
+        """Changes the state, asks to cancel, subscribes."""
+        with self._workitems(peer) as work:
+            answer = workitems.act(work, action_type_id, sop_instance_uid, information)
+        return self._done(answer)
+
+    def find_workitems(self, peer: Peer, identifier: JsonDict, limit: int) -> Found:
+        """Matches with what was asked for."""
+        with self._workitems(peer) as work:
+            found = workitems.find(work, identifier, limit=min(limit, limits.WORKITEM_MATCHES_MAX))
+        return Found([select(one, identifier) for one in found.items], cut=found.cut)
+
 
 @dataclass(frozen=True, slots=True)
 class _Item:
@@ -403,6 +454,7 @@ def run_node(house: House, archive: Archive) -> None:
             offer=Offer(frozenset(settings.extra_sop_classes), frozenset(settings.extra_transfer_syntaxes)),
         )
         node.start()
+        workitems.announce(house.offices, "RESTARTED")
         doors.append(node)
         teller = _Teller(house, node)
         teller.start()

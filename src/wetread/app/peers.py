@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 from wetread.archive.commitment import Reporter, ReportFailed
 from wetread.archive.model import RemoteAE
 from wetread.archive.rules import JsonDict
-from wetread.dicom.sopclass import STORAGE_COMMITMENT_PUSH, STORAGE_COMMITMENT_PUSH_INSTANCE
+from wetread.dicom.sopclass import (
+    STORAGE_COMMITMENT_PUSH,
+    STORAGE_COMMITMENT_PUSH_INSTANCE,
+    UPS_EVENT,
+    UPS_PUSH,
+)
 from wetread.dimse.client import AssociationFailed, OperationFailed, open_plain
 from wetread.kit import limits
 from wetread.kit.config import Settings
 from wetread.kit.tls import TlsUnusable, client_context
+from wetread.workitems.service import Reporter as WorkitemReporter
+from wetread.workitems.service import ReportFailed as EventNotHeard
+from wetread.workitems.service import Waiting
 
 Context = Callable[[bool], ssl.SSLContext | None]
 
@@ -48,5 +56,42 @@ def reporter_as(settings: Settings) -> Reporter:
                 )
         except (AssociationFailed, OperationFailed, TlsUnusable) as failed:
             raise ReportFailed(str(failed)) from None
+
+    return report
+
+
+def workitem_reporter_as(settings: Settings) -> WorkitemReporter:
+    """Reports events of Unified Procedure Steps (PS3.4 CC.2.4): this system proposes itself as SCP of their class."""
+    context = context_of(settings)
+
+    def report(peer: RemoteAE, events: Sequence[Waiting]) -> Iterator[tuple[int, str | None]]:
+        try:
+            with open_plain(
+                peer.host,
+                peer.port,
+                peer.ae_title,
+                settings.ae_title,
+                [UPS_EVENT],
+                timeout_s=limits.PEER_ANSWER_S,
+                roles={UPS_EVENT: (False, True)},
+                tls=context(peer.is_encrypted),
+            ) as association:
+                association.context_for(UPS_EVENT)
+                for one in events:
+                    objection = None
+                    try:
+                        association.report_event(
+                            UPS_PUSH,
+                            one.sop_instance_uid,
+                            one.event_type_id,
+                            one.information,
+                            context_class=UPS_EVENT,
+                        )
+                    except OperationFailed as failed:
+                        # It was heard. What the peer thinks of it is noted, and does not hold up what follows.
+                        objection = str(failed)[:200]
+                    yield one.workitem_event_pk, objection
+        except (AssociationFailed, OperationFailed, TlsUnusable) as failed:
+            raise EventNotHeard(str(failed)) from None
 
     return report

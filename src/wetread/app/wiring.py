@@ -6,7 +6,7 @@ import structlog
 
 from wetread.app.build import House
 from wetread.app.forwarding import sender_as
-from wetread.app.peers import reporter_as
+from wetread.app.peers import reporter_as, workitem_reporter_as
 from wetread.archive.commitment import use_reporter
 from wetread.archive.service import Archive, Damaged, LocalObjects, Rendering, use_archive
 from wetread.kit.errors import WetreadError
@@ -15,6 +15,8 @@ from wetread.reporting.pictures import Renderer, use_renderer
 from wetread.routing.service import use_sender
 from wetread.security.service import Work
 from wetread.sharing.service import OwnPatients, ReleasePolicy, use_release_policy
+from wetread.workitems.service import use_reporter as use_workitem_reporter
+from wetread.workitems.service import use_title
 
 log = structlog.get_logger(__name__)
 PICTURE_PIXELS = (900, 900)  # three a line on A4, fine enough for print
@@ -33,6 +35,8 @@ def wire(house: House) -> Archive:
     use_archive(archive)
     use_renderer(renderer_of(archive))
     use_reporter(reporter_as(house.settings))
+    use_workitem_reporter(workitem_reporter_as(house.settings))
+    use_title(house.settings.ae_title)
     use_sender(sender_as(house.settings))
     use_release_policy(ReleasePolicy(preliminary=house.settings.results_release_preliminary))
     return archive

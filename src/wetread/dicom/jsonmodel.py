@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 import struct
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -40,18 +41,35 @@ _BINARY: Final = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 
 
 def to_json(
-    data: bytes | memoryview, transfer_syntax_uid: str, bulk_uri: BulkUri, *, size: int | None = None
+    data: bytes | memoryview,
+    transfer_syntax_uid: str,
+    bulk_uri: BulkUri,
+    *,
+    size: int | None = None,
+    inline_bytes_max: int | None = INLINE_BYTES_MAX,
 ) -> JsonDict:
-    """The JSON model of a whole data set. `data` may end in the pixel data where `size` names the object's full length."""
+    """The JSON model of a whole data set. `data` may end in the pixel data where `size` names the object's full length.
+
+    Longer binary values than `inline_bytes_max` become bulk data; None: none do.
+    """
     syntax = transfer_syntax(detect_syntax(data, transfer_syntax_uid))
-    walker = _Walker(memoryview(data), syntax.big_endian, bulk_uri, len(data) if size is None else size)
+    walker = _Walker(
+        memoryview(data),
+        syntax.big_endian,
+        bulk_uri,
+        len(data) if size is None else size,
+        len(data) if inline_bytes_max is None else inline_bytes_max,
+    )
     result, _ = walker.data_set(0, None, explicit=syntax.explicit, codecs=codecs_of(None), depth=0, path="")
     return result
 
 
 class _Walker:
-    def __init__(self, view: memoryview, big_endian: bool, bulk_uri: BulkUri, size: int) -> None:
+    def __init__(
+        self, view: memoryview, big_endian: bool, bulk_uri: BulkUri, size: int, inline_bytes_max: int
+    ) -> None:
         self._view, self._bulk_uri, self._size = view, bulk_uri, size
+        self._inline_bytes_max = inline_bytes_max
         self._order = ">" if big_endian else "<"
         self._left = ELEMENTS_MAX
 
@@ -187,7 +205,7 @@ class _Walker:
         entry: JsonDict = {"vr": vr}
         if length == 0:
             return entry
-        if tag in PIXEL_TAGS or (vr in _BINARY and length > INLINE_BYTES_MAX):
+        if tag in PIXEL_TAGS or (vr in _BINARY and length > self._inline_bytes_max):
             uri = self._bulk_uri(path, start, length)
             return {**entry, "BulkDataURI": uri} if uri else entry
         raw = bytes(self._view[start : start + length])
@@ -402,3 +420,58 @@ def _encode_value(vr: str, value: Any) -> bytes:
     if len(raw) % 2:
         raw += b"\0" if vr in ("UI", "OB", "UN") else b" "
     return raw
+
+
+def canonical(model: object) -> JsonDict:
+    """A data set in the JSON model, as somebody else wrote it, in our own writing: what it holds can be encoded, and reads
+    back as it stands. Bulk data are left out. Raises DicomError naming the tag at fault."""
+    _check_model(model, 0, [ELEMENTS_MAX])
+    assert isinstance(model, dict)
+    try:
+        return to_json(encode_json(model), "1.2.840.10008.1.2.1", lambda *_: None, inline_bytes_max=None)
+    except (ValueError, TypeError, struct.error, OverflowError, UnicodeError) as error:
+        raise DicomError(f"a value is not one of its VR ({type(error).__name__})") from None
+
+
+_TAG: Final = re.compile(r"[0-9A-Fa-f]{8}\Z")
+
+
+def _check_model(model: object, depth: int, left: list[int]) -> None:
+    if not isinstance(model, dict):
+        raise DicomError("a data set is not an object")
+    if depth > DEPTH_MAX:
+        raise DicomError("sequences nest too deeply")
+    for tag, entry in model.items():
+        left[0] -= 1
+        if left[0] < 0:
+            raise DicomError("there are too many attributes")
+        if not isinstance(tag, str) or not _TAG.match(tag) or not isinstance(entry, dict):
+            raise DicomError(f"{str(tag)[:64]} is no attribute")
+        vr, values = entry.get("vr"), entry.get("Value", [])
+        if not isinstance(vr, str) or vr.encode("ascii", "replace") not in VRS:
+            raise DicomError(f"{tag} has no VR")
+        if not isinstance(values, list) or not isinstance(entry.get("InlineBinary", ""), str):
+            raise DicomError(f"the values of {tag} are no array")
+        left[0] -= len(values)
+        for value in values:
+            if vr == "SQ":
+                _check_model(value, depth + 1, left)
+            elif not _is_of(vr, value):
+                raise DicomError(f"{tag} has a value that is not one of {vr}")
+
+
+def _is_of(vr: str, value: object) -> bool:
+    if vr in _NUMBERS:
+        whole = vr not in ("FL", "FD")
+        return isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
+    if value is None:
+        return True
+    if vr == "PN":
+        if isinstance(value, dict):
+            return all(isinstance(group, str) for group in value.values())
+        return isinstance(value, str)
+    if vr in _BINARY:
+        return False
+    if vr in ("IS", "DS"):
+        return isinstance(value, (int, float, str)) and not isinstance(value, bool)
+    return isinstance(value, str)

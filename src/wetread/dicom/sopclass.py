@@ -18,6 +18,17 @@ PERFORMED_PROCEDURE_STEP: Final = "1.2.840.10008.3.1.2.3.3"
 STORAGE_COMMITMENT_PUSH: Final = "1.2.840.10008.1.20.1"
 STORAGE_COMMITMENT_PUSH_INSTANCE: Final = "1.2.840.10008.1.20.1.1"  # well-known (PS3.4 J.3.5)
 
+INSTANCE_AVAILABILITY: Final = "1.2.840.10008.5.1.4.33"  # Instance Availability Notification (PS3.4 annex R)
+# Unified Procedure Step (PS3.4 annex CC): whatever class an operation comes by, it names Push as the SOP class.
+UPS_PUSH: Final = "1.2.840.10008.5.1.4.34.6.1"
+UPS_WATCH: Final = "1.2.840.10008.5.1.4.34.6.2"
+UPS_PULL: Final = "1.2.840.10008.5.1.4.34.6.3"
+UPS_EVENT: Final = "1.2.840.10008.5.1.4.34.6.4"
+UPS_QUERY: Final = "1.2.840.10008.5.1.4.34.6.5"
+UPS_GLOBAL_SUBSCRIPTION: Final = "1.2.840.10008.5.1.4.34.5"  # well-known instances (PS3.4 CC.3.3.1)
+UPS_FILTERED_SUBSCRIPTION: Final = "1.2.840.10008.5.1.4.34.5.1"
+UPS_CLASSES: Final = frozenset({UPS_PUSH, UPS_WATCH, UPS_PULL, UPS_QUERY})
+
 FIND_MODELS: Final = frozenset({PATIENT_ROOT_FIND, STUDY_ROOT_FIND})
 MOVE_MODELS: Final = frozenset({PATIENT_ROOT_MOVE, STUDY_ROOT_MOVE})
 GET_MODELS: Final = frozenset({PATIENT_ROOT_GET, STUDY_ROOT_GET})

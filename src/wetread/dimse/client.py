@@ -396,10 +396,19 @@ class Association:
         return None
 
     def report_event(
-        self, sop_class_uid: str, sop_instance_uid: str, event_type_id: int, event: JsonDict
+        self,
+        sop_class_uid: str,
+        sop_instance_uid: str,
+        event_type_id: int,
+        event: JsonDict,
+        *,
+        context_class: str | None = None,
     ) -> None:
-        """N-EVENT-REPORT of a data set in the JSON model, as SCP of the class. Raises OperationFailed."""
-        context_id, syntax = self.context_for(sop_class_uid)
+        """N-EVENT-REPORT of a data set in the JSON model, as SCP of the class. Raises OperationFailed.
+
+        `context_class`: where events travel by the context of another class than their own (PS3.4 CC.3.1.3).
+        """
+        context_id, syntax = self.context_for(context_class or sop_class_uid)
         answer = self._ask(
             context_id,
             {

@@ -11,6 +11,7 @@ import contextlib
 import queue
 import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -64,6 +65,7 @@ from wetread.dimse.services import (
     Caller,
     Commitment,
     Destination,
+    Done,
     FindOptions,
     Found,
     JsonDict,
@@ -93,12 +95,22 @@ PENDING_EVERY, PENDING_S = 16, 2.0
 _PLAIN = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
 # The operations of each service (PS3.4): an operation on the context of another class is none of that class.
 _CLASSES_OF: dict[Command, frozenset[str]] = {
-    Command.C_FIND_RQ: sopclass.FIND_MODELS | {sopclass.MODALITY_WORKLIST},
+    Command.C_FIND_RQ: sopclass.FIND_MODELS
+    | {sopclass.MODALITY_WORKLIST, sopclass.UPS_PULL, sopclass.UPS_WATCH, sopclass.UPS_QUERY},
     Command.C_MOVE_RQ: sopclass.MOVE_MODELS,
     Command.C_GET_RQ: sopclass.GET_MODELS,
-    Command.N_CREATE_RQ: frozenset({sopclass.PERFORMED_PROCEDURE_STEP}),
-    Command.N_SET_RQ: frozenset({sopclass.PERFORMED_PROCEDURE_STEP}),
-    Command.N_ACTION_RQ: frozenset({sopclass.STORAGE_COMMITMENT_PUSH}),
+    Command.N_CREATE_RQ: frozenset({sopclass.PERFORMED_PROCEDURE_STEP, sopclass.UPS_PUSH}),
+    Command.N_GET_RQ: frozenset({sopclass.UPS_PUSH, sopclass.UPS_PULL, sopclass.UPS_WATCH}),
+    Command.N_SET_RQ: frozenset({sopclass.PERFORMED_PROCEDURE_STEP, sopclass.UPS_PULL}),
+    Command.N_ACTION_RQ: frozenset({sopclass.STORAGE_COMMITMENT_PUSH, *sopclass.UPS_CLASSES})
+    - {sopclass.UPS_QUERY},
+}
+# Action Type IDs of each class of the Unified Procedure Step (PS3.4 table CC.1-1): 1 changes the state, 2 asks to
+# cancel, 3 to 5 are about subscriptions.
+UPS_ACTIONS: dict[str, frozenset[int]] = {
+    sopclass.UPS_PUSH: frozenset({2}),
+    sopclass.UPS_PULL: frozenset({1}),
+    sopclass.UPS_WATCH: frozenset({2, 3, 4, 5}),
 }
 _QUERIES = frozenset({Command.C_FIND_RQ, Command.C_MOVE_RQ, Command.C_GET_RQ})
 # Query/Retrieve and worklist have statuses of their own for what the general ones say (PS3.4 C.4.1.1.4, K.4.1.1.4).
@@ -113,6 +125,7 @@ _SERVICES = (
     | sopclass.FIND_MODELS
     | sopclass.MOVE_MODELS
     | sopclass.GET_MODELS
+    | sopclass.UPS_CLASSES
 )
 
 
@@ -715,6 +728,7 @@ class _Served:
             Command.C_MOVE_RQ: self._move,
             Command.C_GET_RQ: self._get,
             Command.N_CREATE_RQ: self._create,
+            Command.N_GET_RQ: self._get_attributes,
             Command.N_SET_RQ: self._set,
             Command.N_ACTION_RQ: self._action,
         }
@@ -777,11 +791,15 @@ class _Served:
         self._respond(asked.context_id, asked.command, Status.SUCCESS)
 
     def _find(self, asked: _Message) -> None:
-        self._require("worklist" if self._is_worklist(asked) else "find")
+        is_workitems = self._contexts[asked.context_id][0] in sopclass.UPS_CLASSES
+        self._require("workitems" if is_workitems else "worklist" if self._is_worklist(asked) else "find")
         identifier = self._identifier(asked)
         matches: Iterable[JsonDict]
         found = Found(())
-        if self._is_worklist(asked):
+        if is_workitems:
+            found = self._services.find_workitems(self._peer, identifier, MATCHES_MAX)
+            matches = found.items
+        elif self._is_worklist(asked):
             matches = self._services.worklist(self._peer, identifier)
         else:
             agreed = self._extended.get(self._contexts[asked.context_id][0], b"").ljust(5, b"\0")
@@ -1030,6 +1048,11 @@ class _Served:
                     yield other.command
 
     def _create(self, asked: _Message) -> None:
+        if self._contexts[asked.context_id][0] == sopclass.UPS_PUSH:
+            self._require("workitems")
+            uid = text_of(asked.command, "affected_sop_instance_uid")
+            self._done(asked, self._services.create_workitem(self._peer, uid, self._identifier(asked)))
+            return
         self._require("mpps")
         uid = text_of(asked.command, "affected_sop_instance_uid") or new_uid()
         self._services.create_performed_step(self._peer, uid, self._identifier(asked))
@@ -1038,15 +1061,53 @@ class _Served:
         )
 
     def _set(self, asked: _Message) -> None:
-        self._require("mpps")
         uid = text_of(asked.command, "requested_sop_instance_uid")
+        if self._contexts[asked.context_id][0] == sopclass.UPS_PULL:
+            self._require("workitems")
+            self._done(asked, self._services.set_workitem(self._peer, uid, self._identifier(asked)))
+            return
+        self._require("mpps")
         self._services.set_performed_step(self._peer, uid, self._identifier(asked))
         self._respond(
             asked.context_id, asked.command, Status.SUCCESS, more={"affected_sop_instance_uid": uid}
         )
 
+    def _get_attributes(self, asked: _Message) -> None:
+        """N-GET, of Unified Procedure Steps alone."""
+        self._require("workitems")
+        raw = asked.command.get("attribute_identifier_list", b"")
+        assert isinstance(raw, bytes)
+        words = struct.unpack(f"<{len(raw) // 4 * 2}H", raw[: len(raw) // 4 * 4])
+        tags = [f"{group:04X}{number:04X}" for group, number in zip(words[::2], words[1::2], strict=True)]
+        uid = text_of(asked.command, "requested_sop_instance_uid")
+        self._done(asked, self._services.get_workitem(self._peer, uid, tags))
+
+    def _done(self, asked: _Message, done: Done) -> None:
+        uid = done.sop_instance_uid or text_of(asked.command, "requested_sop_instance_uid")
+        action_type_id = number_of(asked.command, "action_type_id")
+        self._respond(
+            asked.context_id,
+            asked.command,
+            done.status,
+            comment=done.comment,
+            data=None if done.attributes is None else self._encoded(asked, done.attributes),
+            more={"affected_sop_instance_uid": uid, "action_type_id": action_type_id or None},
+        )
+
+    def _act_on_workitem(self, asked: _Message) -> None:
+        self._require("workitems")
+        action_type_id = number_of(asked.command, "action_type_id")
+        if action_type_id not in UPS_ACTIONS[self._contexts[asked.context_id][0]]:
+            raise RefusedOperation(Status.NO_SUCH_ACTION, "not an action of this SOP class")
+        uid = text_of(asked.command, "requested_sop_instance_uid")
+        information = {} if asked.data is None else self._identifier(asked)
+        self._done(asked, self._services.act_on_workitem(self._peer, uid, action_type_id, information))
+
     def _action(self, asked: _Message) -> None:
-        """Storage commitment (PS3.4 J.3.2)."""
+        """Storage commitment (PS3.4 J.3.2), and the actions of Unified Procedure Steps."""
+        if self._contexts[asked.context_id][0] != sopclass.STORAGE_COMMITMENT_PUSH:
+            self._act_on_workitem(asked)
+            return
         self._require("commitment")
         uid = text_of(asked.command, "requested_sop_instance_uid")
         action_type_id = number_of(asked.command, "action_type_id")

@@ -128,6 +128,16 @@ class Found:
     cut: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of a normalized operation: success, or a warning with its words."""
+
+    status: int = 0
+    comment: str = ""
+    sop_instance_uid: str = ""
+    attributes: JsonDict | None = None
+
+
 class Commitment(Protocol):
     """A request for storage commitment that was taken (PS3.4 J.3), until its requester has heard the outcome."""
 
@@ -172,3 +182,20 @@ class NodeServices(Protocol):
 
     def request_commitment(self, peer: Peer, action: JsonDict) -> Commitment:
         """Storage commitment N-ACTION, kept before it is answered."""
+
+    def create_workitem(self, peer: Peer, sop_instance_uid: str, attributes: JsonDict) -> Done:
+        """Unified Procedure Step N-CREATE; without a UID one is made (PS3.4 CC.2.5)."""
+
+    def get_workitem(self, peer: Peer, sop_instance_uid: str, tags: Sequence[str]) -> Done:
+        """Unified Procedure Step N-GET of the attributes, without tags of all (PS3.4 CC.2.7)."""
+
+    def set_workitem(self, peer: Peer, sop_instance_uid: str, attributes: JsonDict) -> Done:
+        """Unified Procedure Step N-SET (PS3.4 CC.2.6)."""
+
+    def act_on_workitem(
+        self, peer: Peer, sop_instance_uid: str, action_type_id: int, information: JsonDict
+    ) -> Done:
+        """Unified Procedure Step N-ACTION (PS3.4 CC.2.1 to CC.2.3)."""
+
+    def find_workitems(self, peer: Peer, identifier: JsonDict, limit: int) -> Found:
+        """Unified Procedure Step C-FIND (PS3.4 CC.2.8)."""

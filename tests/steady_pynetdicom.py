@@ -1,0 +1,60 @@
+"""Mends a race in the peer that many tests play with.
+
+pynetdicom 3.0 stops its reactor thread before it asks something by clearing an event, and looks at a flag to see that the
+thread stands. The flag is lowered only after the thread has left the event's `wait`: asked twice in a row, or on a busy
+machine, it takes a thread that is just leaving for one that stands, and that thread then swallows the answer ("Received
+unexpected C-FIND service message"). Here `clear` returns only when the thread really waits.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from pynetdicom.association import Association
+
+_OWN_THREAD_S = 0.5  # what the reactor itself asks, e.g. in a handler, cannot wait for the reactor
+
+
+class Checkpoint:
+    """As much of threading.Event as an association uses."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._is_set = True
+        self._waiter: threading.Thread | None = None
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    def set(self) -> None:
+        with self._condition:
+            self._is_set, self._waiter = True, None
+            self._condition.notify_all()
+
+    def clear(self) -> None:
+        with self._condition:
+            self._is_set = False
+            self._condition.wait_for(lambda: self._waiter is not None or self._is_set, _OWN_THREAD_S)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        with self._condition:
+            while not self._is_set:
+                self._waiter = threading.current_thread()
+                self._condition.notify_all()
+                self._condition.wait()
+        return True
+
+
+def _mend() -> None:
+    begin = Association.__init__
+
+    def init(self: Association, *args: Any, **kwargs: Any) -> None:
+        begin(self, *args, **kwargs)
+        self._reactor_checkpoint = Checkpoint()  # type: ignore[assignment]
+
+    if begin.__name__ != "init":
+        Association.__init__ = init  # type: ignore[method-assign]
+
+
+_mend()
