@@ -13,6 +13,7 @@ import pytest
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from sqlalchemy import text
 
 from conftest import Api
 from wetread.archive.service import Archive, Decoder, LocalObjects, StoreResult, use_archive
@@ -143,3 +144,26 @@ def web(archive: Archive) -> Api:
     client.app.state.archive = archive  # type: ignore[attr-defined]
     client.offices = archive.offices
     return client
+
+
+def study_of(make_dicom: MakeDicom, *shape: int, **attributes: Any) -> list[pydicom.Dataset]:
+    """A study with a series of as many slices as each number says."""
+    study = str(generate_uid())
+    slices = []
+    for number, count in enumerate(shape, 1):
+        series = str(generate_uid())
+        for place in range(1, count + 1):
+            slices.append(
+                make_dicom(
+                    StudyInstanceUID=study, SeriesInstanceUID=series, SeriesNumber=number,
+                    InstanceNumber=place, Modality="CT" if number == 1 else "PT", **attributes,
+                )
+            )  # fmt: skip
+    return slices
+
+
+def rows(archive: Archive, table: str) -> list[dict[str, Any]]:
+    """All rows of a table as they stand, hidden ones too, without the instants of change."""
+    with archive.offices.database.transaction() as session:
+        found = session.execute(text(f"SELECT * FROM {table} ORDER BY 1")).mappings()
+        return [{name: value for name, value in row.items() if name != "updated_at"} for row in found]

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import structlog
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
 
 from wetread.app.build import House
 from wetread.app.forwarding import sender_as
 from wetread.app.peers import reporter_as, workitem_reporter_as
 from wetread.archive.commitment import use_reporter
+from wetread.archive.corrections import use_order_check
 from wetread.archive.service import Archive, Damaged, LocalObjects, Rendering, use_archive
 from wetread.kit.errors import WetreadError
 from wetread.patients.service import use_issuer
 from wetread.reporting.pictures import Renderer, use_renderer
 from wetread.routing.service import use_sender
+from wetread.scheduling.model import StudyLink
 from wetread.security.service import Work
 from wetread.sharing.service import OwnPatients, ReleasePolicy, use_release_policy
 from wetread.workitems.service import use_reporter as use_workitem_reporter
@@ -34,12 +38,23 @@ def wire(house: House) -> Archive:
     )
     use_archive(archive)
     use_renderer(renderer_of(archive))
+    use_order_check(hangs_on_order)
     use_reporter(reporter_as(house.settings))
     use_workitem_reporter(workitem_reporter_as(house.settings))
     use_title(house.settings.ae_title)
     use_sender(sender_as(house.settings))
     use_release_policy(ReleasePolicy(preliminary=house.settings.results_release_preliminary))
     return archive
+
+
+def hangs_on_order(session: Session, study_pk: int) -> bool:
+    """Whether a study was linked to an order, whose patient then is the study's."""
+    found = exists().where(
+        StudyLink.study_pk == study_pk,
+        StudyLink.requested_procedure_pk.is_not(None),
+        StudyLink.state.in_(("matched", "resolved")),
+    )
+    return bool(session.scalar(select(found)))
 
 
 def renderer_of(archive: Archive) -> Renderer:

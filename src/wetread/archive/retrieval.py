@@ -24,9 +24,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from wetread.archive import pixels, store
-from wetread.archive.model import SeriesMetadata, StoredRole, Study, StudyCorrection
+from wetread.archive.layers import NONE, Layers, layers_of
+from wetread.archive.model import SeriesMetadata, StoredRole, Study
 from wetread.archive.overlay import overlay
-from wetread.archive.rules import FrameTable, JsonDict, corrected, correction_trace
+from wetread.archive.rules import FrameTable, JsonDict, corrected
 from wetread.archive.sealing import Unsealer
 from wetread.archive.store import StoredInstance
 from wetread.archive.vault import Vault
@@ -515,7 +516,7 @@ class Retrieval:
         series_instance_uids: Sequence[str] = (),
         sop_instance_uids: Sequence[str] = (),
     ) -> list[RetrieveObject]:
-        """Objects for sending, with the corrections of their studies."""
+        """Objects for sending, with what is laid over them."""
         stored = store.stored_instances(
             session,
             study_instance_uids=study_instance_uids,
@@ -523,8 +524,8 @@ class Retrieval:
             sop_instance_uids=sop_instance_uids,
             visible=visible,
         )
-        overlays = overlays_of(session, sorted({one.study_pk for one in stored}))
-        return [RetrieveObject(one, overlays.get(one.study_pk, ()), self) for one in stored]
+        layers = layers_of(session, stored)
+        return [RetrieveObject(one, layers.get(one.instance_pk, NONE).corrections, self) for one in stored]
 
     # Metadata
 
@@ -543,10 +544,11 @@ class Retrieval:
                 assert state.cached is not None
                 return state.cached.gzipped_json
             stored = store.stored_instances(session, series_instance_uids=[series_instance_uid])
-            corrections = overlays_of(session, [state.study_pk]).get(state.study_pk, ())
+            layers = layers_of(session, stored)
         # Numbers compress well enough at the fastest level, and a reader waits.
         made = gzip.compress(
-            b"[" + b",".join(self._fragment(one, corrections) for one in stored) + b"]", compresslevel=1
+            b"[" + b",".join(self._fragment(one, layers.get(one.instance_pk, NONE)) for one in stored) + b"]",
+            compresslevel=1,
         )
         with self.offices.database.transaction() as session:
             row = {
@@ -569,15 +571,16 @@ class Retrieval:
     def instance_metadata(self, stored: StoredInstance) -> bytes:
         """One instance's metadata as a JSON array."""
         with self.offices.database.transaction() as session:
-            corrections = overlays_of(session, [stored.study_pk]).get(stored.study_pk, ())
-        return b"[" + self._fragment(stored, corrections) + b"]"
+            layers = layers_of(session, [stored])
+        return b"[" + self._fragment(stored, layers.get(stored.instance_pk, NONE)) + b"]"
 
-    def _fragment(self, stored: StoredInstance, corrections: Sequence[tuple[JsonDict, JsonDict]]) -> bytes:
-        key = (stored.stored_object_pk, len(corrections))
+    def _fragment(self, stored: StoredInstance, layers: Layers) -> bytes:
+        # The study's UID stands in the addresses of bulk data.
+        key = (stored.stored_object_pk, stored.study_instance_uid, layers.key)
         known: bytes | None = self._fragments.get(key)
         if known is None:
             document = self.instance_json(stored)
-            document = corrected(document, corrections) if corrections else document
+            document = corrected(document, layers.corrections) if layers.key else document
             known = orjson.dumps(document)
             if len(known) <= 64 * 1024:
                 self._fragments.put(key, known)
@@ -622,19 +625,3 @@ def _bulk_uris(document: JsonDict) -> Iterator[str]:
         elif element.get("vr") == "SQ":
             for item in element.get("Value", []):
                 yield from _bulk_uris(item)
-
-
-def overlays_of(session: Session, study_pks: Sequence[int]) -> dict[int, list[tuple[JsonDict, JsonDict]]]:
-    """Corrections by study as (attributes, trace), oldest first."""
-    return {
-        study_pk: [(one.attributes, _trace(one)) for one in corrections]
-        for study_pk, corrections in store.corrections_of(session, study_pks).items()
-    }
-
-
-def _trace(correction: StudyCorrection) -> JsonDict:
-    return correction_trace(
-        correction.corrected_at.strftime("%Y%m%d%H%M%S.%f+0000"),
-        correction.corrected_by,
-        correction.reason_for_the_attribute_modification,
-    )

@@ -510,6 +510,69 @@ CORRECTABLE = frozenset(
 )  # fmt: skip
 
 
+# Of a series, and of one instance. What says how pixels are to be read is never open: that would be another image.
+CORRECTABLE_OF_SERIES = frozenset(
+    {
+        "SeriesNumber", "SeriesDescription", "SeriesDate", "SeriesTime", "BodyPartExamined", "Laterality",
+        "ProtocolName", "InstitutionName", "StationName", "OperatorsName", "PerformingPhysicianName",
+    }
+)  # fmt: skip
+CORRECTABLE_OF_INSTANCE = frozenset(
+    {
+        "InstanceNumber", "ImageLaterality", "ViewPosition", "PatientOrientation", "ImageComments", "ContentDate",
+        "ContentTime",
+    }
+)  # fmt: skip
+OF_PATIENT = ("PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex")
+# PS3.3 C.7.3.1.1.1, C.8.3.1: what these may say.
+_TERMS = {"Laterality": ("R", "L"), "ImageLaterality": ("R", "L", "U", "B"), "PatientSex": ("M", "F", "O")}
+_TEXT_LENGTHS = {"LO": 64, "SH": 16, "CS": 16, "PN": 324, "LT": 10_240}
+_CS = re.compile(r"[A-Z0-9 _]{1,16}\Z")
+
+
+def fault_of_value(keyword: str, text: str) -> str | None:
+    """Why `text` cannot be the value of an attribute (PS3.5 6.2), in words for a person; None where it can. Empty can."""
+    value = text.strip()
+    if not value:
+        return None
+    vr = dictionary_VR(tag_of(keyword))
+    if keyword in _TERMS:
+        return None if value in _TERMS[keyword] else f"is one of {', '.join(_TERMS[keyword])}"
+    if vr == "DA":
+        return None if date_of(value) else "is a date as YYYYMMDD"
+    if vr == "TM":
+        return None if time_of(value) else "is a time as HHMMSS"
+    if vr == "IS":
+        return None if integer_of(value) is not None else "is a whole number"
+    parts = value.split("\\") if keyword == "PatientOrientation" else [value]
+    if vr != "LT" and any("\\" in part for part in parts):
+        return "holds no backslash"
+    if any(ord(character) < 32 and character not in "\t\n\r\f" for character in value):
+        return "holds no control characters"
+    if vr == "CS" and not all(_CS.match(part) for part in parts):
+        return "holds capitals, digits, spaces and underscores, at most 16"
+    if any(len(part) > _TEXT_LENGTHS.get(vr, 64) for part in parts):
+        return f"is at most {_TEXT_LENGTHS.get(vr, 64)} characters long"
+    return None
+
+
+def column_value(keyword: str, element: Mapping[str, Any]) -> Any:
+    """The value of an indexed attribute from its element in the DICOM JSON model."""
+    values = element.get("Value") or []
+    vr = dictionary_VR(tag_of(keyword))
+    if not values or values[0] in (None, "", {}):
+        return None
+    if vr == "PN":
+        return person_name_text(values[0]) or None
+    if vr == "DA":
+        return date_of(str(values[0]))
+    if vr == "TM":
+        return time_of(str(values[0]))
+    if vr == "IS":
+        return integer_of(str(values[0]))
+    return "\\".join(str(value) for value in values) or None
+
+
 def corrected(document: JsonDict, corrections: Sequence[tuple[JsonDict, JsonDict]]) -> JsonDict:
     """A DICOM JSON document with corrections (attributes, original attributes item) laid over, oldest first.
 

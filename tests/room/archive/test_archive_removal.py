@@ -12,7 +12,7 @@ import pydicom
 import pytest
 from sqlalchemy import func, select, text
 
-from archive_fixtures import MakeDicom, Store, file_bytes
+from archive_fixtures import MakeDicom, Store, file_bytes, rows, study_of
 from conftest import Api
 from wetread.archive import removal as removing
 from wetread.archive.hiding import holds_on
@@ -46,29 +46,6 @@ TECHNOLOGIST = Actor(
     1, "tess", "Tess", frozenset({Role.TECHNOLOGIST}), permissions_of(frozenset({Role.TECHNOLOGIST})), "user"
 )
 SYSTEM = Actor.system("test")
-
-
-def study_of(make_dicom: MakeDicom, *shape: int, **attributes: Any) -> list[pydicom.Dataset]:
-    """A study with a series of as many slices as each number says."""
-    study = str(pydicom.uid.generate_uid())
-    slices = []
-    for number, count in enumerate(shape, 1):
-        series = str(pydicom.uid.generate_uid())
-        for place in range(1, count + 1):
-            slices.append(
-                make_dicom(
-                    StudyInstanceUID=study, SeriesInstanceUID=series, SeriesNumber=number,
-                    InstanceNumber=place, Modality="CT" if number == 1 else "PT", **attributes,
-                )
-            )  # fmt: skip
-    return slices
-
-
-def rows(archive: Archive, table: str) -> list[dict[str, Any]]:
-    """All rows of a table as they stand, hidden ones too, without the instants of change."""
-    with archive.offices.database.transaction() as session:
-        found = session.execute(text(f"SELECT * FROM {table} ORDER BY 1")).mappings()
-        return [{name: value for name, value in row.items() if name != "updated_at"} for row in found]
 
 
 def take(archive: Archive, target: Target, actor: Actor = TECHNOLOGIST) -> int:
