@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +106,16 @@ class Live:
                 log.warning("live events wait", error=type(error).__name__)
                 await asyncio.sleep(1)
 
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[asyncio.Queue[bytes | None]]:
+        """A queue of what happens from now on, as JSON; None ends it."""
+        queue: asyncio.Queue[bytes | None] = asyncio.Queue(1000)
+        self._queues.add(queue)
+        try:
+            yield queue
+        finally:
+            self._queues.discard(queue)
+
     def close(self) -> None:
         """Ends every open stream, so that the server can stop."""
         for queue in self._queues:
@@ -113,9 +123,7 @@ class Live:
 
     async def stream(self) -> AsyncIterator[bytes]:
         """Server-sent events; a comment every 15 s keeps proxies awake."""
-        queue: asyncio.Queue[bytes | None] = asyncio.Queue(1000)
-        self._queues.add(queue)
-        try:
+        with self.listening() as queue:
             yield b"retry: 1000\n: open\n\n"
             while True:
                 try:
@@ -126,8 +134,6 @@ class Live:
                 if payload is None:
                     return
                 yield b"data: " + payload + b"\n\n"
-        finally:
-            self._queues.discard(queue)
 
     @property
     def count(self) -> int:
@@ -168,6 +174,7 @@ def _add_system_routes(app: FastAPI) -> None:
 def problem(error: WetreadError, request: Request) -> JSONResponse:
     """RFC 9457 with the fields at fault and a number that can be copied to support."""
     headers = {"Content-Type": "application/problem+json", "Cache-Control": "no-store"}
+    headers.update(getattr(error, "headers", {}))  # what a protocol of its own adds, as warnings of UPS-RS
     if isinstance(error, TooMany):
         headers["Retry-After"] = str(error.retry_after_s)
     return JSONResponse(

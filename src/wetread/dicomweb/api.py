@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from wetread.dicomweb import capabilities, deleting, rendered, retrieve, search, storing, uri
+from wetread.dicomweb import capabilities, deleting, rendered, retrieve, search, storing, uri, workitem_channel, workitems
 
 router = APIRouter()
-for service in (search, retrieve, rendered, storing, deleting, uri, capabilities):
+for service in (search, retrieve, rendered, storing, deleting, uri, workitems, workitem_channel, capabilities):
     router.routes.extend(service.router.routes)

@@ -11,7 +11,7 @@ import orjson
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
-from wetread.dicomweb import deleting, rendered, retrieve, search, storing, uri
+from wetread.dicomweb import deleting, rendered, retrieve, search, storing, uri, workitems
 from wetread.dicomweb.accept import (
     DICOM,
     DICOM_JSON,
@@ -37,7 +37,7 @@ _METADATA = (DICOM_JSON, "application/json", _PARTS.format(DICOM_XML))
 def resources() -> dict[str, list[dict[str, Any]]]:
     """Methods by path, each with its summary, query parameters, and media types taken and given."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for module in (search, retrieve, rendered, storing, deleting, uri):
+    for module in (search, retrieve, rendered, storing, deleting, uri, workitems):
         for route in module.router.routes:
             assert isinstance(route, APIRoute)
             path = route.path.removeprefix(PREFIX)
@@ -48,11 +48,20 @@ def resources() -> dict[str, list[dict[str, Any]]]:
                         "method": method,
                         "summary": (route.endpoint.__doc__ or "").strip(),
                         "parameters": ["accept", "charset", *parameters],
-                        "takes": list(_STORED) if method == "POST" else [],
-                        "gives": [DICOM_JSON, DICOM_XML] if method == "POST" else list(given),
+                        "takes": _taken(module, path, method),
+                        "gives": [DICOM_JSON, DICOM_XML] if module is storing else list(given),
                     }
                 )
     return dict(sorted(found.items()))
+
+
+def _taken(module: Any, path: str, method: str) -> list[str]:
+    """Media types of bodies."""
+    if module is storing:
+        return list(_STORED)
+    if module is workitems and method in ("POST", "PUT") and "/subscribers/" not in path:
+        return [DICOM_JSON, DICOM_XML, _PARTS.format(DICOM_JSON), _PARTS.format(DICOM_XML)]
+    return []
 
 
 def _of(module: Any, path: str) -> tuple[Sequence[str], Sequence[str]]:
@@ -63,6 +72,12 @@ def _of(module: Any, path: str) -> tuple[Sequence[str], Sequence[str]]:
         return _SEARCH, _METADATA
     if module is storing:
         return (), ()
+    if module is workitems:
+        return {
+            "/workitems": ((*_SEARCH, "AffectedSOPInstanceUID"), _METADATA),
+            workitems.ITEM: (("transactionUID",), _METADATA),
+            workitems.SUBSCRIBER: (("deletionlock", "filter"), ()),
+        }.get(path, ((), ()))
     if module is uri:
         return sorted(uri.PARAMETERS), (*RENDERED_MEDIA_TYPES, DICOM, "text/html", "text/plain")
     if module is rendered:

@@ -42,7 +42,7 @@ from wetread.workitems.rules import (
 
 __all__ = [
     "REPORT_JOB", "WORDS", "Action", "Answer", "EventType", "Found", "Made", "ReportFailed", "Reporter", "State", "Waiting",
-    "WorkitemRefused", "act", "announce", "change_state", "create", "deliver", "find", "get", "is_uid", "listed", "opened",
+    "WorkitemRefused", "act", "announce", "change_state", "create", "deliver", "find", "get", "is_uid", "is_waiting", "listed", "opened",
     "remove_finished", "request_cancel", "subscribe", "suspend", "unsubscribe", "update", "use_reporter", "use_title",
     "waiting_for_channel", "was_sent",
 ]  # fmt: skip
@@ -534,6 +534,12 @@ def waiting_for_channel(work: Work, receiving_ae_title: str) -> list[Waiting]:
     )
     _record_delivery(work, receiving_ae_title, len(rows))
     return _waiting(rows)
+
+
+def is_waiting(work: Work, receiving_ae_title: str) -> bool:
+    """Whether an event channel has something to bring."""
+    work.require(Permission.WORKITEM_READ)
+    return store.is_waiting(work.session, receiving_ae_title)
 
 
 def was_sent(work: Work, pks: Sequence[int]) -> None:

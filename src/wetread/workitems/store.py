@@ -230,6 +230,19 @@ def waiting_events(session: Session, ae_title: str, *, is_web: bool, limit: int)
     )
 
 
+def is_waiting(session: Session, ae_title: str) -> bool:
+    """Whether an event channel has something to bring: asked so often that nothing of it is read."""
+    return bool(
+        session.scalar(
+            text(
+                "SELECT EXISTS (SELECT 1 FROM workitem_event WHERE receiving_ae_title = :title"
+                " AND delivered_at IS NULL AND is_web)"
+            ),
+            {"title": ae_title},
+        )
+    )
+
+
 def mark_events(session: Session, pks: Sequence[int], values: Mapping[str, Any]) -> None:
     """Notes what became of events."""
     if pks:
