@@ -69,6 +69,7 @@ class Result:
     requested_procedure_priority: str
     reason_for_the_requested_procedure: str | None
     site_code: str
+    time_zone: str
     ordered_at: datetime
     starts_at: datetime | None
     first_image_at: datetime | None
@@ -339,6 +340,7 @@ def _item(row: Any, patient: PatientBar) -> Result:
         requested.requested_procedure_priority,
         requested.reason_for_the_requested_procedure,
         row.site_code,
+        row.time_zone,
         request.ordered_at,
         row.starts_at,
         row.first_image_at,

@@ -116,6 +116,7 @@ class Results:
                 ImagingServiceRequest,
                 Procedure,
                 Site.code.label("site_code"),
+                Site.time_zone,
                 Report.report_pk,
                 ResultSeen,
                 *latest.c,

@@ -25,8 +25,9 @@ export function Rail({ onFind, onKeys }: { onFind: () => void; onKeys: () => voi
   const { pathname } = useLocation()
   const places = navFor(actor)
   const here = places
-    .filter((place) => pathname === place.to || pathname.startsWith(`${place.to}/`))
-    .sort((one, other) => other.to.length - one.to.length)[0]
+    .flatMap((place) => [place.to, ...(place.also ?? [])].map((to) => ({ place, to })))
+    .filter(({ to }) => pathname === to || pathname.startsWith(`${to}/`))
+    .sort((one, other) => other.to.length - one.to.length)[0]?.place
   const initials = actor.display_name
     .split(/\s+/)
     .map((word) => word.charAt(0))

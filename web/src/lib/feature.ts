@@ -19,6 +19,8 @@ export interface FeatureRoute {
 export interface FeatureNav {
   label: string
   to: string
+  /** Screens that are of this place though their path does not say so. */
+  also?: readonly string[]
   icon: Icon
   permission: Permission
   /** Only for these roles, when given (permission is still needed). */

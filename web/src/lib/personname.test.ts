@@ -2,6 +2,10 @@ import { describe, expect, it } from 'vitest'
 import { formatPersonName, parsePersonName } from './personname'
 
 describe('person names (PS3.5 6.2.1)', () => {
+  it('are drawn composed, however they came', () => {
+    expect(formatPersonName('Dvor\u030ca\u0301k^Toma\u0301s\u030c')).toBe('Dvo\u0159\u00e1k, Tom\u00e1\u0161')
+  })
+
   it.each([
     ['Okafor^Ada^Grace^Dr.^Jr.', 'Okafor, Dr. Ada Grace, Jr.'],
     ['Yamada^Tarou=山田^太郎=やまだ^たろう', 'Yamada, Tarou · 山田 太郎 · やまだ たろう'],

@@ -20,7 +20,8 @@ function group(text: string | undefined): PersonNameGroup | undefined {
 }
 
 export function parsePersonName(value: string | null | undefined): PersonNameParts {
-  const [alphabetic, ideographic, phonetic] = (value ?? '').split('=')
+  // Composed, since a letter and its accent that came as two characters are drawn beside each other by many a font.
+  const [alphabetic, ideographic, phonetic] = (value ?? '').normalize('NFC').split('=')
   return { alphabetic: group(alphabetic), ideographic: group(ideographic), phonetic: group(phonetic) }
 }
 

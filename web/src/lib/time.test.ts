@@ -32,6 +32,13 @@ describe('dates and times', () => {
     expect(formatMoment('nonsense', NOW)).toBe('')
   })
 
+  it('are those of a site where its zone is given, wherever the reader sits', () => {
+    const now = new Date('2026-11-25T03:00:00Z') // still the 24th in New York
+    expect(formatMoment('2026-11-25T04:30:00Z', now, 'America/New_York')).toBe('23:30')
+    expect(formatMoment('2026-11-25T05:30:00Z', now, 'America/New_York')).toBe('2026-11-25 00:30')
+    expect(formatMoment('2026-11-24T18:00:00Z', now, 'Asia/Tokyo')).toBe('03:00')
+  })
+
   it.each([
     [-5, '0 s'],
     [59_999, '59 s'],

@@ -1,4 +1,7 @@
-/** Times of day are shown in the reader's zone on a 24-hour clock, dates as 2026-11-25: no order of digits to guess. */
+/**
+ * Times of day are shown on a 24-hour clock, dates as 2026-11-25: no order of digits to guess. In the reader's zone, unless
+ * the zone of a site is given: who is booked there comes by the clock on its wall.
+ */
 
 const pad = (value: number) => String(value).padStart(2, '0')
 
@@ -21,21 +24,39 @@ export function formatDicomTime(value: string | null | undefined): string {
   return match ? `${match[1]}:${match[2] ?? '00'}` : ''
 }
 
-export function formatDay(value: string | number | Date | null | undefined): string {
-  const date = asDate(value)
-  return date ? `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}` : ''
+const walls = new Map<string, Intl.DateTimeFormat>()
+
+/** `2026-11-25 08:05` by the clock of a zone. */
+function wall(date: Date, zone: string): string {
+  let format = walls.get(zone)
+  if (!format) {
+    const digits = { year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit' } as const
+    format = new Intl.DateTimeFormat('en-CA', { timeZone: zone, hourCycle: 'h23', ...digits })
+    walls.set(zone, format)
+  }
+  const at = Object.fromEntries(format.formatToParts(date).map((part) => [part.type, part.value]))
+  return `${at['year']}-${at['month']}-${at['day']} ${at['hour']}:${at['minute']}`
 }
 
-export function formatTime(value: string | number | Date | null | undefined): string {
+export function formatDay(value: string | number | Date | null | undefined, zone?: string): string {
   const date = asDate(value)
-  return date ? `${pad(date.getHours())}:${pad(date.getMinutes())}` : ''
+  if (!date) return ''
+  if (zone) return wall(date, zone).slice(0, 10)
+  return `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`
+}
+
+export function formatTime(value: string | number | Date | null | undefined, zone?: string): string {
+  const date = asDate(value)
+  if (!date) return ''
+  if (zone) return wall(date, zone).slice(11)
+  return `${pad(date.getHours())}:${pad(date.getMinutes())}`
 }
 
 /** Date and time; only the time where it is today. */
-export function formatMoment(value: string | number | Date | null | undefined, now = new Date()): string {
-  const day = formatDay(value)
+export function formatMoment(value: string | number | Date | null | undefined, now = new Date(), zone?: string): string {
+  const day = formatDay(value, zone)
   if (!day) return ''
-  return day === formatDay(now) ? formatTime(value) : `${day} ${formatTime(value)}`
+  return day === formatDay(now, zone) ? formatTime(value, zone) : `${day} ${formatTime(value, zone)}`
 }
 
 /** How long something takes or has waited, in two units at most: `40 s`, `7 min`, `2 h 05`, `3 d 4 h`. */

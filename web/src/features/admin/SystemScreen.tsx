@@ -1,10 +1,11 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import { useMemo } from 'react'
+import { useMemo, type ReactNode } from 'react'
 import { http, useSession, type Page } from '@/lib/api'
-import { DateTime, Screen, StateSign, toast, WorkList, type WorkAction, type WorkColumn, type WorkFilter } from '@/ui'
+import { Age, DateTime, Screen, StateSign, toast, WorkList, type WorkAction, type WorkColumn, type WorkFilter } from '@/ui'
 import classes from './admin.module.css'
-import type { Integrity, Job } from './types'
+import { needOf, sayBytes, sum, type Need } from './pulse'
+import type { Associations, Counts, Forwardings, Integrity, Job, Storage } from './types'
 
 interface Readiness {
   status: string
@@ -44,7 +45,19 @@ const FILTERS: readonly WorkFilter<Job>[] = [
   },
 ]
 
+// Who has more than that to look at needs no exact figure.
+const MOST = 100
+const most = (count: number | undefined) => (count === undefined ? '' : count >= MOST ? `${MOST}+` : count)
+
 const keyOf = (job: Job) => String(job.job_id)
+
+interface Part {
+  name: string
+  /** A screen where a person can act. */
+  to?: string
+  need: Need | undefined
+  figures: readonly (readonly [string | number, string])[]
+}
 
 /** The parts of the system with their pulse, and the background work with what failed on top. */
 export default function SystemScreen() {
@@ -67,6 +80,19 @@ export default function SystemScreen() {
     enabled: may('config.read'),
   })
   const damaged = integrity.data?.damaged.length
+  const pulse = { refetchInterval: 15_000, enabled: may('queue.read') }
+  const storage = useQuery({ queryKey: ['storage'], queryFn: () => http.get<Storage>('/api/archive/storage'), refetchInterval: 15_000, enabled: may('config.read') })
+  const associations = useQuery({ queryKey: ['associations'], queryFn: () => http.get<Associations>('/api/archive/associations'), ...pulse })
+  const messages = useQuery({ queryKey: ['messages', 'counts'], queryFn: () => http.get<Counts>('/api/interfaces/messages/counts'), ...pulse })
+  const unsent = useQuery({
+    queryKey: ['forwardings', 'pulse'],
+    queryFn: async () => {
+      const of = (state: 'failed' | 'waiting') => http.get<Forwardings>('/api/routing/forwardings', { query: { state, limit: MOST } })
+      const [failed, waiting] = await Promise.all([of('failed'), of('waiting')])
+      return { failed: failed.items.length, waiting: waiting.items.length }
+    },
+    ...pulse,
+  })
   const rows = useMemo(() => jobs.data?.items.filter((job) => job.status !== 'succeeded'), [jobs.data])
   const count = (status: string) => rows?.filter((job) => job.status === status).length ?? 0
   const actions: WorkAction<Job>[] = may('queue.write')
@@ -85,6 +111,62 @@ export default function SystemScreen() {
       ]
     : []
   const checks = Object.entries(readiness.data?.checks ?? {})
+  const toHandle = sum(messages.data, ['failed', 'rejected', 'dead'])
+  const inbox = sum(messages.data, ['received', 'queued'])
+  const newest = storage.data?.newest_instance_at
+  const last = associations.data?.[0]
+  const parts: Part[] = [
+    {
+      name: 'The store',
+      to: '/system/store',
+      need: damaged === undefined ? undefined : damaged ? 'person' : 'none',
+      figures: [
+        [damaged ?? '', damaged === 1 ? 'damaged image' : 'damaged images'],
+        ...(storage.data ? ([[sayBytes(storage.data.file_system_free_bytes), 'free']] as const) : []),
+      ],
+    },
+    {
+      name: 'Quarantine',
+      to: '/quarantine',
+      need: needOf(storage.data?.quarantine_waiting, 0),
+      figures: [[storage.data?.quarantine_waiting ?? '', storage.data?.quarantine_waiting === 1 ? 'object waits for a person' : 'objects wait for a person']],
+    },
+    {
+      name: 'Interfaces',
+      to: '/system/messages',
+      need: needOf(toHandle, inbox),
+      figures: [
+        [toHandle ?? '', 'to handle'],
+        [inbox ?? '', 'waiting'],
+      ],
+    },
+    {
+      name: 'Sending',
+      to: '/system/sending',
+      need: needOf(unsent.data?.failed, unsent.data?.waiting),
+      figures: [
+        [most(unsent.data?.failed), 'failed'],
+        [most(unsent.data?.waiting), 'waiting'],
+      ],
+    },
+    {
+      name: 'DICOM peers',
+      to: '/application-entities',
+      need: associations.data ? 'none' : undefined,
+      figures: [],
+    },
+  ]
+  const lastWords: ReactNode = last ? (
+    <>
+      {last.calling_ae_title} called <Age since={last.opened_at} /> ago
+    </>
+  ) : newest ? (
+    <>
+      last image <Age since={newest} /> ago
+    </>
+  ) : (
+    'nobody called yet'
+  )
 
   return (
     <Screen title="System" note={readiness.data ? `this server is ${readiness.data.status}` : undefined}>
@@ -97,22 +179,36 @@ export default function SystemScreen() {
             </header>
           </section>
         ))}
-        <Link to="/system/store" className={classes['part']}>
-          <header>
-            <h2>The store</h2>
-            <StateSign state={damaged === undefined ? 'unknown' : damaged ? 'down' : 'up'} of="device" />
-          </header>
-          <div className={classes['figure']}>
-            {damaged ?? ''} <small>{damaged === undefined ? '' : damaged === 1 ? 'damaged image' : 'damaged images'}</small>
-          </div>
-        </Link>
+        {parts.map((part) => (
+          <Link key={part.name} to={part.to} className={classes['part']}>
+            <header>
+              <h2>{part.name}</h2>
+              {part.need ? <StateSign state={`need_${part.need}`} of="device" /> : null}
+            </header>
+            <div className={classes['figure']}>
+              {part.figures.length ? part.figures.map(([figure, words]) => (
+                <span key={words}>
+                  {figure} <small>{figure === '' ? '' : words}</small>
+                </span>
+              )) : <small>{lastWords}</small>}
+            </div>
+          </Link>
+        ))}
         <section className={classes['part']}>
           <header>
             <h2>Background work</h2>
             <StateSign state={count('failed') ? 'failed' : count('doing') ? 'doing' : 'idle'} of="queue" />
           </header>
           <div className={classes['figure']}>
-            {count('failed')} <small>failed</small> {count('doing')} <small>running</small> {count('todo')} <small>queued</small>
+            <span>
+              {count('failed')} <small>failed</small>
+            </span>
+            <span>
+              {count('doing')} <small>running</small>
+            </span>
+            <span>
+              {count('todo')} <small>queued</small>
+            </span>
           </div>
         </section>
       </div>

@@ -14,4 +14,8 @@ export function stateOfUser(user: User): string {
   if (user.disabled) return 'disabled'
   return user.has_password ? 'active' : 'invited'
 }
+export type Storage = Answer<'/api/archive/storage', 'get'>
+export type Associations = Answer<'/api/archive/associations', 'get'>
+export type Counts = Answer<'/api/interfaces/messages/counts', 'get'>
+export type Forwardings = Answer<'/api/routing/forwardings', 'get'>
 export type Integrity = Answer<'/api/archive/integrity', 'get'>

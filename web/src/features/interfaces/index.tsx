@@ -7,6 +7,6 @@ export const feature: Feature = {
     { path: '/system/messages', component: lazy(() => import('./MessagesScreen')), title: 'Interfaces', permission: 'queue.read' },
     { path: '/system/receivers', component: lazy(() => import('./ReceiversScreen')), title: 'Receivers', permission: 'queue.read' },
   ],
-  nav: [{ label: 'Interfaces', to: '/system/messages', icon: IconArrowsExchange, permission: 'queue.read', order: 15 }],
+  nav: [{ label: 'Interfaces', to: '/system/messages', also: ['/system/receivers'], icon: IconArrowsExchange, permission: 'queue.read', order: 15 }],
   actions: [{ id: 'receivers', label: 'Receivers of results', to: '/system/receivers', permission: 'config.write' }],
 }

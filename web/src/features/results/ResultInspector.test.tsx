@@ -25,7 +25,7 @@ const DETAIL: ResultDetail = {
       medical_alerts: null, confidentiality: null, deceased: false, unidentified: false,
     },
     accession_number: 'A1', requested_procedure_description: 'XR knee, RIGHT', modality: 'DX', laterality: 'R',
-    requested_procedure_priority: 'STAT', reason_for_the_requested_procedure: 'Fall', site_code: 'RIV',
+    requested_procedure_priority: 'STAT', reason_for_the_requested_procedure: 'Fall', site_code: 'RIV', time_zone: 'America/New_York',
     ordered_at: '2026-11-25T03:00:00Z', starts_at: null, first_image_at: '2026-11-25T03:10:00Z', number_of_instances: 2,
     state: 'preliminary', state_reason: null, latest_at: '2026-11-25T03:20:00Z', unseen: true, version_number: 1,
     signed_at: '2026-11-25T03:20:00Z', signed_by_name: 'Dr. Inès Moreau', impression: 'Probably haemorrhage.', seen_at: null,

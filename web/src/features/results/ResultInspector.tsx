@@ -22,7 +22,7 @@ import {
 } from '@/ui'
 import { ResultSign } from './ResultSign'
 import classes from './results.module.css'
-import { isReport, sectionsOf, waitingText, type ResultDetail, type SignedVersion } from './types'
+import { atSite, isReport, sectionsOf, waitingText, type ResultDetail, type SignedVersion } from './types'
 
 /** So long a text must have been on the screen to count as looked at. */
 const LOOKED_MS = 1500
@@ -182,7 +182,7 @@ function Result({ detail, onSeen }: { detail: ResultDetail; onSeen: (requestedPr
           <Text version={base} />
         ) : (
           <p className={classes['waiting']}>
-            {waitingText(result, formatMoment)}
+            {waitingText(result, atSite(result))}
             {result.state === 'acquired' && result.first_image_at ? (
               <>
                 {' '}
@@ -230,7 +230,7 @@ function Result({ detail, onSeen }: { detail: ResultDetail; onSeen: (requestedPr
               ['Reason', result.reason_for_the_requested_procedure],
               ['Accession', result.accession_number],
               ['Ordered', <DateTime key="ordered" value={result.ordered_at} />],
-              ['Appointment', result.starts_at ? <DateTime key="starts" value={result.starts_at} /> : null],
+              ['Appointment', result.starts_at ? <DateTime key="starts" value={result.starts_at} zone={result.time_zone} /> : null],
               ['Images', result.first_image_at ? <DateTime key="images" value={result.first_image_at} /> : null],
               ['Site', detail.institution_name || result.site_code],
             ]}

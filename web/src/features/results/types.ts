@@ -1,4 +1,5 @@
 import type { Answer } from '@/lib/api'
+import { formatMoment } from '@/lib/time'
 import type { PatientBarPatient } from '@/ui'
 
 export type ResultPage = Answer<'/api/results', 'get'>
@@ -40,6 +41,11 @@ export function sectionsOf(version: SignedVersion): { key: string; title: string
 }
 
 /** Said where there is no text yet: how far it is. */
+/** Moments of an examination by the clock of the site where it is made. */
+export function atSite(result: Result): (moment: string) => string {
+  return (moment) => formatMoment(moment, new Date(), result.time_zone)
+}
+
 export function waitingText(result: Result, when: (moment: string) => string): string {
   switch (result.state) {
     case 'acquired':

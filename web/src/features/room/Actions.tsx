@@ -147,7 +147,7 @@ export function Actions({
       ) : after ? (
         <Button className={classes['big']} variant="default" onClick={press} title={showKeys('Mod+Enter')}>
           <span className={classes['nextName']}>
-            Next: {formatTime(after.starts_at)} <bdi>{formatPersonName(after.patient.patient_name.split('=')[0])}</bdi>
+            Next: {formatTime(after.starts_at, after.time_zone)} <bdi>{formatPersonName(after.patient.patient_name.split('=')[0])}</bdi>
           </span>
         </Button>
       ) : (

@@ -70,7 +70,7 @@ export function CurrentPatient({
             <div>
               <dt>Booked</dt>
               <dd>
-                {formatTime(booking.starts_at)} to {formatTime(booking.ends_at)}
+                {formatTime(booking.starts_at, booking.time_zone)} to {formatTime(booking.ends_at, booking.time_zone)}
                 {booking.overbooked ? ' · beside another' : ''}
               </dd>
             </div>
@@ -119,7 +119,7 @@ function Stages({ booking, performed }: { booking: Booking; performed: readonly 
     return (
       <div className={classes['ended']}>
         <StateSign state={booking.appointment_state === 'noshow' ? 'no_show' : status} of="step" />
-        <span>since {formatTime(booking.status_changed_at)}</span>
+        <span>since {formatTime(booking.status_changed_at, booking.time_zone)}</span>
       </div>
     )
   }
@@ -134,7 +134,7 @@ function Stages({ booking, performed }: { booking: Booking; performed: readonly 
           <li key={stage} data-passed={index < at || undefined} aria-current={index === at ? 'step' : undefined}>
             <Glyph shape={look.shape} />
             <span>{look.word}</span>
-            {index <= at && times[index] ? <time>{formatTime(times[index])}</time> : null}
+            {index <= at && times[index] ? <time>{formatTime(times[index], booking.time_zone)}</time> : null}
           </li>
         )
       })}

@@ -44,23 +44,23 @@ export function DayLine({
       <ol ref={list}>
         {line.map((booking, index) => (
           <Fragment key={booking.scheduled_procedure_step_pk}>
-            {isToday && index === passed ? <Now at={now} /> : null}
+            {isToday && index === passed ? <Now at={now} zone={current.time_zone} /> : null}
             <li>
               <Card booking={booking} isCurrent={booking === current} onPick={onPick} />
             </li>
           </Fragment>
         ))}
-        {isToday && passed === line.length ? <Now at={now} /> : null}
+        {isToday && passed === line.length ? <Now at={now} zone={current.time_zone} /> : null}
       </ol>
     </nav>
   )
 }
 
 /** Where the day has come to. */
-function Now({ at }: { at: number }) {
+function Now({ at, zone }: { at: number; zone: string }) {
   return (
-    <li className={classes['now']} aria-label={`Now, ${formatTime(at)}`}>
-      <span>{formatTime(at)}</span>
+    <li className={classes['now']} aria-label={`Now, ${formatTime(at, zone)}`}>
+      <span>{formatTime(at, zone)}</span>
     </li>
   )
 }
@@ -78,7 +78,7 @@ function Card({ booking, isCurrent, onPick }: { booking: Booking; isCurrent: boo
       onClick={() => onPick(booking)}
     >
       <span className={classes['cardTop']}>
-        <time dateTime={booking.starts_at}>{formatTime(booking.starts_at)}</time>
+        <time dateTime={booking.starts_at}>{formatTime(booking.starts_at, booking.time_zone)}</time>
         {stat ? <StatFlag /> : null}
         <StateSign
           state={booking.appointment_state === 'noshow' ? 'no_show' : booking.scheduled_procedure_step_status}

@@ -12,7 +12,7 @@ import type { BoardRow, Progress, Tracking } from './types'
 
 const CHUNK = 500 // as many as the server answers for at once
 
-const isToday = (moment: string) => formatDay(moment) === formatDay(new Date())
+const isToday = (row: BoardRow) => formatDay(row.starts_at, row.time_zone) === formatDay(new Date(), row.time_zone)
 const appointmentOr = (row: BoardRow) =>
   row.appointment_state === 'noshow' && row.scheduled_procedure_step_status === 'CANCELED'
     ? 'no_show'
@@ -67,8 +67,8 @@ const COLUMNS: readonly WorkColumn<BoardRow>[] = [
     // Who is still to come has a time; what happened has an age.
     render: (row) =>
       row.scheduled_procedure_step_status === 'SCHEDULED' ? (
-        <time dateTime={row.starts_at} title={formatMoment(row.starts_at)}>
-          {isToday(row.starts_at) ? `at ${formatTime(row.starts_at)}` : `on ${formatDay(row.starts_at).slice(5)}`}
+        <time dateTime={row.starts_at} title={formatMoment(row.starts_at, new Date(), row.time_zone)}>
+          {isToday(row) ? `at ${formatTime(row.starts_at, row.time_zone)}` : `on ${formatDay(row.starts_at, row.time_zone).slice(5)}`}
         </time>
       ) : (
         <Age since={row.status_changed_at} />
@@ -116,7 +116,7 @@ const COLUMNS: readonly WorkColumn<BoardRow>[] = [
     id: 'starts_at',
     label: 'Booked',
     value: (row) => new Date(row.starts_at),
-    render: (row) => <DateTime value={row.starts_at} />,
+    render: (row) => <DateTime value={row.starts_at} zone={row.time_zone} />,
     width: 64,
     hidden: true,
   },

@@ -33,7 +33,7 @@ export function StepInspector({ row }: { row: BoardRow }) {
             ['Reason', row.reason_for_the_requested_procedure],
             ['Accession', row.accession_number],
             ['Room', `${row.resource_name} (${row.site_code})`],
-            ['Booked', `${formatTime(row.starts_at)} to ${formatTime(row.ends_at)}${row.overbooked ? ', beside another' : ''}`],
+            ['Booked', `${formatTime(row.starts_at, row.time_zone)} to ${formatTime(row.ends_at, row.time_zone)}${row.overbooked ? ', beside another' : ''}`],
             ['Referrer', order.data?.imaging_service_request.referring_physician_name?.replaceAll('^', ' ').trim()],
             ['Images', row.number_of_images || 'none yet'],
             ['Report', row.reading ? <StateSign key="report" state={row.reading.reading_state} of="report" bare /> : 'none yet'],
@@ -49,7 +49,7 @@ export function StepInspector({ row }: { row: BoardRow }) {
           <ol className={classes['timeline']}>
             {moments.map((moment) => (
               <li key={moment.id} data-planned={moment.planned || undefined}>
-                <DateTime value={moment.at} />
+                <DateTime value={moment.at} zone={row.time_zone} />
                 <div>
                   {moment.what}
                   {moment.more ? <span>{moment.more}</span> : null}

@@ -6302,6 +6302,8 @@ export interface components {
             state: string;
             /** State Reason */
             state_reason: string | null;
+            /** Time Zone */
+            time_zone: string;
             /** Unseen */
             unseen: boolean;
             /** Version Number */

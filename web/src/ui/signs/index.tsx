@@ -118,10 +118,10 @@ export function DicomDate({ value }: { value: string | null | undefined }) {
   return text ? <time dateTime={text}>{text}</time> : null
 }
 
-/** A moment in the reader's zone; only the time of day where it is today. */
-export function DateTime({ value }: { value: Moment }) {
+/** A moment in the reader's zone, or by the clock of a site; only the time of day where it is today. */
+export function DateTime({ value, zone }: { value: Moment; zone?: string | undefined }) {
   const date = asDate(value)
-  return date ? <time dateTime={date.toISOString()}>{formatMoment(date)}</time> : null
+  return date ? <time dateTime={date.toISOString()}>{formatMoment(date, new Date(), zone)}</time> : null
 }
 
 const SIDES: Record<string, string> = { L: 'LEFT', R: 'RIGHT', B: 'BOTH SIDES', LEFT: 'LEFT', RIGHT: 'RIGHT', BILATERAL: 'BOTH SIDES' }

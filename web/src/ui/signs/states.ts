@@ -169,6 +169,9 @@ const BY_KIND: Partial<Record<StateOf, Record<string, StateLook>>> = {
     down: look('No answer', 'alert', 'danger'),
     unknown: look('Not yet asked', 'question', 'quiet'),
     idle: look('Idle', 'ring', 'quiet'),
+    need_none: look('In order', 'check', 'safe'),
+    need_time: look('Works on it', 'clock', 'quiet'),
+    need_person: look('Needs a person', 'alert', 'urgent'),
   },
 }
 

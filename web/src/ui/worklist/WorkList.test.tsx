@@ -148,7 +148,7 @@ describe('live rows', () => {
     const { rerender } = drawn(list())
     rerender(list({ rows: arrived }))
     expect(shown()).toEqual(['Stat', 'Carol', 'Alice', 'Bob'])
-    expect(screen.getByText('1 new orders')).toBeDefined()
+    expect(screen.getByText('1 new order')).toBeDefined()
   })
 
   it('wait while the pointer is at work, are counted, and come after four seconds', () => {

@@ -16,7 +16,7 @@ import { useKeys, type KeyBinding } from '@/lib/keys'
 import { load, save } from '@/lib/storage'
 import { formatDay } from '@/lib/time'
 import { Empty, Outline, ProblemNote, toastProblem } from '../feedback'
-import { arrange, type Sort, type WorkAction, type WorkColumn, type WorkFilter, type WorkView } from './model'
+import { arrange, counted, type Sort, type WorkAction, type WorkColumn, type WorkFilter, type WorkView } from './model'
 import { useSteadyOrder } from './useSteadyOrder'
 import classes from './WorkList.module.css'
 
@@ -208,6 +208,29 @@ export function WorkList<T>(props: WorkListProps<T>) {
   const minWidth = 36 + shownColumns.reduce((sum, column) => sum + (column.width ?? 96), 0) + shownColumns.length * 16 + 16
   const count = total ?? rows?.length ?? 0
 
+  const instead =
+    props.error && !rows ? (
+      <ProblemNote error={props.error} title={`The ${noun} could not be fetched`} onRetry={props.onRetry} />
+    ) : rows === undefined ? (
+      <Outline rows={14} />
+    ) : order.length > 0 || steady.held.length > 0 ? null : filtered && rows.length > 0 ? (
+      <Empty title={`None of the ${noun} match`} hint="The search or a filter hides them all.">
+        <Button
+          variant="default"
+          onClick={() => {
+            setText('')
+            change({ ...layout, filters: {} })
+          }}
+        >
+          Show all {rows.length}
+        </Button>
+      </Empty>
+    ) : (
+      <Empty title={props.empty.title} hint={props.empty.hint}>
+        {props.empty.children}
+      </Empty>
+    )
+
   return (
     <div className={classes['list']}>
       <div className={classes['bar']}>
@@ -363,28 +386,13 @@ export function WorkList<T>(props: WorkListProps<T>) {
             </div>
           </div>
         )}
-        {props.error && !rows ? (
-          <ProblemNote error={props.error} title={`The ${noun} could not be fetched`} onRetry={props.onRetry} />
-        ) : rows === undefined ? (
-          <Outline rows={14} />
-        ) : order.length === 0 && steady.held.length === 0 ? (
-          filtered && rows.length > 0 ? (
-            <Empty title={`None of the ${noun} match`} hint="The search or a filter hides them all.">
-              <Button
-                variant="default"
-                onClick={() => {
-                  setText('')
-                  change({ ...layout, filters: {} })
-                }}
-              >
-                Show all {rows.length}
-              </Button>
-            </Empty>
-          ) : (
-            <Empty title={props.empty.title} hint={props.empty.hint}>
-              {props.empty.children}
-            </Empty>
-          )
+        {instead ? (
+          // A grid holds rows alone, whatever there is to say.
+          <div role="rowgroup">
+            <div role="row">
+              <div role="gridcell">{instead}</div>
+            </div>
+          </div>
         ) : (
           <div role="rowgroup" className={classes['rows']} style={{ height: virtual.getTotalSize(), minWidth: phone ? 0 : minWidth }}>
             {items.map((item) => {
@@ -458,7 +466,7 @@ export function WorkList<T>(props: WorkListProps<T>) {
 
       <footer className={classes['foot']}>
         <span>
-          {filtered && rows ? `${order.length} of ${count} ${noun}` : `${count} ${noun}`}
+          {filtered && rows ? `${order.length} of ${counted(count, noun)}` : counted(count, noun)}
           {total !== null && total !== undefined && rows && rows.length < total ? `, ${rows.length} fetched` : ''}
         </span>
         {steady.held.length ? (
@@ -468,7 +476,7 @@ export function WorkList<T>(props: WorkListProps<T>) {
         ) : null}
         {props.error && rows ? <span className={classes['stale']}>Could not be refreshed; this may be old</span> : null}
         <span className="sr-only" role="status">
-          {steady.fresh.size ? `${steady.fresh.size} new ${noun}` : ''}
+          {steady.fresh.size ? counted(steady.fresh.size, noun, 'new') : ''}
         </span>
       </footer>
     </div>

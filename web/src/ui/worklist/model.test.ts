@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { arrange, compareValues, holdOrder, type WorkColumn } from './model'
+import { arrange, compareValues, counted, holdOrder, type WorkColumn } from './model'
 
 interface Row {
   id: number
@@ -42,6 +42,15 @@ describe('arranging a list', () => {
     expect(ids(arrange(rows, { ...plain, sort: { column: 'due', descending: false } }))).toEqual([2, 10, 1])
     expect(ids(arrange(rows, { ...plain, sort: { column: 'due', descending: true } }))).toEqual([10, 2, 1])
     expect(compareValues('CT 2', 'CT 10', false)).toBeLessThan(0)
+  })
+})
+
+describe('counting what a list holds', () => {
+  it('says one in the singular', () => {
+    expect([0, 1, 2].map((count) => counted(count, 'studies'))).toEqual(['0 studies', '1 study', '2 studies'])
+    expect(counted(1, 'pieces of work')).toBe('1 piece of work')
+    expect(counted(1, 'application entities')).toBe('1 application entity')
+    expect(counted(1, 'cases', 'new')).toBe('1 new case')
   })
 })
 

@@ -116,3 +116,10 @@ export function holdOrder(shown: readonly string[], next: readonly string[]): { 
     held: next.filter((key, index) => !there.has(key) && (index < end || !end)),
   }
 }
+
+/** `1 study`, `7 studies`, `1 piece of work`: what a list holds is named in the plural. */
+export function counted(count: number, noun: string, quality?: string): string {
+  const [, head = noun, rest = ''] = /^(.*?)( of .*)?$/.exec(noun) ?? []
+  const one = head.endsWith('ies') ? `${head.slice(0, -3)}y` : head.replace(/s$/, '')
+  return [count, quality, `${count === 1 ? one : head}${rest}`].filter((part) => part !== undefined).join(' ')
+}
