@@ -9,6 +9,7 @@ SUBSCRIPTIONS: dict[str, tuple[str | Unless, ...]] = {
     "study.updated": (
         Unless("grown", "scheduling.studies_arrived"),
         "archive.studies_updated",
+        "archive.rejection_notes",
         "routing.studies_updated",
     ),
     "order.changed": ("scheduling.order_changed", "billing.order_changed"),

@@ -9,10 +9,13 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from wetread.archive import corrections as correcting
+from wetread.archive import rejection
 from wetread.archive import removal as removing
+from wetread.archive import retention as keeping
 from wetread.archive.corrections import Wish
 from wetread.archive.model import Correction, Study
 from wetread.archive.removal import RemovalRow, Target
+from wetread.archive.retention import HoldRow, RuleFields
 from wetread.kit import limits
 from wetread.security.door import door
 from wetread.security.service import Permission, Work
@@ -300,3 +303,283 @@ def undo_correction(
 ) -> CorrectionOut:
     """Takes a correction back: what leaves is what left before."""
     return CorrectionOut.model_validate(correcting.undo(work, correction_pk, reason=body.reason))
+
+
+# Rejection
+
+
+class RejectionIn(Body):
+    """Images of a study that are rejected: all of it, some series, or some instances; by a code of CID 7011."""
+
+    study_instance_uid: Uid
+    series_instance_uids: list[Uid] = Field(default_factory=list, max_length=limits.CORRECTED_SERIES_MAX)
+    sop_instance_uids: list[Uid] = Field(default_factory=list, max_length=5000)
+    code_value: Literal["113001", "113037", "113038", "113039"]
+    reason: Reason
+
+
+class RejectionOut(BaseModel):
+    """The note that rejects, as it was filed in the study."""
+
+    sop_instance_uid: str
+
+
+@router.post("/rejections", status_code=201)
+def reject(body: RejectionIn, work: Work = door(Permission.STUDY_REMOVE)) -> RejectionOut:
+    """Rejects images by a Key Object Selection note (RAD-66), which goes to other archives as routing says."""
+    return RejectionOut(sop_instance_uid=rejection.reject(work, **body.model_dump()))
+
+
+# Legal holds
+
+
+class HoldIn(Body):
+    """A study or a patient that is to be held, why, and until when; without a day, until somebody lifts it."""
+
+    study_instance_uid: Uid | None = None
+    patient_pk: int | None = None
+    reason: Reason
+    until: date | None = None
+
+
+class HoldOut(BaseModel):
+    """A legal hold."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    legal_hold_pk: int
+    study_pk: int | None
+    patient_pk: int | None
+    reason: str
+    placed_at: datetime
+    placed_by: str
+    until: date | None
+    lifted_at: datetime | None
+    lifted_by: str | None
+    lifted_reason: str | None
+
+
+class HoldRowOut(HoldOut):
+    """A legal hold in a list."""
+
+    patient_name: str | None
+    patient_id: str | None
+    study_description: str | None
+    study_date: date | None
+    stands: bool
+
+
+def _hold(one: HoldRow) -> HoldRowOut:
+    return HoldRowOut(
+        **HoldOut.model_validate(one.hold).model_dump(),
+        patient_name=one.patient_name,
+        patient_id=one.patient_id,
+        study_description=one.study_description,
+        study_date=one.study_date,
+        stands=one.stands,
+    )
+
+
+@router.get("/holds")
+def holds(
+    standing: bool = True,
+    study_instance_uid: Annotated[str | None, Query(max_length=64)] = None,
+    work: Work = door(Permission.HOLD, Permission.STUDY_REMOVE),
+) -> list[HoldRowOut]:
+    """Legal holds that stand, newest first; `standing=false` shows those that are over. Of one study, also its patient's."""
+    found = keeping.list_holds(work, standing=standing, study_instance_uid=study_instance_uid)
+    return [_hold(one) for one in found]
+
+
+@router.post("/holds", status_code=201)
+def place_hold(body: HoldIn, work: Work = door(Permission.HOLD)) -> HoldOut:
+    """Puts a study or a patient under legal hold: nothing of it is put in the trash or purged."""
+    return HoldOut.model_validate(keeping.place_hold(work, **body.model_dump()))
+
+
+@router.post("/holds/{legal_hold_pk}/lift")
+def lift_hold(legal_hold_pk: int, body: ReasonIn, work: Work = door(Permission.HOLD)) -> HoldOut:
+    """Ends a legal hold."""
+    return HoldOut.model_validate(keeping.lift_hold(work, legal_hold_pk, reason=body.reason))
+
+
+# Retention
+
+
+class RetentionRuleIn(Body):
+    """How long what matches is kept; an absent condition is met by all studies."""
+
+    name: str = Field(max_length=200)
+    position: int = Field(ge=0, le=10_000)
+    is_enabled: bool
+    keep_years: int
+    keep_until_age: int | None = None
+    modalities: list[Annotated[str, Field(max_length=32)]] = Field(default_factory=list, max_length=50)
+    institution_name: str | None = Field(None, max_length=64)
+    study_description: str | None = Field(None, max_length=64)
+    patient_age_from: int | None = None
+    patient_age_below: int | None = None
+
+    def fields(self) -> RuleFields:
+        """The same for the service."""
+        return RuleFields(**{**self.model_dump(), "modalities": tuple(self.modalities)})
+
+
+class RetentionRuleOut(BaseModel):
+    """A retention rule."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    retention_rule_pk: int
+    name: str
+    position: int
+    is_enabled: bool
+    keep_years: int
+    keep_until_age: int | None
+    modalities: list[str]
+    institution_name: str | None
+    study_description: str | None
+    patient_age_from: int | None
+    patient_age_below: int | None
+
+
+class ExpiredOut(BaseModel):
+    """A study that is over by a rule."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    study_pk: int
+    study_instance_uid: str
+    study_date: date
+    study_description: str | None
+    modalities_in_study: list[str]
+    patient_name: str | None
+    patient_id: str | None
+    patient_birth_date: date | None
+    expired_on: date
+    instances: int
+
+
+class TakingOut(BaseModel):
+    """What a rule would take now. `unknown`: without a date that the rule needs, and kept."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    matching: int
+    expired: int
+    held: int
+    unknown: int
+    studies: list[ExpiredOut]
+
+
+@router.get("/retention-rules")
+def retention_rules(work: Work = door(Permission.CONFIG_READ)) -> list[RetentionRuleOut]:
+    """The retention rules in the order in which they are tried: the first that matches a study holds."""
+    return [RetentionRuleOut.model_validate(one) for one in keeping.rules(work)]
+
+
+@router.post("/retention-rules", status_code=201)
+def add_retention_rule(body: RetentionRuleIn, work: Work = door(Permission.CONFIG_WRITE)) -> RetentionRuleOut:
+    """Adds a retention rule."""
+    return RetentionRuleOut.model_validate(keeping.save_rule(work, body.fields()))
+
+
+@router.put("/retention-rules/{retention_rule_pk}")
+def change_retention_rule(
+    retention_rule_pk: int, body: RetentionRuleIn, work: Work = door(Permission.CONFIG_WRITE)
+) -> RetentionRuleOut:
+    """Changes a retention rule."""
+    rule = keeping.save_rule(work, body.fields(), retention_rule_pk=retention_rule_pk)
+    return RetentionRuleOut.model_validate(rule)
+
+
+@router.delete("/retention-rules/{retention_rule_pk}", status_code=204)
+def remove_retention_rule(retention_rule_pk: int, work: Work = door(Permission.CONFIG_WRITE)) -> None:
+    """Forgets a retention rule, and what it proposed."""
+    keeping.remove_rule(work, retention_rule_pk)
+
+
+@router.post("/retention-rules/preview")
+def preview_retention_rule(
+    body: RetentionRuleIn,
+    retention_rule_pk: int | None = None,
+    work: Work = door(Permission.CONFIG_READ),
+) -> TakingOut:
+    """What a rule would take if it stood now; nothing is written. `retention_rule_pk`: the rule that it would replace."""
+    found = keeping.preview_rule(work, body.fields(), retention_rule_pk=retention_rule_pk)
+    return TakingOut.model_validate(found)
+
+
+@router.post("/retention-rules/apply", status_code=202)
+def apply_retention_rules(work: Work = door(Permission.CONFIG_WRITE)) -> None:
+    """Has the rules looked through now, beside the nightly round; what is over is proposed, not removed."""
+    keeping.propose_now(work)
+
+
+class ProposalOut(BaseModel):
+    """A study that is over by a rule and waits for a person."""
+
+    retention_proposal_pk: int
+    rule_name: str
+    expired_on: date
+    proposed_at: datetime
+    study_pk: int
+    study_instance_uid: str
+    study_date: date | None
+    study_description: str | None
+    accession_number: str | None
+    modalities_in_study: list[str]
+    number_of_study_related_instances: int
+    patient_name: str | None
+    patient_id: str | None
+    patient_birth_date: date | None
+    is_held: bool
+
+
+class ProposalPage(BaseModel):
+    """A page of proposals."""
+
+    items: list[ProposalOut]
+    next_cursor: str | None
+    total: int | None
+
+
+class DecisionIn(Body):
+    """Which proposals, and what becomes of their studies."""
+
+    retention_proposal_pks: list[int] = Field(min_length=1, max_length=200)
+    decision: Literal["trash", "keep"]
+
+
+class DecidedOut(BaseModel):
+    """How many proposals were decided; others decided the rest."""
+
+    studies: int
+
+
+@router.get("/retention-proposals")
+def retention_proposals(
+    limit: Annotated[int, Query(ge=1, le=limits.PAGE_ITEMS_MAX)] = 200,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    work: Work = door(Permission.STUDY_REMOVE),
+) -> ProposalPage:
+    """Studies that are over by a retention rule, for a person to decide about."""
+    page = keeping.list_proposals(work, limit=limit, cursor=cursor)
+    items = []
+    for one in page.items:
+        sources = (one.proposal, one.study, one)
+        items.append(
+            ProposalOut(
+                **{
+                    name: next(getattr(source, name) for source in sources if hasattr(source, name))
+                    for name in ProposalOut.model_fields
+                }
+            )
+        )
+    return ProposalPage(items=items, next_cursor=page.next_cursor, total=page.total)
+
+
+@router.post("/retention-proposals/decision")
+def decide_retention(body: DecisionIn, work: Work = door(Permission.STUDY_REMOVE)) -> DecidedOut:
+    """Puts studies that are over in the trash, or keeps them; one that is under legal hold stops all."""
+    return DecidedOut(studies=keeping.decide(work, body.retention_proposal_pks, body.decision))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -77,7 +77,7 @@ def remove(work: Work, target: Target, *, reason: str) -> Removal:
         instance_pk=instance_pk,
         cause="trash",
         reason=reason,
-        purge_at=work.now() + timedelta(days=days),
+        days=days,
     )
 
 
@@ -96,14 +96,14 @@ def take_away(
     level: Level,
     cause: str,
     reason: str,
-    purge_at: datetime | None,
+    days: int | None,
     series_pk: int | None = None,
     instance_pk: int | None = None,
     sop_instance_uids: Sequence[str] | None = None,
     code_value: str | None = None,
     rejection_note_uid: str | None = None,
 ) -> Removal:
-    """Hides instances of a study, for a use case that checked who may. Raises NotFound, Conflict under a hold."""
+    """Hides instances of a study, for `days` or without an end, for a use case that checked who may. Raises NotFound, Conflict under a hold."""
     found = lock(work.session, [study_pk])
     hold = holds_on(work.session, [study_pk], work.now().date()).get(study_pk)
     if not found:
@@ -127,6 +127,7 @@ def take_away(
     ).one()
     if not instances:
         raise NotFound("There is nothing of it to be removed.")
+    now = work.now()
     removal = Removal(
         level=level.value,
         cause=cause,
@@ -138,9 +139,9 @@ def take_away(
         reason=reason[:200],
         instances=instances,
         bytes=int(size),
-        removed_at=work.now(),
+        removed_at=now,
         removed_by=work.actor.username[:64],
-        purge_at=purge_at,
+        purge_at=None if days is None else now + timedelta(days=days),
     )
     work.session.add(removal)
     work.session.flush()

@@ -17,7 +17,18 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 JsonDict = dict[str, Any]
 
 # What a peer may be allowed, one by one; a new peer has none of them until told.
-PEER_RIGHTS = ("verify", "store", "find", "move", "get", "worklist", "mpps", "commitment", "workitems")
+PEER_RIGHTS = (
+    "verify",
+    "store",
+    "find",
+    "move",
+    "get",
+    "worklist",
+    "mpps",
+    "commitment",
+    "workitems",
+    "availability",
+)
 
 
 class Level(StrEnum):
