@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from wetread.archive.commitment import Reporter, ReportFailed
 from wetread.archive.model import RemoteAE
 from wetread.archive.rules import JsonDict
+from wetread.availability.service import Means, NotTold
 from wetread.dicom.sopclass import (
+    INSTANCE_AVAILABILITY,
     STORAGE_COMMITMENT_PUSH,
     STORAGE_COMMITMENT_PUSH_INSTANCE,
     UPS_EVENT,
@@ -58,6 +60,29 @@ def reporter_as(settings: Settings) -> Reporter:
             raise ReportFailed(str(failed)) from None
 
     return report
+
+
+def means_of_notification(settings: Settings) -> Means:
+    """Instance Availability Notifications (PS3.4 annex R) under the title of this system."""
+    context = context_of(settings)
+
+    def notify(peer: RemoteAE, attributes: JsonDict) -> None:
+        try:
+            with open_plain(
+                peer.host,
+                peer.port,
+                peer.ae_title,
+                settings.ae_title,
+                [INSTANCE_AVAILABILITY],
+                timeout_s=limits.PEER_ANSWER_S,
+                tls=context(peer.is_encrypted),
+            ) as association:
+                association.create_instance(INSTANCE_AVAILABILITY, attributes)
+        except (AssociationFailed, OperationFailed, TlsUnusable) as failed:
+            raise NotTold(str(failed)) from None
+
+    uri = f"{settings.public_url.rstrip('/')}/dicom-web" if settings.public_url else None
+    return Means(notify, settings.ae_title, uri)
 
 
 def workitem_reporter_as(settings: Settings) -> WorkitemReporter:

@@ -11,6 +11,7 @@ SUBSCRIPTIONS: dict[str, tuple[str | Unless, ...]] = {
         "archive.studies_updated",
         "archive.rejection_notes",
         "routing.studies_updated",
+        "availability.studies_updated",
     ),
     "order.changed": ("scheduling.order_changed", "billing.order_changed"),
     "report.preliminary": ("hl7.report_signed",),

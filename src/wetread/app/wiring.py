@@ -8,10 +8,11 @@ from sqlalchemy.orm import Session
 
 from wetread.app.build import House
 from wetread.app.forwarding import sender_as
-from wetread.app.peers import reporter_as, workitem_reporter_as
+from wetread.app.peers import means_of_notification, reporter_as, workitem_reporter_as
 from wetread.archive.commitment import use_reporter
 from wetread.archive.corrections import use_order_check
 from wetread.archive.service import Archive, Damaged, LocalObjects, Rendering, use_archive
+from wetread.availability.service import use_means
 from wetread.kit.errors import WetreadError
 from wetread.patients.service import use_issuer
 from wetread.reporting.pictures import Renderer, use_renderer
@@ -41,6 +42,7 @@ def wire(house: House) -> Archive:
     use_order_check(hangs_on_order)
     use_reporter(reporter_as(house.settings))
     use_workitem_reporter(workitem_reporter_as(house.settings))
+    use_means(means_of_notification(house.settings))
     use_title(house.settings.ae_title)
     use_sender(sender_as(house.settings))
     use_release_policy(ReleasePolicy(preliminary=house.settings.results_release_preliminary))

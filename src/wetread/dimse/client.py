@@ -336,6 +336,25 @@ class Association:
         )
         self._expect("N-SET", answer)
 
+    def create_instance(
+        self, sop_class_uid: str, attributes: JsonDict, sop_instance_uid: str | None = None
+    ) -> str:
+        """N-CREATE of an instance of a normalized class, a data set in the JSON model; returns its UID. Raises
+        OperationFailed."""
+        uid = sop_instance_uid or new_uid()
+        context_id, syntax = self.context_for(sop_class_uid)
+        answer = self._ask(
+            context_id,
+            {
+                "affected_sop_class_uid": sop_class_uid,
+                "command_field": Command.N_CREATE_RQ,
+                "affected_sop_instance_uid": uid,
+            },
+            [encode_json(attributes, explicit=transfer_syntax(syntax).explicit)],
+        )
+        self._expect("N-CREATE", answer)
+        return uid
+
     def request_commitment(
         self, objects: Sequence[tuple[str, str]], transaction_uid: str | None = None
     ) -> str:
