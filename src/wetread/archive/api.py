@@ -33,7 +33,7 @@ from wetread.security.door import door
 from wetread.security.service import Permission, Work
 
 router = APIRouter(prefix="/api/archive", tags=["archive"])
-router.include_router(lifecycle_api.router)
+router.routes.extend(lifecycle_api.router.routes)
 
 
 class Echo(Protocol):

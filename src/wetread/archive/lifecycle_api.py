@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from wetread.archive import catalogue, rejection
 from wetread.archive import corrections as correcting
-from wetread.archive import rejection
 from wetread.archive import removal as removing
 from wetread.archive import retention as keeping
 from wetread.archive.corrections import Wish
@@ -20,7 +20,7 @@ from wetread.kit import limits
 from wetread.security.door import door
 from wetread.security.service import Permission, Work
 
-router = APIRouter()
+router = APIRouter(prefix="/api/archive", tags=["archive"])
 
 Uid = Annotated[str, Field(min_length=1, max_length=64)]
 Reason = Annotated[str, Field(min_length=1, max_length=200)]
@@ -30,6 +30,60 @@ class Body(BaseModel):
     """Base of request bodies: unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+# Finding a study to do something with
+
+
+class StudySearchIn(Body):
+    """What was typed: the beginning of a name, a patient ID or an accession number; nothing: the latest to arrive."""
+
+    text: str = Field("", max_length=limits.SEARCH_TEXT_CHARACTERS_MAX)
+    patient_pk: int | None = None
+    limit: int = Field(100, ge=1, le=limits.PAGE_ITEMS_MAX)
+    cursor: str | None = Field(None, max_length=200)
+
+
+class FoundStudyOut(BaseModel):
+    """A study in a list."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    study_pk: int
+    study_instance_uid: str
+    study_date: date | None
+    study_description: str | None
+    accession_number: str | None
+    modalities_in_study: list[str]
+    number_of_study_related_series: int
+    number_of_study_related_instances: int
+    patient_pk: int | None
+    patient_name: str | None
+    patient_id: str | None
+    patient_birth_date: date | None
+    patient_sex: str | None
+    created_at: datetime
+    is_held: bool = False
+
+
+class FoundStudyPage(BaseModel):
+    """A page of studies."""
+
+    items: list[FoundStudyOut]
+    next_cursor: str | None
+
+
+@router.post("/studies/find")
+def find_studies(body: StudySearchIn, work: Work = door(Permission.STUDY_READ)) -> FoundStudyPage:
+    """Studies by the beginning of a name, patient ID or accession number, the latest to arrive first."""
+    page = catalogue.find_studies(
+        work, body.text, patient_pk=body.patient_pk, limit=body.limit, cursor=body.cursor
+    )
+    items = []
+    for study, is_held in page.items:
+        items.append(FoundStudyOut.model_validate(study))
+        items[-1].is_held = is_held
+    return FoundStudyPage(items=items, next_cursor=page.next_cursor)
 
 
 # The trash

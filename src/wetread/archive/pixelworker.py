@@ -201,7 +201,14 @@ def _compressed(header: Header, data: bytes, syntax: str) -> Array:
 
 
 def _jpeg(header: Header, data: bytes) -> Array:
-    """Baseline and extended JPEG. What the stream says of its colours counts; where it says nothing, the header does."""
+    """Baseline and extended JPEG. What the stream says of its colours counts; where it says nothing, the header does.
+
+    Samples of YBR_FULL that leave as plain pixels stay what the metadata say that they are (PS3.3 C.7.6.3.1.2). Those
+    of YBR_FULL_422 have no plain form without a loss, and become RGB.
+    """
+    if header["do"] == "decode" and header["photometric_interpretation"] == "YBR_FULL":
+        drawn = _jpeg({**header, "do": "render"}, data)
+        return drawn if drawn.ndim == 2 else _as_ycbcr(data, drawn)
     start = data[:1024]
     adobe = start.find(b"Adobe")
     # A marker that is too short to say a transformation says nothing.
@@ -210,6 +217,13 @@ def _jpeg(header: Header, data: bytes) -> Array:
         return np.asarray(imagecodecs.jpeg_decode(data))
     space = "RGB" if header["photometric_interpretation"] == "RGB" else "YCBCR"
     return np.asarray(imagecodecs.jpeg8_decode(data, colorspace=space, outcolorspace="RGB"))
+
+
+def _as_ycbcr(data: bytes, rgb: Array) -> Array:
+    try:
+        return np.asarray(imagecodecs.jpeg8_decode(data, outcolorspace="YCBCR"))
+    except Exception:  # noqa: BLE001 - a stream of RGB under another name: its codec does not convert that way
+        return np.asarray(Image.fromarray(np.ascontiguousarray(rgb), "RGB").convert("YCbCr"))
 
 
 def _run_lengths(header: Header, data: bytes) -> Array:

@@ -35,6 +35,8 @@ _TO_RGB = frozenset(
     _JPEG + number
     for number in ("50", "51", "90", "91", "92", "93", "110", "111", "112", "201", "202", "203")
 )
+# Of these, YBR_FULL stays as it is.
+_JPEG_YBR = frozenset({_JPEG + "50", _JPEG + "51"})
 
 
 def data_set_in(item: RetrieveObject, transfer_syntax_uid: str) -> bytes:
@@ -88,7 +90,10 @@ def _put_pixels(dataset: Dataset, item: RetrieveObject) -> None:
         dataset.pop(tag, None)
     if int(dataset.get("SamplesPerPixel") or 1) == 3:
         dataset.PlanarConfiguration = 0
-        if item.transfer_syntax_uid in _TO_RGB:
+        kept = (
+            item.transfer_syntax_uid in _JPEG_YBR and dataset.get("PhotometricInterpretation") == "YBR_FULL"
+        )
+        if item.transfer_syntax_uid in _TO_RGB and not kept:
             dataset.PhotometricInterpretation = "RGB"
         elif str(dataset.get("PhotometricInterpretation")) in ("YBR_FULL_422", "YBR_PARTIAL_422"):
             dataset.PhotometricInterpretation = str(dataset.PhotometricInterpretation).removesuffix("_422")

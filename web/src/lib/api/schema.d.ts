@@ -200,6 +200,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/archive/corrections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Corrections
+         * @description Corrections that people made, newest first, of one study or of all.
+         */
+        get: operations["corrections_api_archive_corrections_get"];
+        put?: never;
+        /**
+         * Correct
+         * @description Corrects: the received objects stay as they are, the correction is laid over them on the way out.
+         */
+        post: operations["correct_api_archive_corrections_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/archive/corrections/{correction_pk}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Undo Correction
+         * @description Takes a correction back: what leaves is what left before.
+         */
+        post: operations["undo_correction_api_archive_corrections__correction_pk__undo_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/archive/corrections/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Correction
+         * @description What a correction would change, line by line; nothing is written.
+         */
+        post: operations["preview_correction_api_archive_corrections_preview_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/archive/damaged/{stored_object_pk}/check": {
         parameters: {
             query?: never;
@@ -214,6 +278,50 @@ export interface paths {
          * @description Reads one damaged object again now, e.g. after a disk was mended.
          */
         post: operations["check_damaged_api_archive_damaged__stored_object_pk__check_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/archive/holds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Holds
+         * @description Legal holds that stand, newest first; `standing=false` shows those that are over. Of one study, also its patient's.
+         */
+        get: operations["holds_api_archive_holds_get"];
+        put?: never;
+        /**
+         * Place Hold
+         * @description Puts a study or a patient under legal hold: nothing of it is put in the trash or purged.
+         */
+        post: operations["place_hold_api_archive_holds_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/archive/holds/{legal_hold_pk}/lift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Lift Hold
+         * @description Ends a legal hold.
+         */
+        post: operations["lift_hold_api_archive_holds__legal_hold_pk__lift_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -280,6 +388,242 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/archive/rejections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reject
+         * @description Rejects images by a Key Object Selection note (RAD-66), which goes to other archives as routing says.
+         */
+        post: operations["reject_api_archive_rejections_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/archive/removal-policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Removal Policy
+         * @description How long the trash keeps, and what is done with what comes again.
+         */
+        get: operations["removal_policy_api_archive_removal_policy_get"];
+        /**
+         * Change Removal Policy
+         * @description Changes the policy; what lies in the trash already keeps its day.
+         */
+        put: operations["change_removal_policy_api_archive_removal_policy_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/archive/removals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Removals
+         * @description What was removed, newest first: in the trash, hidden without an end, restored, or purged.
+         */
+        get: operations["removals_api_archive_removals_get"];
+        put?: never;
+        /**
+         * Remove
+         * @description Puts a study, series or instance in the trash: it vanishes at once, and is destroyed after the days of the policy.
+         */
+        post: operations["remove_api_archive_removals_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/archive/removals/{removal_pk}/purge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Purge
+         * @description Destroys what lies in the trash before its days are over: objects and data key are gone for good.
+         */
+        post: operations["purge_api_archive_removals__removal_pk__purge_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/archive/removals/{removal_pk}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore
+         * @description Shows again what was removed, exactly as it was.
+         */
+        post: operations["restore_api_archive_removals__removal_pk__restore_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/archive/retention-proposals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Retention Proposals
+         * @description Studies that are over by a retention rule, for a person to decide about.
+         */
+        get: operations["retention_proposals_api_archive_retention_proposals_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/archive/retention-proposals/decision": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decide Retention
+         * @description Puts studies that are over in the trash, or keeps them; one that is under legal hold stops all.
+         */
+        post: operations["decide_retention_api_archive_retention_proposals_decision_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/archive/retention-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Retention Rules
+         * @description The retention rules in the order in which they are tried: the first that matches a study holds.
+         */
+        get: operations["retention_rules_api_archive_retention_rules_get"];
+        put?: never;
+        /**
+         * Add Retention Rule
+         * @description Adds a retention rule.
+         */
+        post: operations["add_retention_rule_api_archive_retention_rules_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/archive/retention-rules/{retention_rule_pk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change Retention Rule
+         * @description Changes a retention rule.
+         */
+        put: operations["change_retention_rule_api_archive_retention_rules__retention_rule_pk__put"];
+        post?: never;
+        /**
+         * Remove Retention Rule
+         * @description Forgets a retention rule, and what it proposed.
+         */
+        delete: operations["remove_retention_rule_api_archive_retention_rules__retention_rule_pk__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/archive/retention-rules/apply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Apply Retention Rules
+         * @description Has the rules looked through now, beside the nightly round; what is over is proposed, not removed.
+         */
+        post: operations["apply_retention_rules_api_archive_retention_rules_apply_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/archive/retention-rules/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Retention Rule
+         * @description What a rule would take if it stood now; nothing is written. `retention_rule_pk`: the rule that it would replace.
+         */
+        post: operations["preview_retention_rule_api_archive_retention_rules_preview_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/archive/storage": {
         parameters: {
             query?: never;
@@ -334,6 +678,26 @@ export interface paths {
         get: operations["study_api_archive_studies__study_pk__get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/archive/studies/find": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Find Studies
+         * @description Studies by the beginning of a name, patient ID or accession number, the latest to arrive first.
+         */
+        post: operations["find_studies_api_archive_studies_find_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2964,6 +3328,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/workitems": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Workitems
+         * @description Workitems, newest first, of the given states or of all.
+         */
+        get: operations["list_workitems_api_workitems_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workitems/{workitem_pk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Workitem
+         * @description One Workitem, and who watches it.
+         */
+        get: operations["workitem_api_workitems__workitem_pk__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workitems/{workitem_pk}/cancel-request": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Request Cancel
+         * @description Cancels what nobody performs yet; else asks who performs it.
+         */
+        post: operations["request_cancel_api_workitems__workitem_pk__cancel_request_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/dicom-web/instances": {
         parameters: {
             query?: never;
@@ -3046,7 +3470,11 @@ export interface paths {
          * @description STOW-RS: objects of one study; others are refused.
          */
         post: operations["store_objects_of_study_dicom_web_studies__study__post"];
-        delete?: never;
+        /**
+         * Delete Study
+         * @description Puts a study in the trash. 403 where the policy does not allow it, 409 under legal hold.
+         */
+        delete: operations["delete_study_dicom_web_studies__study__delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -3126,7 +3554,11 @@ export interface paths {
         get: operations["retrieve_series_dicom_web_studies__study__series__series__get"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Delete Series
+         * @description Puts a series in the trash.
+         */
+        delete: operations["delete_series_dicom_web_studies__study__series__series__delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -3166,7 +3598,11 @@ export interface paths {
         get: operations["retrieve_instance_dicom_web_studies__study__series__series__instances__instance__get"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Delete Instance
+         * @description Puts an instance in the trash.
+         */
+        delete: operations["delete_instance_dicom_web_studies__study__series__series__instances__instance__delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -3366,6 +3802,138 @@ export interface paths {
         get: operations["study_thumbnail_dicom_web_studies__study__thumbnail_get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dicom-web/workitems": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Search Workitems
+         * @description UPS-RS: searches Workitems, oldest first (PS3.18 11.9).
+         */
+        get: operations["search_workitems_dicom_web_workitems_get"];
+        put?: never;
+        /**
+         * Create Workitem
+         * @description UPS-RS: makes a Workitem (PS3.18 11.4).
+         */
+        post: operations["create_workitem_dicom_web_workitems_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dicom-web/workitems/{workitem}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Retrieve Workitem
+         * @description UPS-RS: one Workitem, without its Transaction UID (PS3.18 11.5).
+         */
+        get: operations["retrieve_workitem_dicom_web_workitems__workitem__get"];
+        put?: never;
+        /**
+         * Update Workitem
+         * @description UPS-RS: changes attributes; of one in progress with `transactionUID` of its performer (PS3.18 11.6).
+         */
+        post: operations["update_workitem_dicom_web_workitems__workitem__post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dicom-web/workitems/{workitem}/cancelrequest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Request Workitem Cancellation
+         * @description UPS-RS: asks that a Workitem be canceled (PS3.18 11.8).
+         */
+        post: operations["request_workitem_cancellation_dicom_web_workitems__workitem__cancelrequest_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dicom-web/workitems/{workitem}/state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change Workitem State
+         * @description UPS-RS: claims, completes or cancels a Workitem, as its performer (PS3.18 11.7).
+         */
+        put: operations["change_workitem_state_dicom_web_workitems__workitem__state_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dicom-web/workitems/{workitem}/subscribers/{subscriber}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Subscribe To Workitem
+         * @description UPS-RS: subscribes to a Workitem, to all, or to all that match `filter` (PS3.18 11.10).
+         */
+        post: operations["subscribe_to_workitem_dicom_web_workitems__workitem__subscribers__subscriber__post"];
+        /**
+         * Unsubscribe From Workitem
+         * @description UPS-RS: ends a subscription; that to all ends with every one of the subscriber's (PS3.18 11.11).
+         */
+        delete: operations["unsubscribe_from_workitem_dicom_web_workitems__workitem__subscribers__subscriber__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dicom-web/workitems/{workitem}/subscribers/{subscriber}/suspend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Suspend Subscription
+         * @description UPS-RS: the subscriber is subscribed to nothing new any more, and keeps what it has (PS3.18 11.12).
+         */
+        post: operations["suspend_subscription_dicom_web_workitems__workitem__subscribers__subscriber__suspend_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3763,12 +4331,12 @@ export interface components {
             total: number;
         };
         /**
-         * CancelIn
-         * @description Why the order is cancelled.
+         * CancelOut
+         * @description What the request came to: `is_canceled`, or its performer was asked.
          */
-        CancelIn: {
-            /** Reason */
-            reason: string;
+        CancelOut: {
+            /** Is Canceled */
+            is_canceled: boolean;
         };
         /**
          * CandidateOrder
@@ -4124,6 +4692,127 @@ export interface components {
             conditions: components["schemas"]["ConditionIO"][];
         };
         /**
+         * CorrectionIn
+         * @description What is to be corrected, and why.
+         */
+        CorrectionIn: {
+            /** Attributes */
+            attributes?: {
+                [key: string]: string;
+            };
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "edit" | "patient" | "move" | "split" | "merge";
+            /** Patient Pk */
+            patient_pk?: number | null;
+            /** Reason */
+            reason: string;
+            /** Series Instance Uids */
+            series_instance_uids?: string[];
+            /** Sop Instance Uid */
+            sop_instance_uid?: string | null;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            /** Target Study Instance Uid */
+            target_study_instance_uid?: string | null;
+        };
+        /**
+         * CorrectionOut
+         * @description A correction as it was made, and taken back where it was.
+         */
+        CorrectionOut: {
+            /** Changes */
+            changes: components["schemas"]["wetread__archive__lifecycle_api__ChangeOut"][];
+            /**
+             * Corrected At
+             * Format: date-time
+             */
+            corrected_at: string;
+            /** Corrected By */
+            corrected_by: string;
+            /** Correction Pk */
+            correction_pk: number;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "edit" | "patient" | "move" | "split" | "merge";
+            /** Reason */
+            reason: string;
+            /** Study Pk */
+            study_pk: number;
+            /** Target Study Pk */
+            target_study_pk: number | null;
+            /** Undone At */
+            undone_at: string | null;
+            /** Undone By */
+            undone_by: string | null;
+            /** Undone Reason */
+            undone_reason: string | null;
+        };
+        /**
+         * CorrectionPage
+         * @description A page of corrections.
+         */
+        CorrectionPage: {
+            /** Items */
+            items: components["schemas"]["CorrectionRowOut"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /**
+         * CorrectionRowOut
+         * @description A correction in a list, with the study that it was made to and the one that it led to.
+         */
+        CorrectionRowOut: {
+            /** Accession Number */
+            accession_number: string | null;
+            /** Changes */
+            changes: components["schemas"]["wetread__archive__lifecycle_api__ChangeOut"][];
+            /**
+             * Corrected At
+             * Format: date-time
+             */
+            corrected_at: string;
+            /** Corrected By */
+            corrected_by: string;
+            /** Correction Pk */
+            correction_pk: number;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "edit" | "patient" | "move" | "split" | "merge";
+            /** Patient Id */
+            patient_id: string | null;
+            /** Patient Name */
+            patient_name: string | null;
+            /** Reason */
+            reason: string;
+            /** Study Date */
+            study_date: string | null;
+            /** Study Description */
+            study_description: string | null;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            /** Study Pk */
+            study_pk: number;
+            /** Target Patient Name */
+            target_patient_name: string | null;
+            /** Target Study Description */
+            target_study_description: string | null;
+            /** Target Study Pk */
+            target_study_pk: number | null;
+            /** Undone At */
+            undone_at: string | null;
+            /** Undone By */
+            undone_by: string | null;
+            /** Undone Reason */
+            undone_reason: string | null;
+        };
+        /**
          * CountsOut
          * @description How many messages stand in each state, by direction.
          */
@@ -4167,6 +4856,27 @@ export interface components {
             study_description: string | null;
             /** Study Pk */
             study_pk: number | null;
+        };
+        /**
+         * DecidedOut
+         * @description How many proposals were decided; others decided the rest.
+         */
+        DecidedOut: {
+            /** Studies */
+            studies: number;
+        };
+        /**
+         * DecisionIn
+         * @description Which proposals, and what becomes of their studies.
+         */
+        DecisionIn: {
+            /**
+             * Decision
+             * @enum {string}
+             */
+            decision: "trash" | "keep";
+            /** Retention Proposal Pks */
+            retention_proposal_pks: number[];
         };
         /**
          * DiagnosesOut
@@ -4228,6 +4938,38 @@ export interface components {
             answered: boolean;
             /** Detail */
             detail: string | null;
+        };
+        /**
+         * ExpiredOut
+         * @description A study that is over by a rule.
+         */
+        ExpiredOut: {
+            /**
+             * Expired On
+             * Format: date
+             */
+            expired_on: string;
+            /** Instances */
+            instances: number;
+            /** Modalities In Study */
+            modalities_in_study: string[];
+            /** Patient Birth Date */
+            patient_birth_date: string | null;
+            /** Patient Id */
+            patient_id: string | null;
+            /** Patient Name */
+            patient_name: string | null;
+            /**
+             * Study Date
+             * Format: date
+             */
+            study_date: string;
+            /** Study Description */
+            study_description: string | null;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            /** Study Pk */
+            study_pk: number;
         };
         /**
          * FeeIn
@@ -4467,6 +5209,140 @@ export interface components {
             next_cursor?: string | null;
             /** Total */
             total: number;
+        };
+        /**
+         * FoundStudyOut
+         * @description A study in a list.
+         */
+        FoundStudyOut: {
+            /** Accession Number */
+            accession_number: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Is Held
+             * @default false
+             */
+            is_held: boolean;
+            /** Modalities In Study */
+            modalities_in_study: string[];
+            /** Number Of Study Related Instances */
+            number_of_study_related_instances: number;
+            /** Number Of Study Related Series */
+            number_of_study_related_series: number;
+            /** Patient Birth Date */
+            patient_birth_date: string | null;
+            /** Patient Id */
+            patient_id: string | null;
+            /** Patient Name */
+            patient_name: string | null;
+            /** Patient Pk */
+            patient_pk: number | null;
+            /** Patient Sex */
+            patient_sex: string | null;
+            /** Study Date */
+            study_date: string | null;
+            /** Study Description */
+            study_description: string | null;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            /** Study Pk */
+            study_pk: number;
+        };
+        /**
+         * FoundStudyPage
+         * @description A page of studies.
+         */
+        FoundStudyPage: {
+            /** Items */
+            items: components["schemas"]["FoundStudyOut"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+        };
+        /**
+         * HoldIn
+         * @description A study or a patient that is to be held, why, and until when; without a day, until somebody lifts it.
+         */
+        HoldIn: {
+            /** Patient Pk */
+            patient_pk?: number | null;
+            /** Reason */
+            reason: string;
+            /** Study Instance Uid */
+            study_instance_uid?: string | null;
+            /** Until */
+            until?: string | null;
+        };
+        /**
+         * HoldOut
+         * @description A legal hold.
+         */
+        HoldOut: {
+            /** Legal Hold Pk */
+            legal_hold_pk: number;
+            /** Lifted At */
+            lifted_at: string | null;
+            /** Lifted By */
+            lifted_by: string | null;
+            /** Lifted Reason */
+            lifted_reason: string | null;
+            /** Patient Pk */
+            patient_pk: number | null;
+            /**
+             * Placed At
+             * Format: date-time
+             */
+            placed_at: string;
+            /** Placed By */
+            placed_by: string;
+            /** Reason */
+            reason: string;
+            /** Study Pk */
+            study_pk: number | null;
+            /** Until */
+            until: string | null;
+        };
+        /**
+         * HoldRowOut
+         * @description A legal hold in a list.
+         */
+        HoldRowOut: {
+            /** Legal Hold Pk */
+            legal_hold_pk: number;
+            /** Lifted At */
+            lifted_at: string | null;
+            /** Lifted By */
+            lifted_by: string | null;
+            /** Lifted Reason */
+            lifted_reason: string | null;
+            /** Patient Id */
+            patient_id: string | null;
+            /** Patient Name */
+            patient_name: string | null;
+            /** Patient Pk */
+            patient_pk: number | null;
+            /**
+             * Placed At
+             * Format: date-time
+             */
+            placed_at: string;
+            /** Placed By */
+            placed_by: string;
+            /** Reason */
+            reason: string;
+            /** Stands */
+            stands: boolean;
+            /** Study Date */
+            study_date: string | null;
+            /** Study Description */
+            study_description: string | null;
+            /** Study Pk */
+            study_pk: number | null;
+            /** Until */
+            until: string | null;
         };
         /** HTTPValidationError */
         HTTPValidationError: {
@@ -5356,7 +6232,42 @@ export interface components {
          * @description What can be allowed. `<noun>.<verb>`; object-level visibility is decided beside it.
          * @enum {string}
          */
-        Permission: "patient.read" | "patient.write" | "order.read" | "order.write" | "schedule.read" | "schedule.write" | "step.perform" | "study.read" | "study.store" | "study.reconcile" | "reading_list.read" | "report.read" | "report.write" | "report.sign" | "result.read" | "billing.read" | "billing.write" | "analytics.read" | "queue.read" | "queue.write" | "quarantine.read" | "quarantine.write" | "config.read" | "config.write" | "user.admin" | "audit.read" | "self";
+        Permission: "patient.read" | "patient.write" | "order.read" | "order.write" | "schedule.read" | "schedule.write" | "step.perform" | "study.read" | "study.store" | "study.reconcile" | "study.remove" | "study.hold" | "reading_list.read" | "report.read" | "report.write" | "report.sign" | "result.read" | "billing.read" | "billing.write" | "analytics.read" | "queue.read" | "queue.write" | "workitem.read" | "workitem.write" | "quarantine.read" | "quarantine.write" | "config.read" | "config.write" | "user.admin" | "audit.read" | "self";
+        /**
+         * PolicyIn
+         * @description What is done with what is removed.
+         */
+        PolicyIn: {
+            /** Is Delete By Dicomweb */
+            is_delete_by_dicomweb: boolean;
+            /** On Rejection */
+            on_rejection: {
+                [key: string]: "hide" | "trash" | "show";
+            };
+            /**
+             * On Return
+             * @enum {string}
+             */
+            on_return: "quarantine" | "refuse" | "accept";
+            /** Trash Days */
+            trash_days: number;
+        };
+        /**
+         * PolicyOut
+         * @description What is done with what is removed; `on_rejection` by the code of a rejection note's title (CID 7011).
+         */
+        PolicyOut: {
+            /** Is Delete By Dicomweb */
+            is_delete_by_dicomweb: boolean;
+            /** On Rejection */
+            on_rejection: {
+                [key: string]: string;
+            };
+            /** On Return */
+            on_return: string;
+            /** Trash Days */
+            trash_days: number;
+        };
         /**
          * PractitionerChange
          * @description What the biller can correct of a physician; what is absent stays.
@@ -5607,6 +6518,60 @@ export interface components {
             requested_procedure_pks: number[];
         };
         /**
+         * ProposalOut
+         * @description A study that is over by a rule and waits for a person.
+         */
+        ProposalOut: {
+            /** Accession Number */
+            accession_number: string | null;
+            /**
+             * Expired On
+             * Format: date
+             */
+            expired_on: string;
+            /** Is Held */
+            is_held: boolean;
+            /** Modalities In Study */
+            modalities_in_study: string[];
+            /** Number Of Study Related Instances */
+            number_of_study_related_instances: number;
+            /** Patient Birth Date */
+            patient_birth_date: string | null;
+            /** Patient Id */
+            patient_id: string | null;
+            /** Patient Name */
+            patient_name: string | null;
+            /**
+             * Proposed At
+             * Format: date-time
+             */
+            proposed_at: string;
+            /** Retention Proposal Pk */
+            retention_proposal_pk: number;
+            /** Rule Name */
+            rule_name: string;
+            /** Study Date */
+            study_date: string | null;
+            /** Study Description */
+            study_description: string | null;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            /** Study Pk */
+            study_pk: number;
+        };
+        /**
+         * ProposalPage
+         * @description A page of proposals.
+         */
+        ProposalPage: {
+            /** Items */
+            items: components["schemas"]["ProposalOut"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+            /** Total */
+            total: number | null;
+        };
+        /**
          * ProviderIn
          * @description A billing entity.
          */
@@ -5717,7 +6682,7 @@ export interface components {
          * @description Why an object could not simply be filed.
          * @enum {string}
          */
-        QuarantineReason: "unreadable" | "truncated" | "missing-uid" | "bad-uid" | "uid-mismatch" | "content-differs" | "patient-differs" | "series-moved";
+        QuarantineReason: "unreadable" | "truncated" | "missing-uid" | "bad-uid" | "uid-mismatch" | "content-differs" | "patient-differs" | "series-moved" | "removed";
         /**
          * QueueOut
          * @description A queue: claims in a state, or drafts with one need.
@@ -5961,6 +6926,175 @@ export interface components {
         RegisteredOut: {
             bar: components["schemas"]["PatientBarOut"];
             patient: components["schemas"]["PatientOut"];
+        };
+        /**
+         * RejectionIn
+         * @description Images of a study that are rejected: all of it, some series, or some instances; by a code of CID 7011.
+         */
+        RejectionIn: {
+            /**
+             * Code Value
+             * @enum {string}
+             */
+            code_value: "113001" | "113037" | "113038" | "113039";
+            /** Reason */
+            reason: string;
+            /** Series Instance Uids */
+            series_instance_uids?: string[];
+            /** Sop Instance Uids */
+            sop_instance_uids?: string[];
+            /** Study Instance Uid */
+            study_instance_uid: string;
+        };
+        /**
+         * RejectionOut
+         * @description The note that rejects, as it was filed in the study.
+         */
+        RejectionOut: {
+            /** Sop Instance Uid */
+            sop_instance_uid: string;
+        };
+        /**
+         * RemovalIn
+         * @description What goes into the trash: a study, a series of it, or one instance of that; and why.
+         */
+        RemovalIn: {
+            /** Reason */
+            reason: string;
+            /** Series Instance Uid */
+            series_instance_uid?: string | null;
+            /** Sop Instance Uid */
+            sop_instance_uid?: string | null;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+        };
+        /**
+         * RemovalOut
+         * @description Something that was removed, of which patient, and what becomes of it.
+         */
+        RemovalOut: {
+            /** Bytes */
+            bytes: number;
+            /**
+             * Cause
+             * @enum {string}
+             */
+            cause: "trash" | "retention" | "rejection" | "emptied";
+            /** Code Value */
+            code_value: string | null;
+            /** Instances */
+            instances: number;
+            /**
+             * Level
+             * @enum {string}
+             */
+            level: "STUDY" | "SERIES" | "IMAGE";
+            /** Purge At */
+            purge_at: string | null;
+            /** Purged At */
+            purged_at: string | null;
+            /** Reason */
+            reason: string;
+            /** Removal Pk */
+            removal_pk: number;
+            /**
+             * Removed At
+             * Format: date-time
+             */
+            removed_at: string;
+            /** Removed By */
+            removed_by: string;
+            /** Restored At */
+            restored_at: string | null;
+            /** Restored By */
+            restored_by: string | null;
+            /** Restored Reason */
+            restored_reason: string | null;
+            /** Study Pk */
+            study_pk: number;
+        };
+        /**
+         * RemovalPage
+         * @description A page of removals.
+         */
+        RemovalPage: {
+            /** Items */
+            items: components["schemas"]["RemovalRowOut"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+            /** Total */
+            total: number | null;
+        };
+        /**
+         * RemovalRowOut
+         * @description A removal in a list.
+         */
+        RemovalRowOut: {
+            /** Accession Number */
+            accession_number: string | null;
+            /** Bytes */
+            bytes: number;
+            /**
+             * Cause
+             * @enum {string}
+             */
+            cause: "trash" | "retention" | "rejection" | "emptied";
+            /** Code Value */
+            code_value: string | null;
+            /** Instance Number */
+            instance_number: number | null;
+            /** Instances */
+            instances: number;
+            /** Is Held */
+            is_held: boolean;
+            /**
+             * Level
+             * @enum {string}
+             */
+            level: "STUDY" | "SERIES" | "IMAGE";
+            /** Modalities */
+            modalities: string[];
+            /** Patient Birth Date */
+            patient_birth_date: string | null;
+            /** Patient Id */
+            patient_id: string | null;
+            /** Patient Name */
+            patient_name: string | null;
+            /** Patient Sex */
+            patient_sex: string | null;
+            /** Purge At */
+            purge_at: string | null;
+            /** Purged At */
+            purged_at: string | null;
+            /** Reason */
+            reason: string;
+            /** Removal Pk */
+            removal_pk: number;
+            /**
+             * Removed At
+             * Format: date-time
+             */
+            removed_at: string;
+            /** Removed By */
+            removed_by: string;
+            /** Restored At */
+            restored_at: string | null;
+            /** Restored By */
+            restored_by: string | null;
+            /** Restored Reason */
+            restored_reason: string | null;
+            /** Series Description */
+            series_description: string | null;
+            /** Series Number */
+            series_number: number | null;
+            /** Study Date */
+            study_date: string | null;
+            /** Study Description */
+            study_description: string | null;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            /** Study Pk */
+            study_pk: number;
         };
         /**
          * ReportedProcedure
@@ -6380,6 +7514,60 @@ export interface components {
             thumbnail_url: string;
         };
         /**
+         * RetentionRuleIn
+         * @description How long what matches is kept; an absent condition is met by all studies.
+         */
+        RetentionRuleIn: {
+            /** Institution Name */
+            institution_name?: string | null;
+            /** Is Enabled */
+            is_enabled: boolean;
+            /** Keep Until Age */
+            keep_until_age?: number | null;
+            /** Keep Years */
+            keep_years: number;
+            /** Modalities */
+            modalities?: string[];
+            /** Name */
+            name: string;
+            /** Patient Age Below */
+            patient_age_below?: number | null;
+            /** Patient Age From */
+            patient_age_from?: number | null;
+            /** Position */
+            position: number;
+            /** Study Description */
+            study_description?: string | null;
+        };
+        /**
+         * RetentionRuleOut
+         * @description A retention rule.
+         */
+        RetentionRuleOut: {
+            /** Institution Name */
+            institution_name: string | null;
+            /** Is Enabled */
+            is_enabled: boolean;
+            /** Keep Until Age */
+            keep_until_age: number | null;
+            /** Keep Years */
+            keep_years: number;
+            /** Modalities */
+            modalities: string[];
+            /** Name */
+            name: string;
+            /** Patient Age Below */
+            patient_age_below: number | null;
+            /** Patient Age From */
+            patient_age_from: number | null;
+            /** Position */
+            position: number;
+            /** Retention Rule Pk */
+            retention_rule_pk: number;
+            /** Study Description */
+            study_description: string | null;
+        };
+        /**
          * Role
          * @description The people who use the system.
          * @enum {string}
@@ -6695,6 +7883,12 @@ export interface components {
             starts_at: string;
         };
         /**
+         * State
+         * @description Procedure Step State (0074,1000).
+         * @enum {string}
+         */
+        State: "SCHEDULED" | "IN PROGRESS" | "CANCELED" | "COMPLETED";
+        /**
          * StorageCommitmentOut
          * @description A request for storage commitment; `failed` is null until its objects were looked at.
          */
@@ -6812,6 +8006,26 @@ export interface components {
             updated_at: string;
         };
         /**
+         * StudySearchIn
+         * @description What was typed: the beginning of a name, a patient ID or an accession number; nothing: the latest to arrive.
+         */
+        StudySearchIn: {
+            /** Cursor */
+            cursor?: string | null;
+            /**
+             * Limit
+             * @default 100
+             */
+            limit: number;
+            /** Patient Pk */
+            patient_pk?: number | null;
+            /**
+             * Text
+             * @default
+             */
+            text: string;
+        };
+        /**
          * SubmitterFields
          * @description Who hands files in, and to whom.
          */
@@ -6849,10 +8063,38 @@ export interface components {
              */
             usage_indicator: string;
         };
+        /**
+         * SubscriptionOut
+         * @description Who hears of a Workitem.
+         */
+        SubscriptionOut: {
+            /** Has Deletion Lock */
+            has_deletion_lock: boolean;
+            /** Is Web */
+            is_web: boolean;
+            /** Receiving Ae Title */
+            receiving_ae_title: string;
+        };
         /** TakeOverIn */
         TakeOverIn: {
             /** Reason */
             reason: string;
+        };
+        /**
+         * TakingOut
+         * @description What a rule would take now. `unknown`: without a date that the rule needs, and kept.
+         */
+        TakingOut: {
+            /** Expired */
+            expired: number;
+            /** Held */
+            held: number;
+            /** Matching */
+            matching: number;
+            /** Studies */
+            studies: components["schemas"]["ExpiredOut"][];
+            /** Unknown */
+            unknown: number;
         };
         /**
          * Template
@@ -7242,6 +8484,28 @@ export interface components {
             text: string;
         };
         /**
+         * ChangeOut
+         * @description One line of before and after; `field` is a DICOM keyword, `scope` says of what, in words.
+         */
+        wetread__archive__lifecycle_api__ChangeOut: {
+            /** After */
+            after: string;
+            /** Before */
+            before: string;
+            /** Field */
+            field: string;
+            /** Scope */
+            scope: string;
+        };
+        /**
+         * ReasonIn
+         * @description Why.
+         */
+        wetread__archive__lifecycle_api__ReasonIn: {
+            /** Reason */
+            reason: string;
+        };
+        /**
          * ClaimOut
          * @description A whole claim.
          */
@@ -7451,6 +8715,14 @@ export interface components {
              * Reason
              * @default
              */
+            reason: string;
+        };
+        /**
+         * CancelIn
+         * @description Why the order is cancelled.
+         */
+        wetread__orders__schemas__CancelIn: {
+            /** Reason */
             reason: string;
         };
         /**
@@ -7682,6 +8954,17 @@ export interface components {
              */
             unseen: boolean;
         };
+        /**
+         * CancelIn
+         * @description Why it should be canceled.
+         */
+        wetread__workitems__api__CancelIn: {
+            /**
+             * Reason For Cancellation
+             * @default
+             */
+            reason_for_cancellation: string;
+        };
         /** ClaimOut */
         wetread__worklist__api__ClaimOut: {
             /**
@@ -7728,6 +9011,152 @@ export interface components {
             next_cursor?: string | null;
             /** Total */
             total: number;
+        };
+        /**
+         * WishIn
+         * @description What is to be corrected.
+         *
+         *     `edit` changes `attributes` (keyword to value as DICOM text) of the study, or of the series or the instance that is
+         *     named; `patient` hangs the study on a person of the register; `move` hangs series on another study; `split` makes a
+         *     new study of series, described by `attributes`; `merge` hangs all of the study on another one.
+         */
+        WishIn: {
+            /** Attributes */
+            attributes?: {
+                [key: string]: string;
+            };
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "edit" | "patient" | "move" | "split" | "merge";
+            /** Patient Pk */
+            patient_pk?: number | null;
+            /** Series Instance Uids */
+            series_instance_uids?: string[];
+            /** Sop Instance Uid */
+            sop_instance_uid?: string | null;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            /** Target Study Instance Uid */
+            target_study_instance_uid?: string | null;
+        };
+        /**
+         * WorkitemDetail
+         * @description A Workitem with what its performer said of it.
+         */
+        WorkitemDetail: {
+            /** Comments */
+            comments: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Finished At */
+            finished_at: string | null;
+            /** Input Readiness State */
+            input_readiness_state: string;
+            /** Patient Id */
+            patient_id: string | null;
+            /** Patient Name */
+            patient_name: string | null;
+            /** Performed By */
+            performed_by: string | null;
+            /** Procedure Step Label */
+            procedure_step_label: string;
+            /** Procedure Step Progress */
+            procedure_step_progress: number | null;
+            procedure_step_state: components["schemas"]["State"];
+            /** Progress Description */
+            progress_description: string | null;
+            /** Reason For Cancellation */
+            reason_for_cancellation: string | null;
+            /** Requested By */
+            requested_by: string;
+            /** Scheduled Procedure Step Priority */
+            scheduled_procedure_step_priority: string;
+            /**
+             * Scheduled Procedure Step Start Date Time
+             * Format: date-time
+             */
+            scheduled_procedure_step_start_date_time: string;
+            /** Scheduled Station */
+            scheduled_station: string | null;
+            /** Sop Instance Uid */
+            sop_instance_uid: string;
+            /** Study Instance Uid */
+            study_instance_uid: string | null;
+            /** Subscriptions */
+            subscriptions: components["schemas"]["SubscriptionOut"][];
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Workitem Code */
+            workitem_code: string | null;
+            /** Workitem Pk */
+            workitem_pk: number;
+            /** Worklist Label */
+            worklist_label: string;
+        };
+        /**
+         * WorkitemOut
+         * @description A Workitem in a list.
+         */
+        WorkitemOut: {
+            /** Input Readiness State */
+            input_readiness_state: string;
+            /** Patient Id */
+            patient_id: string | null;
+            /** Patient Name */
+            patient_name: string | null;
+            /** Performed By */
+            performed_by: string | null;
+            /** Procedure Step Label */
+            procedure_step_label: string;
+            /** Procedure Step Progress */
+            procedure_step_progress: number | null;
+            procedure_step_state: components["schemas"]["State"];
+            /** Requested By */
+            requested_by: string;
+            /** Scheduled Procedure Step Priority */
+            scheduled_procedure_step_priority: string;
+            /**
+             * Scheduled Procedure Step Start Date Time
+             * Format: date-time
+             */
+            scheduled_procedure_step_start_date_time: string;
+            /** Scheduled Station */
+            scheduled_station: string | null;
+            /** Sop Instance Uid */
+            sop_instance_uid: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Workitem Pk */
+            workitem_pk: number;
+            /** Worklist Label */
+            worklist_label: string;
+        };
+        /**
+         * WorkitemPage
+         * @description Newest first; `counts` of all by state.
+         */
+        WorkitemPage: {
+            /** Counts */
+            counts: {
+                [key: string]: number;
+            };
+            /** Items */
+            items: components["schemas"]["WorkitemOut"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+            /** Total */
+            total?: number | null;
         };
     };
     responses: never;
@@ -8097,6 +9526,140 @@ export interface operations {
             };
         };
     };
+    corrections_api_archive_corrections_get: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+                study_pk?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CorrectionPage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    correct_api_archive_corrections_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CorrectionIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CorrectionOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    undo_correction_api_archive_corrections__correction_pk__undo_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                correction_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["wetread__archive__lifecycle_api__ReasonIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CorrectionOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    preview_correction_api_archive_corrections_preview_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WishIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["wetread__archive__lifecycle_api__ChangeOut"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     check_damaged_api_archive_damaged__stored_object_pk__check_post: {
         parameters: {
             query?: never;
@@ -8115,6 +9678,106 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AgainOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    holds_api_archive_holds_get: {
+        parameters: {
+            query?: {
+                standing?: boolean;
+                study_instance_uid?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoldRowOut"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    place_hold_api_archive_holds_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HoldIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoldOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    lift_hold_api_archive_holds__legal_hold_pk__lift_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                legal_hold_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["wetread__archive__lifecycle_api__ReasonIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoldOut"];
                 };
             };
             /** @description Validation Error */
@@ -8216,6 +9879,462 @@ export interface operations {
             };
         };
     };
+    reject_api_archive_rejections_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RejectionIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RejectionOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    removal_policy_api_archive_removal_policy_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyOut"];
+                };
+            };
+        };
+    };
+    change_removal_policy_api_archive_removal_policy_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PolicyIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    removals_api_archive_removals_get: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+                state?: "trash" | "hidden" | "restored" | "purged";
+                study_pk?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RemovalPage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    remove_api_archive_removals_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RemovalIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RemovalOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    purge_api_archive_removals__removal_pk__purge_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                removal_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RemovalOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    restore_api_archive_removals__removal_pk__restore_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                removal_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["wetread__archive__lifecycle_api__ReasonIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RemovalOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    retention_proposals_api_archive_retention_proposals_get: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProposalPage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    decide_retention_api_archive_retention_proposals_decision_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecisionIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DecidedOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    retention_rules_api_archive_retention_rules_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionRuleOut"][];
+                };
+            };
+        };
+    };
+    add_retention_rule_api_archive_retention_rules_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RetentionRuleIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionRuleOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    change_retention_rule_api_archive_retention_rules__retention_rule_pk__put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                retention_rule_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RetentionRuleIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionRuleOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    remove_retention_rule_api_archive_retention_rules__retention_rule_pk__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                retention_rule_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    apply_retention_rules_api_archive_retention_rules_apply_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    preview_retention_rule_api_archive_retention_rules_preview_post: {
+        parameters: {
+            query?: {
+                retention_rule_pk?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RetentionRuleIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TakingOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     storage_api_archive_storage_get: {
         parameters: {
             query?: never;
@@ -8285,6 +10404,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StudyOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    find_studies_api_archive_studies_find_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StudySearchIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FoundStudyPage"];
                 };
             };
             /** @description Validation Error */
@@ -9857,7 +12009,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["CancelIn"];
+                "application/json": components["schemas"]["wetread__orders__schemas__CancelIn"];
             };
         };
         responses: {
@@ -12911,6 +15063,105 @@ export interface operations {
             };
         };
     };
+    list_workitems_api_workitems_get: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+                state?: components["schemas"]["State"][] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkitemPage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    workitem_api_workitems__workitem_pk__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workitem_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkitemDetail"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    request_cancel_api_workitems__workitem_pk__cancel_request_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workitem_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["wetread__workitems__api__CancelIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CancelOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     search_instances_dicom_web_instances_get: {
         parameters: {
             query?: never;
@@ -13051,6 +15302,35 @@ export interface operations {
             };
         };
     };
+    delete_study_dicom_web_studies__study__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     search_instances_of_study_dicom_web_studies__study__instances_get: {
         parameters: {
             query?: never;
@@ -13172,6 +15452,36 @@ export interface operations {
             };
         };
     };
+    delete_series_dicom_web_studies__study__series__series__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                series: string;
+                study: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     search_instances_of_series_dicom_web_studies__study__series__series__instances_get: {
         parameters: {
             query?: never;
@@ -13219,6 +15529,37 @@ export interface operations {
         responses: {
             /** @description Successful Response */
             200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    delete_instance_dicom_web_studies__study__series__series__instances__instance__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                instance: string;
+                series: string;
+                study: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -13558,6 +15899,266 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    search_workitems_dicom_web_workitems_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    create_workitem_dicom_web_workitems_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+        };
+    };
+    retrieve_workitem_dicom_web_workitems__workitem__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workitem: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    update_workitem_dicom_web_workitems__workitem__post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workitem: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    request_workitem_cancellation_dicom_web_workitems__workitem__cancelrequest_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workitem: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    change_workitem_state_dicom_web_workitems__workitem__state_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                workitem: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    subscribe_to_workitem_dicom_web_workitems__workitem__subscribers__subscriber__post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                subscriber: string;
+                workitem: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    unsubscribe_from_workitem_dicom_web_workitems__workitem__subscribers__subscriber__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                subscriber: string;
+                workitem: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    suspend_subscription_dicom_web_workitems__workitem__subscribers__subscriber__suspend_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                subscriber: string;
+                workitem: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
             };
             /** @description Validation Error */
             422: {
