@@ -101,7 +101,7 @@ _ASKED = {
 
 def add_to(app: typer.Typer) -> None:
     """Adds the commands."""
-    for command in (echo, find, move, send):
+    for command in (echo, find, move, send, conformance):
         app.command()(command)
 
 
@@ -504,3 +504,22 @@ def _deliver_one(association: Association, one: _File, sent: _Sent) -> str | Non
         return f"{one.path}: sent, warning {answer.status:04X} {answer.comment}"
     sent.failed += 1
     return f"{one.path}: refused with status {answer.status:04X} {answer.comment}"
+
+
+class Form(StrEnum):
+    """How the statement is written."""
+
+    MARKDOWN = "markdown"
+    HTML = "html"
+
+
+def conformance(
+    form: Annotated[Form, typer.Option("--form", help="Markdown or HTML.")] = Form.MARKDOWN,
+) -> None:
+    """Prints the DICOM conformance statement (PS3.2), made from the tables that the product runs on."""
+    from wetread.app.conformance import as_html, statement
+    from wetread.app.rooms import MODELS, load
+
+    load(MODELS)
+    text = statement()
+    sys.stdout.buffer.write((as_html(text) if form is Form.HTML else text).encode())

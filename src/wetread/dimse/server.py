@@ -92,9 +92,9 @@ ACTION_BYTES_MAX = 8 * 1024 * 1024  # storage commitment of tens of thousands of
 MOVE_ATTEMPTS_MAX = 3  # associations in vain, before a destination is given up
 MOVE_PAUSE_S = 1.0
 PENDING_EVERY, PENDING_S = 16, 2.0
-_PLAIN = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
+PLAIN = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN)
 # The operations of each service (PS3.4): an operation on the context of another class is none of that class.
-_CLASSES_OF: dict[Command, frozenset[str]] = {
+CLASSES_OF: dict[Command, frozenset[str]] = {
     Command.C_FIND_RQ: sopclass.FIND_MODELS
     | {sopclass.MODALITY_WORKLIST, sopclass.UPS_PULL, sopclass.UPS_WATCH, sopclass.UPS_QUERY},
     Command.C_MOVE_RQ: sopclass.MOVE_MODELS,
@@ -119,7 +119,7 @@ _QUERY_STATUS: dict[int, Status] = {
     Status.NO_SUCH_SOP_INSTANCE: Status.UNABLE_TO_PROCESS,
     Status.PROCESSING_FAILURE: Status.UNABLE_TO_PROCESS,
 }
-_SERVICES = (
+SERVICES = (
     frozenset({sopclass.VERIFICATION, sopclass.MODALITY_WORKLIST, sopclass.PERFORMED_PROCEDURE_STEP})
     | {sopclass.STORAGE_COMMITMENT_PUSH}
     | sopclass.FIND_MODELS
@@ -387,7 +387,7 @@ class Negotiated:
 
 # Service class application information (PS3.4 C.5.1.1, C.5.2.1): relational queries, combined date-time matching and
 # fuzzy names are done; timezone adjustment and enhanced multi-frame conversion are not.
-_FIND_OPTIONS, _RETRIEVE_OPTIONS = b"\x01\x01\x01\x00\x00", b"\x01\x00"
+FIND_OPTIONS, RETRIEVE_OPTIONS = b"\x01\x01\x01\x00\x00", b"\x01\x00"
 
 
 def negotiate(request: AssociateRequest, offer: Offer | None = None) -> Negotiated:
@@ -401,11 +401,11 @@ def negotiate(request: AssociateRequest, offer: Offer | None = None) -> Negotiat
     for context in request.contexts:
         result, chosen = ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED, IMPLICIT_VR_LITTLE_ENDIAN
         storage = offer.stores(context.abstract_syntax)
-        if storage or context.abstract_syntax in _SERVICES:
+        if storage or context.abstract_syntax in SERVICES:
             usable = [
                 syntax
                 for syntax in context.transfer_syntaxes
-                if (offer.knows(syntax) if storage else syntax in _PLAIN)
+                if (offer.knows(syntax) if storage else syntax in PLAIN)
             ]
             result = ContextResult.ACCEPTANCE if usable else ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED
             chosen = usable[0] if usable else chosen
@@ -419,7 +419,7 @@ def negotiate(request: AssociateRequest, offer: Offer | None = None) -> Negotiat
     extended: dict[str, bytes] = {}
     for uid, asked in request.extended.items():
         if uid in accepted and uid in sopclass.FIND_MODELS | sopclass.MOVE_MODELS | sopclass.GET_MODELS:
-            options = _FIND_OPTIONS if uid in sopclass.FIND_MODELS else _RETRIEVE_OPTIONS
+            options = FIND_OPTIONS if uid in sopclass.FIND_MODELS else RETRIEVE_OPTIONS
             extended[uid] = bytes(
                 one & done for one, done in zip(asked, options.ljust(len(asked), b"\0"), strict=False)
             )
@@ -742,7 +742,7 @@ class _Served:
             self._respond(asked.context_id, asked.command, Status.UNRECOGNIZED_OPERATION)
             return
         handler = handlers[known]
-        classes = _CLASSES_OF.get(known)
+        classes = CLASSES_OF.get(known)
         if classes is not None and self._contexts[asked.context_id][0] not in classes:
             self._respond(
                 asked.context_id,
@@ -999,7 +999,7 @@ class _Served:
                 syntax = next(
                     (
                         one
-                        for one in (item.transfer_syntax_uid, *_PLAIN)
+                        for one in (item.transfer_syntax_uid, *PLAIN)
                         if (item.sop_class_uid, one) in usable
                     ),
                     None,

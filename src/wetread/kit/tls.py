@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 
 PeerCertificate = Literal["required", "optional", "none"]
 # RFC 9325 4.2 for TLS 1.2: ephemeral ECDH of at least 256 bits with AES-GCM or ChaCha20; suites of 1.3 are all such.
-_SUITES = "ECDHE+AESGCM:ECDHE+CHACHA20"
+SUITES = "ECDHE+AESGCM:ECDHE+CHACHA20"
 _VERIFY: dict[str, ssl.VerifyMode] = {
     "required": ssl.CERT_REQUIRED,
     "optional": ssl.CERT_OPTIONAL,
@@ -102,7 +102,7 @@ def reason_of(error: Exception) -> str:
 def _context(protocol: ssl._SSLMethod) -> ssl.SSLContext:
     context = ssl.SSLContext(protocol)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers(_SUITES)
+    context.set_ciphers(SUITES)
     context.options |= ssl.OP_NO_COMPRESSION
     return context
 
