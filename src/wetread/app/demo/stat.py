@@ -168,7 +168,7 @@ def play_stat_case(
         say(f"The head CT of 14 months ago comes from another archive: {len(earlier)} images")
         _store(host, dicom_port, ae_title, "RIVER_PACS", earlier, pace=0.0, say=None)
     mpps = _begin(host, dicom_port, ae_title, subject, step_id, now.astimezone(_ZONE))
-    say("The scanner reports: in progress")
+    say("The scanner reports: in progress. Its images are being made here, which takes some seconds")
     pictures = head_ct(visit, seed=STAT_SEED, finding="haemorrhage")
     _store(host, dicom_port, ae_title, _SCANNER, pictures, pace=pace, say=say)
     _complete(host, dicom_port, ae_title, mpps, pictures)

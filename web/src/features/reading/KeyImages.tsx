@@ -9,7 +9,7 @@ import { framePicture } from './series'
 import type { KeyImage } from './types'
 
 /** The images marked as telling; they go out with the report. */
-export function KeyImages({ studyPk, mayMark }: { studyPk: number; mayMark: boolean }) {
+export function KeyImages({ studyPk, mayMark, isSigned }: { studyPk: number; mayMark: boolean; isSigned: boolean }) {
   const client = useQueryClient()
   const queryKey = ['key-images', studyPk]
   const images = useQuery({
@@ -54,7 +54,7 @@ export function KeyImages({ studyPk, mayMark }: { studyPk: number; mayMark: bool
           ))}
         </ul>
       ) : (
-        <p className={classes['quiet']}>None yet. Mark an image in the viewer and it goes out with the report.</p>
+        <p className={classes['quiet']}>{isSigned ? 'None was marked.' : 'None yet. Mark an image in the viewer and it goes out with the report.'}</p>
       )}
     </section>
   )

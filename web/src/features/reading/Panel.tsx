@@ -83,7 +83,7 @@ export function Panel(props: PanelProps) {
       </Fold>
     </>
   )
-  const keyImages = <KeyImages studyPk={item.study_pk} mayMark={may('report.write')} />
+  const keyImages = <KeyImages studyPk={item.study_pk} mayMark={may('report.write')} isSigned={isSigned} />
 
   if (report && isSigned) {
     return (
