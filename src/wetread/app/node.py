@@ -8,10 +8,13 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+import psycopg
 import structlog
 
 from wetread.app.build import House
@@ -19,7 +22,14 @@ from wetread.app.peers import context_of
 from wetread.archive import commitment
 from wetread.archive import service as archive_service
 from wetread.archive.identifiers import find_identifier
-from wetread.archive.peers import Call, fault_of_call, fault_of_identity, publish_node, withdraw_node
+from wetread.archive.peers import (
+    ABORT_CHANNEL,
+    Call,
+    fault_of_call,
+    fault_of_identity,
+    publish_node,
+    withdraw_node,
+)
 from wetread.archive.service import Archive, Level
 from wetread.archive.transcoding import data_set_in
 from wetread.dicom.pdu import (
@@ -28,7 +38,7 @@ from wetread.dicom.pdu import (
     IDENTITY_NOT_ACCEPTED,
     Rejection,
 )
-from wetread.dimse.server import Node, Offer
+from wetread.dimse.server import Node, Offer, OpenAssociation
 from wetread.dimse.services import (
     Caller,
     Destination,
@@ -70,7 +80,8 @@ _PERMISSIONS: dict[str, frozenset[Permission]] = {
     "verify": frozenset(),
 }
 _RIGHTS = frozenset(_PERMISSIONS)
-_TELL_S = 3.0
+_TELL_S = 2.0
+_ENDED_S = 0.2
 _STUDIES_A_PATIENT_MAX = 2000
 
 
@@ -401,24 +412,55 @@ class _Sink:
 
 
 class _Teller(threading.Thread):
-    """Tells the house every few seconds which associations this node serves; the web shows them."""
+    """Tells the house every few seconds which associations this node serves; the web shows them, and has them aborted."""
 
     def __init__(self, house: House, node: Node) -> None:
         super().__init__(name="dicom-teller", daemon=True)
         self._house, self._node = house, node
         self._name = f"{socket.gethostname()}:{os.getpid()}"[:128]
         self._ending = threading.Event()
+        self._before: dict[int, tuple[float, int]] = {}
 
     def run(self) -> None:
-        while not self._ending.wait(_TELL_S):
-            self.tell()
+        """Between two tellings it hears what is to be aborted."""
+        while not self._ending.is_set():
+            try:
+                with psycopg.connect(self._house.database.url, autocommit=True) as connection:
+                    connection.execute(f"LISTEN {ABORT_CHANNEL}".encode())
+                    while not self._ending.is_set():
+                        self.tell()
+                        for note in connection.notifies(timeout=_TELL_S, stop_after=1):
+                            self._abort(note.payload)
+            except psycopg.Error as error:
+                log.warning("associations not told", error=type(error).__name__)
+                self._ending.wait(_TELL_S)
+
+    def _abort(self, payload: str) -> None:
+        asked = orjson.loads(payload)
+        if asked["node"] == self._name and self._node.abort(int(asked["number"])):
+            log.info("association aborted by an administrator")
+            self._ending.wait(_ENDED_S)  # so that what is told next lacks it
+
+    def _rate(self, entry: OpenAssociation) -> int:
+        """Bytes a second since the last telling."""
+        now, total = time.monotonic(), entry.bytes_received + entry.bytes_sent
+        before = self._before.get(entry.number)
+        self._before[entry.number] = now, total
+        return 0 if before is None else int((total - before[1]) / max(now - before[0], 0.001))
 
     def tell(self) -> None:
         """Once; what goes wrong is told with the next."""
+        entries = self._node.open_associations()
         told = [
-            {**dataclasses.asdict(entry), "opened_at": entry.opened_at.isoformat()}
-            for entry in self._node.open_associations()
+            {
+                **dataclasses.asdict(entry),
+                "opened_at": entry.opened_at.isoformat(),
+                "bytes_per_s": self._rate(entry),
+            }
+            for entry in entries
         ]
+        open_now = {entry.number for entry in entries}
+        self._before = {number: at for number, at in self._before.items() if number in open_now}
         try:
             publish_node(self._house.offices, self._name, told)
         except Exception as error:  # noqa: BLE001 - a database that is away comes back

@@ -12,7 +12,7 @@ from wetread.archive import lifecycle_api
 from wetread.archive.commitment import list_commitments
 from wetread.archive.integrity import check_again, integrity
 from wetread.archive.model import Quarantine, QuarantineReason, RemoteAE, Resolution, StoredRole
-from wetread.archive.peers import running_nodes
+from wetread.archive.peers import request_abort, running_nodes
 from wetread.archive.rules import PEER_RIGHTS
 from wetread.archive.service import (
     ACCEPTABLE,
@@ -226,8 +226,19 @@ class AssociationOut(BaseModel):
     encrypted: bool
     opened_at: datetime
     operation: str
+    service: str = ""
     received: int
     sent: int
+    bytes_received: int = 0
+    bytes_sent: int = 0
+    bytes_per_s: int = 0
+
+
+class AbortIn(BaseModel):
+    """Which association is to end: the node that serves it, and its number there."""
+
+    node: str = Field(max_length=128)
+    number: int
 
 
 @router.get("/associations")
@@ -238,6 +249,12 @@ def associations(work: Work = door(Permission.CONFIG_READ)) -> list[AssociationO
         for running in running_nodes(work)
         for one in running.associations
     ]
+
+
+@router.post("/associations/abort", status_code=204)
+def abort_association(body: AbortIn, work: Work = door(Permission.CONFIG_WRITE)) -> None:
+    """Aborts an association; what it had stored stays, what it was sending is sent again by its peer."""
+    request_abort(work, body.node, body.number)
 
 
 class StorageCommitmentOut(BaseModel):

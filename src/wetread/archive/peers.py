@@ -11,12 +11,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import argon2
-from sqlalchemy import delete, select
+import orjson
+from sqlalchemy import delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from wetread.archive.model import DicomNode, RemoteAE
 from wetread.kit import limits
-from wetread.kit.errors import FieldError
+from wetread.kit.errors import FieldError, NotFound
 from wetread.security.service import AuditEventID, Offices, Permission, Work
 
 _HASHER = argon2.PasswordHasher()
@@ -89,9 +90,9 @@ def _calls_from(peer: RemoteAE, network_address: str) -> bool:
     return str(address) in known or (address.is_loopback and any(_is_loopback(one) for one in known))
 
 
-def _is_loopback(text: str) -> bool:
+def _is_loopback(address: str) -> bool:
     try:
-        return ipaddress.ip_address(text).is_loopback
+        return ipaddress.ip_address(address).is_loopback
     except ValueError:
         return False
 
@@ -135,6 +136,10 @@ def withdraw_node(offices: Offices, node: str) -> None:
         session.execute(delete(DicomNode).where(DicomNode.node == node))
 
 
+ABORT_CHANNEL = "wetread_abort"
+"""Where nodes hear which association is to end: `{"node", "number"}` as JSON, at the commit of who asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunningNode:
     """A node that was heard of lately."""
@@ -157,3 +162,31 @@ def running_nodes(work: Work) -> list[RunningNode]:
         detail={"matches": str(sum(len(one.associations) for one in found))},
     )
     return found
+
+
+def request_abort(work: Work, node: str, number: int) -> None:
+    """Has a node abort one of its associations. Raises NotFound where it serves none of that number."""
+    work.require(Permission.CONFIG_WRITE)
+    found = next(
+        (
+            one
+            for running in running_nodes(work)
+            if running.node == node
+            for one in running.associations
+            if one["number"] == number
+        ),
+        None,
+    )
+    if found is None:
+        raise NotFound("There is no such association any more.")
+    work.session.execute(
+        text("SELECT pg_notify(:channel, :what)"),
+        {"channel": ABORT_CHANNEL, "what": orjson.dumps({"node": node, "number": number}).decode()},
+    )
+    work.audit(
+        AuditEventID.APPLICATION_ACTIVITY,
+        "E",
+        object_type="association",
+        object_id=str(found.get("calling_ae_title", "")),
+        detail={"act": "abort", "from": str(found.get("network_address", ""))[:64]},
+    )

@@ -29,6 +29,7 @@ class Connection:
         self._buffer = bytearray(64 * 1024)
         self._view = memoryview(self._buffer)
         self._start = self._end = 0
+        self.bytes_received = self.bytes_sent = 0
 
     def set_timeout(self, seconds: float) -> None:
         """Silence of the peer longer than this is a disconnection."""
@@ -82,6 +83,7 @@ class Connection:
             if count == 0:
                 raise Disconnected("closed")
             self._end += count
+            self.bytes_received += count
 
     def send(self, data: bytes | memoryview) -> None:
         """Sends all of it."""
@@ -89,6 +91,7 @@ class Connection:
             self._sock.sendall(data)
         except (OSError, ValueError) as error:
             raise Disconnected(type(error).__name__) from None
+        self.bytes_sent += len(data)
 
     def send_message(
         self, context_id: int, command: bytes, data: Iterable[bytes | memoryview] | None, max_length: int
@@ -124,6 +127,7 @@ class Connection:
         try:
             self._sock.settimeout(wait_s)
             self._end = self._sock.recv_into(self._view)
+            self.bytes_received += self._end
         except (BlockingIOError, InterruptedError, TimeoutError, ssl.SSLWantReadError):
             return False
         except (OSError, ValueError):
@@ -132,6 +136,11 @@ class Connection:
             with contextlib.suppress(OSError):
                 self._sock.settimeout(timeout)
         return True
+
+    def stop_reading(self) -> None:
+        """Whoever reads finds the connection ended; what is being sent is sent. Safe to call from another thread."""
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self._sock, socket.SHUT_RD)
 
     def close(self) -> None:
         """Closes the connection; safe to call from another thread, and twice."""

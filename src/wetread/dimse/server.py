@@ -84,6 +84,7 @@ log = structlog.get_logger()
 
 REQUEST_S = 5.0
 IDLE_S = 120.0
+ABORT_S = 5.0
 ASSOCIATIONS_MAX = 200
 STRANGERS_MAX = 400
 MATCHES_MAX = 10_000  # of one query; more are told to be too many
@@ -141,6 +142,10 @@ class OpenAssociation:
     received: int = 0
     sent: int = 0
     operation: str = ""
+    service: str = ""  # the SOP class of the last operation, by name
+    bytes_received: int = 0
+    bytes_sent: int = 0
+    is_aborted: bool = False
 
 
 def status_of(error: Exception) -> tuple[int, str]:
@@ -192,6 +197,7 @@ class Node:
         self._connections: set[Connection] = set()
         self._lock = threading.Lock()
         self._open: dict[int, OpenAssociation] = {}
+        self._carriers: dict[int, Connection] = {}
         self._strangers = 0
         self._number = 0
         self._ending = threading.Event()
@@ -216,7 +222,24 @@ class Node:
     def open_associations(self) -> list[OpenAssociation]:
         """Those open now."""
         with self._lock:
+            for number, entry in self._open.items():
+                carrier = self._carriers[number]
+                entry.bytes_received, entry.bytes_sent = carrier.bytes_received, carrier.bytes_sent
             return list(self._open.values())
+
+    def abort(self, number: int) -> bool:
+        """Ends one association: by an A-ABORT as soon as it is between two messages, in a few seconds anyhow. False where
+        there is none of that number."""
+        with self._lock:
+            entry, carrier = self._open.get(number), self._carriers.get(number)
+        if entry is None or carrier is None:
+            return False
+        entry.is_aborted = True
+        carrier.stop_reading()
+        timer = threading.Timer(ABORT_S, carrier.close)
+        timer.daemon = True
+        timer.start()
+        return True
 
     def close(self, *, grace_s: float = 10.0) -> None:
         """Stops accepting, lets running operations finish for `grace_s`, then cuts."""
@@ -288,12 +311,13 @@ class Node:
                 self._number += 1
                 number = self._number
                 entry = OpenAssociation(number, admitted.calling_ae_title, address, secure)
-                self._open[number] = entry
+                self._open[number], self._carriers[number] = entry, connection
             connection.grow()
             connection.set_timeout(IDLE_S)
             _Served(self, connection, request, admitted, entry, self._ending).run()
         except Disconnected:
-            pass
+            if number and self._open[number].is_aborted:
+                _try_send(connection, build_abort(AbortReason.NOT_SPECIFIED))
         except DicomError as error:
             log.info("malformed PDU", address=address, reason=error.reason)
             _try_send(connection, build_abort(AbortReason.INVALID_PDU_PARAMETER_VALUE))
@@ -312,6 +336,7 @@ class Node:
             with self._lock:
                 self._strangers -= stranger
                 self._open.pop(number, None)
+                self._carriers.pop(number, None)
                 self._threads.discard(threading.current_thread())
 
     def _not_authenticated(self, address: str, reason: str) -> None:
@@ -652,7 +677,7 @@ class _Served:
 
     def _open_store(self, context_id: int, command: CommandSet) -> None:
         sop_class, syntax = self._contexts[context_id]
-        self._entry.operation = "C-STORE"
+        self._entry.operation, self._entry.service = "C-STORE", sopclass.name_of(sop_class)
         uid = text_of(command, "affected_sop_instance_uid")
         try:
             if "store" not in self._peer.rights:
@@ -752,6 +777,7 @@ class _Served:
             )
             return
         self._entry.operation = known.name.removesuffix("_RQ").replace("_", "-")
+        self._entry.service = sopclass.name_of(self._contexts[asked.context_id][0])
         try:
             with tracing.span(self._entry.operation) as span:
                 tracing.note(span, "dicom.operation", self._entry.operation)
