@@ -106,7 +106,7 @@ def as_file() -> Callable[[pydicom.Dataset], bytes]:
 
 @pytest.fixture
 def store(archive: Archive) -> Callable[..., list[StoreResult]]:
-    """Stores data sets as one association does, in fragments of 4,000 bytes."""
+    """Stores data sets as one association does, in fragments of 4,000 bytes; they are in the store then."""
 
     def send(
         *objects: pydicom.Dataset | bytes, sender: str = "CT1", as_files: bool = False
@@ -128,6 +128,7 @@ def store(archive: Archive) -> Callable[..., list[StoreResult]]:
                 for at in range(0, len(data), 4000):
                     incoming.write(memoryview(data)[at : at + 4000])
                 results.append(incoming.commit())
+        archive.intake.settler.settle()
         return results
 
     return send

@@ -48,6 +48,9 @@ def feed(url: str, folder: Path, notes: int, seed: int) -> None:
             with archive.intake.transfer(Actor.system("modality"), received_from="CT1") as transfer:
                 for _ in range(chance.randrange(1, 12)):
                     one.SOPInstanceUID = generate_uid()
+                    # Small ones are kept beside their rows at first, larger ones are files at once.
+                    one.Rows = one.Columns = chance.choice((64, 256))
+                    one.PixelData = chance.randbytes(2 * one.Rows * one.Columns)
                     data = dataset_bytes(one)
                     incoming = transfer.object(
                         sop_class_uid=one.SOPClassUID,

@@ -105,6 +105,7 @@ def _audit(archive: Archive, acknowledged: list[list[str]], folder: Path) -> Non
         digest = hashlib.sha256(b"".join(one.chunks())).hexdigest()
         assert digest == one.stored.dataset_sha256.hex()
         assert digests.get(one.sop_instance_uid, digest) == digest
+    archive.intake.settler.settle_left()
     # I3: no row without its object (all were opened). I4: only the objects in flight are orphans, then none.
     known = {one.stored.location for one in objects}
     assert known <= _files(folder)

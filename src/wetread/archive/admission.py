@@ -91,7 +91,7 @@ class AdmittedTransfer(Transfer):
             raise Removed(refused=policy == "refuse")
         first = filing.study_instance_uid not in self._studies
         outcome, study_pk, _ = self._file_first(
-            filing, head, row, writer.key, first=first, other_patient=other_patient
+            filing, head, row, writer, first=first, other_patient=other_patient
         )
         if outcome in ("stored", "duplicate"):
             self._studies.setdefault(filing.study_instance_uid, _StudyTally(study_pk)).instances += 1
@@ -115,22 +115,9 @@ class AdmittedIncoming(Incoming):
         try:
             return super()._commit(only_study)
         except Removed as removed:
-            writer = self._writer
-            assert writer is not None
             if removed.refused:
                 self.abort()
                 return self._result(Status.NOT_AUTHORIZED, "refused", _DETAIL)
-            self._writer = _Durable(writer)
             return self._quarantine(
                 NotFilable(QuarantineReason.REMOVED, f"{_DETAIL}; it waits for a decision", Status.COERCED)
             )
-
-
-class _Durable(SealedWriter):
-    """A writer whose object was made durable before its place was known."""
-
-    def __init__(self, writer: SealedWriter) -> None:
-        self.__dict__.update(writer.__dict__)
-
-    def commit(self) -> None:
-        """It is."""

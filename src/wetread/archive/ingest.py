@@ -3,7 +3,8 @@
 One `Transfer` is one association or one STOW-RS request; it makes an `Incoming` for each object. The order of
 things in `Incoming.commit` is what "acknowledged means kept" rests on:
 
-1. the object is written under a random key and fsynced, its folder entry too;
+1. the object is written under a random key and fsynced, its folder entry too; the bytes of a small one go with its
+   rows instead, and are written to the store a little later, many together (`Settler`);
 2. the rows are committed (for the first object of a study in a transfer together with the audit record and the event);
 3. only then is a status returned.
 
@@ -22,6 +23,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from types import TracebackType
 from typing import Any
 
@@ -43,17 +45,19 @@ from wetread.archive.rules import (
     dumps,
     filing_of,
 )
-from wetread.archive.vault import UNKNOWN_STUDY, SealedWriter, StudyKey, Vault
+from wetread.archive.vault import UNKNOWN_STUDY, SealedWriter, Vault
 from wetread.kit import limits
 from wetread.kit.db import Database
 from wetread.kit.errors import Denied
-from wetread.kit.events import publish_below
 from wetread.security.service import Actor, AuditEventID, Offices, Permission, Work, audit_entry
 
 log = structlog.get_logger()
 
 _SERIES_CACHED_MAX = 50_000
 _ANNOUNCE_S = 0.5
+_SETTLE_S = 0.5
+_SETTLE_AGAIN_S = 5.0
+_SETTLED_TOGETHER_MAX = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,26 +83,20 @@ class CommitGroup:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._pipeline: store.InstancePipeline | None = None
+        self._pipeline: store.IngestPipeline | None = None
         self._lock = threading.Lock()
-        self._waiting: deque[_Row] = deque()
+        self._waiting: deque[_Rows] = deque()
         self._led = False
 
     def add(
-        self,
-        study_pk: int,
-        series_pk: int,
-        row: InstanceRow,
-        make_durable: Callable[[], None],
-        entry: Mapping[str, Any] | None = None,
-    ) -> tuple[int, str]:
-        """Adds an instance; returns (instance_pk, outcome) after the commit. `make_durable` is called before it; `entry`
-        is an audit record for the same transaction.
+        self, send: Callable[[store.IngestPipeline], None], make_durable: Callable[[], None]
+    ) -> store.Answer:
+        """Sends rows, of which one is answered; returns the answer after the commit. `make_durable` is called before it.
 
         Raises NoSpace from `make_durable`, psycopg.Error where the database failed: then nothing is known about
-        whether the row is there.
+        whether the rows are there.
         """
-        mine = _Row(study_pk, series_pk, row, entry)
+        mine = _Rows(send)
         with self._lock:
             lead = not self._led
             self._led = True
@@ -128,7 +126,7 @@ class CommitGroup:
             self._pipeline.close()
             self._pipeline = None
 
-    def _lead(self, mine: _Row, make_durable: Callable[[], None] | None) -> None:
+    def _lead(self, mine: _Rows, make_durable: Callable[[], None] | None) -> None:
         batch = [mine]
         try:
             self._commit(batch, make_durable)
@@ -146,10 +144,10 @@ class CommitGroup:
             else:
                 self._led = False
 
-    def _commit(self, batch: list[_Row], make_durable: Callable[[], None] | None) -> None:
+    def _commit(self, batch: list[_Rows], make_durable: Callable[[], None] | None) -> None:
         pipeline = self._pipeline
         if pipeline is None or not pipeline.usable:
-            pipeline = self._pipeline = store.InstancePipeline(self._url)
+            pipeline = self._pipeline = store.IngestPipeline(self._url)
         batch[0].send(pipeline)
         if make_durable is not None:
             try:
@@ -174,7 +172,7 @@ class CommitGroup:
         for one, answer in zip(batch, answers, strict=True):
             one.result = answer
 
-    def _commit_singly(self, pipeline: store.InstancePipeline, batch: list[_Row]) -> None:
+    def _commit_singly(self, pipeline: store.IngestPipeline, batch: list[_Rows]) -> None:
         # One bad row must not take the others with it.
         for one in batch:
             try:
@@ -185,20 +183,94 @@ class CommitGroup:
 
 
 @dataclass(slots=True)
-class _Row:
-    study_pk: int
-    series_pk: int
-    row: InstanceRow
-    entry: Mapping[str, Any] | None
+class _Rows:
+    send: Callable[[store.IngestPipeline], None]
     done: threading.Event = field(default_factory=threading.Event)
-    result: tuple[int, str] | None = None
+    result: store.Answer | None = None
     error: BaseException | None = None
     promoted: bool = False
 
-    def send(self, pipeline: store.InstancePipeline) -> None:
-        pipeline.send(self.study_pk, self.series_pk, self.row)
-        if self.entry is not None:
-            pipeline.send_entry(self.entry)
+
+class Settler:
+    """Writes to the store what was kept beside its rows, many objects together, from a thread of its own.
+
+    What a killed process left is written by the next one (`settle_left`). Twice is harmless.
+    """
+
+    def __init__(self, database: Database, vault: Vault) -> None:
+        self._database = database
+        self._vault = vault
+        self._lock = threading.Lock()
+        self._waiting: dict[str, bytes] = {}
+        self._waiting_bytes = 0
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more may come; else objects go to the store at once, at the store's pace."""
+        return self._waiting_bytes < limits.ARCHIVE_FRESH_BYTES_MAX
+
+    def add(self, location: str, content: bytes) -> None:
+        """The object is kept beside its rows, and waits for the store."""
+        with self._lock:
+            self._waiting[location] = content
+            self._waiting_bytes += len(content)
+            if self._thread is None and not self._stop.is_set():
+                self._thread = threading.Thread(target=self._run, name="archive-settler", daemon=True)
+                self._thread.start()
+        self._wake.set()
+
+    def settle(self) -> None:
+        """Writes all that waits, now. Raises NoSpace, psycopg.Error; then it waits on."""
+        while True:
+            with self._lock:
+                batch = dict(islice(self._waiting.items(), _SETTLED_TOGETHER_MAX))
+            if not batch:
+                return
+            self._write(batch)
+            with self._lock:
+                for location, content in batch.items():
+                    if self._waiting.pop(location, None) is not None:
+                        self._waiting_bytes -= len(content)
+
+    def settle_left(self, *, older_than_s: float = 0.0) -> int:
+        """Writes what other processes left behind; returns how many objects. Raises NoSpace, psycopg.Error."""
+        settled = 0
+        while True:
+            with self._database.raw() as connection:
+                batch = store.fresh_objects(connection, older_than_s, _SETTLED_TOGETHER_MAX)
+            if not batch:
+                return settled
+            self._write(batch)
+            settled += len(batch)
+
+    def close(self) -> None:
+        """Ends the thread after a last turn."""
+        self._stop.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(10)
+
+    def _write(self, batch: Mapping[str, bytes]) -> None:
+        self._vault.objects.put(batch)
+        with self._database.raw() as connection:
+            store.forget_fresh(connection, list(batch))
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            self._stop.wait(_SETTLE_S)
+            try:
+                self.settle()
+            except Exception as error:  # noqa: BLE001 - it stays beside its rows, and is tried again
+                log.warning("small objects not moved to the store", error=type(error).__name__)
+                self._stop.wait(_SETTLE_AGAIN_S)
+                self._wake.set()
+            if self._stop.is_set():
+                return
 
 
 class Announcer:
@@ -284,6 +356,7 @@ class Intake:
         self.vault = vault
         self.group = CommitGroup(database.url)
         self.announcer = Announcer(offices)
+        self.settler = Settler(database, vault)
         self._lock = threading.Lock()
         self._series: OrderedDict[str, tuple[int, int, str]] = OrderedDict()
         self._beginning: dict[str, _Turn] = {}
@@ -329,6 +402,7 @@ class Intake:
     def close(self) -> None:
         """Tells what waits, and closes the connection."""
         self.announcer.close()
+        self.settler.close()
         self.group.close()
 
 
@@ -410,38 +484,48 @@ class Transfer:
         """Files one instance; returns the outcome of the SQL functions. Raises NoSpace, psycopg.Error."""
         same = "\\".join((filing.study_instance_uid, *filing.patient))
         tally = self._studies.get(filing.study_instance_uid)
-        make_durable = writer.commit
         known = self._known(filing, same, writer)
         if known is None:
-            writer.commit()
-            make_durable = _already_durable
             with self._intake.alone(filing.study_instance_uid):
                 known = self._known(filing, same, writer)
                 if known is None:
                     outcome, study_pk, series_pk = self._file_first(
-                        filing, head, row, writer.key, first=tally is None, other_patient=other_patient
+                        filing, head, row, writer, first=tally is None, other_patient=other_patient
                     )
                     if outcome in ("stored", "duplicate") and not other_patient:
                         self._intake.remember(filing.series_instance_uid, (study_pk, series_pk, same))
         if known is not None:
-            study_pk, series_pk = known
-            entry = self._begun(filing, "study", study_pk) if tally is None else None
-            if row.study_key_pk is None:  # its key was kept meanwhile
-                row = replace(row, study_key_pk=writer.key.study_key_pk)
             try:
-                _, outcome = self._intake.group.add(study_pk, series_pk, row, make_durable, entry)
+                outcome, study_pk = self._file_next(filing, known, row, writer, first=tally is None)
             except psycopg.errors.ForeignKeyViolation:
                 self._intake.forget(filing.series_instance_uid)
                 outcome, study_pk, series_pk = self._file_first(
-                    filing, head, row, writer.key, first=False, other_patient=other_patient
+                    filing, head, row, writer, first=False, other_patient=other_patient
                 )
-            if outcome == "stored":
-                self._intake.announcer.note(study_pk, filing.study_instance_uid)
         if outcome in ("stored", "duplicate"):
             if tally is None:
                 tally = self._studies.setdefault(filing.study_instance_uid, _StudyTally(study_pk))
             tally.instances += 1
         return outcome
+
+    def _file_next(
+        self, filing: Filing, known: tuple[int, int], row: InstanceRow, writer: SealedWriter, *, first: bool
+    ) -> tuple[str, int]:
+        study_pk, series_pk = known
+        if row.study_key_pk is None:  # its key was kept meanwhile
+            row = replace(row, study_key_pk=writer.key.study_key_pk)
+        entry = self._begun(filing, "study", study_pk) if first else None
+
+        def send(pipeline: store.IngestPipeline) -> None:
+            pipeline.send_instance(study_pk, series_pk, row, writer.held)
+            if entry is not None:
+                pipeline.send_entry(entry)
+
+        (outcome,) = self._intake.group.add(send, writer.make_durable)
+        if outcome == b"stored":
+            self._intake.announcer.note(study_pk, filing.study_instance_uid)
+            self._settle(writer)
+        return (outcome or b"").decode(), study_pk
 
     def _known(self, filing: Filing, same: str, writer: SealedWriter) -> tuple[int, int] | None:
         """(study_pk, series_pk), where this process has filed of the series and the study's key is kept."""
@@ -451,7 +535,7 @@ class Transfer:
             return None
         return known[0], known[1]
 
-    def _begun(self, filing: Filing, what: str, key: int) -> dict[str, Any]:
+    def _begun(self, filing: Filing, what: str, key: int | None) -> dict[str, Any]:
         return audit_entry(
             self._actor,
             self._intake.offices.clock.now(),
@@ -468,33 +552,37 @@ class Transfer:
         filing: Filing,
         head: Head,
         row: InstanceRow,
-        key: StudyKey,
+        writer: SealedWriter,
         *,
         first: bool,
         other_patient: bool,
     ) -> tuple[str, int, int]:
         """The first object of a study or series in this transfer: with the audit record and event in one transaction."""
-        offices = self._intake.offices
-        with offices.database.raw() as connection:
-            filed = store.add_first(
-                connection,
-                dumps(filing.study()),
-                dumps(filing.series(self.received_from, head.request_attributes())),
-                replace(row, study_key_pk=key.study_key_pk),
-                sealed_key=key.sealed_key if key.study_key_pk is None else None,
-                force=other_patient,
-            )
-            with connection.pipeline():  # one round trip for all
-                what, key_of_it = ("study", filed.study_pk) if first else ("series", filed.series_pk)
-                store.add_entry(connection, self._begun(filing, what, key_of_it))
-                if filed.outcome == "stored":
-                    publish_below(
-                        connection,
-                        StudyUpdated(filed.study_pk, filing.study_instance_uid, first_image=filed.new_study),
-                    )
+        key = writer.key
+        row = replace(row, study_key_pk=key.study_key_pk)
+        begins = store.FirstObject(
+            of_study=first,
+            study_json=dumps(filing.study()),
+            series_json=dumps(filing.series(self.received_from, head.request_attributes())),
+            sealed_key=key.sealed_key if key.study_key_pk is None else None,
+            force=other_patient,
+            entry=self._begun(filing, "study" if first else "series", None),
+            event=StudyUpdated(0, filing.study_instance_uid, first_image=False),
+        )
+
+        def send(pipeline: store.IngestPipeline) -> None:
+            pipeline.send_first(begins, row, writer.held)
+
+        filed = store.FirstFiled.of(self._intake.group.add(send, writer.make_durable))
         if filed.study_key_pk is not None:
             self._intake.vault.kept(key, filed.study_key_pk)
+        if filed.outcome == "stored":
+            self._settle(writer)
         return filed.outcome, filed.study_pk, filed.series_pk
+
+    def _settle(self, writer: SealedWriter) -> None:
+        if writer.held is not None:
+            self._intake.settler.add(writer.location, writer.held)
 
     def repair(self, filing: Filing, row: InstanceRow, writer: SealedWriter) -> bool:
         """Puts what came once more in the place of its damaged original; False where that is whole, as nearly always."""
@@ -504,6 +592,7 @@ class Transfer:
                 return False
         study_key_pk = self._intake.vault.keep(key).study_key_pk
         assert study_key_pk is not None
+        writer.commit()
         with self._intake.offices.database.raw() as connection:
             repaired = store.repair_original(connection, filing.sop_instance_uid, row, study_key_pk)
             entry = audit_entry(
@@ -654,7 +743,8 @@ class Incoming:
             study_instance_uid = UNKNOWN_STUDY
         if self._head is None and self._fault is None:
             return  # more bytes are needed
-        self._writer = self._intake.vault.begin(study_instance_uid)
+        hold_bytes = limits.ARCHIVE_HELD_BYTES_MAX if self._intake.settler.has_room else 0
+        self._writer = self._intake.vault.begin(study_instance_uid, hold_bytes=hold_bytes)
         if self._head is not None:
             self._follower = self._head.follower()
         buffered = self._reader.take()
@@ -753,8 +843,7 @@ class Incoming:
         if not self._keep_unfilable:
             self.abort()
             return self._result(Status.CANNOT_UNDERSTAND, "refused", fault.detail)
-        if fault.reason not in ("content-differs", "patient-differs", "series-moved"):
-            writer.commit()
+        writer.commit()
         stored = StoredObject(
             role=StoredRole.QUARANTINED,
             location=writer.location,
@@ -770,10 +859,6 @@ class Incoming:
         key = self._transfer.quarantine(fault.reason, fault.detail, stored=stored, texts=texts)
         self._writer = None
         return self._result(fault.status, "quarantined", fault.detail, key)
-
-
-def _already_durable() -> None:
-    """For an object that was committed before its turn came."""
 
 
 def raw_connection(work: Work) -> psycopg.Connection[Any]:

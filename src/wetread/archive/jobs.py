@@ -22,6 +22,7 @@ from wetread.security.service import AuditEventID, Work
 log = structlog.get_logger()
 
 _RENDITIONS_A_JOB = 64
+_LEFT_BEHIND_S = 600.0  # small objects of a process that was killed and did not come back
 _ORPHAN_AGE_S = 2 * 3600.0
 
 
@@ -65,6 +66,7 @@ def prepare_study(work: Work, study_pk: int) -> None:
 @task("archive.remove_orphans", queue=PREPARATION, cron="41 * * * *")
 def remove_orphans_hourly(work: Work) -> None:
     """Removes what was written but never filed, e.g. because a process was killed in between."""
+    the_archive().intake.settler.settle_left(older_than_s=_LEFT_BEHIND_S)
     removed = remove_orphans(work, older_than_s=_ORPHAN_AGE_S)
     if removed:
         log.info("orphan objects removed", count=removed)

@@ -22,6 +22,7 @@ from wetread.archive.hiding import holds_on, lock, policy_of, settle
 from wetread.archive.model import (
     WITH_REMOVED,
     ArchivePolicy,
+    FreshObject,
     Instance,
     LegalHold,
     Removal,
@@ -420,6 +421,7 @@ def _purge(work: Work, removal: Removal) -> None:
         .execution_options(**_OPTIONS)
     )
     removal.purged_at = work.now()
+    session.execute(delete(FreshObject).where(FreshObject.location.in_(locations)))
     session.flush()
     study_instance_uid, patient_pk = session.execute(
         select(Study.study_instance_uid, Study.patient_pk)

@@ -105,6 +105,7 @@ class Archive:
 
     def recover(self) -> int:
         """To be called once at the start of a process that takes objects in; returns how many studies had lost news."""
+        self.intake.settler.settle_left()
         return recover(self.offices)
 
     def close(self) -> None:

@@ -26,6 +26,7 @@ from wetread.archive.model import (
 )
 from wetread.archive.rules import InstanceRow, Level, dumps
 from wetread.dicom.transfersyntax import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
+from wetread.kit.events import CHANNEL, Event
 from wetread.query.matching import Compiled, Key, KeyTable, Kind
 from wetread.security.service import AUDIT_ENTRY_COLUMNS
 
@@ -439,37 +440,46 @@ def series_state(session: Session, study_instance_uid: str, series_instance_uid:
 # Ingest ---------------------------------------------------------------------------------------------------------
 
 
+Answer = list[bytes | None]
+"""The values of one row as text."""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstObject:
+    """What belongs to the first object of a study or series in a transfer.
+
+    `sealed_key` is a new key that it was sealed with, None where its row names a known one; `entry` the audit record,
+    about the study or the series, whose key is filled in; `event` the news, where the study's key is filled in.
+    """
+
+    of_study: bool
+    study_json: bytes
+    series_json: bytes
+    sealed_key: bytes | None
+    force: bool
+    entry: Mapping[str, Any]
+    event: Event
+
+
 @dataclass(frozen=True, slots=True)
 class FirstFiled:
-    """What became of the first object of a study or series. `study_key_pk`: the key that it was sealed with, as kept."""
+    """What became of it. `study_key_pk`: the key that it was sealed with, as kept; absent keys: it was not filed."""
 
     study_pk: int
     series_pk: int
-    study_key_pk: int
+    study_key_pk: int | None
     outcome: str
-    new_study: bool
 
-
-def add_first(
-    connection: psycopg.Connection[Any],
-    study_json: bytes,
-    series_json: bytes,
-    row: InstanceRow,
-    *,
-    sealed_key: bytes | None,
-    force: bool,
-) -> FirstFiled:
-    """Finds or makes study and series and adds the instance, in the transaction of `connection`.
-
-    `sealed_key` is a new key that `row` was sealed with, None where `row` names a known one.
-    """
-    found = connection.execute(
-        _ADD_FIRST,
-        (study_json.decode(), series_json.decode(), force, sealed_key, *row.values()),
-        prepare=True,
-    ).fetchone()
-    assert found is not None
-    return FirstFiled(*found)
+    @classmethod
+    def of(cls, answer: Answer) -> FirstFiled:
+        """From the answer of `archive_begin`."""
+        study_pk, series_pk, study_key_pk, outcome, _ = answer
+        return cls(
+            int(study_pk or 0),
+            int(series_pk or 0),
+            None if study_key_pk is None else int(study_key_pk),
+            (outcome or b"").decode(),
+        )
 
 
 def add_entry(connection: psycopg.Connection[Any], entry: Mapping[str, Any]) -> None:
@@ -489,9 +499,9 @@ _ADD_ENTRY = (
 ).encode()
 
 
-class InstancePipeline:
-    """archive_instance() over libpq's pipeline mode, for the hot path: rows go out while the caller does something
-    else, and one round trip ends their common transaction. The connection serves nothing else.
+class IngestPipeline:
+    """What ingest writes, over libpq's pipeline mode: rows go out while the caller does something else, and one round
+    trip ends their common transaction. The connection serves nothing else.
     """
 
     def __init__(self, url: str) -> None:
@@ -501,16 +511,30 @@ class InstancePipeline:
             application_name="wetread-ingest",
             options="-c lock_timeout=10s -c statement_timeout=60s -c timezone=UTC",
         )
-        kinds = ", ".join(_INSTANCE_KINDS)
-        places = ", ".join(f"${number}" for number in range(1, len(_INSTANCE_KINDS) + 1))
-        self._connection.execute(
-            f"PREPARE archive_instance ({kinds}) AS "
-            f"SELECT instance_pk, outcome FROM archive_instance({places})".encode()
-        )
-        self._connection.execute(
-            f"PREPARE audit_entry AS INSERT INTO audit_record ({', '.join(AUDIT_ENTRY_COLUMNS)}) "
-            f"VALUES ({', '.join(f'${number}' for number in range(1, len(AUDIT_ENTRY_COLUMNS) + 1))})".encode()
-        )
+        for name, kinds, statement in (
+            ("archive_instance", _INSTANCE_KINDS, "SELECT outcome FROM archive_instance({})"),
+            (
+                "archive_begin",
+                _BEGIN_KINDS,
+                "SELECT study_pk, series_pk, study_key_pk, outcome, new_study FROM archive_begin({})",
+            ),
+            (
+                "keep_fresh",
+                ("text", "bytea"),
+                # Of an object that was not filed, nothing is kept.
+                "INSERT INTO fresh_object (location, content) SELECT $1, $2"
+                " WHERE EXISTS (SELECT FROM stored_object WHERE location = $1)",
+            ),
+            (
+                "audit_entry",
+                (),
+                f"INSERT INTO audit_record ({', '.join(AUDIT_ENTRY_COLUMNS)}) VALUES ({{}})",
+            ),
+        ):
+            count = len(kinds) or len(AUDIT_ENTRY_COLUMNS)
+            places = ", ".join(f"${number}" for number in range(1, count + 1))
+            declared = f"({', '.join(kinds)})" if kinds else ""
+            self._connection.execute(f"PREPARE {name} {declared} AS {statement.format(places)}".encode())
         self._link = self._connection.pgconn
         self._link.enter_pipeline_mode()
         self._poll = select_module.poll()
@@ -522,42 +546,63 @@ class InstancePipeline:
         """Whether the connection still stands."""
         return self._link.status == ConnStatus.OK
 
-    def send(self, study_pk: int, series_pk: int, row: InstanceRow) -> None:
-        """Sends a row; the server begins on it at once."""
-        self._link.send_query_prepared(
-            b"archive_instance",
-            [_parameter(value) for value in (study_pk, series_pk, *row.values())],
-            _INSTANCE_FORMATS,
+    def send_instance(self, study_pk: int, series_pk: int, row: InstanceRow, content: bytes | None) -> None:
+        """An instance of a known series, answered by its outcome, with its sealed bytes where they are few; the server
+        begins on it at once."""
+        self._send(b"archive_instance", (study_pk, series_pk, *row.values()), _INSTANCE_FORMATS)
+        if content is not None:
+            self._send(b"keep_fresh", (row.location, content), (0, 1))
+        self._flush()
+
+    def send_first(self, first: FirstObject, row: InstanceRow, content: bytes | None) -> None:
+        """The first object of a study or series in a transfer, answered by what makes a FirstFiled."""
+        self._send(
+            b"archive_begin",
+            (
+                "t" if first.of_study else "f",
+                dumps(first.entry),
+                first.event.kind,
+                dumps(first.event.keys()),
+                CHANNEL,
+                content,
+                first.study_json,
+                first.series_json,
+                "t" if first.force else "f",
+                first.sealed_key,
+                *row.values(),
+            ),
+            _BEGIN_FORMATS,
         )
-        self._sent += 1
         self._flush()
 
     def send_entry(self, entry: Mapping[str, Any]) -> None:
-        """Sends an audit record that belongs to the row before."""
-        self._link.send_query_prepared(
-            b"audit_entry", [_parameter(value) for value in _entry_values(entry)], None
-        )
-        self._sent += 1
+        """An audit record that belongs to the row before."""
+        self._send(b"audit_entry", _entry_values(entry), None)
         self._flush()
+
+    def _send(self, name: bytes, values: Sequence[Any], formats: Sequence[int] | None) -> None:
+        self._link.send_query_prepared(name, [_parameter(value) for value in values], formats)
+        self._sent += 1
 
     def spoil(self) -> None:
         """Makes the transaction that is under way fail."""
         self._link.send_query_params(b"SELECT archive_instance_spoiled", None)
         self._sent += 1
 
-    def commit(self) -> list[tuple[int, str]]:
-        """Ends the transaction; (instance_pk, outcome) of each row. Raises psycopg.Error: then none is kept."""
+    def commit(self) -> list[Answer]:
+        """Ends the transaction; the answers to what was sent to be answered, in its order. Raises psycopg.Error: then
+        nothing is kept."""
         sent, self._sent = self._sent, 0
         self._link.pipeline_sync()
         self._flush()
-        answers: list[tuple[int, str]] = []
+        answers: list[Answer] = []
         fault: psycopg.Error | None = None
         for _ in range(sent):
             result = self._result()
             if result is None:
                 raise psycopg.OperationalError("the connection was lost")
             if result.status == ExecStatus.TUPLES_OK:
-                answers.append((int(result.get_value(0, 0) or 0), (result.get_value(0, 1) or b"").decode()))
+                answers.append([result.get_value(0, column) for column in range(result.nfields)])
             elif result.status != ExecStatus.COMMAND_OK and fault is None:
                 fault = psycopg.errors.error_from_result(result)
             self._result()  # the end of this row's results
@@ -594,10 +639,11 @@ _INSTANCE_FORMATS = [
 ]  # bytes go as they are, the rest as text
 
 
-_ADD_FIRST = (
-    "SELECT study_pk, series_pk, study_key_pk, outcome, new_study FROM archive_first("
-    "%s::jsonb, %s::jsonb, %s, %s::bytea, " + ", ".join(f"%s::{kind}" for kind in _INSTANCE_KINDS[2:]) + ")"
-).encode()
+_BEGIN_KINDS = (
+    *("boolean", "jsonb", "text", "jsonb", "text", "bytea", "jsonb", "jsonb", "boolean", "bytea"),
+    *_INSTANCE_KINDS[2:],
+)
+_BEGIN_FORMATS = [int(kind == "bytea") for kind in _BEGIN_KINDS]
 
 
 def _parameter(value: Any) -> bytes | None:
@@ -691,6 +737,32 @@ def unannounced(session: Session, newest: int) -> list[Study]:
             )
         )
     )
+
+
+def fresh_object(connection: psycopg.Connection[Any], location: str) -> bytes | None:
+    """The sealed bytes that wait beside their rows, None where they do not."""
+    found = connection.execute(
+        b"SELECT content FROM fresh_object WHERE location = %s", (location,), prepare=True, binary=True
+    ).fetchone()
+    return None if found is None else bytes(found[0])
+
+
+def fresh_objects(connection: psycopg.Connection[Any], older_than_s: float, limit: int) -> dict[str, bytes]:
+    """location → sealed bytes of those that have waited longer than that, oldest first."""
+    found = connection.execute(
+        b"SELECT location, content FROM fresh_object WHERE received_at <= clock_timestamp() - make_interval(secs => %s)"
+        b" ORDER BY received_at LIMIT %s",
+        (older_than_s, limit),
+        binary=True,
+    ).fetchall()
+    return {location: bytes(content) for location, content in found}
+
+
+def forget_fresh(connection: psycopg.Connection[Any], locations: Sequence[str]) -> None:
+    """Removes the bytes that are in the store now."""
+    # Where a crash undoes this, they are written once more.
+    connection.execute(b"SET LOCAL synchronous_commit = off", prepare=True)
+    connection.execute(b"DELETE FROM fresh_object WHERE location = ANY(%s)", (list(locations),), prepare=True)
 
 
 def known_locations(session: Session, locations: Sequence[str]) -> set[str]:

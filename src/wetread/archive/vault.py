@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from wetread.archive import store
-from wetread.archive.objects import ObjectStore, ObjectWriter
+from wetread.archive.objects import Missing, ObjectReader, ObjectStore, ObjectWriter
 from wetread.archive.sealing import Sealer, Unsealer, new_data_key
 from wetread.kit.db import Database
 from wetread.security.service import MasterKey
@@ -29,12 +29,22 @@ class StudyKey:
 
 
 class SealedWriter:
-    """One object being sealed and written. Nothing is to be seen until a row names `location`."""
+    """One object being sealed and written. Nothing is to be seen until a row names `location`.
 
-    def __init__(self, target: ObjectWriter, key: StudyKey) -> None:
-        self._target = target
+    What is sealed waits in memory while it is smaller than `hold_bytes`; only then a file is made for it. An object that
+    ends before that is `held`: its bytes can be kept beside its rows, or be written by `commit`.
+    """
+
+    def __init__(self, objects: ObjectStore, key: StudyKey, *, hold_bytes: int = 0) -> None:
+        self._objects = objects
         self._sealer = Sealer(key.data_key)
-        self.location = target.location
+        self._hold_bytes = hold_bytes
+        self._waiting: list[bytes] = []
+        self._waiting_bytes = 0
+        self._target: ObjectWriter | None = None if hold_bytes else objects.create()
+        self._durable = False
+        self.location = "" if self._target is None else self._target.location
+        self.held: bytes | None = None
         self.key = key
 
     @property
@@ -46,19 +56,63 @@ class SealedWriter:
         """Appends plain bytes. Raises NoSpace."""
         parts = self._sealer.update(plain)
         if parts:
-            self._target.write(parts)
+            self._write(parts)
 
     def finish(self) -> None:
-        """Writes the final chunk; `commit` then makes it last. Raises NoSpace."""
-        self._target.write(self._sealer.finish())
+        """Seals the end; `commit` then makes it last. Raises NoSpace."""
+        self._write(self._sealer.finish())
+        if self._target is None:
+            self.location = self._objects.new_location()
+            self.held = b"".join(self._waiting)
+            self._waiting = []
+
+    def make_durable(self) -> None:
+        """The same before its rows are committed: a held object needs nothing, its bytes go with them."""
+        if self.held is None:
+            self.commit()
 
     def commit(self) -> None:
-        """Returns once the object survives a power cut. Raises NoSpace."""
-        self._target.commit()
+        """Returns once the object survives a power cut in the store. Raises NoSpace."""
+        if self._durable:
+            return
+        if self._target is not None:
+            self._target.commit()
+        else:
+            assert self.held is not None
+            self._objects.put({self.location: self.held})
+        self._durable = True
 
     def abort(self) -> None:
         """Removes what was written."""
-        self._target.abort()
+        if self._target is not None:
+            self._target.abort()
+        elif self._durable:
+            self._objects.delete(self.location)
+
+    def _write(self, parts: list[bytes]) -> None:
+        if self._target is None:
+            self._waiting += parts
+            self._waiting_bytes += sum(map(len, parts))
+            if self._waiting_bytes < self._hold_bytes:
+                return
+            self._target = self._objects.create()
+            self.location = self._target.location
+            parts, self._waiting = self._waiting, []
+        self._target.write(parts)
+
+
+class _HeldReader:
+    """Reads bytes; see ObjectReader."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self.stored_bytes = len(content)
+
+    def read_at(self, start: int, length: int) -> bytes:
+        return self._content[start : start + length]
+
+    def close(self) -> None:
+        pass
 
 
 class Vault:
@@ -72,15 +126,16 @@ class Vault:
         self._by_study: OrderedDict[str, StudyKey] = OrderedDict()
         self._by_pk: OrderedDict[int, bytes] = OrderedDict()
 
-    def begin(self, study_instance_uid: str) -> SealedWriter:
+    def begin(self, study_instance_uid: str, *, hold_bytes: int) -> SealedWriter:
         """A writer under a key of the study that this process knows, or under a new one, which the caller keeps in the
-        transaction that files the object (`kept` then) or by `keep`. Raises NoSpace."""
+        transaction that files the object (`kept` then) or by `keep`. For `hold_bytes` see SealedWriter. Raises
+        NoSpace."""
         with self._lock:
             key = self._by_study.get(study_instance_uid)
         if key is None:
             key = self._new_key(study_instance_uid)
             self._remember(key)
-        return SealedWriter(self.objects.create(), key)
+        return SealedWriter(self.objects, key, hold_bytes=hold_bytes)
 
     def create(self, study_instance_uid: str) -> SealedWriter:
         """A writer under the study's key, which is made and kept where there is none. Raises NoSpace."""
@@ -94,7 +149,7 @@ class Vault:
             else:
                 key = StudyKey(study_instance_uid, *found, self.data_key(*found))
                 self._remember(key)
-        return SealedWriter(self.objects.create(), key)
+        return SealedWriter(self.objects, key)
 
     def keep(self, key: StudyKey) -> StudyKey:
         """Commits a new key by itself: a key without objects is harmless, an object without its key is lost."""
@@ -124,11 +179,20 @@ class Vault:
     ) -> Iterator[Unsealer]:
         """Reads an object of `size_bytes` plain bytes. Raises Missing, Damaged."""
         data_key = self.data_key(study_key_pk, sealed_key)
-        reader = self.objects.open(location)
+        reader = self._open(location)
         try:
             yield Unsealer(data_key, size_bytes, reader.read_at, reader.stored_bytes)
         finally:
             reader.close()
+
+    def _open(self, location: str) -> ObjectReader:
+        try:
+            return self.objects.open(location)
+        except Missing:
+            # What came just now may lie beside its rows still; or it was moved between the two looks.
+            with self._database.raw() as connection:
+                content = store.fresh_object(connection, location)
+            return self.objects.open(location) if content is None else _HeldReader(content)
 
     def data_key(self, study_key_pk: int, sealed_key: bytes) -> bytes:
         """The unsealed data key of a row of study_key."""

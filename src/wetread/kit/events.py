@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 import orjson
-import psycopg
 from sqlalchemy import BigInteger, DateTime, Identity, Index, String, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -52,21 +51,13 @@ def publish(session: Session, event: Event) -> None:
     session.connection().execute(_PUBLISH, _parameters(event))
 
 
-def publish_below(connection: psycopg.Connection[Any], event: Event) -> None:
-    """The same in the transaction of a plain connection, for those who write below units of work."""
-    connection.execute(_PUBLISH_PLAIN, _parameters(event), prepare=True)
-
-
 def _parameters(event: Event) -> dict[str, str]:
     keys = event.keys()
     payload = orjson.dumps({"kind": event.kind, "keys": keys}).decode()
     return {"kind": event.kind, "keys": orjson.dumps(keys).decode(), "channel": CHANNEL, "payload": payload}
 
 
-_PUBLISH_SQL = """
-WITH written AS (INSERT INTO outbox_event (kind, keys) VALUES ({kind}, CAST({keys} AS jsonb)))
-SELECT pg_notify({channel}, {payload})
-"""
-_NAMES = ("kind", "keys", "channel", "payload")
-_PUBLISH = text(_PUBLISH_SQL.format(**{name: f":{name}" for name in _NAMES}))
-_PUBLISH_PLAIN = _PUBLISH_SQL.format(**{name: f"%({name})s" for name in _NAMES}).encode()
+_PUBLISH = text("""
+WITH written AS (INSERT INTO outbox_event (kind, keys) VALUES (:kind, CAST(:keys AS jsonb)))
+SELECT pg_notify(:channel, :payload)
+""")

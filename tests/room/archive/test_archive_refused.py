@@ -142,6 +142,9 @@ def test_the_message_and_the_data_set_must_name_the_same_object(
     assert scalar(archive, select(Quarantine.reason)) == "uid-mismatch"
 
 
+LARGE = {"Rows": 256, "Columns": 256, "PixelData": bytes(2 * 256 * 256)}  # too large to wait beside its rows
+
+
 def test_a_full_store_is_said_and_leaves_nothing(
     archive: Archive, make_dicom: Any, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,8 +152,10 @@ def test_a_full_store_is_said_and_leaves_nothing(
         raise NoSpace("test")
 
     monkeypatch.setattr(archive.objects, "create", full)
-    (result,) = store(make_dicom())
-    assert (result.status, result.outcome) == (Status.OUT_OF_RESOURCES, "refused")
+    monkeypatch.setattr(archive.objects, "new_location", full)
+    for ds in (make_dicom(), make_dicom(**LARGE)):
+        (result,) = store(ds)
+        assert (result.status, result.outcome) == (Status.OUT_OF_RESOURCES, "refused")
     assert count(archive, Study) == count(archive, Quarantine) == 0
 
 
@@ -166,7 +171,7 @@ def test_a_failing_fsync_is_no_success(
 
         def send() -> Status:
             incoming = transfer.file()
-            incoming.write(as_file(make_dicom(StudyInstanceUID=study, SeriesInstanceUID=series)))
+            incoming.write(as_file(make_dicom(StudyInstanceUID=study, SeriesInstanceUID=series, **LARGE)))
             return incoming.commit().status
 
         # The second object goes the way of the group commit.

@@ -1,0 +1,1 @@
+DROP FUNCTION IF EXISTS archive_begin;
