@@ -22,7 +22,7 @@ import {
 } from '@/ui'
 import { ResultSign } from './ResultSign'
 import classes from './results.module.css'
-import { atSite, isReport, sectionsOf, waitingText, type ResultDetail, type SignedVersion } from './types'
+import { isReport, sectionsOf, waitingText, type ResultDetail, type SignedVersion } from './types'
 
 /** So long a text must have been on the screen to count as looked at. */
 const LOOKED_MS = 1500
@@ -182,7 +182,7 @@ function Result({ detail, onSeen }: { detail: ResultDetail; onSeen: (requestedPr
           <Text version={base} />
         ) : (
           <p className={classes['waiting']}>
-            {waitingText(result, atSite(result))}
+            {waitingText(result)}
             {result.state === 'acquired' && result.first_image_at ? (
               <>
                 {' '}

@@ -19,15 +19,15 @@ import {
 import { ResultInspector } from './ResultInspector'
 import { ResultSign } from './ResultSign'
 import classes from './results.module.css'
-import { atSite, barOf, isReport, LIVE, waitingText, type Result, type ResultDetail, type ResultPage } from './types'
+import { barOf, bookedFor, isReport, LIVE, waitingText, type Result, type ResultDetail, type ResultPage } from './types'
 
 const isStat = (row: Result) => row.requested_procedure_priority === 'STAT'
 const keyOf = (row: Result) => String(row.requested_procedure_pk)
 function summary(row: Result): string {
   const line = row.impression.split('\n').find((one) => one.trim())
   if (line) return row.state === 'addended' ? `Addendum: ${line}` : line
-  if (row.state === 'scheduled' && row.starts_at) return `For ${atSite(row)(row.starts_at)}`
-  return isReport(row.state) ? '' : waitingText(row, atSite(row))
+  if (row.state === 'scheduled' && row.starts_at) return `For ${bookedFor(row)}`
+  return isReport(row.state) ? '' : waitingText(row)
 }
 
 const COLUMNS: readonly WorkColumn<Result>[] = [

@@ -41,21 +41,21 @@ export function sectionsOf(version: SignedVersion): { key: string; title: string
 }
 
 /** Said where there is no text yet: how far it is. */
-/** Moments of an examination by the clock of the site where it is made. */
-export function atSite(result: Result): (moment: string) => string {
-  return (moment) => formatMoment(moment, new Date(), result.time_zone)
+/** When the patient is expected, by the clock of the site. */
+export function bookedFor(result: Result): string {
+  return formatMoment(result.starts_at, new Date(), result.time_zone)
 }
 
-export function waitingText(result: Result, when: (moment: string) => string): string {
+export function waitingText(result: Result): string {
   switch (result.state) {
     case 'acquired':
       return result.first_image_at
-        ? `The images came ${when(result.first_image_at)}. The report follows.`
+        ? `The images came ${formatMoment(result.first_image_at)}. The report follows.`
         : 'The examination is done. The report follows.'
     case 'in progress':
       return 'The examination is going on.'
     case 'scheduled':
-      return result.starts_at ? `Booked for ${when(result.starts_at)}.` : 'Scheduled.'
+      return result.starts_at ? `Booked for ${bookedFor(result)}.` : 'Scheduled.'
     case 'canceled':
       return `The order was cancelled${result.state_reason ? `: ${result.state_reason}.` : '.'}`
     case 'discontinued':
