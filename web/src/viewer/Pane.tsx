@@ -178,6 +178,7 @@ export function Pane(props: PaneProps) {
       data-state={stack ? shown.state : 'empty'}
       data-index={view?.index}
       data-loaded={loaded}
+      data-series-instance-uid={stack?.seriesInstanceUid}
       data-sop-instance-uid={frame?.sopInstanceUid}
       aria-label={prior ?? 'Current study'}
       onPointerDownCapture={onActivate}
@@ -232,9 +233,10 @@ export function Pane(props: PaneProps) {
           <div className={classes['bottomLeft']}>
             {view?.window ? (
               <span>
-                W {Math.round(view.window.width)} · C {Math.round(view.window.center)}
+                W {windowNumber(view.window.width)} · C {windowNumber(view.window.center)}
               </span>
             ) : null}
+            {view?.table ? <span>Table: {view.table}</span> : null}
             {view ? <span>Zoom {Math.round(view.zoom * 100)} %</span> : null}
             {view?.inverted ? <span>Inverted</span> : null}
             {props.marks ? null : <span>Overlays and shutters hidden</span>}
@@ -311,6 +313,11 @@ function useDoubleTap(): (event: PointerEvent) => boolean {
 
 function sameFrames(a: Stack | null, b: Stack): boolean {
   return a !== null && a.length === b.length && a.frames.every((frame, at) => frame.imageId === b.frames[at]?.imageId)
+}
+
+/** Whole numbers, unless the window is of parts: a dose, an SUV. */
+function windowNumber(value: number): string {
+  return Math.abs(value) >= 20 ? String(Math.round(value)) : trimmed(value)
 }
 
 function trimmed(value: number): string {

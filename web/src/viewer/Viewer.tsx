@@ -306,7 +306,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
     maximise: () => setAlone(!alone),
     reset: () =>
       change((shown) => {
-        shown.resetProperties()
+        engine?.asScanned(activePane)
         shown.resetCamera()
       }),
     place: () => {
@@ -330,7 +330,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
       setThumbnails(!thumbnails)
     },
     preset: (preset: WindowPreset) => setWindow(preset),
-    scanner: () => change((shown) => shown.resetProperties()),
+    scanner: () => change(() => engine?.asScanned(activePane)),
     // From where the viewport is going, not where it is: keys repeat faster than pictures are drawn.
     scroll: (images) => goTo((viewport()?.getTargetImageIdIndex() ?? activeIndex) + images),
     end: (last) => goTo(last && activeStack ? activeStack.length - 1 : 0),

@@ -19,6 +19,8 @@ import {
 } from '@cornerstonejs/tools'
 import { fittingScaleOf } from './camera'
 import { rememberCalibration } from './measure/calibration'
+import { layTable, windowChanged } from './pixels/voiTable'
+import { registerLoader, rememberFrames } from './pixels/loader'
 import type { Frame, Stack } from './stacks'
 import { drawnBy, TOOL_NAMES, TOOLS, type ToolName } from './tools'
 
@@ -38,6 +40,7 @@ function begin(): void {
     maxWebWorkers: Math.max(2, Math.min(6, (navigator.hardwareConcurrency || 2) - 1)),
     beforeSend: async () => ({ Accept: ACCEPT, 'X-Wetread': '1' }),
   })
+  registerLoader()
   initTools()
   cache.setMaxCacheSize(CACHE_BYTES)
   for (const name of TOOL_NAMES) addTool(TOOLS[name].tool)
@@ -64,6 +67,7 @@ const { MouseBindings } = ToolEnums
 
 function describe(frames: readonly Frame[]): void {
   rememberCalibration(frames)
+  rememberFrames(frames)
   for (const frame of frames) wadors.metaDataManager.add(frame.imageId, frame.metadata as never)
 }
 
@@ -162,8 +166,11 @@ export class Engine {
     })
     // Focus on the picture would take every key away from the screen: Cornerstone swallows what it hears there.
     element.removeAttribute('tabindex')
+    const viewport = this.rendering.getViewport(paneId) as StackViewport
+    element.addEventListener(Enums.Events.STACK_NEW_IMAGE, () => layTable(viewport))
+    element.addEventListener(Enums.Events.VOI_MODIFIED, () => windowChanged(viewport))
     this.group.addViewport(paneId, this.id)
-    return this.rendering.getViewport(paneId) as StackViewport
+    return viewport
   }
 
   close(paneId: string): void {
@@ -183,6 +190,15 @@ export class Engine {
    */
   imageOn(paneId: string): string | null {
     return this.shown.has(paneId) ? (this.viewport(paneId)?.getCornerstoneImage()?.imageId ?? null) : null
+  }
+
+  /** The window, or the table, that the scanner wrote, and no inversion. */
+  asScanned(paneId: string): void {
+    const viewport = this.viewport(paneId)
+    if (!viewport || !this.imageOn(paneId)) return
+    viewport.resetProperties()
+    layTable(viewport)
+    viewport.render()
   }
 
   /** Goes to a picture of the stack in a pane; nothing where it is there or on its way. */

@@ -33,7 +33,8 @@ export function rangeOf(window: { center: number; width: number }): { lower: num
   return { lower: window.center - 0.5 - (width - 1) / 2, upper: window.center - 0.5 + (width - 1) / 2 }
 }
 
-/** The window of a range: the inverse of `rangeOf`. */
-export function windowOf(range: { lower: number; upper: number }): { center: number; width: number } {
-  return { center: (range.lower + range.upper) / 2 + 0.5, width: range.upper - range.lower + 1 }
+/** The window of a range: the inverse of `rangeOf`; by LINEAR_EXACT (PS3.3 C.11.2.1.3.2) the range is the width. */
+export function windowOf(range: { lower: number; upper: number }, voiFunction = 'LINEAR'): { center: number; width: number } {
+  const exact = voiFunction === 'LINEAR_EXACT'
+  return { center: (range.lower + range.upper) / 2 + (exact ? 0 : 0.5), width: range.upper - range.lower + (exact ? 0 : 1) }
 }

@@ -1,4 +1,5 @@
 import { item, number, numbers, TAG, text, texts, type DicomJson } from './dicom'
+import { metadataOfFrame } from './functionalGroups'
 import { dot, normalOf, vec3, type Scrollable, type Vec3 } from './geometry'
 import type { Plane } from './planes'
 
@@ -182,11 +183,14 @@ function framesOf(studyInstanceUid: string, seriesInstanceUid: string, instance:
   const { spacing, calibration } = calibrationOf(instance)
   // What Cornerstone is to draw by: without a spacing of its own, a picture still has the shape of its pixels.
   const drawnBy = calibration.kind === 'patient' ? null : (spacing ?? aspectOf(instance))
-  const metadata: DicomJson = drawnBy ? { ...instance, [TAG.PixelSpacing]: { vr: 'DS', Value: drawnBy } } : instance
   const base = `/dicom-web/studies/${studyInstanceUid}/series/${seriesInstanceUid}/instances/${sopInstanceUid}`
   const count = Math.max(1, number(instance, TAG.NumberOfFrames) ?? 1)
   return Array.from({ length: count }, (_, at): Placed => {
     const frameNumber = at + 1
+    const metadata = metadataOfFrame(instance, frameNumber)
+    if (drawnBy) metadata[TAG.PixelSpacing] = { vr: 'DS', Value: drawnBy }
+    // Cornerstone asks for the modality's name without looking whether there is one.
+    metadata[TAG.Modality] ??= { vr: 'CS', Value: ['OT'] }
     const { orientation, position } = planeOf(instance, frameNumber)
     const normal = normalOf(orientation)
     const point = vec3(position)
@@ -263,7 +267,7 @@ export function stacksOfSeries(studyInstanceUid: string, head: SeriesHead, insta
     normal: frames[0]?.normal ?? null,
     positions,
     length: frames.length,
-    cineRate: (number(first, TAG.NumberOfFrames) ?? 1) > 1 && !frames[0]?.hasPlane ? (number(first, TAG.CineRate) ?? 15) : null,
+    cineRate: frames.some((frame) => frame.frameNumber > 1) && !frames[0]?.hasPlane ? (number(first, TAG.CineRate) ?? 15) : null,
   }))
 }
 

@@ -2,12 +2,16 @@ import { TAG, values } from './dicom'
 import type { StackViewport } from './engine'
 import { cross, edgesOfPlane, edgesOfProjection, vec3, type EdgeLetters } from './geometry'
 import { windowOf } from './presets'
-import type { Stack } from './stacks'
+import { functionOf } from './pixels/loader'
+import { tableOn } from './pixels/voiTable'
+import type { Frame, Stack } from './stacks'
 
 /** What the corners and edges of a pane say now. */
 export interface View {
   index: number
   window: { center: number; width: number } | null
+  /** By which table of the scanner's, and no window, the picture is drawn; null: by a window. */
+  table: string | null
   inverted: boolean
   /** 1 = fits the pane. */
   zoom: number
@@ -39,9 +43,11 @@ export function viewOf(viewport: StackViewport, stack: Stack, imageId: string, e
     edges = frame.hasPlane ? edgesOfPlane(right, up) : edgesOfProjection(frame.patientOrientation, right, up)
   }
   const scale = camera.parallelScale
+  const table = tableOn(viewport)
   return {
     index,
-    window: properties.voiRange && isGrey(stack, index) ? windowOf(properties.voiRange) : null,
+    window: !table && properties.voiRange && isGrey(frame) ? windowOf(properties.voiRange, functionOf(frame.metadata)) : null,
+    table: table ? (table.explanation ?? 'by the scanner') : null,
     // MONOCHROME1 is drawn turned round by itself: only what a reader turned is said.
     inverted: (properties.invert === true) !== (values(frame.metadata, '00280004')[0] === 'MONOCHROME1'),
     zoom: viewport.getZoom(),
@@ -62,9 +68,9 @@ function toPaneOf(viewport: StackViewport): ToPane | null {
   return [rightX - x, rightY - y, downX - x, downY - y, x, y]
 }
 
-function isGrey(stack: Stack, index: number): boolean {
-  const samples = values(stack.frames[index]?.metadata, '00280002')[0]
-  return samples === undefined || samples === 1
+function isGrey(frame: Frame): boolean {
+  const samples = values(frame.metadata, '00280002')[0]
+  return (samples === undefined || samples === 1) && values(frame.metadata, '00280004')[0] !== 'PALETTE COLOR'
 }
 
 /** The patient as the picture itself names it, overlaid by the archive's corrections. */

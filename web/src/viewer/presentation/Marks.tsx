@@ -1,7 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
 import { useMemo } from 'react'
-import { http } from '@/lib/api'
-import type { DicomElement } from '../dicom'
+import { bytesOf } from '../bulk'
 import type { Frame } from '../stacks'
 import type { ToPane } from '../view'
 import { overlaysOf, painted, type Overlay } from './overlays'
@@ -10,14 +9,6 @@ import classes from './presentation.module.css'
 
 /** A pale green that no grey of a picture has. */
 const COLOUR = [141, 232, 168] as const
-
-async function bytesOf(data: DicomElement): Promise<Uint8Array> {
-  if (data.InlineBinary !== undefined) return Uint8Array.from(atob(data.InlineBinary), (letter) => letter.charCodeAt(0))
-  // A path of this server: an archive's own address would be another origin behind a proxy.
-  const { pathname, search } = new URL(data.BulkDataURI ?? '', window.location.href)
-  const blob = await http.blob(pathname + search, { headers: { Accept: 'application/octet-stream' } })
-  return new Uint8Array(await blob.arrayBuffer())
-}
 
 /** What the device says to lay over a picture: overlays, and shutters that hide what lies outside of them. */
 export function Marks({ frame, toPane }: { frame: Frame; toPane: ToPane }) {

@@ -1,0 +1,30 @@
+import type { DicomJson } from './dicom'
+
+const SHARED = '52009229'
+const PER_FRAME = '52009230'
+const OF_ALL_FRAMES = new Set([SHARED, PER_FRAME, '00280008'])
+/** Macros whose attributes mean what they mean at the top of a single picture (PS3.3 C.7.6.16.2). */
+const MACROS = new Set([
+  '00289110', // Pixel Measures
+  '00209113', // Plane Position
+  '00209116', // Plane Orientation
+  '00289132', // Frame VOI LUT
+  '00289145', // Pixel Value Transformation
+  '00209071', // Frame Anatomy: Frame Laterality
+  '00209111', // Frame Content
+])
+
+/**
+ * What is true of one frame (from 1), as if it were a picture by itself: its own functional groups before the shared
+ * ones, those before the top level.
+ */
+export function metadataOfFrame(instance: DicomJson, frameNumber: number): DicomJson {
+  const groups = [instance[SHARED]?.Value?.[0], instance[PER_FRAME]?.Value?.[frameNumber - 1]] as (DicomJson | null | undefined)[]
+  const out: DicomJson = Object.fromEntries(Object.entries(instance).filter(([tag]) => !OF_ALL_FRAMES.has(tag)))
+  for (const group of groups)
+    for (const [tag, macro] of Object.entries(group ?? {})) {
+      const first = macro.Value?.[0]
+      if (MACROS.has(tag) && first !== null && typeof first === 'object') Object.assign(out, first)
+    }
+  return out
+}

@@ -1,0 +1,188 @@
+import { imageLoader, utilities, type Types } from '@cornerstonejs/core'
+import { wadors } from '@cornerstonejs/dicom-image-loader'
+import { http } from '@/lib/api'
+import { item, number, numbers, text, type DicomJson } from '../dicom'
+import type { Frame } from '../stacks'
+import { colours, painted, saysItsColours } from './colours'
+import { paletteOf, tableIn, type Table } from './tables'
+import { extremes, layoutOf, modalityValues, paddingOf, rescaleOf, storedValues, type Layout, type Values } from './values'
+
+const MODALITY_TABLES = '00283000'
+const VOI_TABLES = '00283010'
+const JPEG = '1.2.840.10008.1.2.4.'
+const JPEG_BASELINE = `${JPEG}50`
+/** What Cornerstone's decoders were seen to read right; the rest is decoded by the archive. */
+const DECODED_HERE = new Set([
+  '1.2.840.10008.1.2',
+  '1.2.840.10008.1.2.1',
+  '1.2.840.10008.1.2.1.99',
+  '1.2.840.10008.1.2.2',
+  ...['80', '81', '90', '91', '201', '202', '203'].map((number) => JPEG + number),
+])
+/** Their codestreams may say another sign than the object, and Cornerstone believes them. */
+const MAY_MISTAKE_THE_SIGN = new Set([`${JPEG}90`, `${JPEG}91`])
+const FUNCTIONS = new Set(['LINEAR', 'LINEAR_EXACT', 'SIGMOID'])
+
+const frames = new Map<string, Frame>()
+const tables = new Map<string, Table>()
+
+/** Remembers what the pictures are, for when they are loaded. */
+export function rememberFrames(of: readonly Frame[]): void {
+  for (const frame of of) frames.set(frame.imageId, frame)
+}
+
+/** The VOI table by which a picture is to be seen until a reader sets a window; null: it has none, or a window. */
+export function voiTableOf(imageId: string): Table | null {
+  return tables.get(imageId) ?? null
+}
+
+/** Whether Cornerstone's own loader makes of a picture what the standard says. */
+export function isPlain(metadata: DicomJson, layout: Layout): boolean {
+  if (layout.kind !== 'integer' || item(metadata, MODALITY_TABLES)) return false
+  if (layout.samples === 3) return layout.photometric === 'RGB' && layout.allocated === 8 && !layout.planes && DECODED_HERE.has(layout.transferSyntaxUid) && !layout.transferSyntaxUid.startsWith(JPEG)
+  return (
+    layout.samples === 1 &&
+    layout.photometric.startsWith('MONOCHROME') &&
+    (layout.allocated === 8 || layout.allocated === 16) &&
+    layout.highBit === layout.stored - 1 &&
+    !(layout.signed && (layout.allocated === 8 || MAY_MISTAKE_THE_SIGN.has(layout.transferSyntaxUid))) &&
+    // Of fractions Cornerstone keeps whole numbers where only the least and the greatest value are whole.
+    [rescaleOf(metadata)?.slope ?? 1, rescaleOf(metadata)?.intercept ?? 0].every(Number.isInteger) &&
+    DECODED_HERE.has(layout.transferSyntaxUid)
+  )
+}
+
+/** Takes the place of Cornerstone's loader of DICOMweb frames. */
+export function registerLoader(): void {
+  imageLoader.registerImageLoader('wadors', (imageId: string, options?: unknown) => ({
+    promise: load(imageId, (options ?? {}) as Record<string, unknown>) as Promise<Types.IImage>,
+  }))
+}
+
+async function load(imageId: string, options: Record<string, unknown>): Promise<Types.IImage> {
+  const frame = frames.get(imageId)
+  if (!frame) throw new Error('Nothing is known of this picture.')
+  const { metadata } = frame
+  const layout = layoutOf(metadata)
+  const image = (isPlain(metadata, layout) ? await byCornerstone(imageId, options, metadata, layout) : null) ?? (await byOurselves(frame, layout))
+  // Cornerstone takes the first letter of the function's name for its name.
+  Object.assign(image, { voiLUTFunction: functionOf(metadata) })
+  const windowed = numbers(metadata, '00281051').length > 0
+  if (layout.samples === 1 && !windowed) {
+    const table = await tableIn(metadata, VOI_TABLES, layout.signed || image.minPixelValue < 0)
+    if (table) tables.set(imageId, table)
+    else frameWindow(image, metadata)
+  }
+  return image
+}
+
+/** The function of the window (PS3.3 C.11.2.1.3): LINEAR where nothing sensible is said. */
+export function functionOf(metadata: DicomJson): string {
+  const said = text(metadata, '00281056') ?? ''
+  return FUNCTIONS.has(said) ? said : 'LINEAR'
+}
+
+/** Without a window the whole range of values is shown, but not of the padding around the picture. */
+function frameWindow(image: Types.IImage, metadata: DicomJson): void {
+  const isPadding = paddingOf(metadata)
+  if (image.color || !isPadding || item(metadata, MODALITY_TABLES)) return
+  const { slope, intercept } = rescaleOf(metadata) ?? { slope: 1, intercept: 0 }
+  const [low, high] = extremes(image.getPixelData(), (value) => isPadding(Math.round((value - intercept) / slope)))
+  Object.assign(image, { windowCenter: (low + high + 1) / 2, windowWidth: high - low + 1 })
+}
+
+/** Null where the pixels hold bits that are none of theirs, which Cornerstone takes for values. */
+async function byCornerstone(imageId: string, options: Record<string, unknown>, metadata: DicomJson, layout: Layout): Promise<Types.IImage | null> {
+  const { promise } = wadors.loadImage(imageId, options) as unknown as { promise: Promise<Types.IImage> }
+  const image = await promise
+  // Eight bits with a sign are no texture of WebGL's.
+  if (image.getPixelData() instanceof Int8Array) return null
+  if (layout.samples === 3 || layout.signed || layout.stored >= layout.allocated) return image
+  const { slope, intercept } = rescaleOf(metadata) ?? { slope: 1, intercept: 0 }
+  const most = Math.max(intercept, (2 ** layout.stored - 1) * slope + intercept)
+  return image.maxPixelValue > most + Math.abs(slope) / 2 ? null : image
+}
+
+function pathOf(imageId: string): string {
+  return new URL(imageId.slice('wadors:'.length)).pathname
+}
+
+async function fetched(imageId: string, accept: string): Promise<Uint8Array> {
+  const blob = await http.blob(pathOf(imageId), { headers: { Accept: accept } })
+  return new Uint8Array(await blob.arrayBuffer())
+}
+
+async function byOurselves(frame: Frame, layout: Layout): Promise<Types.IImage> {
+  const { imageId, metadata } = frame
+  if (layout.samples === 3 && layout.allocated === 8 && layout.transferSyntaxUid === JPEG_BASELINE) {
+    const jpeg = await fetched(imageId, `image/jpeg; transfer-syntax=${JPEG_BASELINE}`)
+    if (saysItsColours(jpeg) || layout.photometric.startsWith('YBR')) return imageOf(frame, layout, await byBrowser(jpeg), true)
+  }
+  const bytes = await fetched(imageId, 'application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1')
+  if (layout.samples >= 3) return imageOf(frame, layout, colours(bytes, layout), true)
+  const stored = storedValues(bytes, layout)
+  if (layout.photometric === 'PALETTE COLOR') {
+    const palette = await paletteOf(metadata)
+    if (!palette) throw new Error('The picture has no palette.')
+    return imageOf(frame, layout, painted(stored, palette), true)
+  }
+  const table = await tableIn(metadata, MODALITY_TABLES, layout.signed)
+  return imageOf(frame, layout, modalityValues(stored, rescaleOf(metadata), table), false)
+}
+
+/** A JPEG's red, green and blue as the browser decodes it. */
+async function byBrowser(jpeg: Uint8Array): Promise<Uint8ClampedArray> {
+  const bitmap = await createImageBitmap(new Blob([jpeg as BlobPart], { type: 'image/jpeg' }), { colorSpaceConversion: 'none', premultiplyAlpha: 'none', imageOrientation: 'none' } as ImageBitmapOptions)
+  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height)
+  const context = canvas.getContext('2d', { willReadFrequently: true })
+  if (!context) throw new Error('This browser cannot draw.')
+  context.drawImage(bitmap, 0, 0)
+  const { data } = context.getImageData(0, 0, bitmap.width, bitmap.height)
+  bitmap.close()
+  const out = new Uint8ClampedArray((data.length / 4) * 3)
+  for (let from = 0, to = 0; from < data.length; from += 4, to += 3) out.set(data.subarray(from, from + 3), to)
+  return out
+}
+
+/** The picture as Cornerstone keeps one. */
+function imageOf(frame: Frame, layout: Layout, pixels: Values | Uint8ClampedArray, isColour: boolean): Types.IImage {
+  const { metadata, imageId } = frame
+  const { rows, columns } = layout
+  if (pixels.length !== rows * columns * (isColour ? 3 : 1)) throw new Error('The picture has another size than it says.')
+  const scalarData = pixels instanceof Uint8ClampedArray ? new Uint8Array(pixels.buffer) : pixels
+  const numberOfComponents = isColour ? 3 : 1
+  const [low, high] = extremes(scalarData)
+  const [center, width] = [number(metadata, '00281050'), number(metadata, '00281051')]
+  const spacing = numbers(metadata, '00280030')
+  const voxelManager = utilities.VoxelManager.createImageVoxelManager({ width: columns, height: rows, scalarData, numberOfComponents })
+  const photometricInterpretation = isColour ? 'RGB' : layout.photometric
+  const scalingParameters = { rescaleSlope: 1, rescaleIntercept: 0, modality: text(metadata, '00080060') ?? '' }
+  return {
+    imageId,
+    dataType: scalarData.constructor.name,
+    color: isColour,
+    rgba: false,
+    columns,
+    rows,
+    width: columns,
+    height: rows,
+    rowPixelSpacing: spacing[0] ?? 1,
+    columnPixelSpacing: spacing[1] ?? 1,
+    numberOfComponents,
+    sizeInBytes: scalarData.byteLength,
+    minPixelValue: low,
+    maxPixelValue: high,
+    slope: 1,
+    intercept: 0,
+    invert: layout.photometric === 'MONOCHROME1',
+    windowCenter: isColour ? 128 : center !== null && width !== null ? center : (low + high + 1) / 2,
+    windowWidth: isColour ? 256 : center !== null && width !== null ? width : high - low + 1,
+    // The values are those of the modality already.
+    preScale: { enabled: true, scaled: true, scalingParameters },
+    photometricInterpretation,
+    imageFrame: { photometricInterpretation, rows, columns, samplesPerPixel: numberOfComponents },
+    voxelManager,
+    getPixelData: () => scalarData,
+    getCanvas: undefined,
+  } as unknown as Types.IImage
+}

@@ -1,0 +1,85 @@
+import type { StackViewport } from '@cornerstonejs/core'
+import vtkColorTransferFunction from '@kitware/vtk.js/Rendering/Core/ColorTransferFunction'
+import { voiTableOf } from './loader'
+import type { Table } from './tables'
+
+/** The texture that a graphics processor looks colours up in has this many entries. */
+const SAMPLES = 1024
+
+interface Laid {
+  transfer: unknown
+  table: Table
+  range: { lower: number; upper: number }
+}
+
+/** Part of Cornerstone's stack viewport that its types leave out. */
+interface Inner {
+  setVOI(range: { lower: number; upper: number }, options: object): void
+}
+
+const laid = new WeakMap<StackViewport, Laid>()
+
+function propertyOf(viewport: StackViewport) {
+  const actor = viewport.getDefaultActor()?.actor as unknown as
+    | { getProperty(): { getRGBTransferFunction(at: number): unknown; setRGBTransferFunction(at: number, transfer: unknown): boolean; setUseLookupTableScalarRange(use: boolean): boolean } }
+    | undefined
+  return actor?.getProperty()
+}
+
+/** Brightness, 0 to 1, of each entry; what the table reaches is white, for the bits that it tells are often too many. */
+export function brightness(table: Table): number[] {
+  let most = 1
+  for (let at = 0; at < table.entries.length; at++) most = Math.max(most, table.entries[at] ?? 0)
+  return Array.from({ length: table.entries.length }, (_, at) => (table.entries[at] ?? 0) / most)
+}
+
+/** The table that a viewport is drawn by; null: by a window. */
+export function tableOn(viewport: StackViewport): Table | null {
+  const known = laid.get(viewport)
+  return known && propertyOf(viewport)?.getRGBTransferFunction(0) === known.transfer ? known.table : null
+}
+
+/** Draws the picture of a viewport by its VOI table (PS3.3 C.11.2.1.1), or takes the table of the one before away. */
+export function layTable(viewport: StackViewport): void {
+  const property = propertyOf(viewport)
+  const imageId = viewport.getCornerstoneImage()?.imageId
+  if (!property || !imageId) return
+  const { isComputedVOI, invert } = viewport.getProperties()
+  const table = isComputedVOI ? voiTableOf(imageId) : null
+  if (!table) {
+    if (tableOn(viewport)) byWindow(viewport)
+    return
+  }
+  const range = { lower: table.first, upper: table.first + Math.max(1, table.entries.length - 1) }
+  const transfer = vtkColorTransferFunction.newInstance()
+  const levels = brightness(table)
+  const steps = Math.min(SAMPLES, levels.length)
+  for (let step = 0; step < steps; step++) {
+    const at = Math.round((step * (levels.length - 1)) / Math.max(1, steps - 1))
+    const level = invert ? 1 - (levels[at] ?? 0) : (levels[at] ?? 0)
+    transfer.addRGBPoint(table.first + at, level, level, level)
+  }
+  ;(viewport as unknown as Inner).setVOI(range, { suppressEvents: true })
+  property.setUseLookupTableScalarRange(true)
+  property.setRGBTransferFunction(0, transfer)
+  laid.set(viewport, { transfer, table, range })
+}
+
+/** A reader has set a window: from then on that draws, and the table no more. */
+export function windowChanged(viewport: StackViewport): void {
+  const known = laid.get(viewport)
+  const { voiRange } = viewport.getProperties()
+  if (!known || !voiRange || !tableOn(viewport)) return
+  if (voiRange.lower !== known.range.lower || voiRange.upper !== known.range.upper) byWindow(viewport)
+}
+
+function byWindow(viewport: StackViewport): void {
+  const { voiRange, invert } = viewport.getProperties()
+  laid.delete(viewport)
+  const transfer = vtkColorTransferFunction.newInstance()
+  const [lower, upper] = [voiRange?.lower ?? 0, voiRange?.upper ?? 1]
+  const [black, white] = invert ? [1, 0] : [0, 1]
+  transfer.addRGBPoint(lower, black, black, black)
+  transfer.addRGBPoint(upper, white, white, white)
+  propertyOf(viewport)?.setRGBTransferFunction(0, transfer)
+}
