@@ -47,16 +47,16 @@ const COLUMNS: readonly WorkColumn<AuditRecord>[] = [
   { id: 'event', label: 'Event', value: (record) => EVENTS[record.event_id] ?? record.event_id, width: 160, grow: 1, unsorted: true },
   { id: 'action', label: 'Action', value: (record) => ACTIONS[record.event_action_code], width: 84, unsorted: true },
   { id: 'about', label: 'About', value: aboutOf, width: 150, grow: 1, unsorted: true },
-  { id: 'patient_pk', label: 'Patient record', value: (record) => record.patient_pk, width: 100, align: 'right', unsorted: true },
+  { id: 'patient_pk', label: 'Patient record', value: (record) => record.patient_pk, width: 90, align: 'right', unsorted: true },
   {
     id: 'outcome',
     label: 'Outcome',
     value: outcomeOf,
     render: (record) => (record.event_outcome_indicator ? <strong>{outcomeOf(record)}</strong> : outcomeOf(record)),
-    width: 90,
+    width: 78,
     unsorted: true,
   },
-  { id: 'from', label: 'From', value: (record) => record.network_access_point_id, width: 120, unsorted: true },
+  { id: 'from', label: 'From', value: (record) => record.network_access_point_id, width: 104, unsorted: true },
 ]
 
 const FILTERS: readonly WorkFilter<AuditRecord>[] = [

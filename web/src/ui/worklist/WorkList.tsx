@@ -16,7 +16,7 @@ import { useKeys, type KeyBinding } from '@/lib/keys'
 import { load, save } from '@/lib/storage'
 import { formatDay } from '@/lib/time'
 import { Empty, Outline, ProblemNote, toastProblem } from '../feedback'
-import { arrange, counted, type Sort, type WorkAction, type WorkColumn, type WorkFilter, type WorkView } from './model'
+import { arrange, counted, leastWidth, type Sort, type WorkAction, type WorkColumn, type WorkFilter, type WorkView } from './model'
 import { useSteadyOrder } from './useSteadyOrder'
 import classes from './WorkList.module.css'
 
@@ -202,10 +202,10 @@ export function WorkList<T>(props: WorkListProps<T>) {
   const template = [
     '36px',
     ...shownColumns.map((column) =>
-      column.grow ? `minmax(${column.width ?? 96}px, ${column.grow}fr)` : `${column.width ?? 96}px`,
+      column.grow ? `minmax(${leastWidth(column)}px, ${column.grow}fr)` : `${leastWidth(column)}px`,
     ),
   ].join(' ')
-  const minWidth = 36 + shownColumns.reduce((sum, column) => sum + (column.width ?? 96), 0) + shownColumns.length * 16 + 16
+  const minWidth = 36 + shownColumns.reduce((sum, column) => sum + leastWidth(column), 0) + shownColumns.length * 16 + 16
   const count = total ?? rows?.length ?? 0
 
   const instead =

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { arrange, compareValues, counted, holdOrder, type WorkColumn } from './model'
+import { arrange, compareValues, counted, holdOrder, leastWidth, type WorkColumn } from './model'
 
 interface Row {
   id: number
@@ -62,5 +62,14 @@ describe('holding the order while somebody points', () => {
 
   it('lets the next page in at once, under the rows that are there', () => {
     expect(holdOrder(['a', 'b'], ['new', 'a', 'b', 'c', 'd'])).toEqual({ order: ['a', 'b', 'c', 'd'], held: ['new'] })
+  })
+})
+
+describe('the least width of a column', () => {
+  it('gives way where the column also grows, and never to nothing', () => {
+    expect(leastWidth({ width: 170, grow: 2 })).toBe(102)
+    expect(leastWidth({ width: 100, grow: 1 })).toBe(72)
+    expect(leastWidth({ width: 60, grow: 1 })).toBe(60)
+    expect(leastWidth({ width: 130 })).toBe(130)
   })
 })

@@ -123,3 +123,11 @@ export function counted(count: number, noun: string, quality?: string): string {
   const one = head.endsWith('ies') ? `${head.slice(0, -3)}y` : head.replace(/s$/, '')
   return [count, quality, `${count === 1 ? one : head}${rest}`].filter((part) => part !== undefined).join(' ')
 }
+
+const SHRINKS_TO = 0.6
+
+/** Columns that grow also shrink, their words cut short, before a column at the end is pushed out of sight. In pixels. */
+export function leastWidth(column: { width?: number; grow?: number }): number {
+  const width = column.width ?? 96
+  return column.grow ? Math.round(Math.max(Math.min(width, 72), width * SHRINKS_TO)) : width
+}
