@@ -390,6 +390,9 @@ class SeriesOut(BaseModel):
     series_description: str | None
     body_part_examined: str | None
     laterality: str | None
+    protocol_name: str | None
+    station_name: str | None
+    institution_name: str | None
     number_of_series_related_instances: int
     thumbnail_url: str | None
 
@@ -402,6 +405,7 @@ class StudyOut(BaseModel):
     study_date: date | None
     study_time: time | None
     study_description: str | None
+    study_id: str | None
     accession_number: str | None
     modalities_in_study: list[str]
     number_of_study_related_series: int

@@ -29,6 +29,8 @@ const RIGHTS = [
   { value: 'worklist', label: 'Read the worklist' },
   { value: 'mpps', label: 'Report performed steps' },
   { value: 'commitment', label: 'Ask for storage commitment' },
+  { value: 'workitems', label: 'Work items: ask, perform, watch' },
+  { value: 'availability', label: 'Is told which objects are here' },
 ] as const
 
 const EMPTY: EntityFields = { ae_title: '', host: '', port: 104, description: '', rights: ['verify', 'store', 'find', 'worklist', 'mpps'] }

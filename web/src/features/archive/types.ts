@@ -10,6 +10,24 @@ export type Entity = Answer<'/api/archive/application-entities', 'get'>[number]
 export type EntityFields = Sent<'/api/archive/application-entities', 'post'>
 export type EchoAnswer = Answer<'/api/archive/application-entities/{remote_ae_pk}/echo', 'post'>
 
+export type FoundStudy = Answer<'/api/archive/studies/find', 'post'>['items'][number]
+export type FoundStudyPage = Answer<'/api/archive/studies/find', 'post'>
+export type StudyDetail = Answer<'/api/archive/studies/{study_pk}', 'get'>
+export type Series = StudyDetail['series'][number]
+export type RemovalPage = Answer<'/api/archive/removals', 'get'>
+export type Removal = RemovalPage['items'][number]
+export type RemovalPolicy = Answer<'/api/archive/removal-policy', 'get'>
+export type CorrectionPage = Answer<'/api/archive/corrections', 'get'>
+export type Correction = CorrectionPage['items'][number]
+export type Change = Answer<'/api/archive/corrections/preview', 'post'>[number]
+export type Wish = Sent<'/api/archive/corrections/preview', 'post'>
+export type Hold = Answer<'/api/archive/holds', 'get'>[number]
+export type RetentionRule = Answer<'/api/archive/retention-rules', 'get'>[number]
+export type RetentionRuleFields = Sent<'/api/archive/retention-rules', 'post'>
+export type Taking = Answer<'/api/archive/retention-rules/preview', 'post'>
+export type ProposalPage = Answer<'/api/archive/retention-proposals', 'get'>
+export type Proposal = ProposalPage['items'][number]
+
 /** Why an object waits, in a few words for the list. The server's `detail` says it exactly. */
 export const REASON_LABEL: Record<QuarantinedObject['reason'], string> = {
   unreadable: 'Not readable',
@@ -20,6 +38,7 @@ export const REASON_LABEL: Record<QuarantinedObject['reason'], string> = {
   'content-differs': 'Known, other content',
   'patient-differs': 'Other patient',
   'series-moved': 'Series of another study',
+  removed: 'Removed here before',
 }
 
 /** The state of an object in the words of the state table. */
@@ -30,6 +49,7 @@ export function stateOf(object: QuarantinedObject): string {
 
 /** What it means to take the object as it is, for the reasons where that is possible. */
 export function meaningOfAccepting(object: QuarantinedObject): string {
+  if (object.reason === 'removed') return 'It is to be seen again in its study. What else was removed with it stays removed.'
   return object.reason === 'content-differs'
     ? 'This version takes the place of the one in the archive. The earlier one is kept aside.'
     : 'It joins the study, and the patient of the study is laid over it. What it said before stays recorded in it.'

@@ -200,6 +200,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/archive/associations/abort": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Abort Association
+         * @description Aborts an association; what it had stored stays, what it was sending is sent again by its peer.
+         */
+        post: operations["abort_association_api_archive_associations_abort_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/archive/corrections": {
         parameters: {
             query?: never;
@@ -3944,6 +3964,16 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * AbortIn
+         * @description Which association is to end: the node that serves it, and its number there.
+         */
+        AbortIn: {
+            /** Node */
+            node: string;
+            /** Number */
+            number: number;
+        };
         /** ActorOut */
         ActorOut: {
             /** Display Name */
@@ -4105,6 +4135,21 @@ export interface components {
          * @description An association that is open now.
          */
         AssociationOut: {
+            /**
+             * Bytes Per S
+             * @default 0
+             */
+            bytes_per_s: number;
+            /**
+             * Bytes Received
+             * @default 0
+             */
+            bytes_received: number;
+            /**
+             * Bytes Sent
+             * @default 0
+             */
+            bytes_sent: number;
             /** Calling Ae Title */
             calling_ae_title: string;
             /** Encrypted */
@@ -4126,6 +4171,11 @@ export interface components {
             received: number;
             /** Sent */
             sent: number;
+            /**
+             * Service
+             * @default
+             */
+            service: string;
         };
         /** AuditOut */
         AuditOut: {
@@ -7664,12 +7714,16 @@ export interface components {
         SeriesOut: {
             /** Body Part Examined */
             body_part_examined: string | null;
+            /** Institution Name */
+            institution_name: string | null;
             /** Laterality */
             laterality: string | null;
             /** Modality */
             modality: string | null;
             /** Number Of Series Related Instances */
             number_of_series_related_instances: number;
+            /** Protocol Name */
+            protocol_name: string | null;
             /** Series Description */
             series_description: string | null;
             /** Series Instance Uid */
@@ -7678,6 +7732,8 @@ export interface components {
             series_number: number | null;
             /** Series Pk */
             series_pk: number;
+            /** Station Name */
+            station_name: string | null;
             /** Thumbnail Url */
             thumbnail_url: string | null;
         };
@@ -7993,6 +8049,8 @@ export interface components {
             study_date: string | null;
             /** Study Description */
             study_description: string | null;
+            /** Study Id */
+            study_id: string | null;
             /** Study Instance Uid */
             study_instance_uid: string;
             /** Study Pk */
@@ -9522,6 +9580,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AssociationOut"][];
+                };
+            };
+        };
+    };
+    abort_association_api_archive_associations_abort_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AbortIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };
