@@ -511,7 +511,11 @@ def _claim(work: Work, forwarding_pk: int) -> _Order | None:
         _wake(work, forwarding_pk, until)
         return None
     peer = work.session.get_one(RemoteAE, forwarding.remote_ae_pk)
-    study = work.session.get_one(Study, forwarding.study_pk)
+    study = work.session.get(Study, forwarding.study_pk)
+    if study is None:
+        # In the trash, rejected or merged into another: what is hidden here is sent nowhere. Restored, it is told of again.
+        _move(work, forwarding, ForwardingState.CANCELED, now)
+        return None
     places = {
         row[0]: row[1]
         for row in work.session.execute(

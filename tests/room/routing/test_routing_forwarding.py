@@ -18,6 +18,7 @@ from sqlalchemy import select, text, update
 from archive_fixtures import package_file
 from hospital_fixtures import free_port
 from wetread.app.forwarding import sender_as
+from wetread.archive import removal
 from wetread.archive.model import Instance, RemoteAE, Study
 from wetread.archive.service import Archive, RetrieveObject, save_remote_ae
 from wetread.kit.config import Settings
@@ -133,6 +134,29 @@ def test_a_study_that_matches_is_sent_whole_and_once(
     assert (one.ae_title, one.forwarding.requested_by) == ("VNA", "to the VNA")
     run(archive)
     assert len(peer.got) == 5
+
+
+def test_what_lies_in_the_trash_is_sent_nowhere_until_it_is_restored(
+    archive: Archive, make_dicom: Any, store: Store, peer: Peer, vna: int
+) -> None:
+    rule(archive, vna, {"keyword": "Modality", "operator": "is", "values": ["CT"]})
+    ds = make_dicom(StudyInstanceUID="1.2.3")
+    store(ds)
+    told(archive, "1.2.3")
+    with archive.offices.work(ADMIN) as work:
+        taken = removal.remove(work, removal.Target("1.2.3"), reason="wrong patient").removal_pk
+    run(archive)
+    assert peer.got == []
+    with archive.offices.work(ADMIN) as work:
+        assert work.session.scalars(select(Forwarding.state)).one() == "canceled"
+        work.audited += 1
+        removal.restore(work, taken, reason="it was right")
+    told(archive, "1.2.3")
+    (one,) = queue(archive)
+    with archive.offices.work(ADMIN) as work:
+        service.send_again(work, one.forwarding.forwarding_pk)
+    run(archive)
+    assert peer.got == [ds.SOPInstanceUID]
 
 
 def test_what_comes_later_goes_on_its_own(
