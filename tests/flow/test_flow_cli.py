@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -198,6 +199,23 @@ def test_serve_refuses_in_words_and_with_a_code(
     assert done.returncode == 2
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["HTTP_PORT", "DICOM_PORT", "HL7_PORT"])
+def test_serve_refuses_a_port_of_another_program(console: Console, name: str) -> None:
+    """Else its own readiness would be that other program's, and people would be sent there."""
+    free = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
+    ports = dict(
+        zip(("HTTP_PORT", "DICOM_PORT", "HL7_PORT"), (one.getsockname()[1] for one in free), strict=True)
+    )
+    for one in free:
+        one.close()
+    with socket.create_server(("127.0.0.1", ports[name])):
+        done = console.alone("serve", **{f"WETREAD_{key}": str(port) for key, port in ports.items()})
+    assert done.returncode == 2
+    assert f"{name.lower()} {ports[name]} on 127.0.0.1: another program listens there." in done.stderr
+    assert f"Set WETREAD_{name} to another port" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_serve_refuses_a_master_key_that_others_can_read(console: Console) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import combinations
@@ -10,7 +12,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import text
 
-from wetread.kit.config import Settings, is_loopback
+from wetread.kit.config import PREFIX, Settings, is_loopback
 from wetread.kit.db import Database
 from wetread.kit.tls import TlsUnusable, server_context
 
@@ -53,6 +55,39 @@ def check_settings(settings: Settings) -> None:
     title = settings.ae_title
     if not 1 <= len(title) <= 16 or "\\" in title or not title.isascii() or not title.isprintable():
         wrong.append("ae_title must be 1 to 16 plain characters without a backslash (PS3.5 6.2).")
+    if wrong:
+        raise UnsafeSetup("\n".join(wrong))
+
+
+def check_ports(settings: Settings) -> None:
+    """Refuses a port that another program listens on: people and scanners would reach that program. Raises UnsafeSetup."""
+    of_role = {
+        "web": ("http_port",),
+        "dicom": ("dicom_port", "dicom_tls_port"),
+        "hl7": ("hl7_port", "hl7_tls_port"),
+    }
+    wrong = []
+    for name in (name for role in settings.roles for name in of_role.get(role, ())):
+        port = getattr(settings, name)
+        if not port:
+            continue
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        with socket.socket(family) as probe:
+            probe.setsockopt(
+                socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+            )  # what has just ended is in nobody's way
+            try:
+                probe.bind((settings.host, port))
+            except OSError as error:
+                why = (
+                    "another program listens there"
+                    if error.errno == errno.EADDRINUSE
+                    else f"the system refuses it ({error.strerror})"
+                )
+                wrong.append(
+                    f"{name} {port} on {settings.host}: {why}. Set {PREFIX}{name.upper()} to another port, "
+                    "or end that program."
+                )
     if wrong:
         raise UnsafeSetup("\n".join(wrong))
 

@@ -23,7 +23,7 @@ import structlog
 
 from wetread import migrations
 from wetread.app.build import build_house
-from wetread.app.checks import UnsafeSetup, check_database, check_settings
+from wetread.app.checks import UnsafeSetup, check_database, check_ports, check_settings
 from wetread.app.postgres import EmbeddedPostgres
 from wetread.app.rooms import MODELS, load
 from wetread.kit.config import PREFIX, Settings
@@ -73,6 +73,7 @@ class Supervisor:
         check_settings(self.settings)
         self.settings.data.mkdir(parents=True, exist_ok=True)
         self.claim_data_folder()
+        check_ports(self.settings)
         if self.settings.database_url is None:
             self._postgres = EmbeddedPostgres(self.settings.data)
             self._postgres.start()
