@@ -1,7 +1,7 @@
 import { Button, Checkbox, Modal, NumberInput, TextInput } from '@mantine/core'
 import { IconPlus } from '@tabler/icons-react'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { useNavigate, useSearch } from '@tanstack/react-router'
+import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { useMemo, useState, type ReactNode } from 'react'
 import { http, useSession } from '@/lib/api'
 import {
@@ -96,11 +96,16 @@ export default function EntitiesScreen() {
     <Screen
       title="Application entities"
       actions={
-        mayWrite ? (
-          <Button leftSection={<IconPlus size={16} />} onClick={() => setAdding(true)}>
-            Add an application entity
+        <>
+          <Button component={Link} to="/system/associations" variant="default">
+            Connected now
           </Button>
-        ) : null
+          {mayWrite ? (
+            <Button leftSection={<IconPlus size={16} />} onClick={() => setAdding(true)}>
+              Add an application entity
+            </Button>
+          ) : null}
+        </>
       }
       inspectorLabel="The chosen application entity"
       inspectorHint="Choose one to see and change what it may do."

@@ -29,7 +29,7 @@ export const feature: Feature = {
       order: 13,
     },
     { label: 'Quarantine', to: '/quarantine', icon: IconAlertTriangle, permission: 'quarantine.read', order: 20 },
-    { label: 'AE titles', to: '/application-entities', icon: IconPlugConnected, permission: 'config.read', order: 21 },
+    { label: 'AE titles', to: '/application-entities', also: ['/system/associations', '/system/commitments'], icon: IconPlugConnected, permission: 'config.read', order: 21 },
     { label: 'Trash', to: '/trash', also: ['/holds', '/system/retention'], icon: IconTrash, permission: 'study.remove', roles: ['admin'], order: 22 },
   ],
   actions: [

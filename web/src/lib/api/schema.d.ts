@@ -704,6 +704,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/archive/studies/{study_pk}/findings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Keep Findings
+         * @description Keeps measurements (TID 1500 SR), presentation states (GSPS) and key images (KOS) as objects of the study.
+         */
+        post: operations["keep_findings_api_archive_studies__study_pk__findings_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/archive/studies/find": {
         parameters: {
             query?: never;
@@ -4940,6 +4960,18 @@ export interface components {
             /** Total */
             total: number;
         };
+        /**
+         * DocumentOut
+         * @description An object that was made and kept.
+         */
+        DocumentOut: {
+            /** Series Instance Uid */
+            series_instance_uid: string;
+            /** Sop Class Uid */
+            sop_class_uid: string;
+            /** Sop Instance Uid */
+            sop_instance_uid: string;
+        };
         /** DraftIn */
         DraftIn: {
             /** Draft Revision */
@@ -5127,6 +5159,26 @@ export interface components {
             need: string;
             /** Text */
             text: string;
+        };
+        /**
+         * FindingsIn
+         * @description What is to be kept. Presentations that turn or invert differently become objects of their own.
+         */
+        FindingsIn: {
+            /** Key Images */
+            key_images?: components["schemas"]["ImageIn"][];
+            /** Measurements */
+            measurements?: components["schemas"]["MeasurementIn"][];
+            /** Presentations */
+            presentations?: components["schemas"]["PresentationIn"][];
+        };
+        /**
+         * FindingsOut
+         * @description The objects, measurements first.
+         */
+        FindingsOut: {
+            /** Documents */
+            documents: components["schemas"]["DocumentOut"][];
         };
         /**
          * FindOrdersIn
@@ -5422,6 +5474,16 @@ export interface components {
             patient_id: string;
         };
         /**
+         * ImageIn
+         * @description A frame of an instance of the study.
+         */
+        ImageIn: {
+            /** Frame Number */
+            frame_number: number;
+            /** Sop Instance Uid */
+            sop_instance_uid: string;
+        };
+        /**
          * IntegrityOut
          * @description The round under way or the last one, when the last complete one ended, and all damage that stands.
          */
@@ -5606,6 +5668,23 @@ export interface components {
             median_s: number | null;
             /** P90 S */
             p90_s: number | null;
+        };
+        /**
+         * MeasurementIn
+         * @description Something drawn on a picture.
+         */
+        MeasurementIn: {
+            /** Comment */
+            comment?: string | null;
+            image: components["schemas"]["ImageIn"];
+            /** Shapes */
+            shapes: components["schemas"]["ShapeIn"][];
+            /** Tracking Identifier */
+            tracking_identifier: string;
+            /** Tracking Uid */
+            tracking_uid: string;
+            /** Values */
+            values?: components["schemas"]["ValueIn"][];
         };
         /**
          * MergedOut
@@ -6355,6 +6434,47 @@ export interface components {
             phone?: string | null;
             /** Taxonomy Code */
             taxonomy_code?: string | null;
+        };
+        /**
+         * PresentationIn
+         * @description How pictures were seen: the part of them that filled the view, their window, how they were turned.
+         */
+        PresentationIn: {
+            /** Area */
+            area: [
+                number,
+                number,
+                number,
+                number
+            ];
+            /**
+             * Flipped
+             * @default false
+             */
+            flipped: boolean;
+            /** Images */
+            images: components["schemas"]["ImageIn"][];
+            /**
+             * Inverted
+             * @default false
+             */
+            inverted: boolean;
+            /**
+             * Rotation
+             * @default 0
+             * @enum {integer}
+             */
+            rotation: 0 | 90 | 180 | 270;
+            /** Spacing */
+            spacing?: [
+                number,
+                number
+            ] | null;
+            /** Window */
+            window?: [
+                number,
+                number
+            ] | null;
         };
         /**
          * PriorReport
@@ -7784,6 +7904,22 @@ export interface components {
             submitter: components["schemas"]["SubmitterFields"] | null;
         };
         /**
+         * ShapeIn
+         * @description A drawn form in (column, row) of the picture's pixels; 0,0 is the upper left corner of the first.
+         */
+        ShapeIn: {
+            /**
+             * Graphic Type
+             * @enum {string}
+             */
+            graphic_type: "POINT" | "POLYLINE" | "ELLIPSE";
+            /** Points */
+            points: [
+                number,
+                number
+            ][];
+        };
+        /**
          * SignedVersion
          * @description A signed version as people read it.
          */
@@ -8476,6 +8612,30 @@ export interface components {
             msg: string;
             /** Error Type */
             type: string;
+        };
+        /**
+         * ValueIn
+         * @description A measured number; `shape` is the form that it is of, −1 of all.
+         */
+        ValueIn: {
+            /**
+             * Concept
+             * @enum {string}
+             */
+            concept: "length" | "long" | "short" | "angle" | "area" | "mean" | "deviation" | "minimum" | "maximum" | "value" | "ratio";
+            /**
+             * Shape
+             * @default 0
+             */
+            shape: number;
+            /**
+             * Unit
+             * @default
+             * @enum {string}
+             */
+            unit: "mm" | "cm" | "mm²" | "cm²" | "°" | "HU" | "SUV" | "BQML" | "";
+            /** Value */
+            value: number;
         };
         /**
          * Verdict
@@ -10493,6 +10653,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StudyOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    keep_findings_api_archive_studies__study_pk__findings_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FindingsIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FindingsOut"];
                 };
             };
             /** @description Validation Error */

@@ -1,0 +1,14 @@
+import { lazy } from 'react'
+import type { Feature } from '@/lib/feature'
+
+export const feature: Feature = {
+  routes: [
+    { path: '/system/associations', component: lazy(() => import('./AssociationsScreen')), title: 'Associations', permission: 'config.read' },
+    { path: '/system/commitments', component: lazy(() => import('./CommitmentsScreen')), title: 'Storage commitments', permission: 'queue.read' },
+  ],
+  nav: [],
+  actions: [
+    { id: 'associations', label: 'Associations open now', to: '/system/associations', permission: 'config.read' },
+    { id: 'storage-commitments', label: 'Storage commitments', to: '/system/commitments', permission: 'queue.read' },
+  ],
+}
