@@ -28,6 +28,7 @@ ROUTERS = (
     "wetread.patients.api",
     "wetread.orders.api",
     "wetread.archive.api",
+    "wetread.archive.documents_api",
     "wetread.routing.api",
     "wetread.workitems.api",
     "wetread.scheduling.api",

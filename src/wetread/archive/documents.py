@@ -1,0 +1,401 @@
+"""What a reader leaves on a study, as DICOM objects: measurements (TID 1500), presentation states, key images. Pure.
+
+Points are (column, row) in the picture's pixels; 0,0 is the upper left corner of the first (PS3.3 C.10.5.1.2). Every
+object takes its patient and study from `Origin`, and names its pictures as evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataset import Dataset
+from pydicom.uid import generate_uid
+
+COMPREHENSIVE_SR = "1.2.840.10008.5.1.4.1.1.88.33"
+KEY_OBJECT_SELECTION = "1.2.840.10008.5.1.4.1.1.88.59"
+GRAYSCALE_SOFTCOPY_PRESENTATION_STATE = "1.2.840.10008.5.1.4.1.1.11.1"
+# Patient, General Study and Patient Study (PS3.3 C.7.1.1, C.7.2.1, C.7.2.2): what all objects of a study share.
+OF_THE_STUDY = (
+    "PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex", "PatientAge", "PatientSize",
+    "PatientWeight", "StudyInstanceUID", "StudyDate", "StudyTime", "StudyID", "StudyDescription", "AccessionNumber",
+    "ReferringPhysicianName",
+)  # fmt: skip
+_EMPTY_IF_UNKNOWN = (
+    "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID",
+    "AccessionNumber", "ReferringPhysicianName",
+)  # fmt: skip
+
+Code = tuple[str, str, str]
+Point = tuple[float, float]
+
+# Concepts of measured values, by the word that the viewer has for them (PS3.16 CID 7469, 7470, 3627).
+CONCEPTS: Mapping[str, Code] = {
+    "length": ("410668003", "SCT", "Length"),
+    "long": ("103339001", "SCT", "Long Axis"),
+    "short": ("103340004", "SCT", "Short Axis"),
+    "angle": ("1483009", "SCT", "Angle"),
+    "area": ("42798000", "SCT", "Area"),
+    "mean": ("373098007", "SCT", "Mean"),
+    "deviation": ("386136009", "SCT", "Standard Deviation"),
+    "minimum": ("255605001", "SCT", "Minimum"),
+    "maximum": ("56851009", "SCT", "Maximum"),
+    "value": ("111031", "99WETREAD", "Pixel value"),
+    "ratio": ("cardiothoracic", "99WETREAD", "Cardiothoracic ratio"),
+}
+# UCUM, by the unit on the screen (PS3.16 CID 7181 and 7460).
+UNITS: Mapping[str, Code] = {
+    "mm": ("mm", "UCUM", "mm"),
+    "cm": ("cm", "UCUM", "cm"),
+    "mm²": ("mm2", "UCUM", "mm2"),
+    "cm²": ("cm2", "UCUM", "cm2"),
+    "°": ("deg", "UCUM", "deg"),
+    "HU": ("[hnsf'U]", "UCUM", "Hounsfield unit"),
+    "SUV": ("g/ml{SUVbw}", "UCUM", "Standardized Uptake Value body weight"),
+    "BQML": ("Bq/ml", "UCUM", "Becquerels/milliliter"),
+    "": ("1", "UCUM", "no units"),
+}
+_LANGUAGE: Code = ("en", "RFC5646", "English")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The study that an object is of, who made it, when, and under which number its series stands."""
+
+    study: Dataset
+    author: str
+    made_at: datetime
+    series_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A frame of an instance; `frame_number` is None where it has but one."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_instance_uid: str
+    frame_number: int | None = None
+    rows: int = 0
+    columns: int = 0
+
+
+GraphicType = Literal["POINT", "POLYLINE", "ELLIPSE"]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A drawn form; of an ellipse the ends of its long, then of its short axis (PS3.3 C.18.6.1.2)."""
+
+    graphic_type: GraphicType
+    points: Sequence[Point]
+
+    def data(self) -> list[float]:
+        """Graphic Data."""
+        return [float(one) for point in self.points for one in point]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A measured number; `shape` says of which of the measurement's shapes it is."""
+
+    concept: str
+    value: float
+    unit: str = ""
+    shape: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Something drawn: its identity, its words, its shapes and what was measured of them."""
+
+    tracking_uid: str
+    tracking_identifier: str
+    image: Image
+    shapes: Sequence[Shape]
+    values: Sequence[Value] = ()
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Presentation:
+    """How pictures of one series were seen. `area` is (left, top, right, bottom) in pixels, shown in full."""
+
+    images: Sequence[Image]
+    area: tuple[int, int, int, int]
+    window: tuple[float, float] | None = None
+    rotation: int = 0
+    flipped: bool = False
+    inverted: bool = False
+    spacing: tuple[float, float] | None = None
+    marks: Sequence[Measurement] = field(default=())
+
+
+def tag(keyword: str) -> int:
+    """The tag of a standard attribute."""
+    found = tag_for_keyword(keyword)
+    assert found is not None
+    return found
+
+
+def measurement_report(origin: Origin, measurements: Sequence[Measurement]) -> Dataset:
+    """An Imaging Measurement Report (PS3.16 TID 1500)."""
+    ds = _object(origin, COMPREHENSIVE_SR, "SR", "Measurements")
+    root = _container(("126000", "DCM", "Imaging Measurement Report"))
+    ds.update(root)
+    template = Dataset()
+    template.MappingResource, template.TemplateIdentifier = "DCMR", "1500"
+    ds.ContentTemplateSequence = [template]
+    ds.ContentSequence = [
+        _coded("HAS CONCEPT MOD", ("121049", "DCM", "Language of Content Item and Descendants"), _LANGUAGE),
+        _coded("HAS OBS CONTEXT", ("121005", "DCM", "Observer Type"), ("121006", "DCM", "Person")),
+        _item(
+            "HAS OBS CONTEXT", "PNAME", ("121008", "DCM", "Person Observer Name"), PersonName=origin.author
+        ),
+        _coded(
+            "HAS CONCEPT MOD",
+            ("121058", "DCM", "Procedure reported"),
+            ("363679005", "SCT", "Imaging procedure"),
+        ),
+        _container(("111028", "DCM", "Image Library"), "CONTAINS"),
+        _container(
+            ("126010", "DCM", "Imaging Measurements"), "CONTAINS", [_group(one) for one in measurements]
+        ),
+    ]
+    _completed(ds, origin, [one.image for one in measurements])
+    return ds
+
+
+def key_objects(origin: Origin, images: Sequence[Image]) -> Dataset:
+    """A Key Object Selection of interest (PS3.3 A.35.4, PS3.16 TID 2010)."""
+    ds = _object(origin, KEY_OBJECT_SELECTION, "KO", "Key images")
+    ds.update(_container(("113000", "DCM", "Of Interest")))
+    template = Dataset()
+    template.MappingResource, template.TemplateIdentifier = "DCMR", "2010"
+    ds.ContentTemplateSequence = [template]
+    ds.ContentSequence = [
+        _coded("HAS CONCEPT MOD", ("121049", "DCM", "Language of Content Item and Descendants"), _LANGUAGE),
+        *(_image("CONTAINS", one) for one in images),
+    ]
+    ds.CurrentRequestedProcedureEvidenceSequence = _evidence(origin, images)
+    return ds
+
+
+def presentation_state(origin: Origin, presentations: Sequence[Presentation], label: str) -> Dataset:
+    """A Grayscale Softcopy Presentation State (PS3.3 A.33.1) of one way of looking at pictures of one study."""
+    ds = _object(origin, GRAYSCALE_SOFTCOPY_PRESENTATION_STATE, "PR", "Presentation")
+    images = [one for presentation in presentations for one in presentation.images]
+    first = presentations[0]
+    ds.ContentLabel, ds.ContentDescription, ds.ContentCreatorName = label, "As it was read", origin.author
+    ds.PresentationCreationDate = origin.made_at.strftime("%Y%m%d")
+    ds.PresentationCreationTime = origin.made_at.strftime("%H%M%S")
+    ds.ReferencedSeriesSequence = _by_series(images)
+    ds.DisplayedAreaSelectionSequence = [_area(one) for one in presentations]
+    windows = [one for one in presentations if one.window]
+    if windows:
+        ds.SoftcopyVOILUTSequence = [_window(one) for one in windows]
+    ds.ImageRotation, ds.ImageHorizontalFlip = first.rotation % 360, "Y" if first.flipped else "N"
+    ds.PresentationLUTShape = "INVERSE" if first.inverted else "IDENTITY"
+    marks = [mark for one in presentations for mark in one.marks]
+    if marks:
+        layer = Dataset()
+        layer.GraphicLayer, layer.GraphicLayerOrder = "MEASURED", 1
+        ds.GraphicLayerSequence = [layer]
+        ds.GraphicAnnotationSequence = [_annotation(one) for one in marks]
+    return ds
+
+
+# Parts of all of them
+
+
+def _object(origin: Origin, sop_class_uid: str, modality: str, description: str) -> Dataset:
+    ds = Dataset()
+    ds.SpecificCharacterSet = "ISO_IR 192"
+    for keyword in OF_THE_STUDY:
+        if keyword in origin.study:
+            ds[keyword] = origin.study[keyword]
+        elif keyword in _EMPTY_IF_UNKNOWN:
+            setattr(ds, keyword, "")
+    ds.SOPClassUID, ds.SOPInstanceUID = sop_class_uid, generate_uid(prefix=None)
+    ds.SeriesInstanceUID, ds.Modality = generate_uid(prefix=None), modality
+    ds.SeriesNumber, ds.InstanceNumber, ds.SeriesDescription = origin.series_number, 1, description
+    day, time = origin.made_at.strftime("%Y%m%d"), origin.made_at.strftime("%H%M%S")
+    ds.InstanceCreationDate = ds.SeriesDate = ds.ContentDate = day
+    ds.InstanceCreationTime = ds.SeriesTime = ds.ContentTime = time
+    ds.Manufacturer, ds.ManufacturerModelName = "Wetread", "Wetread viewer"
+    ds.DeviceSerialNumber, ds.SoftwareVersions = "1", "0.1"
+    ds.TimezoneOffsetFromUTC = origin.made_at.strftime("%z") or "+0000"
+    if modality == "PR":
+        ds.Laterality = ""
+        del ds.ContentDate, ds.ContentTime
+    else:
+        ds.ReferencedPerformedProcedureStepSequence = []
+    return ds
+
+
+def _completed(ds: Dataset, origin: Origin, images: Iterable[Image]) -> None:
+    """SR Document General (PS3.3 C.17.2): complete, but nobody's signed opinion."""
+    ds.CompletionFlag, ds.VerificationFlag, ds.PreliminaryFlag = "COMPLETE", "UNVERIFIED", "PRELIMINARY"
+    ds.PerformedProcedureCodeSequence = []
+    ds.CurrentRequestedProcedureEvidenceSequence = _evidence(origin, images)
+    author = Dataset()
+    author.ObserverType, author.PersonName, author.PersonIdentificationCodeSequence = "PSN", origin.author, []
+    author.InstitutionName, author.InstitutionCodeSequence = "", []
+    ds.AuthorObserverSequence = [author]
+
+
+def _evidence(origin: Origin, images: Iterable[Image]) -> list[Dataset]:
+    study = Dataset()
+    study.StudyInstanceUID = origin.study.StudyInstanceUID
+    study.ReferencedSeriesSequence = _by_series(images, "ReferencedSOPSequence")
+    return [study]
+
+
+def _by_series(images: Iterable[Image], keyword: str = "ReferencedImageSequence") -> list[Dataset]:
+    found: dict[str, dict[str, Dataset]] = {}
+    for one in images:
+        reference = Dataset()
+        reference.ReferencedSOPClassUID = one.sop_class_uid
+        reference.ReferencedSOPInstanceUID = one.sop_instance_uid
+        found.setdefault(one.series_instance_uid, {}).setdefault(one.sop_instance_uid, reference)
+    series = []
+    for uid, references in found.items():
+        item = Dataset()
+        item.SeriesInstanceUID = uid
+        setattr(item, keyword, list(references.values()))
+        series.append(item)
+    return series
+
+
+def _reference(image: Image) -> Dataset:
+    ds = Dataset()
+    ds.ReferencedSOPClassUID, ds.ReferencedSOPInstanceUID = image.sop_class_uid, image.sop_instance_uid
+    if image.frame_number is not None:
+        ds.ReferencedFrameNumber = image.frame_number
+    return ds
+
+
+# Content items (PS3.3 C.17.3)
+
+
+def _code(code: Code) -> Dataset:
+    ds = Dataset()
+    ds.CodeValue, ds.CodingSchemeDesignator, ds.CodeMeaning = code
+    return ds
+
+
+def _item(relationship: str | None, value_type: str, name: Code | None, **attributes: Any) -> Dataset:
+    ds = Dataset()
+    if relationship:
+        ds.RelationshipType = relationship
+    ds.ValueType = value_type
+    if name:
+        ds.ConceptNameCodeSequence = [_code(name)]
+    for keyword, value in attributes.items():
+        setattr(ds, keyword, value)
+    return ds
+
+
+def _coded(relationship: str, name: Code, value: Code) -> Dataset:
+    return _item(relationship, "CODE", name, ConceptCodeSequence=[_code(value)])
+
+
+def _container(name: Code, relationship: str | None = None, content: Sequence[Dataset] = ()) -> Dataset:
+    ds = _item(relationship, "CONTAINER", name, ContinuityOfContent="SEPARATE")
+    if content:
+        ds.ContentSequence = list(content)
+    return ds
+
+
+def _image(relationship: str, image: Image) -> Dataset:
+    return _item(relationship, "IMAGE", None, ReferencedSOPSequence=[_reference(image)])
+
+
+def _drawn(relationship: str, name: Code | None, shape: Shape, image: Image) -> Dataset:
+    return _item(
+        relationship,
+        "SCOORD",
+        name,
+        GraphicData=shape.data(),
+        GraphicType=shape.graphic_type,
+        ContentSequence=[_image("SELECTED FROM", image)],
+    )
+
+
+def _group(one: Measurement) -> Dataset:
+    """A Measurement Group: of a region (TID 1410) where something was counted in it, else of lines (TID 1501)."""
+    content = [
+        _item(
+            "HAS OBS CONTEXT",
+            "TEXT",
+            ("112039", "DCM", "Tracking Identifier"),
+            TextValue=one.tracking_identifier,
+        ),
+        _item(
+            "HAS OBS CONTEXT", "UIDREF", ("112040", "DCM", "Tracking Unique Identifier"), UID=one.tracking_uid
+        ),
+    ]
+    is_region = any(value.concept in ("mean", "area") for value in one.values)
+    if is_region:
+        content.append(_drawn("CONTAINS", ("111030", "DCM", "Image Region"), one.shapes[0], one.image))
+    for value in one.values:
+        number = Dataset()
+        number.NumericValue = f"{value.value:.6g}"
+        number.MeasurementUnitsCodeSequence = [_code(UNITS.get(value.unit, UNITS[""]))]
+        item = _item("CONTAINS", "NUM", CONCEPTS[value.concept], MeasuredValueSequence=[number])
+        if not is_region:
+            # What is of all shapes (an angle between two lines) is inferred from each.
+            shapes = one.shapes if value.shape < 0 else [one.shapes[value.shape]]
+            item.ContentSequence = [_drawn("INFERRED FROM", None, shape, one.image) for shape in shapes]
+        content.append(item)
+    if one.comment:
+        text = _item("CONTAINS", "TEXT", ("121106", "DCM", "Comment"), TextValue=one.comment)
+        if not one.values:
+            text.ContentSequence = [_drawn("INFERRED FROM", None, one.shapes[0], one.image)]
+        content.append(text)
+    return _container(("125007", "DCM", "Measurement Group"), "CONTAINS", content)
+
+
+# Presentation
+
+
+def _area(one: Presentation) -> Dataset:
+    ds = Dataset()
+    ds.ReferencedImageSequence = [_reference(image) for image in one.images]
+    left, top, right, bottom = one.area
+    ds.DisplayedAreaTopLeftHandCorner, ds.DisplayedAreaBottomRightHandCorner = [left, top], [right, bottom]
+    ds.PresentationSizeMode = "SCALE TO FIT"
+    if one.spacing:
+        ds.PresentationPixelSpacing = [f"{value:.8g}" for value in one.spacing]
+    else:
+        ds.PresentationPixelAspectRatio = [1, 1]
+    return ds
+
+
+def _window(one: Presentation) -> Dataset:
+    ds = Dataset()
+    ds.ReferencedImageSequence = [_reference(image) for image in one.images]
+    assert one.window is not None
+    ds.WindowCenter, ds.WindowWidth = (f"{value:.8g}" for value in one.window)
+    return ds
+
+
+def _annotation(one: Measurement) -> Dataset:
+    ds = Dataset()
+    ds.ReferencedImageSequence, ds.GraphicLayer = [_reference(one.image)], "MEASURED"
+    ds.GraphicObjectSequence = []
+    for shape in one.shapes:
+        drawn = Dataset()
+        drawn.GraphicAnnotationUnits, drawn.GraphicDimensions = "PIXEL", 2
+        drawn.NumberOfGraphicPoints, drawn.GraphicData = len(shape.points), shape.data()
+        drawn.GraphicType, drawn.GraphicFilled = shape.graphic_type, "N"
+        ds.GraphicObjectSequence.append(drawn)
+    words = one.comment or one.tracking_identifier
+    text = Dataset()
+    text.UnformattedTextValue, text.AnchorPointAnnotationUnits = words, "PIXEL"
+    text.AnchorPoint, text.AnchorPointVisibility = [float(each) for each in one.shapes[0].points[0]], "N"
+    ds.TextObjectSequence = [text]
+    return ds
