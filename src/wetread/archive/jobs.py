@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -14,7 +15,7 @@ from wetread.archive.objects import NoSpace
 from wetread.archive.renditions import make_rendition
 from wetread.archive.sealing import Damaged
 from wetread.archive.service import the_archive
-from wetread.jobs.service import PREPARATION, Retry, defer, task
+from wetread.jobs.service import PREPARATION, Call, Retry, defer_all, task
 from wetread.kit import limits
 from wetread.kit.errors import WetreadError
 from wetread.security.service import AuditEventID, Work
@@ -31,14 +32,16 @@ def studies_updated(work: Work, events: list[dict[str, Any]]) -> None:
     """On `study.updated`: has the studies made ready for viewing a little after their last news, once for many of them."""
     studies = {int(event["keys"]["study_pk"]) for event in events}
     run_at = work.now() + timedelta(seconds=limits.PREPARE_STUDY_AFTER_S)
-    for study_pk in sorted(studies):
-        _prepare(work, study_pk, run_at)
+    _prepare(work, sorted(studies), run_at)
     work.audit(AuditEventID.APPLICATION_ACTIVITY, "E", object_type="prepare_study", object_id=len(studies))
 
 
-def _prepare(work: Work, study_pk: int, run_at: datetime) -> None:
-    lock = f"archive.prepare_study:{study_pk}"
-    defer(work, "archive.prepare_study", run_at=run_at, queueing_lock=lock, study_pk=study_pk)
+def _prepare(work: Work, study_pks: Sequence[int], run_at: datetime) -> None:
+    calls = [
+        Call({"study_pk": study_pk}, queueing_lock=f"archive.prepare_study:{study_pk}")
+        for study_pk in study_pks
+    ]
+    defer_all(work, "archive.prepare_study", calls, run_at=run_at)
 
 
 @task("archive.prepare_study", retry=Retry(max_attempts=4), queue=PREPARATION)
@@ -60,7 +63,7 @@ def prepare_study(work: Work, study_pk: int) -> None:
             # The picture is served as it was received; a person sees damage in the storage check.
             log.warning("no rendition", stored_object_pk=stored.stored_object_pk, error=type(error).__name__)
     if made and len(waiting) == _RENDITIONS_A_JOB:
-        _prepare(work, study_pk, work.now())
+        _prepare(work, [study_pk], work.now())
 
 
 @task("archive.remove_orphans", queue=PREPARATION, cron="41 * * * *")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import orjson
 from procrastinate.schema import SchemaManager
 from sqlalchemy import text
 
@@ -80,7 +81,7 @@ def task(
     together: bool = False,
 ) -> Callable[[Run], Run]:
     """Declares `f(work, **plain_json)` as the task `<room>.<name>`; one run is one transaction. A subscriber that takes
-    events `together` is called as `f(work, events=[…])`."""
+    events `together` is called as `f(work, events=[…])`, and its commit does not wait for the disk."""
 
     def declare(run: Run) -> Run:
         if name in REGISTRY.tasks:
@@ -113,19 +114,43 @@ def defer(
     """Enqueues the task in this transaction. `queue` is needed where the process does not know the task, as an edge
     that runs none. With a `queueing_lock`, at most one such job waits; with a `lock`, jobs
     of the same lock run one after the other, in order."""
-    import orjson
+    defer_all(work, name, [Call(args, queueing_lock=queueing_lock, lock=lock)], run_at=run_at, queue=queue)
 
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One job to be enqueued: the arguments of its task, and its locks (see `defer`)."""
+
+    args: Mapping[str, Any]
+    queueing_lock: str | None = None
+    lock: str | None = None
+
+
+def defer_all(
+    work: Work,
+    name: str,
+    calls: Sequence[Call],
+    *,
+    run_at: datetime | None = None,
+    queue: str | None = None,
+) -> None:
+    """Enqueues several jobs of one task together; see `defer`."""
+    if not calls:
+        return
     declared = REGISTRY.tasks.get(name)
-    work.session.execute(
+    work.session.connection().execute(
         _ENQUEUE,
-        {
-            "queue": queue or (declared.queue if declared else "default"),
-            "task": name,
-            "lock": lock,
-            "queueing_lock": queueing_lock,
-            "args": orjson.dumps(args).decode(),
-            "run_at": run_at,
-        },
+        [
+            {
+                "queue": queue or (declared.queue if declared else "default"),
+                "task": name,
+                "lock": call.lock,
+                "queueing_lock": call.queueing_lock,
+                "args": orjson.dumps(call.args).decode(),
+                "run_at": run_at,
+            }
+            for call in calls
+        ],
     )
 
 

@@ -55,6 +55,9 @@ class _Backoff(BaseRetryStrategy):
 def run_now(offices: Offices, task: Task, args: dict[str, Any]) -> None:
     """One run of a task: one transaction of a system actor named after it."""
     with offices.work(Actor.system(task.name)) as work:
+        if task.together:
+            # What streams in keeps the disk busy enough; a crash that undoes this undoes the job's end too.
+            offices.database.commit_soon(work.session)
         task.run(work, **args)
 
 
@@ -142,6 +145,7 @@ class Relay(threading.Thread):
         relayed = 0
         while True:
             with self._offices.work(Actor.system("event-relay")) as work:
+                self._offices.database.commit_soon(work.session)  # undone by a crash, it is relayed anew
                 batch = relay(work, self._subscriptions)
             relayed += batch
             if batch < limits.EVENT_BATCH_MAX:
@@ -150,7 +154,11 @@ class Relay(threading.Thread):
 
 def build_app(offices: Offices, database_url: str) -> App:
     """The queue with every declared task."""
-    app = App(connector=PsycopgConnector(conninfo=database_url, min_size=1, max_size=6))
+    # A job whose taking or end is undone by a crash runs again, as after any crash.
+    options = "-c synchronous_commit=off"
+    app = App(
+        connector=PsycopgConnector(conninfo=database_url, min_size=1, max_size=6, kwargs={"options": options})
+    )
     for declared in REGISTRY.tasks.values():
         _register(app, offices, declared)
     return app

@@ -128,6 +128,12 @@ class Database:
         with self._sessions() as session, session.begin():
             yield session
 
+    @staticmethod
+    def commit_soon(session: Session) -> None:
+        """This transaction's commit does not wait for the disk: a crash just after it may undo it. Only for work that is
+        asked for anew then, as by a job whose own end is committed later."""
+        session.execute(_COMMIT_SOON)
+
     @contextmanager
     def raw(self) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
         """A pooled psycopg connection for hot paths; commits at the end of the block."""
@@ -160,6 +166,7 @@ class Database:
             self._raw.close()
 
 
+_COMMIT_SOON = text("SET LOCAL synchronous_commit = off")
 _RESTED_S = 1.0
 _used_at: WeakKeyDictionary[psycopg.Connection[Any], float] = WeakKeyDictionary()
 

@@ -6,6 +6,7 @@ states, never patient data: it is pushed to browsers, which then ask for what th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, ClassVar
@@ -49,6 +50,12 @@ class Event:
 def publish(session: Session, event: Event) -> None:
     """Writes the outbox row and notifies listeners when the transaction commits."""
     session.connection().execute(_PUBLISH, _parameters(event))
+
+
+def publish_all(session: Session, events: Sequence[Event]) -> None:
+    """The same for several, together."""
+    if events:
+        session.connection().execute(_PUBLISH, [_parameters(event) for event in events])
 
 
 def _parameters(event: Event) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -14,6 +14,7 @@ from wetread.archive.model import Study
 from wetread.archive.service import correct_study
 from wetread.dicom.personname import PersonName
 from wetread.kit.errors import Conflict, FieldError, IllegalTransition, Invalid, NotFound
+from wetread.kit.events import Event
 from wetread.orders.model import ImagingServiceRequest, Procedure, RequestedProcedure
 from wetread.orders.rules import Move
 from wetread.orders.service import move_requested_procedure
@@ -98,20 +99,21 @@ def match_studies(work: Work, study_pks: Iterable[int]) -> None:
         links[link.study_pk].append(link)
     candidates = _candidates(work, studies)
     known = _known_patients(work, [study for study in studies if not candidates[study.study_pk]])
+    work.audit_studies(
+        AuditEventID.PROCEDURE_RECORD,
+        "E",
+        {study.study_pk: study.study_instance_uid for study in studies},
+        object_type="study link",
+    )
+    news: list[Event] = []
     for study in studies:
-        work.audit(
-            AuditEventID.PROCEDURE_RECORD,
-            "E",
-            study_instance_uid=study.study_instance_uid,
-            object_type="study link",
-            object_id=study.study_pk,
-        )
         key = study.study_pk
         if any(link.state in ("matched", "resolved") for link in links[key]):
             continue
         if any(reason["field"] == _TAKEN_BACK for link in links[key] for reason in link.reasons):
             continue  # a person said that it belongs elsewhere; agreement of what it says cannot outweigh that
-        _match(work, study, links[key], candidates[key], known.get(key))
+        _match(work, study, links[key], candidates[key], known.get(key), news.append)
+    work.publish_all(news)
 
 
 def _match(
@@ -120,6 +122,7 @@ def _match(
     links: list[StudyLink],
     candidates: Sequence[Candidate],
     known_patient_pk: int | None,
+    tell: Callable[[Event], None],
 ) -> None:
     of_study = _of_study(study)
     reasons: list[dict[str, str]] = []
@@ -138,7 +141,7 @@ def _match(
     if group and len({request.patient_pk for _, request in agreeing}) == 1:
         # Several orders whose images were taken in one go under one study (PS3.17 J.4).
         for requested, request in agreeing:
-            _link(work, study, requested, request.patient_pk, "matched", "agreement")
+            _link(work, study, requested, request.patient_pk, "matched", "agreement", tell)
         return
     if len(agreeing) > 1:
         fitting = [
@@ -153,7 +156,7 @@ def _match(
         agreeing = fitting if len(fitting) == 1 else agreeing
     if len(agreeing) == 1:
         requested, request = agreeing[0]
-        _link(work, study, requested, request.patient_pk, "matched", "agreement")
+        _link(work, study, requested, request.patient_pk, "matched", "agreement", tell)
         return
     if len(agreeing) > 1:
         reasons.append(
@@ -165,7 +168,7 @@ def _match(
                 work, study.study_pk, {}, reason="patient known", patient_pk=known_patient_pk, coerced=True
             )
         if known_patient_pk is not None and study.study_date and _is_historic(work, study.study_date):
-            _note(work, links, study, None, "matched", [], "agreement")
+            _note(work, links, study, None, "matched", [], "agreement", tell)
             return
         reasons.append(
             {"field": "accession_number", "order": "no such order", "study": study.accession_number or ""}
@@ -178,6 +181,7 @@ def _match(
         "unmatched",
         reasons,
         "agreement",
+        tell,
         candidate=candidates[0][0].requested_procedure_pk if candidates else None,
     )
 
@@ -310,14 +314,20 @@ def _known_patients(work: Work, studies: Sequence[Study]) -> dict[int, int]:
 
 
 def _link(
-    work: Work, study: Study, requested: RequestedProcedure, patient_pk: int, state: str, by: str
+    work: Work,
+    study: Study,
+    requested: RequestedProcedure,
+    patient_pk: int,
+    state: str,
+    by: str,
+    tell: Callable[[Event], None],
 ) -> StudyLink:
     links = list(work.session.scalars(select(StudyLink).where(StudyLink.study_pk == study.study_pk)))
     if study.patient_pk != patient_pk:
         correct_study(
             work, study.study_pk, {}, reason="linked to its order", patient_pk=patient_pk, coerced=True
         )
-    link = _note(work, links, study, requested.requested_procedure_pk, state, [], by)
+    link = _note(work, links, study, requested.requested_procedure_pk, state, [], by, tell)
     steps = _steps(work, requested.requested_procedure_pk)
     # Modalities without MPPS: images say that the step has begun.
     for step in steps:
@@ -337,6 +347,7 @@ def _note(
     state: str,
     reasons: list[dict[str, str]],
     by: str,
+    tell: Callable[[Event], None],
     *,
     candidate: int | None = None,
 ) -> StudyLink:
@@ -357,9 +368,9 @@ def _note(
     link.linked_by = by[:64]
     if state == "unmatched":
         if changed or len(links) == 0:
-            work.publish(StudyUnmatched(study.study_pk))
+            tell(StudyUnmatched(study.study_pk))
     else:
-        work.publish(StudyLinked(study.study_pk, requested_procedure_pk, state))
+        tell(StudyLinked(study.study_pk, requested_procedure_pk, state))
     return link
 
 
@@ -415,7 +426,7 @@ def reconcile(work: Work, study_pk: int, requested_procedure_pk: int, reason: st
     patient = work.session.get_one(Patient, request.patient_pk)
     corrections = {**_as_registered(work, patient), "AccessionNumber": request.accession_number}
     correct_study(work, study_pk, corrections, reason=reason, patient_pk=patient.patient_pk)
-    return _link(work, study, requested, patient.patient_pk, "resolved", work.actor.username)
+    return _link(work, study, requested, patient.patient_pk, "resolved", work.actor.username, work.publish)
 
 
 def _as_registered(work: Work, patient: Patient) -> dict[str, str]:
@@ -517,6 +528,7 @@ def undo_reconciliation(work: Work, study_pk: int, reason: str) -> None:
         "unmatched",
         [{"field": _TAKEN_BACK, "order": "taken back", "study": reason[:100]}],
         work.actor.username,
+        work.publish,
         candidate=left[0] if left else None,
     )
     for requested_procedure_pk in left:

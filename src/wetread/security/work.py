@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,7 +16,7 @@ from sqlalchemy.sql.schema import Table
 from wetread.kit.clock import Clock, SystemClock
 from wetread.kit.db import Database
 from wetread.kit.errors import Denied
-from wetread.kit.events import Event, publish
+from wetread.kit.events import Event, publish, publish_all
 from wetread.security.model import AuditRecord
 from wetread.security.rules import AUDIT_ACTIONS, AuditEventID, Permission, Role, permissions_of
 
@@ -135,6 +135,30 @@ class Work:
     def publish(self, fact: Event) -> None:
         """Tells the rest of the house, once this transaction commits."""
         publish(self.session, fact)
+
+    def publish_all(self, facts: Sequence[Event]) -> None:
+        """The same for several, together."""
+        publish_all(self.session, facts)
+
+    def audit_studies(
+        self, event_id: AuditEventID, action: str, studies: Mapping[int, str], *, object_type: str
+    ) -> None:
+        """A record for each study (key → Study Instance UID), written together."""
+        entries = [
+            audit_entry(
+                self.actor,
+                self.now(),
+                event_id,
+                action,
+                study_instance_uid=study_instance_uid,
+                object_type=object_type,
+                object_id=key,
+            )
+            for key, study_instance_uid in studies.items()
+        ]
+        if entries:
+            self.session.connection().execute(_INSERT_AUDIT, entries)
+            self.audited += len(entries)
 
     def audit(
         self,
