@@ -32,6 +32,14 @@ export function CorrectionsOf({ studyPk }: { studyPk: number }) {
     <ul className={classes['acts']}>
       {found.data.items.map((correction) => (
         <li key={correction.correction_pk}>
+          <header>
+            <StateSign state={correction.undone_at ? 'taken_back' : 'corrected'} of="object" />
+            <strong>{KIND_WORD[correction.kind]}</strong>
+            <span>{correction.reason}</span>
+            <span className={classes['quiet']}>
+              {correction.corrected_by}, <DateTime value={correction.corrected_at} />
+            </span>
+          </header>
           <CorrectionAct correction={correction} />
         </li>
       ))}
@@ -39,20 +47,12 @@ export function CorrectionsOf({ studyPk }: { studyPk: number }) {
   )
 }
 
-/** One correction: what, why, who, and the button that takes it back. */
+/** What one correction changed, and the button that takes it back. */
 export function CorrectionAct({ correction }: { correction: Correction }) {
   const client = useQueryClient()
   const [asking, setAsking] = useState(false)
   return (
     <>
-      <header>
-        <StateSign state={correction.undone_at ? 'taken_back' : 'corrected'} of="object" />
-        <strong>{KIND_WORD[correction.kind]}</strong>
-        <span>{correction.reason}</span>
-        <span className={classes['quiet']}>
-          {correction.corrected_by}, <DateTime value={correction.corrected_at} />
-        </span>
-      </header>
       <Changes changes={correction.changes} label="What was changed" />
       {correction.undone_at ? (
         <p className={classes['quiet']}>

@@ -2,11 +2,12 @@ import classes from './lifecycle.module.css'
 import type { Change } from './types'
 import { fieldWord, valueWord } from './words'
 
-/** Before and after, line by line. Where all lines are of one thing, its name is said once, by the caller. */
+/** Before and after, line by line. Where all lines are of one thing, its name is said once. */
 export function Changes({ changes, label }: { changes: readonly Change[]; label: string }) {
   const scopes = new Set(changes.map((change) => change.scope))
   return (
     <table className={classes['changes']} aria-label={label}>
+      {scopes.size === 1 && changes[0]?.scope !== 'study' ? <caption>{changes[0]?.scope}</caption> : null}
       <thead>
         <tr>
           <th scope="col">What</th>

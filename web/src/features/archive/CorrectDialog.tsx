@@ -94,7 +94,7 @@ export function CorrectDialog({
   const preview = useQuery({
     queryKey: ['correction-preview', asked],
     queryFn: ({ signal }) => http.post<Change[]>('/api/archive/corrections/preview', JSON.parse(asked), { signal }),
-    enabled: ready,
+    enabled: ready && asked === JSON.stringify(wish),
     placeholderData: keepPreviousData,
     retry: false,
     gcTime: 0,

@@ -43,14 +43,20 @@ const COLUMNS: readonly WorkColumn<Correction>[] = [
     width: 128,
   },
 ]
-const FILTERS: readonly WorkFilter<Correction>[] = [
-  {
-    id: 'kind',
-    label: 'What',
-    options: Object.entries(KIND_WORD).map(([value, label]) => ({ value, label })),
-    match: (correction, value) => correction.kind === value,
-  },
-]
+/** Chips only for the kinds that there are. */
+function filtersFor(rows: readonly Correction[] | undefined): readonly WorkFilter<Correction>[] {
+  const present = new Set<string>(rows?.map((correction) => correction.kind))
+  return [
+    {
+      id: 'kind',
+      label: 'What',
+      options: Object.entries(KIND_WORD)
+        .filter(([value]) => present.has(value))
+        .map(([value, label]) => ({ value, label })),
+      match: (correction, value) => correction.kind === value,
+    },
+  ]
+}
 
 const keyOf = (correction: Correction) => String(correction.correction_pk)
 
@@ -66,6 +72,7 @@ export default function CorrectionsScreen() {
     placeholderData: keepPreviousData,
   })
   const rows = useMemo(() => pages.data?.pages.flatMap((page) => page.items), [pages.data])
+  const filters = useMemo(() => filtersFor(rows), [rows])
   const current = rows?.find((correction) => correction.correction_pk === currentPk)
   return (
     <Screen
@@ -82,7 +89,7 @@ export default function CorrectionsScreen() {
         rows={rows}
         rowKey={keyOf}
         columns={COLUMNS}
-        filters={FILTERS}
+        filters={filters}
         onCurrent={(correction) => setCurrentPk(correction?.correction_pk)}
         isQuiet={(correction) => correction.undone_at !== null}
         onMore={() => {
@@ -100,6 +107,13 @@ function Inspector({ correction }: { correction: Correction }) {
   return (
     <>
       <Section title={KIND_WORD[correction.kind]}>
+        <Facts
+          facts={[
+            ['Why', correction.reason],
+            ['By', correction.corrected_by],
+            ['When', <DateTime key="when" value={correction.corrected_at} />],
+          ]}
+        />
         <CorrectionAct correction={correction} />
       </Section>
       <Section title="The study">

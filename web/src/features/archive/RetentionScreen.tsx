@@ -194,8 +194,8 @@ function RuleForm({ rule, position, onDone }: { rule?: RetentionRule; position: 
       <TextInput label="Name" maxLength={64} {...field('name')} data-autofocus={rule ? undefined : true} />
       <NumberInput label="Order" description="The first rule that matches holds." min={0} max={10_000} {...field('position')} />
       <TagsInput label="Modalities" description="Empty: all." placeholder="CT" {...field('modalities')} />
-      <TextInput label="Study description holds" maxLength={64} {...field('study_description')} />
-      <TextInput label="Institution holds" description="As the images say it." maxLength={64} {...field('institution_name')} />
+      <TextInput label="Study description contains" maxLength={64} {...field('study_description')} />
+      <TextInput label="Institution contains" description="As the images say it." maxLength={64} {...field('institution_name')} />
       <div className={classes['fields']}>
         <NumberInput label="Aged from" description="On the study’s day." min={0} max={150} {...field('patient_age_from')} />
         <NumberInput label="Younger than" description="Years." min={0} max={150} {...field('patient_age_below')} />
@@ -245,6 +245,7 @@ function Preview({ fields, rulePk }: { fields: RetentionRuleFields; rulePk: numb
           <dd>{found.unknown.toLocaleString()}</dd>
         </div>
       </dl>
+      {found.matching === 0 ? <p className={classes['quiet']}>No study is left for it: others are met first, or none is like that.</p> : null}
       {found.studies.length ? (
         <ul className={classes['sample']} aria-label="Studies that it would propose">
           {found.studies.slice(0, 50).map((study) => (
@@ -264,7 +265,7 @@ function Preview({ fields, rulePk }: { fields: RetentionRuleFields; rulePk: numb
 }
 
 const RETURNS = [
-  { value: 'quarantine', label: 'Keep it in quarantine, for a person to decide' },
+  { value: 'quarantine', label: 'Quarantine it: a person decides' },
   { value: 'refuse', label: 'Refuse it' },
   { value: 'accept', label: 'Take it in again' },
 ]

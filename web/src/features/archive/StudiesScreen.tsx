@@ -65,7 +65,7 @@ export default function StudiesScreen() {
         rows={rows}
         rowKey={keyOf}
         columns={COLUMNS}
-        search={{ text: typed, onChange: setTyped, placeholder: 'Name, patient ID or accession number' }}
+        search={{ text: typed, onChange: setTyped, placeholder: 'Name, ID or accession' }}
         searchFocused
         onOpen={(study) => void navigate({ to: `/studies/${study.study_pk}` })}
         onMore={() => {

@@ -10,6 +10,7 @@ describe('words about corrections', () => {
   it('tells UIDs apart by their ends, dates as dates, and says that nothing is there', () => {
     expect(valueWord({ field: 'StudyInstanceUID' }, '1.2.826.0.1.3680043.8.498.123456789012')).toBe('…123456789012')
     expect(valueWord({ field: 'StudyDate' }, '20260102')).toBe('2026-01-02')
+    expect(valueWord({ field: 'StudyTime' }, '030405.12')).toBe('03:04:05')
     expect(valueWord({ field: 'PatientName' }, 'Doe^Jane')).toBe('Doe Jane')
     expect(valueWord({ field: 'Laterality' }, '')).toBe('empty')
   })
@@ -32,7 +33,7 @@ describe('words about removals', () => {
     expect(stateOfRemoval({ ...standing, purged_at: '2026-12-02T00:00:00Z' })).toBe('destroyed')
   })
   it('counts the days that are left, and no day below none', () => {
-    expect(daysUntil('2026-12-01T00:00:00Z', new Date('2026-11-29T12:00:00Z'))).toBe(2)
+    expect(daysUntil('2026-12-01T00:00:00Z', new Date('2026-11-29T06:00:00Z'))).toBe(2)
     expect(daysUntil('2026-12-01T00:00:00Z', new Date('2026-12-03T00:00:00Z'))).toBe(0)
   })
 })
@@ -42,7 +43,7 @@ describe('words about retention', () => {
   it('says whom a rule is for and how long it keeps', () => {
     expect(forWhom(all)).toBe('All studies')
     expect(forWhom({ ...all, modalities: ['CT', 'MR'], patient_age_below: 18 })).toBe('CT, MR, younger than 18')
-    expect(forWhom({ ...all, patient_age_from: 18, patient_age_below: 30 })).toBe('aged 18 to 29')
+    expect(forWhom({ ...all, patient_age_from: 18, patient_age_below: 30 })).toBe('Aged 18 to 29')
     expect(keepsWord({ keep_years: 1 })).toBe('1 year')
     expect(keepsWord({ keep_years: 10, keep_until_age: 28 })).toBe('10 years, at least until the age of 28')
   })

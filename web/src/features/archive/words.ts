@@ -36,7 +36,8 @@ export function fieldWord(keyword: string): string {
 export function valueWord(change: Pick<Change, 'field'>, value: string): string {
   if (!value) return 'empty'
   if (change.field.endsWith('UID') && value.length > 20) return `…${value.slice(-12)}`
-  if (change.field.endsWith('Date')) return formatDicomDate(value) ?? value
+  if (change.field.endsWith('Date')) return formatDicomDate(value) || value
+  if (change.field.endsWith('Time')) return value.replace(/^(\d{2})(\d{2})(\d{2}).*$/, '$1:$2:$3')
   if (change.field.endsWith('Name')) return value.replace(/\^+/g, ' ').trim()
   return value
 }
@@ -59,9 +60,9 @@ export function stateOfRemoval(removal: Pick<Removal, 'restored_at' | 'purged_at
   return removal.purge_at ? 'in_trash' : 'hidden'
 }
 
-/** Whole days until then; 0 on the day itself and after it. */
+/** Days until then, to the nearest whole one; none where it has passed. */
 export function daysUntil(moment: string, now: Date): number {
-  return Math.max(0, Math.ceil((new Date(moment).getTime() - now.getTime()) / 86_400_000))
+  return Math.max(0, Math.round((new Date(moment).getTime() - now.getTime()) / 86_400_000))
 }
 
 /** Whom a rule is for, in one line. */
@@ -69,7 +70,7 @@ export function forWhom(rule: Pick<RetentionRule, 'modalities' | 'institution_na
   const { patient_age_from: from, patient_age_below: below } = rule
   const age =
     from !== null && below !== null ? `aged ${from} to ${below - 1}` : from !== null ? `aged ${from} and older` : below !== null ? `younger than ${below}` : ''
-  return (
+  const words =
     [
       rule.modalities.join(', '),
       rule.study_description ? `“${rule.study_description}”` : '',
@@ -77,8 +78,8 @@ export function forWhom(rule: Pick<RetentionRule, 'modalities' | 'institution_na
       age,
     ]
       .filter(Boolean)
-      .join(', ') || 'All studies'
-  )
+      .join(', ') || 'all studies'
+  return words.charAt(0).toUpperCase() + words.slice(1)
 }
 
 /** How long a rule keeps, in one line. */
