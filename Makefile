@@ -8,9 +8,10 @@ WEB_SOURCES := $(shell find web -path web/node_modules -prune -o -type f -print 
 T ?= tests
 N ?= auto
 R ?= 3
+S ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test bench check check-python check-web fix web openapi lock migration clean
+.PHONY: help run serve test bench check check-python check-web fix web openapi conformance fuzz lock migration clean
 
 help: ## Show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,8 +68,14 @@ openapi: $(STATE)/dev ## Write web/openapi.json and the client's types from the 
 	$(BIN)/wetread openapi > web/openapi.json
 	$(BIN)/python tools/npm.py run generate
 
+conformance: $(STATE)/dev ## Write docs/conformance.md from the code's own tables
+	$(BIN)/wetread conformance > docs/conformance.md
+
 migration: $(STATE)/dev ## Draft a migration from the models: make migration M="add a column"
 	$(BIN)/python tools/make_migration.py "$(M)"
+
+fuzz: $(STATE)/dev ## Feed parsers what they do not expect (S=seconds for each)
+	nice -n 19 $(BIN)/python tools/fuzz.py --seconds $(S)
 
 lock: ## Pin all dependencies with hashes
 	cd requirements && for f in runtime build dev; do \

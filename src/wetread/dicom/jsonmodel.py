@@ -416,7 +416,9 @@ def _encode_value(vr: str, value: Any) -> bytes:
         raw = b"".join(struct.pack("<HH", int(one) >> 16, int(one) & 0xFFFF) for one in tags)
     else:
         texts = value if isinstance(value, (list, tuple)) else [value]
-        raw = "\\".join("" if one is None else str(one) for one in texts).encode()
+        text = "\\".join("" if one is None else str(one) for one in texts)
+        # Other VRs have no character set of their own (PS3.5 6.1.2.2); what is read of them byte for byte is written so.
+        raw = text.encode() if vr in _TEXT else text.encode("latin-1", "replace")
     if len(raw) % 2:
         raw += b"\0" if vr in ("UI", "OB", "UN") else b" "
     return raw
@@ -474,4 +476,6 @@ def _is_of(vr: str, value: object) -> bool:
         return False
     if vr in ("IS", "DS"):
         return isinstance(value, (int, float, str)) and not isinstance(value, bool)
-    return isinstance(value, str)
+    if not isinstance(value, str):
+        return False
+    return vr in _TEXT or all(ord(character) < 256 for character in value)

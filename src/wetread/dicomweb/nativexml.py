@@ -98,6 +98,10 @@ def from_xml(data: bytes) -> JsonDict:
         parser.Parse(data, True)
     except expat.ExpatError as error:
         raise NotNative(f"it is not well-formed ({expat.ErrorString(error.code)})") from None
+    except (LookupError, ValueError) as error:
+        if isinstance(error, NotNative):
+            raise
+        raise NotNative("its encoding is not known") from None
     if reader.root is None:
         raise NotNative("there is no NativeDicomModel")
     return reader.root

@@ -6,6 +6,7 @@ for this.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -43,6 +44,7 @@ T = TypeVar("T")
 ITEM = "/workitems/{workitem}"
 SUBSCRIBER = ITEM + "/subscribers/{subscriber}"
 _BODY_BYTES_MAX = 4 * limits.WORKITEM_BYTES_MAX  # XML says the same at greater length
+_HEXADECIMAL = re.compile(r"[0-9A-Fa-f]{8}\Z")
 _RESERVED = frozenset({"limit", "offset", "fuzzymatching", "includefield", "accept", "charset"})
 _NUMBERS = frozenset({"DS", "FD", "FL", "IS", "SL", "SS", "SV", "UL", "US", "UV"})
 _STATE, _TRANSACTION_UID = "00741000", "00081195"
@@ -366,11 +368,8 @@ def keys_of(parameters: Sequence[tuple[str, str]]) -> JsonDict:
 
 def _attribute(text: str, parameter: str) -> tuple[str, str]:
     tag = tag_for_keyword(text)
-    if tag is None and len(text) == 8:
-        try:
-            tag = int(text, 16)
-        except ValueError:
-            tag = None
+    if tag is None and _HEXADECIMAL.match(text):
+        tag = int(text, 16)
     try:
         if tag is not None:
             return f"{int(tag):08X}", dictionary_VR(int(tag)).split(" or ")[0]

@@ -49,7 +49,7 @@ const COLUMNS: readonly WorkColumn<Workitem>[] = [
   {
     id: 'performer',
     label: 'Done by',
-    value: (one) => [one.performed_by, progressText(one)].filter(Boolean).join(' · '),
+    value: (one) => [progressText(one), one.performed_by].filter(Boolean).join(' · '),
     width: 140,
     grow: 1,
   },
