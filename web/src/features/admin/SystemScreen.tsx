@@ -94,7 +94,7 @@ export default function SystemScreen() {
     ...pulse,
   })
   const rows = useMemo(() => jobs.data?.items.filter((job) => job.status !== 'succeeded'), [jobs.data])
-  const count = (status: string) => rows?.filter((job) => job.status === status).length ?? 0
+  const count = (status: string) => rows?.filter((job) => job.status === status).length
   const actions: WorkAction<Job>[] = may('queue.write')
     ? [
         {
@@ -197,9 +197,9 @@ export default function SystemScreen() {
         <section className={classes['part']}>
           <header>
             <h2>Background work</h2>
-            <StateSign state={count('failed') ? 'failed' : count('doing') ? 'doing' : 'idle'} of="queue" />
+            {rows ? <StateSign state={count('failed') ? 'failed' : count('doing') ? 'doing' : 'idle'} of="queue" /> : null}
           </header>
-          <div className={classes['figure']}>
+          <div className={classes['figure']} hidden={!rows}>
             <span>
               {count('failed')} <small>failed</small>
             </span>

@@ -202,7 +202,7 @@ export default function ClaimsScreen() {
       }
     >
       <div className={classes['split']}>
-        <Queues queues={items} chosen={chosen} onChoose={setPicked} />
+        <Queues queues={queues.data?.items} chosen={chosen} onChoose={setPicked} />
         <div className={classes['listArea']}>
           <WorkList
             key={keyOfChosen(chosen)}

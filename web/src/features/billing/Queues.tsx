@@ -56,19 +56,19 @@ function entriesOf(queues: readonly Queue[]): { title: string; entries: Entry[] 
   return groups.map(({ title, entries }) => ({ title, entries: entries.filter((entry) => entry.always || entry.queue) }))
 }
 
-/** The queues by what they need, each with how many claims, how much money, and how old the oldest is. */
+/** The queues by what they need, each with how many claims, how much money, and how old the oldest is; undefined: not known. */
 export function Queues({
   queues,
   chosen,
   onChoose,
 }: {
-  queues: readonly Queue[]
+  queues: readonly Queue[] | undefined
   chosen: Chosen
   onChoose: (chosen: Chosen) => void
 }) {
   return (
     <nav className={classes['queues']} aria-label="Queues">
-      {entriesOf(queues).map(({ title, entries }) => (
+      {entriesOf(queues ?? []).map(({ title, entries }) => (
         <section key={title}>
           <h2>{title}</h2>
           <ul>
@@ -84,7 +84,7 @@ export function Queues({
                     <Glyph shape={entry.shape} size={12} />
                     {entry.label}
                   </span>
-                  <span className={classes['queueCount']}>{entry.queue?.count ?? 0}</span>
+                  <span className={classes['queueCount']}>{entry.queue?.count ?? (queues && 0)}</span>
                   {entry.queue ? (
                     <span className={classes['queueMore']}>
                       <span>{formatMoney(entry.queue.total_minor)}</span>

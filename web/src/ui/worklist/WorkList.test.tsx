@@ -124,6 +124,29 @@ describe('the one list', () => {
     expect(screen.getByText(/may be old/)).toBeDefined()
   })
 
+  it('counts nothing that it does not know yet', () => {
+    const filters = [{ id: 'state', label: 'State', options: [{ value: 'done', label: 'Done' }], match: (row: Row, value: string) => row.state === value }]
+    const { rerender } = drawn(list({ rows: undefined, filters }))
+    const unknown = () => {
+      expect(screen.queryByText(/\d+ orders/)).toBeNull()
+      expect(screen.getByRole('button', { name: 'Done' })).toBeDefined()
+    }
+    unknown()
+    rerender(list({ rows: undefined, filters, error: new Error('no answer') }))
+    unknown()
+    rerender(list({ rows: [], filters }))
+    expect(screen.getByText('0 orders')).toBeDefined()
+    expect(screen.getByRole('button', { name: 'Done 0' })).toBeDefined()
+  })
+
+  it('has rows alone in its grid, whatever there is to say', () => {
+    const { rerender } = drawn(list({ rows: [] }))
+    const said = () => screen.getByRole('grid').querySelectorAll(':scope > :not([role=rowgroup])').length
+    expect(said()).toBe(0)
+    rerender(list({ rows: undefined, error: new Error('no answer') }))
+    expect(said()).toBe(0)
+  })
+
   it('refuses a batch action with its reason and does not run it', async () => {
     const run = vi.fn()
     const user = userEvent.setup()

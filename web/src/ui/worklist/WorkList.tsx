@@ -260,7 +260,7 @@ export function WorkList<T>(props: WorkListProps<T>) {
           <Chips
             key={filter.id}
             filter={filter}
-            rows={rows ?? []}
+            rows={rows}
             chosen={chosen[filter.id] ?? []}
             onChange={(values) => change({ ...layout, filters: { ...chosen, [filter.id]: values } })}
           />
@@ -466,7 +466,7 @@ export function WorkList<T>(props: WorkListProps<T>) {
 
       <footer className={classes['foot']}>
         <span>
-          {filtered && rows ? `${order.length} of ${counted(count, noun)}` : counted(count, noun)}
+          {rows === undefined ? null : filtered ? `${order.length} of ${counted(count, noun)}` : counted(count, noun)}
           {total !== null && total !== undefined && rows && rows.length < total ? `, ${rows.length} fetched` : ''}
         </span>
         {steady.held.length ? (
@@ -531,12 +531,12 @@ function Chips<T>({
   onChange,
 }: {
   filter: WorkFilter<T>
-  rows: readonly T[]
+  rows: readonly T[] | undefined
   chosen: readonly string[]
   onChange: (values: string[]) => void
 }) {
   const counts = useMemo(
-    () => filter.options.map((option) => rows.reduce((sum, row) => sum + (filter.match(row, option.value) ? 1 : 0), 0)),
+    () => rows && filter.options.map((option) => rows.reduce((sum, row) => sum + (filter.match(row, option.value) ? 1 : 0), 0)),
     [filter, rows],
   )
   return (
@@ -552,7 +552,7 @@ function Chips<T>({
             )
           }
         >
-          {option.label} <span>{counts[index]}</span>
+          {option.label} {counts ? <span>{counts[index]}</span> : null}
         </UnstyledButton>
       ))}
     </div>
