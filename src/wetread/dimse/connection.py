@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import time
 from collections.abc import Iterable
 
 from wetread.dicom.errors import DicomError
@@ -30,10 +31,16 @@ class Connection:
         self._view = memoryview(self._buffer)
         self._start = self._end = 0
         self.bytes_received = self.bytes_sent = 0
+        self._until: float | None = None
 
     def set_timeout(self, seconds: float) -> None:
         """Silence of the peer longer than this is a disconnection."""
+        self._until = None
         self._sock.settimeout(seconds)
+
+    def set_deadline(self, seconds: float) -> None:
+        """Whatever is read from now on must be here in that time, however it drips in, until `set_timeout`."""
+        self._until = time.monotonic() + seconds
 
     def grow(self) -> None:
         """A bigger buffer, once a peer is admitted: silent strangers cost little."""
@@ -76,6 +83,11 @@ class Connection:
         elif have == 0:
             self._start = self._end = 0
         while self._end - self._start < needed:
+            if self._until is not None:
+                left = self._until - time.monotonic()
+                if left <= 0:
+                    raise Disconnected("too slow")
+                self._sock.settimeout(left)
             try:
                 count = self._sock.recv_into(self._view[self._end :])
             except (OSError, ValueError) as error:  # ValueError: TLS that another thread closed

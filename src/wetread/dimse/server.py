@@ -291,6 +291,7 @@ class Node:
                 secured = tls.accept(sock, self._context, REQUEST_S)
                 sock, names = secured, tls.names_in_certificate(secured)
             connection = Connection(sock, timeout_s=REQUEST_S)
+            connection.set_deadline(REQUEST_S)  # a caller that drips costs no more than a silent one
             self._connections.add(connection)
             request = self._request(connection)
             with self._lock:
