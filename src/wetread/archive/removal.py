@@ -388,6 +388,8 @@ def _purge(work: Work, removal: Removal) -> None:
     session.refresh(removal, with_for_update=True)
     if removal.restored_at is not None or removal.purged_at is not None:
         return
+    if holds_on(session, [removal.study_pk], work.now().date()):
+        return  # a hold was quicker: it is placed under the same lock
     of_it = (
         select(Instance.instance_pk)
         .where(Instance.removal_pk == removal.removal_pk)

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select, tex
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from wetread.archive.hiding import policy_of
+from wetread.archive.hiding import lock, policy_of
 from wetread.archive.model import (
     WITH_REMOVED,
     LegalHold,
@@ -85,6 +85,8 @@ def place_hold(
         if work.session.get(Patient, patient_pk or 0) is None:
             raise NotFound("There is no such patient.")
         thing = LegalHold.patient_pk == patient_pk
+    # Purging looks for holds under the same lock.
+    lock(work.session, [study.study_pk] if study is not None else _studies_of(work, patient_pk))
     if work.session.scalar(select(LegalHold.legal_hold_pk).where(thing, _stands(work)).limit(1)):
         raise Conflict("It is under legal hold already.")
     hold = LegalHold(
@@ -176,6 +178,11 @@ def list_holds(
         )
         for hold, study, patient in rows
     ]
+
+
+def _studies_of(work: Work, patient_pk: int | None) -> list[int]:
+    found = select(Study.study_pk).where(Study.patient_pk == patient_pk).order_by(Study.study_pk)
+    return list(work.session.scalars(found.execution_options(**WITH_REMOVED)))
 
 
 def _stands(work: Work) -> ColumnElement[bool]:

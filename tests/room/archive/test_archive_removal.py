@@ -10,7 +10,7 @@ from typing import Any
 
 import pydicom
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select, text, update
 
 from archive_fixtures import MakeDicom, Store, file_bytes, rows, study_of
 from conftest import Api
@@ -31,6 +31,7 @@ from wetread.archive.model import (
     StudyKey,
 )
 from wetread.archive.removal import Target
+from wetread.archive.retention import place_hold
 from wetread.archive.service import (
     Archive,
     Level,
@@ -40,6 +41,7 @@ from wetread.archive.service import (
     storage_summary,
 )
 from wetread.kit.errors import Conflict, Denied, Invalid, NotFound
+from wetread.patients.model import Patient
 from wetread.security.service import Actor, AuditEventID, Role, permissions_of
 
 TECHNOLOGIST = Actor(
@@ -238,6 +240,48 @@ def test_nothing_under_legal_hold_is_removed_or_purged(
     with archive.offices.database.transaction() as session:
         assert holds_on(session, [study_pk or 0], archive.offices.clock.now().date()) == {}
     take(archive, target)
+
+
+@pytest.mark.parametrize("of_patient", [False, True])
+def test_a_hold_that_is_just_being_placed_is_waited_for(
+    archive: Archive, store: Store, make_dicom: MakeDicom, of_patient: bool
+) -> None:
+    slices = study_of(make_dicom, 1)
+    store(*slices)
+    pk = take(archive, Target(slices[0].StudyInstanceUID))
+    with archive.offices.work(SYSTEM) as work:
+        work.session.get_one(Removal, pk).purge_at = work.now() - timedelta(days=1)
+        patient = Patient(
+            patient_name="Doe^Jane",
+            patient_sex="F",
+            search_words="doe",
+            created_at=work.now(),
+            updated_at=work.now(),
+        )
+        work.session.add(patient)
+        work.session.flush()
+        patient_pk = patient.patient_pk
+        work.session.execute(update(Study).values(patient_pk=patient_pk).execution_options(**WITH_REMOVED))
+        work.audit(AuditEventID.APPLICATION_ACTIVITY, "E")
+    purged = threading.Thread(target=lambda: purge_due(archive))
+    with archive.offices.work(SYSTEM) as work:
+        place_hold(
+            work,
+            study_instance_uid=None if of_patient else slices[0].StudyInstanceUID,
+            patient_pk=patient_pk if of_patient else None,
+            reason="a claim",
+        )
+        purged.start()
+        purged.join(1.0)
+        assert purged.is_alive()
+    purged.join(20)
+    with archive.offices.database.transaction() as session:
+        assert session.get_one(Removal, pk).purged_at is None
+
+
+def purge_due(archive: Archive) -> None:
+    with archive.offices.work(SYSTEM) as work:
+        removing.purge_trash(work)
 
 
 def purge_everything(archive: Archive) -> None:
