@@ -79,6 +79,8 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], seconds: float = 90) 
                 return
         except OSError:
             time.sleep(0.1)
+    process.terminate()
+    process.wait(30)
     raise SystemExit(f"Nothing answered on port {port} within {seconds:.0f} s.")
 
 
