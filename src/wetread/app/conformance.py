@@ -35,6 +35,7 @@ _SCU: tuple[tuple[str, str], ...] = (
     (sopclass.STUDY_ROOT_FIND, "`wetread find`"),
     (sopclass.PATIENT_ROOT_FIND, "`wetread find`"),
     (sopclass.MODALITY_WORKLIST, "`wetread find`"),
+    (sopclass.UPS_QUERY, "`wetread find --model workitems`"),
     (sopclass.STUDY_ROOT_MOVE, "`wetread move`"),
     (sopclass.STORAGE_COMMITMENT_PUSH, "`wetread send --commit`; reports of outcomes, as SCP that calls"),
     (sopclass.INSTANCE_AVAILABILITY, "for receivers with the right `availability`"),

@@ -83,12 +83,14 @@ class Model(StrEnum):
     STUDY = "study"
     PATIENT = "patient"
     WORKLIST = "worklist"
+    WORKITEMS = "workitems"
 
 
 _FIND = {
     Model.STUDY: sopclass.STUDY_ROOT_FIND,
     Model.PATIENT: sopclass.PATIENT_ROOT_FIND,
     Model.WORKLIST: sopclass.MODALITY_WORKLIST,
+    Model.WORKITEMS: sopclass.UPS_QUERY,
 }
 _ASKED = {
     Level.PATIENT: ("PatientName", "PatientID", "PatientBirthDate", "PatientSex"),
@@ -97,6 +99,12 @@ _ASKED = {
     Level.SERIES: ("SeriesNumber", "Modality", "SeriesDescription", "SeriesInstanceUID"),
     Level.IMAGE: ("InstanceNumber", "SOPClassUID", "SOPInstanceUID"),
 }  # fmt: skip
+
+
+_ASKED_OF_WORKITEMS = (
+    "ProcedureStepState", "ScheduledProcedureStepPriority", "ProcedureStepLabel", "WorklistLabel", "PatientName",
+    "ScheduledProcedureStepStartDateTime", "SOPInstanceUID",
+)  # fmt: skip
 
 
 def add_to(app: typer.Typer) -> None:
@@ -211,14 +219,13 @@ def find(
 ) -> None:
     """Asks a DICOM peer what it has (C-FIND)."""
     called = _peer(peer, calling, tls, timeout, data)
-    worklist = model is Model.WORKLIST
+    has_levels = model in (Model.STUDY, Model.PATIENT)
     if level is Level.PATIENT and model is not Model.PATIENT:
         _stop("The level patient belongs to --model patient.")
     asked = key or []
-    identifier = _identifier(asked, None if worklist else level)
-    if not worklist:
-        for keyword in _ASKED[level]:
-            identifier.setdefault(keyword, None)
+    identifier = _identifier(asked, level if has_levels else None)
+    for keyword in _ASKED[level] if has_levels else _ASKED_OF_WORKITEMS if model is Model.WORKITEMS else ():
+        identifier.setdefault(keyword, None)
     sop_class = _FIND[model]
     found: list[JsonDict] = []
     cut = False
@@ -295,7 +302,7 @@ def move(
 ) -> None:
     """Has a DICOM peer send objects to a third (C-MOVE). Ctrl-C cancels."""
     called = _peer(peer, calling, tls, timeout, data)
-    if model is Model.WORKLIST:
+    if model in (Model.WORKLIST, Model.WORKITEMS):
         _stop("A worklist holds nothing that could be moved.")
     sop_class = sopclass.PATIENT_ROOT_MOVE if model is Model.PATIENT else sopclass.STUDY_ROOT_MOVE
     identifier = _identifier(key or [], level)

@@ -377,3 +377,34 @@ def test_what_a_subscriber_objects_to_is_noted_and_holds_up_nothing(
     with archive.offices.database.transaction() as session:
         rows = session.scalars(select(WorkitemEvent)).all()
     assert all(row.delivered_at and "0110" in str(row.last_error) for row in rows)
+
+
+def test_the_job_that_the_worker_runs(user: User, watched: Watcher, archive: Archive) -> None:
+    from wetread.app.subscriptions import SUBSCRIPTIONS
+    from wetread.jobs.service import REGISTRY
+    from wetread.jobs.worker import run_now
+    from wetread.workitems import jobs
+
+    user.subscribe(GLOBAL, "WATCHER")
+    user.create(asked())
+    run_now(archive.offices, REGISTRY.tasks[service.REPORT_JOB], {"receiving_ae_title": "WATCHER"})
+    assert [kind for _, kind, _ in watched.heard] == [1, 5]
+    assert jobs.remove_finished is REGISTRY.tasks["workitems.remove_finished"].run
+    assert "availability.studies_updated" in SUBSCRIPTIONS["study.updated"]
+
+
+def test_people_search_from_a_terminal(user: User, real_node: Node) -> None:
+    from typer.testing import CliRunner
+
+    from wetread.cli.main import app
+
+    user.create(asked("Find nodules"))
+    user.create(asked("Segment the liver"))
+    peer = f"WETREAD@127.0.0.1:{real_node.port}"
+    done = CliRunner().invoke(
+        app,
+        ["find", peer, "--model", "workitems", "--calling", "AI1", "-k", "ProcedureStepLabel=Seg*", "--json"],
+    )
+    assert done.exit_code == 0, done.output
+    assert "Segment the liver" in done.output
+    assert "Find nodules" not in done.output

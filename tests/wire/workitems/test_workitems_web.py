@@ -373,3 +373,32 @@ def test_roles_without_the_permission(web: Api, port: int, role: str) -> None:
     client = Client(port, str(web.as_role(role).headers["Authorization"]))
     assert send(client, "POST", "/workitems", asked()).status == 403
     assert client.get("/workitems").status == 403
+
+
+def test_events_come_at_once_where_the_server_listens(web: Api, token: str) -> None:
+    """As the product runs: news reaches the channel by the database's notification, not by looking again."""
+    import threading
+    import time
+
+    import uvicorn
+
+    from wetread.dicomweb import workitem_channel
+
+    server = uvicorn.Server(uvicorn.Config(web.app, host="127.0.0.1", port=0, log_level="error"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    client = Client(port, token)
+    looked_again, workitem_channel._LOOK_S = workitem_channel._LOOK_S, 3600.0
+    try:
+        send(client, "POST", f"/workitems/{GLOBAL}/subscribers/VIEWER")
+        with channel(port, "VIEWER", token) as socket:
+            time.sleep(0.5)  # the channel waits by now
+            create(client, "1.2.9")
+            assert kinds(socket, 2) == [(1, "SCHEDULED"), (5, "")]
+    finally:
+        workitem_channel._LOOK_S = looked_again
+        server.should_exit = True
+        thread.join(10)
