@@ -28,13 +28,6 @@ const EMPTY: Record<Exclude<Show, 'proposed'>, { title: string; hint: string }> 
 
 const COLUMNS: readonly WorkColumn<Removal>[] = [
   {
-    id: 'state',
-    label: 'State',
-    value: (removal) => stateOfRemoval(removal),
-    render: (removal) => <StateSign state={stateOfRemoval(removal)} of="object" />,
-    width: 124,
-  },
-  {
     id: 'patient',
     label: 'Patient',
     value: (removal) => formatPersonName(removal.patient_name ?? ''),
@@ -43,15 +36,15 @@ const COLUMNS: readonly WorkColumn<Removal>[] = [
     grow: 2,
   },
   { id: 'date', label: 'Study date', value: (removal) => removal.study_date, render: (removal) => <DicomDate value={removal.study_date} />, width: 100 },
-  { id: 'study', label: 'Study', value: (removal) => [removal.modalities.join(', '), removal.study_description].filter(Boolean).join(' · '), width: 170, grow: 2 },
-  { id: 'took', label: 'Removed', value: (removal) => tookWord(removal), width: 170, grow: 2 },
+  { id: 'study', label: 'Study', value: (removal) => [removal.modalities.join(', '), removal.study_description].filter(Boolean).join(' · '), width: 150, grow: 2 },
+  { id: 'took', label: 'Removed', value: (removal) => tookWord(removal), width: 160, grow: 2 },
   { id: 'reason', label: 'Why', value: (removal) => reasonOf(removal), width: 160, grow: 2 },
   {
     id: 'when',
     label: 'When',
     value: (removal) => new Date(removal.removed_at),
     render: (removal) => <DateTime value={removal.removed_at} />,
-    width: 128,
+    width: 124,
   },
 ]
 const LEFT: WorkColumn<Removal> = {
@@ -59,7 +52,7 @@ const LEFT: WorkColumn<Removal> = {
   label: 'Left',
   value: (removal) => (removal.purge_at ? new Date(removal.purge_at) : null),
   render: (removal) => <DaysLeft removal={removal} />,
-  width: 84,
+  width: 104,
   align: 'right',
 }
 const IN_TRASH = [...COLUMNS, LEFT]
@@ -67,7 +60,7 @@ const IN_TRASH = [...COLUMNS, LEFT]
 function DaysLeft({ removal }: { removal: Removal }) {
   const now = useNow(60_000)
   if (!removal.purge_at) return null
-  if (removal.is_held) return <span>held</span>
+  if (removal.is_held) return <StateSign state={stateOfRemoval(removal)} of="object" />
   const days = daysUntil(removal.purge_at, new Date(now))
   return <span>{days === 0 ? 'today' : `${days} ${days === 1 ? 'day' : 'days'}`}</span>
 }
