@@ -38,11 +38,7 @@ serve: $(STATE)/installed ## Start an empty system
 
 test: $(STATE)/dev ## Run all checks and all tests (T=path for some)
 	@if [ "$(T)" = tests ]; then $(MAKE) --no-print-directory check; fi
-	$(BIN)/pytest $(T) -n $(N) --dist loadfile -q --ignore=$(ALONE)
-	@if [ "$(T)" = tests ]; then $(BIN)/pytest $(ALONE) -q; fi
-
-# pynetdicom's associations break off in a process that ran many other tests before; why is not known yet.
-ALONE = tests/wire/dimse/test_dimse_commitment.py
+	$(BIN)/pytest $(T) -n $(N) --dist loadfile -q
 
 bench: $(STATE)/dev ## Measure beside Orthanc on this machine (R=rounds)
 	$(BIN)/python -m bench --rounds $(R)

@@ -192,7 +192,8 @@ def _network() -> Iterator[str]:
             ("SOP class extended negotiation", f"C-FIND: {extended}; C-MOVE and C-GET: relational retrieval"),
             (
                 "User identity",
-                "types 1 (name) and 2 (name and passcode) where an application entity is set up with one; positive response",
+                "types 1 (name) and 2 (name and passcode) where an application entity is set up with one, or type 2 of an account "
+                "with an API token as passcode; positive response",
             ),
             ("Time for an A-ASSOCIATE-RQ to arrive", f"{server.REQUEST_S:g} s"),
             ("Silence after which an association is aborted", f"{server.IDLE_S:g} s"),

@@ -57,6 +57,7 @@ from wetread.hl7.inbound import Interface, InterfaceSettings
 from wetread.hl7.server import MllpServer
 from wetread.kit import limits
 from wetread.kit.config import is_loopback
+from wetread.kit.errors import Unauthenticated
 from wetread.kit.tls import TlsUnusable, server_context
 from wetread.scheduling import service as scheduling
 from wetread.security.service import Actor, AuditEventID, Permission, Work
@@ -78,8 +79,11 @@ _PERMISSIONS: dict[str, frozenset[Permission]] = {
     "commitment": frozenset({Permission.STUDY_STORE}),
     "workitems": frozenset({Permission.WORKITEM_READ, Permission.WORKITEM_WRITE}),
     "verify": frozenset(),
+    "availability": frozenset(),  # it is told; it asks nothing
 }
 _RIGHTS = frozenset(_PERMISSIONS)
+ANY_ACCOUNT = "*"
+"""As `user_identity` of an application entity: its users sign in with accounts of this system."""
 _TELL_S = 2.0
 _ENDED_S = 0.2
 _STUDIES_A_PATIENT_MAX = 2000
@@ -110,19 +114,31 @@ class HouseServices:
             rights: frozenset[str] = frozenset()
             answer: Rejection | None = None
             reason: str | None = None
+            account: Actor | None = None
             if caller.called_ae_title != settings.ae_title:
                 answer, reason = CALLED_AE_NOT_RECOGNIZED, "called title"
             elif known is not None and (reason := fault_of_call(known, call)) is None:
                 rights = frozenset(known.rights)
-                if reason := fault_of_identity(known, call):
+                if known.user_identity == ANY_ACCOUNT:
+                    account, reason = self._account(call)
+                    answer = IDENTITY_NOT_ACCEPTED if account is None else None
+                elif reason := fault_of_identity(known, call):
                     answer = IDENTITY_NOT_ACCEPTED
             elif known is None and title and settings.accept_any_loopback_ae and is_loopback(address):
                 rights = _RIGHTS
             else:
                 answer, reason = CALLING_AE_NOT_RECOGNIZED, reason or "title"
             if answer is None:
+                if account is not None:
+                    # Neither the workstation nor its user may do here what the other may not.
+                    rights = frozenset(
+                        right for right in rights if _PERMISSIONS[right] <= account.permissions
+                    )
                 permissions = frozenset().union(*(_PERMISSIONS.get(right, frozenset()) for right in rights))
-                actor = Actor.application_entity(title, address, permissions)
+                if account is None:
+                    actor = Actor.application_entity(title, address, permissions)
+                else:
+                    actor = dataclasses.replace(account, permissions=permissions)
                 proved = known is not None and known.user_identity is not None
                 return Peer(title, caller.called_ae_title, address, rights, actor, proved)
             work.audit(
@@ -139,6 +155,21 @@ class HouseServices:
                 outcome=4,
             )
         return answer
+
+    def _account(self, call: Call) -> tuple[Actor | None, str | None]:
+        """The account of a user identity: its name, and as passcode one of its API tokens, which can be revoked and are
+        never a person's password (PS3.7 D.3.3.7). Only where nobody can listen."""
+        if call.certificate_names is None and not is_loopback(call.network_address):
+            return None, "not encrypted"
+        if call.user_name is None or call.passcode is None:
+            return None, "user identity"
+        try:
+            actor = self._house.identity.actor_of_token(call.passcode.strip(), call.network_address)
+        except Unauthenticated:
+            return None, "passcode"
+        if actor.username.casefold() != call.user_name.strip().casefold():
+            return None, "user identity"
+        return actor, None
 
     def not_authenticated(self, network_address: str, reason: str) -> None:
         """Recorded as PS3.15 A.5.3.11 has it (Security Alert, Node Authentication)."""

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pydicom.dataset import Dataset
 from pynetdicom import AE, build_context
+from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import (
     AsynchronousOperationsWindowNegotiation,
     SCP_SCU_RoleSelectionNegotiation,
@@ -161,6 +162,61 @@ def test_a_passcode_is_asked_of_those_who_have_one(real_node: Node, add_peer: An
     assert association.send_c_echo().Status == 0
     association.release()
     assert denied(archive) == ["user identity", "passcode", "passcode", "user identity"]
+
+
+def test_users_of_a_workstation_sign_in_with_accounts(
+    real_node: Node, add_peer: Any, archive: Archive, make_dicom: MakeDicom
+) -> None:
+    from sqlalchemy import text, update
+
+    from wetread.security.model import ApiToken
+    from wetread.security.service import Role, create_token, create_user
+
+    add_peer("WS1", user_identity="*", rights=("verify", "store", "find", "worklist"))
+    tokens = {}
+    with archive.offices.work(Actor.system("test")) as work:
+        for name, role in (("ray", "radiologist"), ("tess", "technologist")):
+            user = create_user(
+                work,
+                username=name,
+                display_name=name,
+                roles=[Role(role)],
+                password="correct horse battery staple",
+                mfa_required=False,
+            )
+            _, tokens[name] = create_token(work, user.user_pk, "workstation", [], days=None)
+    ae = AE(ae_title="WS1")
+    ae.add_requested_context(Verification)
+    ae.add_requested_context(CTImageStorage)
+
+    def call(*offered: UserIdentityNegotiation) -> Association:
+        return ae.associate("127.0.0.1", real_node.port, ae_title="WETREAD", ext_neg=list(offered))
+
+    for offered in (
+        [],
+        [identity(1, "ray")],
+        [identity(2, "ray", "correct horse battery staple")],
+        [identity(2, "ray", tokens["tess"])],
+    ):
+        assert call(*offered).is_rejected
+    assert denied(archive) == ["user identity", "user identity", "passcode", "user identity"]
+    technologist = call(identity(2, "Tess", tokens["tess"], respond=True))
+    assert technologist.acceptor.user_identity is not None
+    assert technologist.send_c_store(make_dicom()).Status == 0
+    technologist.release()
+    radiologist = call(identity(2, "ray", tokens["ray"]))
+    assert radiologist.send_c_echo().Status == 0
+    assert radiologist.send_c_store(make_dicom()).Status == 0x0124  # who reads does not send
+    radiologist.release()
+    wait_for(lambda: not real_node.open_associations())
+    with archive.offices.database.transaction() as session:
+        users = session.execute(
+            text("SELECT DISTINCT user_id FROM audit_record WHERE user_pk IS NOT NULL")
+        ).all()
+        assert [row.user_id for row in users] == ["tess"]  # what was stored stands under the person's name
+        session.execute(update(ApiToken).values(revoked_at=archive.offices.clock.now()))
+    real_node.services._house.identity._recent.clear()  # type: ignore[attr-defined]
+    assert call(identity(2, "ray", tokens["ray"])).is_rejected
 
 
 def test_rights_are_kept_service_by_service(real_node: Node, add_peer: Any, make_dicom: MakeDicom) -> None:
