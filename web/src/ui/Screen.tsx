@@ -72,6 +72,9 @@ export function Screen({
           <aside
             className={[classes['inspector'], inspector === null ? classes['idle'] : ''].join(' ')}
             aria-label={inspectorLabel}
+            // It scrolls, also where nothing in it takes the focus (WCAG 2.1.1).
+            // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
+            tabIndex={0}
           >
             {inspector ?? <p className={classes['hint']}>{inspectorHint}</p>}
           </aside>

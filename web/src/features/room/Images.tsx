@@ -161,7 +161,9 @@ function Missing({
         <p key={study.study_pk} className={classes['alarm']}>
           <Glyph shape="question" size={14} />
           <span>
-            {study.number_of_study_related_instances} images wait because they disagree with this order.{' '}
+            {study.number_of_study_related_instances === 1
+              ? '1 image waits because it disagrees with this order.'
+              : `${study.number_of_study_related_instances} images wait because they disagree with this order.`}{' '}
             <Link to="/reconcile">Reconcile them</Link>
           </span>
         </p>

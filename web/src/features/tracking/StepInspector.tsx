@@ -1,5 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
 import { http, useLive } from '@/lib/api'
+import { formatPersonName } from '@/lib/personname'
 import { formatTime } from '@/lib/time'
 import { DateTime, Facts, Laterality, Outline, Priority, ProblemNote, Section, StateSign } from '@/ui'
 import { timeline } from './rules'
@@ -34,7 +35,7 @@ export function StepInspector({ row }: { row: BoardRow }) {
             ['Accession', row.accession_number],
             ['Room', `${row.resource_name} (${row.site_code})`],
             ['Booked', `${formatTime(row.starts_at, row.time_zone)} to ${formatTime(row.ends_at, row.time_zone)}${row.overbooked ? ', beside another' : ''}`],
-            ['Referrer', order.data?.imaging_service_request.referring_physician_name?.replaceAll('^', ' ').trim()],
+            ['Referrer', order.data?.imaging_service_request.referring_physician_name ? formatPersonName(order.data.imaging_service_request.referring_physician_name) : null],
             ['Images', row.number_of_images || 'none yet'],
             ['Report', row.reading ? <StateSign key="report" state={row.reading.reading_state} of="report" bare /> : 'none yet'],
           ]}
