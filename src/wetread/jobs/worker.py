@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 import psycopg
 import structlog
 from opentelemetry.trace import SpanKind
@@ -38,6 +39,7 @@ those declared `together` as `f(work, events=[…])`, all in one."""
 
 _PAUSE_AN_EVENT_S, _PAUSE_S_MAX = 0.04, 0.4  # the first event is relayed at once, those of a stream together
 _SLOW = {PREPARATION: 1, FORWARDING: 2}  # queues with places of their own
+_DELIVER = "events.deliver"
 _EVENTS_A_JOB = 25  # few enough that several places share the work
 
 
@@ -82,10 +84,25 @@ def run_for_events(offices: Offices, task: Task, events: Sequence[dict[str, Any]
                 defer(work, task.name, events=[event])
 
 
+def deliver(offices: Offices, tasks: Sequence[str], events: Sequence[dict[str, Any]]) -> None:
+    """Runs several subscribers for the same events, one transaction after the other: taking a job and ending it costs
+    more than most of them. One that fails gets a job of its own, to be tried again."""
+    for name in tasks:
+        try:
+            with tracing.span(f"job {name}", SpanKind.CONSUMER) as span:
+                tracing.note(span, "job.task", name)
+                run_for_events(offices, REGISTRY.tasks[name], events)
+        except Exception as error:  # noqa: BLE001 - whatever failed in one, the others are to hear it
+            log.warning("job failed", task=name, error=type(error).__name__)
+            with offices.work(Actor.system(name)) as work:
+                defer(work, name, events=list(events))
+
+
 def relay(work: Work, subscriptions: Subscriptions) -> int:
     """Turns waiting events into jobs of their subscribers, in order; returns how many events.
 
-    A subscriber gets one job for all that waits: in a migration, thousands of studies arrive together.
+    A subscriber gets one job for all that waits: in a migration, thousands of studies arrive together. Those that hear
+    the same share it.
     """
     wanted: dict[str, list[dict[str, Any]]] = {}
     events = work.session.execute(
@@ -104,9 +121,20 @@ def relay(work: Work, subscriptions: Subscriptions) -> int:
             else:
                 task = subscriber.task
             wanted.setdefault(task, []).append({"kind": event.kind, "keys": event.keys})
+    bundles: dict[str, list[str]] = {}
     for task, waiting in wanted.items():
+        declared = REGISTRY.tasks.get(task)
         for at in range(0, len(waiting), _EVENTS_A_JOB):
-            defer(work, task, events=waiting[at : at + _EVENTS_A_JOB])
+            events_of_job = waiting[at : at + _EVENTS_A_JOB]
+            if declared is not None and declared.together and declared.queue not in _SLOW:
+                bundles.setdefault(orjson.dumps(events_of_job).decode(), []).append(task)
+            else:
+                defer(work, task, events=events_of_job)
+    for told, tasks in bundles.items():
+        if len(tasks) == 1:
+            defer(work, tasks[0], events=orjson.loads(told))
+        else:
+            defer(work, _DELIVER, tasks=tasks, events=orjson.loads(told))
     if events:
         work.session.execute(
             update(OutboxEvent)
@@ -161,6 +189,7 @@ def build_app(offices: Offices, database_url: str) -> App:
     )
     for declared in REGISTRY.tasks.values():
         _register(app, offices, declared)
+    app.task(name=_DELIVER, retry=_Backoff(Retry()))(lambda tasks, events: deliver(offices, tasks, events))
     return app
 
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, text
 
 from wetread.jobs.service import REGISTRY, Task, task
-from wetread.jobs.worker import Unless, relay, run_for_events
+from wetread.jobs.worker import Unless, deliver, relay, run_for_events
 from wetread.kit.events import Event, OutboxEvent
 from wetread.security.service import Actor, AuditEventID, Offices, Work
 
@@ -46,8 +46,13 @@ def heard() -> Iterator[list[list[int]]]:
     def all_of_them(work: Work, events: list[dict[str, Any]]) -> None:
         hear(work, [event["keys"]["number"] for event in events])
 
+    @task("test.too", together=True)
+    def they_too(work: Work, events: list[dict[str, Any]]) -> None:
+        hear(work, [-event["keys"]["number"] for event in events])
+
     yield runs
-    del REGISTRY.tasks["test.one"], REGISTRY.tasks["test.all"]
+    for name in ("test.one", "test.all", "test.too"):
+        del REGISTRY.tasks[name]
 
 
 def told(*numbers: int) -> list[dict[str, Any]]:
@@ -102,6 +107,29 @@ def test_who_fails_alone_fails_his_job(offices: Offices, heard: list[list[int]],
     with pytest.raises(Refused):
         run_for_events(offices, named(name), told(13))
     assert waiting(offices) == []
+
+
+def test_those_who_hear_the_same_share_a_job(offices: Offices, heard: list[list[int]]) -> None:
+    with offices.work(Actor.system("test")) as work:
+        for number in (1, 2):
+            work.publish(Arrived(number))
+    with offices.work(Actor.system("relay")) as work:
+        relay(work, {Arrived.kind: ("test.all", "test.one", "test.too")})
+        (args,) = work.session.scalars(
+            text("SELECT args FROM procrastinate_jobs WHERE task_name = 'events.deliver'")
+        ).all()
+    assert waiting(offices) == [("test.one", [1, 2])]
+    assert args["tasks"] == ["test.all", "test.too"]
+    deliver(offices, **args)
+    assert heard == [[1, 2], [-1, -2]]
+
+
+def test_one_who_fails_does_not_keep_the_news_from_the_others(
+    offices: Offices, heard: list[list[int]]
+) -> None:
+    deliver(offices, ["test.all", "test.too"], told(13))
+    assert heard == [[-13]]
+    assert waiting(offices) == [("test.all", [13])]
 
 
 def test_together_is_one_transaction(offices: Offices, heard: list[list[int]]) -> None:
