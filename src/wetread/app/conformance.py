@@ -311,7 +311,7 @@ def _services() -> Iterator[str]:
     yield "### 3.5 Instance Availability Notification (PS3.4 R), as SCU"
     yield (
         f"Receivers with the right `{availability.RIGHT}` are told of a study {availability.QUIET_S} s after its last news, "
-        "and again of what comes later: Instance Availability ONLINE, Retrieve AE Title, Retrieve URI where the setting "
+        "and again of what comes later and of what is removed or restored: Instance Availability ONLINE or UNAVAILABLE, Retrieve AE Title, Retrieve URI where the setting "
         "`public_url` is made, Referenced Performed Procedure Step Sequence. A receiver that does not answer is called again."
     )
     yield "### 3.6 Associations that this system requests, beside those of storage"

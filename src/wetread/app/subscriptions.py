@@ -13,6 +13,8 @@ SUBSCRIPTIONS: dict[str, tuple[str | Unless, ...]] = {
         "routing.studies_updated",
         "availability.studies_updated",
     ),
+    "study.removed": ("availability.removed_or_restored",),
+    "study.restored": ("availability.removed_or_restored",),
     "order.changed": ("scheduling.order_changed", "billing.order_changed"),
     "report.preliminary": ("hl7.report_signed",),
     "report.final": ("billing.report_final", "hl7.report_signed"),

@@ -8,6 +8,7 @@ from typing import Any
 
 JsonDict = dict[str, Any]
 
+ONLINE, UNAVAILABLE = "ONLINE", "UNAVAILABLE"  # Instance Availability (0008,0056)
 OBJECTS_MAX = 5_000  # in one notification; a larger study is told of in several
 _PERFORMED_STEP_CLASS = "1.2.840.10008.3.1.2.3.3"
 
@@ -29,17 +30,18 @@ def notification(
     retrieve_ae_title: str,
     retrieve_uri: str | None,
     performed_steps: Iterable[str],
+    availability: str = ONLINE,
 ) -> JsonDict:
     """The attributes of the N-CREATE in the DICOM JSON Model. `retrieve_uri`: of DICOMweb's studies, without a slash."""
     series: dict[str, list[JsonDict]] = {}
     for one in objects:
         item: JsonDict = {
             "00080054": {"vr": "AE", "Value": [retrieve_ae_title]},
-            "00080056": {"vr": "CS", "Value": ["ONLINE"]},
+            "00080056": {"vr": "CS", "Value": [availability]},
             "00081150": {"vr": "UI", "Value": [one.sop_class_uid]},
             "00081155": {"vr": "UI", "Value": [one.sop_instance_uid]},
         }
-        if retrieve_uri is not None:
+        if retrieve_uri is not None and availability == ONLINE:
             uri = (
                 f"{retrieve_uri}/studies/{study_instance_uid}/series/{one.series_instance_uid}"
                 f"/instances/{one.sop_instance_uid}"

@@ -10,14 +10,22 @@ from typing import Any, Protocol
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from wetread.archive.model import Instance, RemoteAE, Series, Study
+from wetread.archive.model import WITH_REMOVED, Instance, RemoteAE, Removal, Series, Study
 from wetread.availability.model import AvailabilityNotification
-from wetread.availability.rules import OBJECTS_MAX, Available, JsonDict, notification
+from wetread.availability.rules import (
+    OBJECTS_MAX,
+    ONLINE,
+    UNAVAILABLE,
+    Available,
+    JsonDict,
+    notification,
+)
 from wetread.jobs.service import FORWARDING, defer
 from wetread.scheduling.model import PerformedProcedureStep
 from wetread.security.service import Actor, AuditEventID, Offices, Work
 
 JOB = "availability.notify"
+CHANGE_JOB = "availability.notify_change"
 QUIET_S = 30  # without news of the study before it is told of
 RIGHT = "availability"
 
@@ -99,33 +107,118 @@ class _Order:
     study_instance_uid: str
     objects: list[Available]
     steps: list[str]
-    more: bool
+    availability: str = ONLINE
 
 
 def notify(offices: Offices, availability_notification_pk: int) -> int:
     """Tells one receiver of one study what it does not know yet; returns of how many objects. Raises NotTold."""
     told = 0
     while (order := _order(offices, availability_notification_pk)) is not None:
-        try:
-            if not _means:
-                raise NotTold("this process cannot call application entities")
-            means = _means[0]
-            means.notifier(
-                order.peer,
-                notification(
-                    order.study_instance_uid,
-                    order.objects,
-                    retrieve_ae_title=means.ae_title,
-                    retrieve_uri=means.retrieve_uri,
-                    performed_steps=order.steps,
-                ),
-            )
-        except NotTold as failed:
-            _note(offices, availability_notification_pk, order, str(failed)[:200])
-            raise
-        _note(offices, availability_notification_pk, order, None)
+        _send(offices, availability_notification_pk, order)
         told += len(order.objects)
     return told
+
+
+def _send(offices: Offices, pk: int, order: _Order) -> None:
+    try:
+        if not _means:
+            raise NotTold("this process cannot call application entities")
+        means = _means[0]
+        means.notifier(
+            order.peer,
+            notification(
+                order.study_instance_uid,
+                order.objects,
+                retrieve_ae_title=means.ae_title,
+                retrieve_uri=means.retrieve_uri,
+                performed_steps=order.steps,
+                availability=order.availability,
+            ),
+        )
+    except NotTold as failed:
+        _note(offices, pk, order, str(failed)[:200])
+        raise
+    _note(offices, pk, order, None)
+
+
+def removed_or_restored(work: Work, events: Iterable[Mapping[str, Any]]) -> None:
+    """On `study.removed` and `study.restored`: who was told of the study is told what became of it."""
+    count = 0
+    for event in events:
+        study_pk, removal_pk = int(event["keys"]["study_pk"]), int(event["keys"]["removal_pk"])
+        for pk in work.session.scalars(
+            select(AvailabilityNotification.availability_notification_pk).where(
+                AvailabilityNotification.study_pk == study_pk,
+                AvailabilityNotification.through_instance_pk > 0,
+            )
+        ):
+            count += 1
+            defer(
+                work,
+                CHANGE_JOB,
+                queueing_lock=f"{CHANGE_JOB}:{pk}:{removal_pk}:{event['kind']}",
+                lock=f"{JOB}:{pk}",
+                queue=FORWARDING,
+                availability_notification_pk=pk,
+                removal_pk=removal_pk,
+            )
+    work.audit(
+        AuditEventID.APPLICATION_ACTIVITY,
+        "E",
+        object_type="availability_notification",
+        detail={"changes": str(count)},
+    )
+
+
+def notify_change(offices: Offices, availability_notification_pk: int, removal_pk: int) -> int:
+    """Tells one receiver that what it was told of was removed, or is here again; of how many objects. Raises NotTold."""
+    told, after = 0, 0
+    while True:
+        order = _changed(offices, availability_notification_pk, removal_pk, after)
+        if order is None:
+            return told
+        _send(offices, availability_notification_pk, order)
+        after = order.objects[-1].instance_pk
+        told += len(order.objects)
+
+
+def _changed(offices: Offices, pk: int, removal_pk: int, after: int) -> _Order | None:
+    with offices.work(Actor.system("availability")) as work:
+        work.audit(
+            AuditEventID.APPLICATION_ACTIVITY, "E", object_type="availability_notification", object_id=pk
+        )
+        told = work.session.get(AvailabilityNotification, pk)
+        removal = work.session.get(Removal, removal_pk)
+        if told is None or removal is None or removal.purged_at is not None:
+            return None
+        peer = work.session.get(RemoteAE, told.remote_ae_pk)
+        study = work.session.get(Study, told.study_pk, execution_options=WITH_REMOVED)
+        if peer is None or study is None or RIGHT not in peer.rights:
+            return None
+        query = (
+            select(
+                Series.series_instance_uid,
+                Instance.sop_class_uid,
+                Instance.sop_instance_uid,
+                Instance.instance_pk,
+            )
+            .join(Series, Series.series_pk == Instance.series_pk)
+            .where(
+                Instance.study_pk == told.study_pk,
+                Instance.instance_pk > after,
+                Instance.instance_pk <= told.through_instance_pk,
+            )
+            .order_by(Instance.instance_pk)
+            .limit(OBJECTS_MAX)
+        )
+        if removal.restored_at is None:
+            query = query.where(Instance.removal_pk == removal_pk).execution_options(**WITH_REMOVED)
+        objects = [Available(*row) for row in work.session.execute(query)]
+        work.session.expunge(peer)
+        if not objects:
+            return None
+        availability = UNAVAILABLE if removal.restored_at is None else ONLINE
+        return _Order(peer, study.study_pk, study.study_instance_uid, objects, [], availability)
 
 
 def _order(offices: Offices, pk: int) -> _Order | None:
@@ -155,9 +248,9 @@ def _order(offices: Offices, pk: int) -> _Order | None:
             .join(Series, Series.series_pk == Instance.series_pk)
             .where(Instance.study_pk == waiting.study_pk, Instance.instance_pk > waiting.through_instance_pk)
             .order_by(Instance.instance_pk)
-            .limit(OBJECTS_MAX + 1)
+            .limit(OBJECTS_MAX)
         ).all()
-        objects = [Available(*row) for row in rows[:OBJECTS_MAX]]
+        objects = [Available(*row) for row in rows]
         if not objects:
             waiting.not_before = None
             return None
@@ -172,7 +265,6 @@ def _order(offices: Offices, pk: int) -> _Order | None:
             study.study_instance_uid,
             objects,
             list(steps),
-            len(rows) > OBJECTS_MAX,
         )
         work.session.flush()
         work.session.expunge(peer)
@@ -199,5 +291,6 @@ def _note(offices: Offices, pk: int, order: _Order, fault: str | None) -> None:
             row.last_error = fault
             return
         row.attempt_count, row.last_error, row.told_at = 0, None, work.now()
-        row.through_instance_pk = order.objects[-1].instance_pk
-        row.told_count += len(order.objects)
+        if order.objects[-1].instance_pk > row.through_instance_pk:
+            row.through_instance_pk = order.objects[-1].instance_pk
+            row.told_count += len(order.objects)

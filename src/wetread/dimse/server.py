@@ -1117,7 +1117,7 @@ class _Served:
             asked.command,
             done.status,
             comment=done.comment,
-            data=None if done.attributes is None else self._encoded(asked, done.attributes),
+            data=self._encoded(asked, done.attributes) if done.attributes else None,
             more={"affected_sop_instance_uid": uid, "action_type_id": action_type_id or None},
         )
 

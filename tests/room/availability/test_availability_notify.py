@@ -195,3 +195,65 @@ def test_performed_steps_are_named() -> None:
     (item,) = told["00081111"]["Value"]
     assert item["00081155"]["Value"] == ["1.3"]
     assert list(told) == sorted(told)
+
+
+def test_who_was_told_hears_what_became_of_it(
+    archive: Archive, store: Store, make_dicom: MakeDicom, receiver: Receiver, clock: FixedClock
+) -> None:
+    from wetread.archive.removal import Target, remove, restore
+
+    first, second = make_dicom(), make_dicom()
+    second.StudyInstanceUID = first.StudyInstanceUID
+    store(first, second)
+    (pk,) = updated(archive)
+    clock.advance(timedelta(seconds=service.QUIET_S))
+    service.notify(archive.offices, pk)
+    with archive.offices.work(Actor.system("test")) as work:
+        removal = remove(work, Target(first.StudyInstanceUID, first.SeriesInstanceUID), reason="sent twice")
+        keys = {"study_pk": removal.study_pk, "removal_pk": removal.removal_pk}
+    with archive.offices.work(Actor.system("test")) as work:
+        service.removed_or_restored(work, [{"kind": "study.removed", "keys": keys}])
+        jobs = work.session.execute(
+            text("SELECT args FROM procrastinate_jobs WHERE task_name = 'availability.notify_change'")
+        ).all()
+    assert [job.args for job in jobs] == [
+        {"availability_notification_pk": pk, "removal_pk": keys["removal_pk"]}
+    ]
+    assert service.notify_change(archive.offices, pk, keys["removal_pk"]) == 1
+    (item,) = receiver.heard[-1].ReferencedSeriesSequence[0].ReferencedSOPSequence
+    assert (item.ReferencedSOPInstanceUID, item.InstanceAvailability) == (first.SOPInstanceUID, "UNAVAILABLE")
+    assert "RetrieveURI" not in item
+    with archive.offices.work(Actor.system("test")) as work:
+        restore(work, keys["removal_pk"], reason="it was right")
+    assert service.notify_change(archive.offices, pk, keys["removal_pk"]) == 2
+    assert told_of(receiver.heard[-1]) == sorted([first.SOPInstanceUID, second.SOPInstanceUID])
+    online = receiver.heard[-1].ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
+    assert online.InstanceAvailability == "ONLINE"
+    # A whole study, of which nothing is to be seen any more.
+    with archive.offices.work(Actor.system("test")) as work:
+        removal = remove(work, Target(first.StudyInstanceUID), reason="of another patient")
+        removal_pk = removal.removal_pk
+    assert service.notify_change(archive.offices, pk, removal_pk) == 2
+    assert row(archive).told_count == 2
+
+
+def test_who_knows_nothing_of_a_study_hears_nothing_of_its_end(
+    archive: Archive, store: Store, make_dicom: MakeDicom, receiver: Receiver, clock: FixedClock
+) -> None:
+    from wetread.archive.removal import Target, remove
+
+    ds = make_dicom()
+    store(ds)
+    (pk,) = updated(archive)
+    with archive.offices.work(Actor.system("test")) as work:
+        removal = remove(work, Target(ds.StudyInstanceUID), reason="sent by mistake")
+        keys = {"study_pk": removal.study_pk, "removal_pk": removal.removal_pk}
+    with archive.offices.work(Actor.system("test")) as work:
+        service.removed_or_restored(work, [{"kind": "study.removed", "keys": keys}])
+        count = work.session.execute(
+            text("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'availability.notify_change'")
+        ).scalar()
+    assert count == 0
+    clock.advance(timedelta(seconds=service.QUIET_S))
+    assert service.notify(archive.offices, pk) == 0
+    assert receiver.heard == []
