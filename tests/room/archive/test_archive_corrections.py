@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import subprocess
 from collections import Counter
 from pathlib import Path
@@ -473,3 +474,57 @@ def test_corrections_by_http_with_preview_history_and_undo(
     )
     assert wrong.status_code == 422
     assert [one["field"] for one in wrong.json()["errors"]] == ["Laterality"]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_any_acts_taken_back_last_first_give_every_state_again(
+    archive: Archive, store: Store, make_dicom: MakeDicom, seed: int
+) -> None:
+    chance = random.Random(seed)
+    for number in range(3):
+        store(*study_of(make_dicom, 1, 1, PatientID=f"P{number}", AccessionNumber=f"A{number}"))
+
+    def state() -> tuple[Any, ...]:
+        """All that is to be seen: the index as it is found, and every byte that leaves."""
+        with archive.offices.work(SYSTEM) as work:
+            studies = find(work, Level.STUDY, {}).items
+            series = find(work, Level.SERIES, {}).items
+        uids = [one["0020000D"]["Value"][0] for one in studies]
+        order = sorted(str(one) for one in studies), sorted(str(one) for one in series)
+        return *order, [sorted(leaving(archive, study_instance_uids=uid).items()) for uid in sorted(uids)]
+
+    def seen_series() -> dict[str, list[str]]:
+        with archive.offices.work(SYSTEM) as work:
+            found: dict[str, list[str]] = {}
+            for one in find(work, Level.SERIES, {}).items:
+                found.setdefault(one["0020000D"]["Value"][0], []).append(one["0020000E"]["Value"][0])
+            return found
+
+    done: list[tuple[int, tuple[Any, ...]]] = []
+    for turn in range(9):
+        places = seen_series()
+        study = chance.choice(sorted(places))
+        others = sorted(set(places) - {study})
+        series = tuple(chance.sample(sorted(places[study]), chance.randint(1, len(places[study]))))
+        wish: dict[str, Any] = {"kind": chance.choice(["edit", "edit", "move", "merge", "split"])}
+        if wish["kind"] == "edit" and chance.random() < 0.5:
+            wish |= {"series_instance_uids": series, "attributes": {"SeriesDescription": f"turn {turn}"}}
+        elif wish["kind"] == "edit":
+            wish["attributes"] = {"AccessionNumber": f"T{turn}", "PatientID": f"X{turn}"}
+        elif wish["kind"] == "split":
+            wish |= {"series_instance_uids": series, "attributes": {"StudyDescription": f"split {turn}"}}
+        elif not others:
+            continue
+        else:
+            wish["target_study_instance_uid"] = chance.choice(others)
+            if wish["kind"] == "move":
+                wish["series_instance_uids"] = series
+        before = state()
+        try:
+            done.append((do(archive, study_instance_uid=study, **wish), before))
+        except Conflict:
+            assert state() == before
+    assert len(done) >= 3
+    for correction_pk, before in reversed(done):
+        take_back(archive, correction_pk)
+        assert state() == before
