@@ -19,6 +19,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from sqlalchemy.exc import OperationalError
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import wetread
@@ -268,6 +269,8 @@ class Guard:
         except TooLarge as error:
             if status == 0:
                 await problem(error, Request(scope))(scope, receive, guarded_send)
+        except ClientDisconnect:
+            log.info("client left", request_id=request_id)  # half-way through its request: nobody to answer
         except Exception as error:  # noqa: BLE001 - the last wall
             log.error(  # noqa: TRY400 - a traceback could hold patient data
                 "request failed", request_id=request_id, error=type(error).__name__, where=_where(error)

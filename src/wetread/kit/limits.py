@@ -79,6 +79,7 @@ COMMITMENT_CLAIM_S: Final = 60  # whoever reports a commitment and is not heard 
 DICOM_NODE_SEEN_S: Final = 15  # a node that has not told for so long is gone
 WORKITEM_BYTES_MAX: Final = 1024 * 1024  # of a Workitem's data set
 WORKITEM_MATCHES_MAX: Final = 5_000  # of one search
+WORKITEM_SCANNED_MAX: Final = 50_000  # that one search looks at, where the database cannot narrow them down
 WORKITEM_SUBSCRIBERS_MAX: Final = 200  # of one Workitem, and of all
 WORKITEM_KEPT_DAYS: Final = 90  # after its end, where nobody holds it by a deletion lock
 WORKITEM_EVENT_KEPT_DAYS: Final = 7  # for who has not come to hear it

@@ -591,7 +591,10 @@ def find(work: Work, keys: Mapping[str, Any], *, limit: int, offset: int = 0) ->
         items: list[JsonDict] = []
         passed = 0
         cut = False
-        for one in store.narrowed(work.session, conditions):
+        for looked_at, one in enumerate(store.narrowed(work.session, conditions)):
+            if looked_at >= limits.WORKITEM_SCANNED_MAX:
+                cut = True
+                break
             if not matching.matches(one.attributes, wanted):
                 continue
             passed += 1

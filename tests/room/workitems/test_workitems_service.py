@@ -274,6 +274,19 @@ def test_searching(work: Work) -> None:
         service.find(work, element("ScheduledProcedureStepStartDateTime", "soon"), limit=10)
 
 
+def test_a_search_that_would_look_at_too_much_says_that_there_is_more(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from wetread.kit import limits
+
+    monkeypatch.setattr(limits, "WORKITEM_SCANNED_MAX", 2)
+    for label in ("one", "two", "three"):
+        service.create(work, None, asked(label))
+    found = service.find(work, element("ProcedureStepLabel", "three"), limit=10)
+    assert (found.items, found.cut) == ([], True)
+    assert not service.find(work, element("ProcedureStepState", "COMPLETED"), limit=10).cut
+
+
 def test_what_ended_is_removed_unless_it_is_locked(work: Work, peer: str, clock: FixedClock) -> None:
     locked = service.create(work, None, asked("locked")).sop_instance_uid
     service.subscribe(work, locked, peer, deletion_lock=True, is_web=False)
