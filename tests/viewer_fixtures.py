@@ -12,9 +12,13 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from sqlalchemy import select
 
+from case_fixtures import Ward
 from conftest import Api
 from wetread.archive.model import Study
 from wetread.archive.service import Archive
+from wetread.orders.service import Move, move_requested_procedure
+from wetread.security.model import Practitioner
+from wetread.security.service import FileMasterKey, Identity
 
 CHROMIUM = [
     "--no-sandbox",
@@ -68,6 +72,52 @@ def open_study(browser: Browser, web: Api, port: int, archive: Archive) -> Itera
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(f"http://127.0.0.1:{port}/room/{study_pk}/images")
         shown(page)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def open_case(browser: Browser, web: Api, port: int, archive: Archive) -> Iterator[OpenStudy]:
+    """Puts a stored study on an order and opens it as the radiologist who reads it; again: the same account."""
+    ward = Ward(archive.offices, Identity(archive.offices, FileMasterKey(b"k" * 32)))
+    with ward.made() as work:
+        practitioner = Practitioner(person_name="Moreau^Ines^^Dr.")
+        work.session.add(practitioner)
+        work.session.flush()
+        practitioner_pk = practitioner.practitioner_pk
+    account = web.as_role("radiologist", practitioner_pk=practitioner_pk)
+    contexts, complaints = [], []
+
+    def ordered(study_instance_uid: str) -> int:
+        patient_pk = ward.patient()
+        requested = ward.ordered("CTCHEST", patient_pk=patient_pk)
+        with ward.made() as work:
+            move_requested_procedure(work, requested.requested_procedure_pk, Move.START)
+            study = work.session.scalars(
+                select(Study).where(Study.study_instance_uid == study_instance_uid)
+            ).one()
+            study.patient_pk = patient_pk
+            study_pk = study.study_pk
+        ward.link(study_pk, requested.requested_procedure_pk)
+        return study_pk
+
+    def opened(study_instance_uid: str, width: int = 1440, height: int = 900, **how: Any) -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            extra_http_headers={"Authorization": str(account.headers["Authorization"])},
+            **how,
+        )
+        contexts.append(context)
+        context.set_default_timeout(PATIENCE_MS)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(f"http://127.0.0.1:{port}/read/{ordered(study_instance_uid)}")
+        shown(page)
+        page.keyboard.press("q")  # the report aside, so that letters are the viewer's
         return page
 
     yield opened

@@ -52,6 +52,7 @@ UNITS: Mapping[str, Code] = {
     "cm": ("cm", "UCUM", "cm"),
     "mm²": ("mm2", "UCUM", "mm2"),
     "cm²": ("cm2", "UCUM", "cm2"),
+    "px": ("{pixels}", "UCUM", "pixels"),
     "°": ("deg", "UCUM", "deg"),
     "HU": ("[hnsf'U]", "UCUM", "Hounsfield unit"),
     "SUV": ("g/ml{SUVbw}", "UCUM", "Standardized Uptake Value body weight"),

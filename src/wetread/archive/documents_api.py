@@ -65,7 +65,7 @@ class ValueIn(Body):
         "ratio",
     ]
     value: _Number
-    unit: Literal["mm", "cm", "mm²", "cm²", "°", "HU", "SUV", "BQML", ""] = ""
+    unit: Literal["mm", "cm", "mm²", "cm²", "px", "°", "HU", "SUV", "BQML", ""] = ""
     shape: int = Field(0, ge=-1, le=3)
 
 

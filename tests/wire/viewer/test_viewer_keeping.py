@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,15 +10,19 @@ from typing import Any
 
 import pydicom
 import pytest
+from playwright.sync_api import Locator, Page, expect
 from pydicom.uid import generate_uid
 from sqlalchemy import select
 
 from archive_fixtures import MakeDicom
 from conftest import Api
 from dicomweb_fixtures import Client, read
+from viewer_fixtures import PATIENCE_MS, OpenStudy, shown
 from wetread.archive.model import Study
 from wetread.archive.service import Archive
 
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+expect.set_options(timeout=PATIENCE_MS)
 DCIODVFY = Path(sys.executable).with_name("dciodvfy")
 
 
@@ -153,3 +158,122 @@ def test_a_picture_of_another_study_is_refused_and_nothing_is_kept(
             select(Study.modalities_in_study).where(Study.study_instance_uid == slices[0].StudyInstanceUID)
         )
     assert kept == ["CT"]
+
+
+# In the browser
+
+
+def listed(page: Page) -> Locator:
+    return page.get_by_role("complementary", name="Measurements").locator("ol > li")
+
+
+def letters(page: Page) -> list[str]:
+    return [
+        page.locator(f"[data-pane=a] [data-edge={edge}]").inner_text()
+        for edge in ("top", "right", "bottom", "left")
+    ]
+
+
+def draw_length(page: Page, below_the_middle: int = 0) -> str:
+    """A length of 100 screen pixels; what the list says of it."""
+    box = page.get_by_test_id("canvas-a").bounding_box()
+    assert box
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2 + below_the_middle
+    before = listed(page).count()
+    page.keyboard.press("l")
+    page.mouse.move(x - 50, y)
+    page.mouse.down()
+    page.mouse.move(x, y, steps=3)
+    page.mouse.move(x + 50, y, steps=3)
+    page.mouse.up()
+    expect(listed(page)).to_have_count(before + 1)
+    expect(listed(page).last).to_contain_text(" mm")
+    return listed(page).last.inner_text()
+
+
+def test_measurements_are_kept_and_are_there_when_the_study_is_opened_again(
+    slices: list[pydicom.Dataset], open_case: OpenStudy
+) -> None:
+    page = open_case(slices[0].StudyInstanceUID)
+    page.keyboard.press("Shift+M")
+    panel = page.get_by_role("complementary", name="Measurements")
+    expect(panel).to_contain_text("Nothing new to keep")
+    said = draw_length(page)
+    expect(panel).to_contain_text("Not kept yet")
+    page.keyboard.press("Shift+K")
+    expect(panel).to_contain_text("Nothing new to keep")
+
+    page.reload()
+    shown(page)
+    page.keyboard.press("q")
+    expect(panel.get_by_role("button", name=re.compile("^Measurements"))).to_have_count(1)
+    expect(panel.get_by_role("button", name=re.compile("^Presentation"))).to_have_count(1)
+    expect(listed(page)).to_have_count(1)
+    expect(listed(page)).to_contain_text(" mm")
+    assert listed(page).inner_text() == said
+    expect(panel).to_contain_text("Nothing new to keep")
+
+    # What was not kept by hand is kept on leaving, before the screen changes.
+    other = draw_length(page, 40)
+    page.get_by_role("button", name="Back to the list").click()
+    page.wait_for_url("**/reading")
+    page.go_back()
+    shown(page)
+    expect(listed(page)).to_have_count(2)
+    expect(listed(page).last).to_contain_text(" mm")
+    assert {listed(page).nth(0).inner_text(), listed(page).nth(1).inner_text()} == {said, other}
+
+
+def test_leaving_asks_where_the_archive_does_not_take_the_work(
+    slices: list[pydicom.Dataset], open_case: OpenStudy
+) -> None:
+    page = open_case(slices[0].StudyInstanceUID)
+    page.keyboard.press("Shift+M")
+    draw_length(page)
+    page.route("**/findings", lambda route: route.abort())
+    page.get_by_role("button", name="Back to the list").click()
+    question = page.get_by_role("dialog", name="The measurements are not kept")
+    question.get_by_role("button", name="Stay on the study").click()
+    expect(listed(page)).to_have_count(1)
+    page.unroute("**/findings")
+    page.get_by_role("button", name="Back to the list").click()
+    page.wait_for_url("**/reading")
+
+
+def test_a_presentation_is_applied_as_it_was_kept(
+    slices: list[pydicom.Dataset], open_case: OpenStudy
+) -> None:
+    page = open_case(slices[0].StudyInstanceUID)
+    page.keyboard.press("Shift+M")
+    pane, panel = page.locator("[data-pane=a]"), page.get_by_role("complementary", name="Measurements")
+    for key in ("3", ">", "h", "+", "+"):
+        page.keyboard.press(key)
+    corner = pane.locator("[class*=bottomLeft]")
+    expect(corner).to_contain_text("Zoom 144 %")
+    edges = letters(page)
+    window = re.search(r"W [\d.]+ · C -?[\d.]+", corner.inner_text())[0]  # type: ignore[index]
+    page.keyboard.press("Shift+K")
+    expect(page.get_by_text("Kept in the archive")).to_be_visible()
+    page.reload()
+    shown(page)
+    page.keyboard.press("q")
+    expect(corner).to_contain_text("Zoom 100 %")
+    assert letters(page) != edges
+    panel.get_by_role("button", name=re.compile("^Presentation")).click()
+    expect(corner).to_contain_text(window)
+    expect(pane.locator("[data-edge=top]")).to_have_text(edges[0])
+    assert letters(page) == edges
+    zoom = float(re.search(r"Zoom (\d+) %", corner.inner_text())[1])  # type: ignore[index]
+    # To whole pixels of the picture.
+    assert zoom == pytest.approx(144, abs=4)
+
+
+def test_measurements_go_into_the_report_by_one_key(
+    slices: list[pydicom.Dataset], open_case: OpenStudy
+) -> None:
+    page = open_case(slices[0].StudyInstanceUID)
+    page.keyboard.press("Shift+M")
+    words = re.search(r"[\d.]+ mm", draw_length(page))[0]  # type: ignore[index]
+    page.keyboard.press("Shift+I")
+    page.keyboard.press("q")
+    expect(page.get_by_role("textbox", name="Findings")).to_contain_text(f"Length: {words} (series")

@@ -7,7 +7,11 @@ import { EVENTS, eventTarget, type Engine } from './engine'
 import type { Vec3 } from './geometry'
 import { Lines } from './Lines'
 import { awayFrom, type Segment } from './planes'
+import type { DicomJson } from './dicom'
+import { graphicsOf } from './keep/presentation'
+import { Drawn } from './presentation/Drawn'
 import { Marks } from './presentation/Marks'
+import { suvOf } from './pixels/suv'
 import { speltLaterality, type Stack } from './stacks'
 import type { ViewerStudy } from './study'
 import { patientOf, scaleBar, viewOf, type View } from './view'
@@ -33,6 +37,8 @@ export interface PaneProps {
   start: number | null
   /** Whether overlays and shutters are laid over the picture. */
   marks: boolean
+  /** A presentation state whose graphics are drawn on the pictures that it names. */
+  graphics: DicomJson | null
   /** Where the picture with the keys cuts this one. */
   lines: { main: Segment | null; ends: readonly Segment[] } | null
   /** A place in the patient that was pointed out. */
@@ -195,6 +201,7 @@ export function Pane(props: PaneProps) {
       {stack && study ? (
         <>
           {view?.toPane && frame && props.marks ? <Marks frame={frame} toPane={view.toPane} /> : null}
+          {view?.toPane && frame && props.graphics ? <Drawn graphics={graphicsOf(props.graphics, frame)} toPane={view.toPane} /> : null}
           {view && (props.lines || props.spot) ? (
             <Lines
               toCanvas={(point) => engine.viewport(paneId)?.worldToCanvas([...point]) ?? null}
@@ -238,6 +245,7 @@ export function Pane(props: PaneProps) {
             ) : null}
             {view?.table ? <span>Table: {view.table}</span> : null}
             {view ? <span>Zoom {Math.round(view.zoom * 100)} %</span> : null}
+            {frame && stack.modality === 'PT' ? <span>{suvWords(frame.metadata)}</span> : null}
             {view?.inverted ? <span>Inverted</span> : null}
             {props.marks ? null : <span>Overlays and shutters hidden</span>}
             {frame?.lossy ? <span>Lossy compression</span> : null}
@@ -313,6 +321,12 @@ function useDoubleTap(): (event: PointerEvent) => boolean {
 
 function sameFrames(a: Stack | null, b: Stack): boolean {
   return a !== null && a.length === b.length && a.frames.every((frame, at) => frame.imageId === b.frames[at]?.imageId)
+}
+
+/** In what units a PET picture is seen and measured. */
+function suvWords(metadata: DicomJson): string {
+  const suv = suvOf(metadata)
+  return 'factor' in suv ? 'SUV, body weight' : `No SUV: ${suv.reason}`
 }
 
 /** Whole numbers, unless the window is of parts: a dose, an SUV. */

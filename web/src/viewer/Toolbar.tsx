@@ -61,6 +61,7 @@ export interface ToolbarProps {
   can: {
     compare: boolean
     mark: boolean
+    keep: boolean
     play: boolean
     window: boolean
     /** Why no planes can be laid through the series; true: they can; null: nothing is shown. */
@@ -89,6 +90,8 @@ export interface ToolbarProps {
     redo: () => void
     nextMeasurement: (step: 1 | -1) => void
     measurements: () => void
+    keep: () => void
+    insert: () => void
     thumbnails: () => void
     preset: (preset: WindowPreset) => void
     scanner: () => void
@@ -141,6 +144,8 @@ function useToolKeys({ layout, presets, can, on }: ToolbarProps): void {
     { keys: 'Mod+Z', label: 'Undo', run: on.undo },
     { keys: 'Mod+Shift+Z', label: 'Do again', run: on.redo },
     { keys: 'Shift+M', label: 'Show or hide the measurements', run: on.measurements },
+    { keys: 'Shift+K', label: 'Keep measurements, presentation and key images in the archive', run: on.keep, disabled: !can.keep },
+    { keys: 'Shift+I', label: 'Put the measurements into the report', run: on.insert, disabled: !can.keep },
     { keys: 'j', label: 'Next measurement', run: () => on.nextMeasurement(1) },
     { keys: 'Shift+J', label: 'Previous measurement', run: () => on.nextMeasurement(-1) },
   ])

@@ -7,6 +7,12 @@ import { mirror, fit, oneToOne, rotate } from './camera'
 import { Engine } from './engine'
 import { followView, sharesWindow } from './follow'
 import { anchorAt, anchorInTheMiddle, linkedIndex, type Anchor, type Vec3 } from './geometry'
+import { applyLook } from './keep/applyLook'
+import { KeptList } from './keep/KeptList'
+import { LeaveQuestion } from './keep/LeaveQuestion'
+import { lookOf, presented } from './keep/presentation'
+import { keyPictures, type KeptDocument } from './keep/structured'
+import { useKeeping } from './keep/useKeeping'
 import { useKeyImages } from './keyImages'
 import { cells, panesOf, type PaneId } from './layout'
 import { LINKED_AT_FIRST, type Links } from './links'
@@ -85,6 +91,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
   const { layout, hungIn, stackIn } = hanging
   const keys = useKeyImages(study.study_pk, canMark, onKeyImage)
   const drawn = useMeasurements(engine)
+  const [applied, setApplied] = useState<KeptDocument | null>(null)
 
   useEffect(() => {
     let made: Engine | null = null
@@ -112,6 +119,21 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
   const activeFrame = activeStack?.frames[activeIndex]
   const judged = activeStack ? judgeStack(activeStack) : null
   const inPlanes = planes && judged?.isVolume === true
+  const keeping = useKeeping({
+    studyPk: study.study_pk,
+    studyInstanceUid: study.study_instance_uid,
+    mayKeep: canMark,
+    engine,
+    drawn,
+    stacks: loaded.stacks,
+    documents: loaded.documents,
+    complete: !loaded.loading,
+    marked: keys.marked,
+    panes: visible.flatMap((id) => {
+      const stack = stackIn(id)
+      return stack && hungIn(id)?.study.study_pk === study.study_pk ? [{ id, stack }] : []
+    }),
+  })
 
   const hangIn = (id: PaneId, next: Hung | null, index?: number) => {
     anchors.current.delete(id)
@@ -254,6 +276,45 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
     return null
   }
 
+  /** Shows what was left on the study: measurements and graphics on their pictures, pictures as they were seen. */
+  const showKept = (document: KeptDocument) => {
+    if (document.kind === 'measurements') {
+      const count = keeping.restore([document])
+      toast(count ? `Shown: ${count} measurement${count === 1 ? '' : 's'}.` : 'Its measurements are on pictures, or of kinds, that cannot be shown here.')
+      return
+    }
+    if (document.kind === 'key-images') {
+      const [first] = keyPictures(document.instance)
+      const frame = first && loaded.stacks.flatMap((stack) => stack.frames).find((one) => one.sopInstanceUid === first.sopInstanceUid && one.frameNumber === first.frameNumber)
+      if (frame) activeOf(frame.imageId)
+      else toast('Its key images are not in this study.')
+      return
+    }
+    if (document.sopInstanceUid === applied?.sopInstanceUid) {
+      setApplied(null)
+      on.reset()
+      return
+    }
+    const about = new Set(presented(document.instance))
+    const target = activeFrame && about.has(activeFrame.sopInstanceUid) ? activeFrame : loaded.stacks.flatMap((stack) => stack.frames).find((frame) => about.has(frame.sopInstanceUid))
+    if (!target) {
+      toast('Its pictures are not in this study.')
+      return
+    }
+    if (target !== activeFrame) activeOf(target.imageId)
+    setApplied(document)
+  }
+  // A presentation state is applied when the picture that it is about is the one that is drawn.
+  const about = applied && activeFrame && presented(applied.instance).includes(activeFrame.sopInstanceUid) ? activeFrame : null
+  const lastApplied = useRef<string | null>(null)
+  useEffect(() => {
+    const key = applied && about ? applied.sopInstanceUid : null
+    if (key === lastApplied.current) return
+    lastApplied.current = key
+    const shown = engine?.viewport(activePane)
+    if (applied && about && shown && engine?.imageOn(activePane) === about.imageId) applyLook(shown, about, lookOf(applied.instance, about))
+  }, [applied, about, engine, activePane])
+
   const onPlaced = (points: readonly (readonly [number, number])[]) => {
     setPlacing(false)
     const shown = viewport()
@@ -321,6 +382,8 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
       const next = drawn.list[at < 0 ? (step > 0 ? 0 : drawn.list.length - 1) : (at + step + drawn.list.length) % drawn.list.length]
       if (next) jump(next)
     },
+    keep: () => void keeping.keep(),
+    insert: keeping.insert,
     measurements: () => {
       save('viewer-measurements', !listed)
       setListed(!listed)
@@ -421,6 +484,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
           can={{
             compare: priors.length > 0,
             mark: canMark,
+            keep: canMark,
             play: (activeStack?.length ?? 0) > 1,
             planes: judged === null ? null : judged.isVolume ? true : judged.reason,
             window: activeStack !== null,
@@ -454,6 +518,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
                       isKey={keys.isKey}
                       loaded={stack ? (counts.get(stack.key) ?? 0) : 0}
                       marks={marks}
+                      graphics={applied && stack && isForeign(applied) ? applied.instance : null}
                       lines={linesIn(id)}
                       spot={spot && stack && spot.frameOfReferenceUid === stack.frameOfReferenceUid ? spot.point : null}
                       onActivate={() => activate(id)}
@@ -499,10 +564,22 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
               }}
               onJump={jump}
               onRemove={(one) => drawn.remove([one.uid])}
-            />
+            >
+              <KeptList
+                documents={loaded.documents}
+                applied={applied?.sopInstanceUid ?? null}
+                mayKeep={canMark}
+                unsaved={keeping.unsaved}
+                busy={keeping.busy}
+                onKeep={() => void keeping.keep()}
+                onInsert={keeping.insert}
+                onShow={showKept}
+              />
+            </MeasurementList>
           ) : null}
         </div>
       </div>
+      {keeping.blocker.status === 'blocked' ? <LeaveQuestion onStay={keeping.blocker.reset} onLeave={keeping.blocker.proceed} /> : null}
       {asked ? (
         <AskWords
           before={asked.before}
@@ -514,6 +591,11 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
       ) : null}
     </div>
   )
+}
+
+/** What was kept here comes back as measurements, which are drawn by themselves. */
+function isForeign(document: KeptDocument): boolean {
+  return document.instance['00080070']?.Value?.[0] !== 'Wetread'
 }
 
 function waitingWords(id: PaneId, loaded: LoadedStudy, loadedPrior: LoadedStudy, prior: ViewerStudy | null): string {

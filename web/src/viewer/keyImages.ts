@@ -36,6 +36,7 @@ export function useKeyImages(study_pk: number, canMark: boolean, changed?: () =>
     onError: (error) => toastProblem(error, 'The key image was not changed'),
   })
   return {
+    marked,
     isKey: (sopInstanceUid: string, frameNumber: number) => find(sopInstanceUid, frameNumber) !== undefined,
     toggle: (frame: Frame) => toggle.mutate(frame),
   }

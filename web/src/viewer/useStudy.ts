@@ -2,6 +2,7 @@ import { useQueries, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useEffect, useMemo, useRef } from 'react'
 import { http, useLiveEvents } from '@/lib/api'
 import type { DicomJson } from './dicom'
+import { documentOf, type KeptDocument } from './keep/structured'
 import { inReadingOrder, seriesHead, stacksOfSeries, type SeriesHead, type Stack } from './stacks'
 
 const JSON_TYPE = { Accept: 'application/dicom+json' }
@@ -17,6 +18,8 @@ export interface LoadedSeries extends SeriesHead {
 export interface LoadedStudy {
   series: readonly LoadedSeries[]
   stacks: readonly Stack[]
+  /** What readers and programs left on the study: measurements, presentations, key images; the newest first. */
+  documents: readonly KeptDocument[]
   loading: boolean
   error: unknown
 }
@@ -74,6 +77,11 @@ export function useStudy(studyInstanceUid: string | null): LoadedStudy {
     return {
       series,
       stacks: series.flatMap((one) => one.stacks ?? []),
+      documents: data
+        .flatMap((instances) => instances ?? [])
+        .map(documentOf)
+        .filter((one) => one !== null)
+        .sort((a, b) => `${b.date}${b.time}`.localeCompare(`${a.date}${a.time}`)),
       loading: list.isPending || series.some((one) => one.stacks === undefined && !one.error),
       error: list.error ?? errors.find((error) => error !== null) ?? null,
     }

@@ -4,6 +4,7 @@ import { Plugin } from '@tiptap/pm/state'
 import { Decoration, DecorationSet } from '@tiptap/pm/view'
 import StarterKit from '@tiptap/starter-kit'
 import { useEffect, useRef } from 'react'
+import { markPlace, offerPlace } from '@/lib/insertion'
 import classes from './report.module.css'
 import { docOf, sectionTitle, spans } from './sections'
 
@@ -105,8 +106,17 @@ export function SectionEditor({
       },
       handleDOMEvents: { keydown: (_view, event) => isScreenKey(event) },
     },
+    onFocus: () => markPlace(name),
     onUpdate: (event) => write.current(name, event.editor.getText({ blockSeparator: '\n' })),
   })
+  useEffect(
+    () =>
+      offerPlace(name, (words) => {
+        const lines = words.split('\n').map((line) => ({ type: 'paragraph', content: [{ type: 'text', text: line }] }))
+        editor.chain().insertContentAt(editor.isEmpty ? 0 : editor.state.doc.content.size, lines).run()
+      }),
+    [editor, name],
+  )
   return (
     <section className={classes['section']} data-faulty={faulty || undefined}>
       <h3>{title}</h3>

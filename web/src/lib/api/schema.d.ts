@@ -8633,7 +8633,7 @@ export interface components {
              * @default
              * @enum {string}
              */
-            unit: "mm" | "cm" | "mm²" | "cm²" | "°" | "HU" | "SUV" | "BQML" | "";
+            unit: "mm" | "cm" | "mm²" | "cm²" | "px" | "°" | "HU" | "SUV" | "BQML" | "";
             /** Value */
             value: number;
         };

@@ -1,5 +1,6 @@
 import { ActionIcon, Tooltip } from '@mantine/core'
 import { IconX } from '@tabler/icons-react'
+import type { ReactNode } from 'react'
 import type { Measurement } from './measurements'
 import { TOOL_LABEL } from '../toolLabels'
 import classes from './measure.module.css'
@@ -10,10 +11,12 @@ export interface MeasurementListProps {
   placeOf: (measurement: Measurement) => string | null
   onJump: (measurement: Measurement) => void
   onRemove: (measurement: Measurement) => void
+  /** What is kept of them, below. */
+  children?: ReactNode
 }
 
 /** What has been drawn, by the order of drawing. */
-export function MeasurementList({ measurements, placeOf, onJump, onRemove }: MeasurementListProps) {
+export function MeasurementList({ measurements, placeOf, onJump, onRemove, children }: MeasurementListProps) {
   return (
     <aside className={classes['list']} aria-label="Measurements">
       <h3>
@@ -43,7 +46,7 @@ export function MeasurementList({ measurements, placeOf, onJump, onRemove }: Mea
           ))}
         </ol>
       )}
-      <p className={classes['kept']}>Kept while this study is open.</p>
+      {children}
     </aside>
   )
 }

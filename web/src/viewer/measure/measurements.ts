@@ -26,13 +26,13 @@ const HEARD = [
 const history = utilities.HistoryMemo.DefaultHistoryMemo
 const HISTORY = 50
 
-function targetOf(one: Annotation): string {
+export function targetOf(one: Annotation): string {
   const stats = (one.data as Measured).cachedStats ?? {}
   const picture = `imageId:${one.metadata?.referencedImageId ?? ''}`
   return picture in stats ? picture : (Object.keys(stats)[0] ?? picture)
 }
 
-function measured(): { annotation: Annotation; tool: ToolName }[] {
+export function measured(): { annotation: Annotation; tool: ToolName }[] {
   return annotation.state.getAllAnnotations().flatMap((one) => {
     const tool = toolNamed(one.metadata?.toolName ?? '')
     return tool && TOOLS[tool].measures ? [{ annotation: one, tool }] : []
@@ -107,6 +107,13 @@ export class Measurements {
     annotation.state.addAnnotation(one, one.metadata?.FrameOfReferenceUID ?? '')
     annotation.selection.setAnnotationSelected(one.annotationUID ?? '', true, false)
     this.remember([one], false)
+    this.render()
+  }
+
+  /** Adds what was drawn before and kept; it is no new work, so there is nothing to undo. What is there already stays. */
+  restore(all: readonly Annotation[]): void {
+    for (const one of all)
+      if (!annotation.state.getAnnotation(one.annotationUID ?? '')) annotation.state.addAnnotation(one, one.metadata?.FrameOfReferenceUID ?? '')
     this.render()
   }
 

@@ -22,6 +22,8 @@ export function useMeasurements(engine: Engine | null) {
   const list = useSyncExternalStore(drawn?.subscribe ?? nothing, drawn?.snapshot ?? none)
   return {
     list,
+    ready: drawn !== null,
+    restore: (all: readonly ToolTypes.Annotation[]) => drawn?.restore(all),
     add: (one: ToolTypes.Annotation) => drawn?.add(one),
     select: (uid: string) => drawn?.select(uid),
     remove: (uids: readonly string[]) => drawn?.remove(uids),

@@ -1,9 +1,10 @@
-import { imageLoader, utilities, type Types } from '@cornerstonejs/core'
+import { imageLoader, metaData, utilities, type Types } from '@cornerstonejs/core'
 import { wadors } from '@cornerstonejs/dicom-image-loader'
 import { http } from '@/lib/api'
 import { item, number, numbers, text, type DicomJson } from '../dicom'
 import type { Frame } from '../stacks'
 import { colours, painted, saysItsColours } from './colours'
+import { suvOf } from './suv'
 import { paletteOf, tableIn, type Table } from './tables'
 import { extremes, layoutOf, modalityValues, paddingOf, rescaleOf, storedValues, type Layout, type Values } from './values'
 
@@ -36,9 +37,13 @@ export function voiTableOf(imageId: string): Table | null {
   return tables.get(imageId) ?? null
 }
 
+function isPet(metadata: DicomJson): boolean {
+  return text(metadata, '00080060') === 'PT'
+}
+
 /** Whether Cornerstone's own loader makes of a picture what the standard says. */
 export function isPlain(metadata: DicomJson, layout: Layout): boolean {
-  if (layout.kind !== 'integer' || item(metadata, MODALITY_TABLES)) return false
+  if (layout.kind !== 'integer' || item(metadata, MODALITY_TABLES) || isPet(metadata)) return false
   if (layout.samples === 3) return layout.photometric === 'RGB' && layout.allocated === 8 && !layout.planes && DECODED_HERE.has(layout.transferSyntaxUid) && !layout.transferSyntaxUid.startsWith(JPEG)
   return (
     layout.samples === 1 &&
@@ -54,6 +59,12 @@ export function isPlain(metadata: DicomJson, layout: Layout): boolean {
 
 /** Takes the place of Cornerstone's loader of DICOMweb frames. */
 export function registerLoader(): void {
+  // Tools ask by this in what units the values are.
+  metaData.addProvider((type: string, imageId: string) => {
+    const metadata = type === 'scalingModule' ? frames.get(imageId)?.metadata : undefined
+    const suv = metadata && isPet(metadata) ? suvOf(metadata) : null
+    return suv && 'factor' in suv ? { suvbw: suv.factor } : undefined
+  })
   imageLoader.registerImageLoader('wadors', (imageId: string, options?: unknown) => ({
     promise: load(imageId, (options ?? {}) as Record<string, unknown>) as Promise<Types.IImage>,
   }))
@@ -127,7 +138,10 @@ async function byOurselves(frame: Frame, layout: Layout): Promise<Types.IImage> 
     return imageOf(frame, layout, painted(stored, palette), true)
   }
   const table = await tableIn(metadata, MODALITY_TABLES, layout.signed)
-  return imageOf(frame, layout, modalityValues(stored, rescaleOf(metadata), table), false)
+  const values = modalityValues(stored, rescaleOf(metadata), table)
+  const suv = isPet(metadata) ? suvOf(metadata) : null
+  if (suv === null || 'reason' in suv) return imageOf(frame, layout, values, false)
+  return imageOf(frame, layout, Float32Array.from(values, (value) => value * suv.factor), false, suv.factor)
 }
 
 /** A JPEG's red, green and blue as the browser decodes it. */
@@ -145,18 +159,19 @@ async function byBrowser(jpeg: Uint8Array): Promise<Uint8ClampedArray> {
 }
 
 /** The picture as Cornerstone keeps one. */
-function imageOf(frame: Frame, layout: Layout, pixels: Values | Uint8ClampedArray, isColour: boolean): Types.IImage {
+function imageOf(frame: Frame, layout: Layout, pixels: Values | Uint8ClampedArray, isColour: boolean, suvbw?: number): Types.IImage {
   const { metadata, imageId } = frame
   const { rows, columns } = layout
   if (pixels.length !== rows * columns * (isColour ? 3 : 1)) throw new Error('The picture has another size than it says.')
   const scalarData = pixels instanceof Uint8ClampedArray ? new Uint8Array(pixels.buffer) : pixels
   const numberOfComponents = isColour ? 3 : 1
   const [low, high] = extremes(scalarData)
-  const [center, width] = [number(metadata, '00281050'), number(metadata, '00281051')]
+  // A window of Bq/ml says nothing of SUV.
+  const [center, width] = suvbw === undefined ? [number(metadata, '00281050'), number(metadata, '00281051')] : [2.5, 5]
   const spacing = numbers(metadata, '00280030')
   const voxelManager = utilities.VoxelManager.createImageVoxelManager({ width: columns, height: rows, scalarData, numberOfComponents })
   const photometricInterpretation = isColour ? 'RGB' : layout.photometric
-  const scalingParameters = { rescaleSlope: 1, rescaleIntercept: 0, modality: text(metadata, '00080060') ?? '' }
+  const scalingParameters = { rescaleSlope: 1, rescaleIntercept: 0, modality: text(metadata, '00080060') ?? '', ...(suvbw === undefined ? {} : { suvbw }) }
   return {
     imageId,
     dataType: scalarData.constructor.name,

@@ -1,0 +1,18 @@
+import { Button, Group, Modal } from '@mantine/core'
+
+/** Asked only where the archive did not take the work that leaving would lose. */
+export function LeaveQuestion({ onStay, onLeave }: { onStay: () => void; onLeave: () => void }) {
+  return (
+    <Modal opened onClose={onStay} title="The measurements are not kept" centered size="sm">
+      <p>The archive did not take them just now. If you leave this study, they are gone.</p>
+      <Group justify="flex-end" mt="md">
+        <Button variant="default" onClick={onLeave} color="red">
+          Leave without them
+        </Button>
+        <Button data-autofocus onClick={onStay}>
+          Stay on the study
+        </Button>
+      </Group>
+    </Modal>
+  )
+}

@@ -1,0 +1,143 @@
+import type { Types as ToolTypes } from '@cornerstonejs/tools'
+import type { Sent } from '@/lib/api'
+import { numbers, text } from '../dicom'
+import { vec3 } from '../geometry'
+import { calibrationOfTarget } from '../measure/calibration'
+import { measured, targetOf } from '../measure/measurements'
+import { wordsOf, type Measured, type Stats } from '../measure/words'
+import type { Frame } from '../stacks'
+import { drawnBy, type ToolName } from '../tools'
+import { TOOL_LABEL } from '../toolLabels'
+import { inSpace, lookOf, onPicture } from './picture'
+import { handlesOfShapes, shapesOf, toolOf, type Point } from './shapes'
+import type { Kept } from './structured'
+
+type Annotation = ToolTypes.Annotation
+export type Findings = Sent<'/api/archive/studies/{study_pk}/findings', 'post'>
+type MeasurementIn = NonNullable<Findings['measurements']>[number]
+type ValueIn = NonNullable<MeasurementIn['values']>[number]
+
+interface Data {
+  label?: string
+  handles?: { points?: number[][] }
+  contour?: { polyline?: number[][] }
+}
+
+/** The UID of a drawing's UUID (PS3.5 B.2), and back; null: of none. */
+export function uidOf(uuid: string): string {
+  return `2.25.${BigInt(`0x${uuid.replaceAll('-', '')}`)}`
+}
+
+export function uuidOf(uid: string | null): string | null {
+  const digits = /^2\.25\.(\d{1,39})$/.exec(uid ?? '')?.[1]
+  if (!digits) return null
+  const hex = BigInt(digits).toString(16).padStart(32, '0')
+  return hex.length === 32 ? hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5') : null
+}
+
+/** What a drawing says that it is: two of the same signature are the same work. */
+export function signature(): string {
+  return measured()
+    .map(({ annotation }) => {
+      const data = annotation.data as Data
+      const points = [...(data.handles?.points ?? []), ...(data.contour?.polyline ?? [])]
+      return [annotation.annotationUID, data.label ?? '', points.map((point) => point.map((one) => one.toFixed(2)).join()).join(';')].join('|')
+    })
+    .sort()
+    .join('\n')
+}
+
+/** The measurements drawn on pictures that `frameOf` knows. */
+export function measurementsFor(frameOf: (imageId: string) => Frame | null): MeasurementIn[] {
+  const out: MeasurementIn[] = []
+  for (const { annotation, tool } of measured()) {
+    const frame = frameOf(annotation.metadata?.referencedImageId ?? '')
+    const one = frame && measurementOf(annotation, tool, frame)
+    if (one) out.push(one)
+  }
+  return out
+}
+
+function measurementOf(annotation: Annotation, tool: ToolName, frame: Frame): MeasurementIn | null {
+  const data = annotation.data as Data
+  const on = (points: number[][] | undefined): Point[] => (points ?? []).map((point) => vec3(point)).filter((point) => point !== null).map((point) => onPicture(frame.metadata, point))
+  const shapes = shapesOf(tool, on(data.handles?.points), on(data.contour?.polyline))
+  if (!shapes || !annotation.annotationUID) return null
+  const target = targetOf(annotation)
+  const stats = (annotation.data as Measured).cachedStats?.[target] ?? {}
+  const values = valuesOf(tool, stats, calibrationOfTarget(target))
+  const isText = tool === 'arrow' || tool === 'text'
+  if (!isText && !values.length) return null
+  const words = isText ? (data.label ?? '') : wordsOf(drawnBy(tool), annotation.data as Measured, target).join(' · ')
+  return {
+    tracking_uid: uidOf(annotation.annotationUID),
+    tracking_identifier: TOOL_LABEL[tool],
+    image: { sop_instance_uid: frame.sopInstanceUid, frame_number: frame.frameNumber },
+    shapes: shapes.map((shape) => ({ graphic_type: shape.graphic_type, points: shape.points.map(([x, y]) => [x, y]) })),
+    values,
+    ...(words ? { comment: words } : {}),
+  }
+}
+
+function valuesOf(tool: ToolName, stats: Stats, kind: ReturnType<typeof calibrationOfTarget>): ValueIn[] {
+  const out: ValueIn[] = []
+  const add = (concept: ValueIn['concept'], value: unknown, unit: ValueIn['unit'] = '', shape = 0) => {
+    if (typeof value === 'number' && Number.isFinite(value)) out.push({ concept, value, unit, shape })
+  }
+  const written = (stats.unit ?? '').split(' ')[0]
+  const lengthUnit = kind === 'none' ? 'px' : written === 'cm' ? 'cm' : written === 'mm' || kind !== 'region' ? 'mm' : 'px'
+  const said = Array.isArray(stats.modalityUnit) ? stats.modalityUnit[0] : stats.modalityUnit
+  const valueUnit = said === 'HU' || said === 'SUV' || said === 'BQML' ? said : ''
+  if (tool === 'length') add('length', stats.length, lengthUnit)
+  if (tool === 'bidirectional') {
+    add('long', stats.length, lengthUnit)
+    add('short', stats.width, lengthUnit, 1)
+  }
+  if (tool === 'angle' || tool === 'cobb') add('angle', stats.angle, '°', tool === 'cobb' ? -1 : 0)
+  if (tool === 'ratio') add('ratio', stats.ratio, '', -1)
+  if (tool === 'probe') add('value', stats.value, valueUnit)
+  if (tool === 'ellipse' || tool === 'rectangle' || tool === 'freehand') {
+    add('mean', stats.mean, valueUnit)
+    add('deviation', stats.stdDev, valueUnit)
+    add('minimum', stats.min, valueUnit)
+    add('maximum', stats.max, valueUnit)
+    if (lengthUnit !== 'px' && /^(mm|cm|px)²?/.test(stats.areaUnit ?? '')) add('area', stats.area, (stats.areaUnit ?? '').startsWith('cm') ? 'cm²' : 'mm²')
+  }
+  return out
+}
+
+/** What was kept as a drawing again; null: of a kind that no tool here draws. */
+export function drawingOf(kept: Kept, frame: Frame): Annotation | null {
+  const tool = toolOf(kept.shapes, kept.concepts, kept.comment !== null)
+  if (!tool) return null
+  const { handles, outline } = handlesOfShapes(tool, kept.shapes)
+  const place = (points: readonly Point[]) => points.map((point) => [...inSpace(frame.metadata, [point[0], point[1]])])
+  const corner = [0, 0, 0]
+  const { viewPlaneNormal, viewUp } = lookOf(frame.metadata)
+  return {
+    annotationUID: uuidOf(kept.trackingUid) ?? crypto.randomUUID(),
+    highlighted: false,
+    invalidated: true,
+    isLocked: false,
+    isVisible: true,
+    metadata: {
+      toolName: drawnBy(tool),
+      referencedImageId: frame.imageId,
+      FrameOfReferenceUID: text(frame.metadata, '00200052') ?? undefined,
+      viewPlaneNormal: [...viewPlaneNormal],
+      viewUp: [...viewUp],
+      cameraFocalPoint: numbers(frame.metadata, '00200032'),
+    },
+    data: {
+      label: tool === 'arrow' || tool === 'text' ? (kept.comment ?? '') : '',
+      handles: {
+        points: place(handles),
+        activeHandleIndex: null,
+        ...(tool === 'arrow' ? { arrowFirst: true } : {}),
+        textBox: { hasMoved: false, worldPosition: corner, worldBoundingBox: { topLeft: corner, topRight: corner, bottomLeft: corner, bottomRight: corner } },
+      },
+      ...(tool === 'freehand' ? { contour: { closed: true, polyline: place(outline) } } : {}),
+      cachedStats: {},
+    },
+  } as unknown as Annotation
+}

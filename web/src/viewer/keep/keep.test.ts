@@ -1,0 +1,104 @@
+import { describe, expect, it } from 'vitest'
+import { uidOf, uuidOf } from './findings'
+import { inSpace, onPicture } from './picture'
+import { graphicsOf, lookFrom, lookOf } from './presentation'
+import { handlesOfShapes, shapesOf, toolOf, type Point } from './shapes'
+import { keyPictures, measured } from './structured'
+import type { DicomJson } from '../dicom'
+
+const ds = (values: unknown[]) => ({ vr: 'DS', Value: values })
+const sq = (...items: object[]) => ({ vr: 'SQ', Value: items })
+const tilted: DicomJson = { '00200032': ds([10, -20, 30]), '00200037': ds([0, 1, 0, 0, 0, -1]), '00280030': ds([0.5, 0.25]) }
+
+describe('places on a picture', () => {
+  it('count columns and rows from the upper left corner of the first pixel', () => {
+    expect(onPicture(tilted, [10, -20, 30])).toEqual([0.5, 0.5])
+    // Two columns on and three rows down.
+    expect(onPicture(tilted, [10, -19.5, 28.5])).toEqual([2.5, 3.5])
+    expect(inSpace(tilted, [2.5, 3.5])).toEqual([10, -19.5, 28.5])
+  })
+})
+
+describe('drawings', () => {
+  const points: Point[] = [
+    [10, 40],
+    [10, 20],
+    [4, 30],
+    [16, 30],
+  ]
+  it.each(['length', 'angle', 'cobb', 'bidirectional', 'rectangle', 'probe', 'ratio'] as const)('%s comes back as it was', (tool) => {
+    const given = tool === 'rectangle' ? ([[1, 1], [5, 1], [1, 9], [5, 9]] as Point[]) : points.slice(0, { length: 2, angle: 3, probe: 1 }[tool as string] ?? 4)
+    const shapes = shapesOf(tool, given, [])
+    const concepts = new Set([{ length: 'length', angle: 'angle', cobb: 'angle', bidirectional: 'long', rectangle: 'mean', probe: 'value', ratio: 'ratio' }[tool]])
+    expect(shapes && toolOf(shapes, concepts, true)).toBe(tool)
+    expect(shapes && handlesOfShapes(tool, shapes).handles).toEqual(given)
+  })
+
+  it('of an ellipse name the long axis first, and find below, above, left and right again', () => {
+    const shapes = shapesOf('ellipse', points, [])
+    expect(shapes?.[0]?.points).toEqual(points)
+    expect(shapes && handlesOfShapes('ellipse', shapes).handles).toEqual(points)
+    const wide: Point[] = [[20, 35], [20, 25], [0, 30], [40, 30]]
+    const flat = shapesOf('ellipse', wide, [])
+    expect(flat?.[0]?.points[0]).toEqual([0, 30])
+    expect(flat && handlesOfShapes('ellipse', flat).handles).toEqual(wide)
+  })
+
+  it('keep their identity through a UID', () => {
+    const uuid = '0f6c1f2a-9f0e-4a51-8c7d-3b2f6d9e1a00'
+    expect(uidOf(uuid)).toMatch(/^2\.25\.\d+$/)
+    expect(uuidOf(uidOf(uuid))).toBe(uuid)
+    expect(uuidOf('1.2.3')).toBeNull()
+  })
+})
+
+describe('a structured report', () => {
+  const code = (value: string) => sq({ '00080100': { vr: 'SH', Value: [value] } })
+  const image = { '0040A040': { vr: 'CS', Value: ['IMAGE'] }, '00081199': sq({ '00081155': { vr: 'UI', Value: ['1.2.3'] }, '00081160': { vr: 'IS', Value: [4] } }) }
+  const line = { '0040A040': { vr: 'CS', Value: ['SCOORD'] }, '00700023': { vr: 'CS', Value: ['POLYLINE'] }, '00700022': { vr: 'FL', Value: [1, 2, 3, 4] }, '0040A730': sq(image) }
+  const number = { '0040A040': { vr: 'CS', Value: ['NUM'] }, '0040A043': code('410668003'), '0040A730': sq(line) }
+  const group = { '0040A040': { vr: 'CS', Value: ['CONTAINER'] }, '0040A043': code('125007'), '0040A730': sq(number) }
+
+  it('tells its measurements, however deep', () => {
+    const [found] = measured({ '0040A730': sq({ '0040A040': { vr: 'CS', Value: ['CONTAINER'] }, '0040A730': sq(group) }) } as DicomJson)
+    expect(found).toMatchObject({ sopInstanceUid: '1.2.3', frameNumber: 4, shapes: [{ graphic_type: 'POLYLINE', points: [[1, 2], [3, 4]] }] })
+    expect([...(found?.concepts ?? [])]).toEqual(['length'])
+  })
+
+  it('tells key images', () => {
+    expect(keyPictures({ '0040A730': sq(image) } as DicomJson)).toEqual([{ sopInstanceUid: '1.2.3', frameNumber: 4 }])
+  })
+})
+
+describe('a presentation state', () => {
+  const picture = { sopInstanceUid: '1.2.3', frameNumber: 1 }
+  const naming = (uid: string) => ({ '00081140': sq({ '00081155': { vr: 'UI', Value: [uid] } }) })
+
+  it('is read for the picture that it names', () => {
+    const state = {
+      '0070005A': sq({ ...naming('9'), '00700052': ds([1, 1]), '00700053': ds([2, 2]) }, { ...naming('1.2.3'), '00700052': ds([11, 21]), '00700053': ds([110, 120]) }),
+      '00283110': sq({ '00281050': ds([40]), '00281051': ds([80]) }),
+      '00700042': ds([270]),
+      '00700041': { vr: 'CS', Value: ['Y'] },
+      '20500020': { vr: 'CS', Value: ['INVERSE'] },
+    } as DicomJson
+    expect(lookOf(state, picture)).toEqual({ area: [11, 21, 110, 120], window: { center: 40, width: 80 }, rotation: 270, flipped: true, inverted: true })
+  })
+
+  it('draws circles and words in the picture’s pixels, and nothing of the screen’s', () => {
+    const drawn = (type: string, data: number[], units = 'PIXEL') => ({ '00700005': { vr: 'CS', Value: [units] }, '00700023': { vr: 'CS', Value: [type] }, '00700022': { vr: 'FL', Value: data } })
+    const words = { '00700006': { vr: 'ST', Value: ['Here'] }, '00700004': { vr: 'CS', Value: ['PIXEL'] }, '00700014': { vr: 'FL', Value: [7, 8] } }
+    const state = { '00700001': sq({ '00700009': sq(drawn('CIRCLE', [10, 10, 13, 14]), drawn('POLYLINE', [0, 0, 1, 1], 'DISPLAY')), '00700008': sq(words) }) } as DicomJson
+    expect(graphicsOf(state, picture)).toEqual({ shapes: [{ graphic_type: 'ELLIPSE', points: [[5, 10], [15, 10], [10, 5], [10, 15]] }], words: [{ at: [7, 8], text: 'Here' }] })
+  })
+
+  it('is told from the way a pane sees a picture: turned first, flipped then', () => {
+    // Two screen pixels a pixel, straight, its corner at (20, 10).
+    expect(lookFrom([2, 0, 0, 2, 20, 10], 220, 110)).toEqual({ area: [-9, -4, 100, 50], rotation: 0, flipped: false })
+    // A row runs down: turned right by a quarter.
+    expect(lookFrom([0, 1, -1, 0, 100, 0], 100, 100)).toMatchObject({ rotation: 90, flipped: false })
+    // Turned so and then flipped left to right.
+    expect(lookFrom([0, 1, 1, 0, 0, 0], 100, 100)).toMatchObject({ rotation: 90, flipped: true })
+    expect(lookFrom([-1, 0, 0, 1, 100, 0], 100, 100)).toMatchObject({ rotation: 0, flipped: true })
+  })
+})
