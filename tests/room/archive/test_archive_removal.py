@@ -459,3 +459,32 @@ def test_the_policy_is_kept_and_checked(archive: Archive) -> None:
         removing.save_policy(
             work, trash_days=1, on_return="accept", is_delete_by_dicomweb=True, on_rejection={}
         )
+
+
+def test_an_administrator_destroys_at_once_and_nobody_else(
+    archive: Archive, store: Store, make_dicom: MakeDicom, web: Api
+) -> None:
+    slices = study_of(make_dicom, 1)
+    store(*slices)
+    pk = take(archive, Target(slices[0].StudyInstanceUID))
+    path = f"/api/archive/removals/{pk}/purge"
+    assert web.as_role("technologist").post(path).status_code == 403
+    admin = web.as_role("admin")
+    purged = admin.post(path)
+    assert purged.status_code == 200, purged.text
+    assert purged.json()["purged_at"] is not None
+    assert admin.post(path).status_code == 409
+    (row,) = admin.get("/api/archive/removals", params={"state": "purged"}).json()["items"]
+    assert (row["removal_pk"], row["level"], row["reason"]) == (pk, "STUDY", "wrong patient")
+    assert rows(archive, "study_key") == []
+
+
+def test_the_policy_by_http(web: Api) -> None:
+    admin = web.as_role("admin")
+    policy = admin.get("/api/archive/removal-policy").json()
+    assert (policy["trash_days"], policy["on_return"]) == (30, "quarantine")
+    changed = admin.put("/api/archive/removal-policy", json={**policy, "trash_days": 7})
+    assert changed.status_code == 200, changed.text
+    assert web.as_role("technologist").get("/api/archive/removal-policy").json()["trash_days"] == 7
+    wrong = admin.put("/api/archive/removal-policy", json={**policy, "trash_days": 0})
+    assert [one["field"] for one in wrong.json()["errors"]] == ["trash_days"]

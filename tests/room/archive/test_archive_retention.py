@@ -208,3 +208,33 @@ def test_rules_by_http_say_what_is_wrong(web: Api, fields: dict[str, Any], wrong
     assert client.post("/api/archive/retention-rules/preview", json=body).json()["matching"] == 0
     assert client.delete(f"/api/archive/retention-rules/{pk}").status_code == 204
     assert client.get("/api/archive/retention-rules").json() == []
+
+
+def test_holds_and_proposals_by_http(archive: Archive, studies: list[str], web: Api) -> None:
+    rule(archive, "Ten years")
+    run(archive)
+    reader = web.as_role("radiologist")
+    page = reader.get("/api/archive/retention-proposals").json()
+    assert page["total"] == 3
+    first = next(one for one in page["items"] if one["study_instance_uid"] == studies[0])
+    assert (first["rule_name"], first["expired_on"], first["is_held"]) == ("Ten years", "2020-03-15", False)
+    placed = reader.post(
+        "/api/archive/holds",
+        json={"study_instance_uid": studies[0], "reason": "a claim", "until": "2199-01-01"},
+    )
+    assert placed.status_code == 201, placed.text
+    decision = {"retention_proposal_pks": [first["retention_proposal_pk"]], "decision": "trash"}
+    assert reader.post("/api/archive/retention-proposals/decision", json=decision).status_code == 409
+    (hold,) = reader.get("/api/archive/holds", params={"study_instance_uid": studies[0]}).json()
+    assert (hold["reason"], hold["until"], hold["stands"]) == ("a claim", "2199-01-01", True)
+    assert (
+        web.as_role("technologist")
+        .post(f"/api/archive/holds/{hold['legal_hold_pk']}/lift", json={"reason": "x"})
+        .status_code
+        == 403
+    )
+    lifted = reader.post(f"/api/archive/holds/{hold['legal_hold_pk']}/lift", json={"reason": "settled"})
+    assert lifted.status_code == 200
+    done = reader.post("/api/archive/retention-proposals/decision", json=decision)
+    assert done.json() == {"studies": 1}
+    assert reader.get("/api/archive/retention-proposals").json()["total"] == 2

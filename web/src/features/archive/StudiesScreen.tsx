@@ -1,12 +1,14 @@
 import { useDebouncedValue } from '@mantine/hooks'
-import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query'
+import { keepPreviousData, useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
+import { IconTrash } from '@tabler/icons-react'
 import { useMemo, useState } from 'react'
-import { http, useLive } from '@/lib/api'
+import { http, useLive, useSession } from '@/lib/api'
 import { formatPersonName } from '@/lib/personname'
-import { DateTime, DicomDate, PersonName, Screen, StateSign, WorkList, type WorkColumn } from '@/ui'
+import { DateTime, DicomDate, PersonName, ReasonDialog, Screen, StateSign, toast, WorkList, type WorkAction, type WorkColumn } from '@/ui'
 import { Places } from './Places'
 import type { FoundStudy, FoundStudyPage } from './types'
+import { WHY_TRASH } from './words'
 
 const COLUMNS: readonly WorkColumn<FoundStudy>[] = [
   {
@@ -57,6 +59,21 @@ export default function StudiesScreen() {
     gcTime: 60_000,
   })
   const rows = useMemo(() => pages.data?.pages.flatMap((page) => page.items), [pages.data])
+  const { may } = useSession()
+  const client = useQueryClient()
+  const [going, setGoing] = useState<readonly FoundStudy[]>([])
+  const words = `${going.length} ${going.length === 1 ? 'study' : 'studies'}`
+  const actions: readonly WorkAction<FoundStudy>[] = may('study.remove')
+    ? [
+        {
+          id: 'trash',
+          label: 'Put in the trash',
+          icon: <IconTrash size={16} />,
+          refuse: (chosen) => (chosen.some((study) => study.is_held) ? 'A study among them is under legal hold.' : undefined),
+          run: (chosen) => setGoing(chosen),
+        },
+      ]
+    : []
   return (
     <Screen title="Studies" note="The latest to arrive first" actions={<Places here="/studies" />}>
       <WorkList
@@ -67,6 +84,7 @@ export default function StudiesScreen() {
         columns={COLUMNS}
         search={{ text: typed, onChange: setTyped, placeholder: 'Name, ID or accession' }}
         searchFocused
+        actions={actions}
         onOpen={(study) => void navigate({ to: `/studies/${study.study_pk}` })}
         onMore={() => {
           if (pages.hasNextPage && !pages.isFetchingNextPage) void pages.fetchNextPage()
@@ -79,6 +97,21 @@ export default function StudiesScreen() {
             : { title: 'No study yet', hint: 'What a scanner sends stands here as soon as its first image is in.' }
         }
       />
+      <ReasonDialog
+        opened={going.length > 0}
+        title={`Put ${words} in the trash?`}
+        reasons={WHY_TRASH}
+        confirm={`Put ${words} in the trash`}
+        danger
+        onConfirm={async (reason) => {
+          for (const study of going) await http.post('/api/archive/removals', { study_instance_uid: study.study_instance_uid, reason })
+          await client.invalidateQueries({ queryKey: ['studies'] })
+          toast(`${words} put in the trash.`)
+        }}
+        onClose={() => setGoing([])}
+      >
+        <p>They vanish at once from lists, the viewer and for other systems, and can be restored until their days in the trash are over.</p>
+      </ReasonDialog>
     </Screen>
   )
 }

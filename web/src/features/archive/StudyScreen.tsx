@@ -12,8 +12,7 @@ import { HoldDialog } from './HoldDialog'
 import classes from './lifecycle.module.css'
 import { RejectDialog } from './RejectDialog'
 import type { Hold, Series, StudyDetail } from './types'
-
-const WHY_TRASH = ['Sent twice', 'Test images', 'Wrong patient, taken again', 'Not of this hospital']
+import { WHY_TRASH } from './words'
 
 /** One study: its series, and what can be done to them; what was corrected and removed of it, each with its way back. */
 export default function StudyScreen() {

@@ -87,3 +87,6 @@ export function keepsWord(rule: Pick<RetentionRuleFields, 'keep_years' | 'keep_u
   const years = `${rule.keep_years} ${rule.keep_years === 1 ? 'year' : 'years'}`
   return rule.keep_until_age ? `${years}, at least until the age of ${rule.keep_until_age}` : years
 }
+
+/** The usual reasons for which something goes into the trash. */
+export const WHY_TRASH = ['Sent twice', 'Test images', 'Wrong patient, taken again', 'Not of this hospital'] as const
