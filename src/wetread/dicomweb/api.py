@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from wetread.dicomweb import capabilities, deleting, rendered, retrieve, search, storing, uri, workitem_channel, workitems
+from wetread.dicomweb import (
+    capabilities,
+    deleting,
+    rendered,
+    retrieve,
+    search,
+    storing,
+    uri,
+    workitem_channel,
+    workitems,
+)
 
 router = APIRouter()
 for service in (search, retrieve, rendered, storing, deleting, uri, workitems, workitem_channel, capabilities):
