@@ -17,5 +17,15 @@ from wetread.dicomweb import (
 )
 
 router = APIRouter()
-for service in (search, retrieve, rendered, storing, deleting, uri, workitems, workitem_channel, capabilities):
+for service in (
+    search,
+    retrieve,
+    rendered,
+    storing,
+    deleting,
+    uri,
+    workitems,
+    workitem_channel,
+    capabilities,
+):
     router.routes.extend(service.router.routes)
