@@ -70,7 +70,5 @@ export function judgeStack(stack: Stack): Judgement {
   if (stack.frames.some((frame) => !frame.grey)) return no('Planes need grey images.')
   const planes = stack.frames.map((frame) => frame.plane).filter((plane): plane is Plane => plane !== null)
   if (planes.length < stack.length) return no('These images do not say where they lie in the patient.')
-  // A frame of a multi-frame object says its place in its own group, which the volume's maker does not read.
-  if (stack.frames.some((frame) => frame.frameNumber > 1)) return no('Planes through multi-frame objects are not drawn yet.')
   return judge(planes)
 }

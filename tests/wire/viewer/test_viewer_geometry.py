@@ -1,0 +1,277 @@
+"""Geometry: what is measured and which way is which, on phantoms whose truth numpy knows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Locator, Page, expect
+from pydicom.dataset import Dataset
+from pydicom.uid import generate_uid
+
+import viewer_pictures as pictures
+from viewer_fixtures import PATIENCE_MS, OpenStudy, shown, within
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(500)]
+expect.set_options(timeout=PATIENCE_MS)
+ROWS, COLUMNS = 100, 120
+AXIAL = [1, 0, 0, 0, 1, 0]
+# By 20° about the left-right axis, as of a tilted head.
+TILTED = [1, 0, 0, 0, 0.9396926, -0.3420201]
+
+
+def filed(store: Any, *objects: Dataset) -> str:
+    """Files the objects as series of one study, in order; its UID."""
+    study = generate_uid()
+    for number, ds in enumerate(objects, 1):
+        ds.StudyInstanceUID, ds.SeriesInstanceUID, ds.SOPInstanceUID = study, generate_uid(), generate_uid()
+        ds.PatientName, ds.PatientID, ds.IssuerOfPatientID, ds.AccessionNumber = (
+            "Test^Geometry",
+            "GEO",
+            "HOSPITAL",
+            "A1",
+        )
+        ds.PatientBirthDate, ds.PatientSex = "", ""
+        ds.SeriesNumber, ds.InstanceNumber = number, 1
+        [result] = store(pictures.as_file(ds), as_files=True)
+        assert result.status == 0, result
+    return study
+
+
+def phantom() -> np.ndarray[Any, Any]:
+    """Noise about 40 with a block of 100 in it."""
+    values = np.random.default_rng(4).integers(20, 60, (ROWS, COLUMNS))
+    values[30:60, 40:80] = 100
+    return values.astype("<i2")
+
+
+def slice_of(
+    values: np.ndarray[Any, Any], orientation: Sequence[float] = AXIAL, **attributes: Any
+) -> Dataset:
+    return pictures.grey(
+        values, WindowCenter="50", WindowWidth="200", PixelSpacing=["0.5", "0.8"],
+        ImageOrientationPatient=[f"{one:.7f}" for one in orientation], ImagePositionPatient=["-40", "-30", "10"],
+        FrameOfReferenceUID=generate_uid(), **attributes,
+    )  # fmt: skip
+
+
+class Hand:
+    """Draws by points of the picture: (column, row), 0,0 its upper left corner."""
+
+    def __init__(self, page: Page, picture: tuple[int, int], aspect: float) -> None:
+        self.page = page
+        box = page.get_by_test_id("canvas-a").bounding_box()
+        assert box
+        left, top, self.across, self.down = within((int(box["height"]), int(box["width"])), picture, aspect)
+        self.left, self.top = box["x"] + left, box["y"] + top
+
+    def at(self, point: tuple[float, float]) -> tuple[float, float]:
+        return self.left + point[0] * self.across, self.top + point[1] * self.down
+
+    def drag(self, key: str, *points: tuple[float, float]) -> None:
+        self.page.keyboard.press(key)
+        self.page.mouse.move(*self.at(points[0]))
+        self.page.mouse.down()
+        for point in points[1:]:
+            self.page.mouse.move(*self.at(point), steps=4)
+        self.page.mouse.up()
+        # The words follow the hand by a drawing.
+        self.page.wait_for_timeout(400)
+
+    def click(self, *points: tuple[float, float]) -> None:
+        for point in points:
+            self.page.mouse.move(*self.at(point), steps=3)
+            self.page.mouse.down()
+            self.page.mouse.up()
+
+
+def listed(page: Page) -> Locator:
+    return page.get_by_role("complementary", name="Measurements").locator("ol > li")
+
+
+def measuring(page: Page, picture: tuple[int, int] = (ROWS, COLUMNS), aspect: float = 0.625) -> Hand:
+    page.keyboard.press("t")
+    page.keyboard.press("Shift+M")
+    page.wait_for_timeout(500)
+    return Hand(page, picture, aspect)
+
+
+@pytest.mark.parametrize("orientation", [AXIAL, TILTED], ids=["axial", "tilted"])
+def test_lengths_angles_and_values_are_those_of_the_phantom(
+    store: Any, open_study: OpenStudy, orientation: Sequence[float]
+) -> None:
+    values = phantom()
+    page = open_study(filed(store, slice_of(values, orientation)), 1100, 760)
+    hand = measuring(page)
+
+    hand.drag("l", (20, 50), (100, 50))
+    expect(listed(page)).to_contain_text(re.compile(r"64(\.0)? mm"))  # 80 columns of 0.8 mm
+    page.keyboard.press("e")
+    hand.drag("l", (60, 10), (60, 90))
+    expect(listed(page)).to_contain_text(re.compile(r"40(\.0)? mm"))  # 80 rows of 0.5 mm
+    page.keyboard.press("e")
+    hand.drag("l", (20, 20), (70, 80))
+    said = re.search(r"([\d.]+) mm", listed(page).inner_text())
+    assert said
+    assert float(said[1]) == pytest.approx(np.hypot(50 * 0.8, 60 * 0.5), rel=0.01)
+    page.keyboard.press("e")
+
+    # A rectangle whose borders lie between pixels.
+    hand.drag("Shift+O", (30, 20), (90, 70))
+    expect(listed(page)).to_contain_text("Mean")
+    words = listed(page).inner_text()
+    inside = values[20:70, 30:90].astype(float)
+    mean, deviation = re.search(r"Mean (-?[\d.]+) HU · SD ([\d.]+)", words).groups()  # type: ignore[union-attr]
+    least, most = re.search(r"Min (-?[\d.]+) · max (-?[\d.]+)", words).groups()  # type: ignore[union-attr]
+    area = float(re.search(r"Area ([\d.]+) cm²", words)[1])  # type: ignore[index]
+    assert float(mean) == pytest.approx(inside.mean(), abs=0.7)
+    assert float(deviation) == pytest.approx(inside.std(), abs=0.5)
+    assert (float(least), float(most)) == (inside.min(), inside.max())
+    assert area == pytest.approx(60 * 0.8 * 50 * 0.5 / 100, rel=0.02)
+    page.keyboard.press("e")
+
+    page.keyboard.press("i")
+    hand.click((60.5, 45.5))
+    expect(listed(page)).to_contain_text("100 HU")
+    page.keyboard.press("e")
+
+    # A right angle in the patient, whatever the shape of the pixels.
+    page.keyboard.press("a")
+    hand.click((20, 20), (20, 80), (90, 80))
+    expect(listed(page)).to_contain_text("90.0°")
+
+
+HEAD_FIRST = {
+    "axial": (AXIAL, "ALPR"),
+    "coronal": ([1, 0, 0, 0, 0, -1], "HLFR"),
+    "sagittal": ([0, 1, 0, 0, 0, -1], "HPFA"),
+    "axial, seen from above": ([-1, 0, 0, 0, 1, 0], "ARPL"),
+    "prone": ([-1, 0, 0, 0, -1, 0], "PRAL"),
+    "feet first on the side": ([0, 0, -1, 0, 1, 0], "AFPH"),
+}
+
+
+def test_letters_say_which_way_is_which(store: Any, open_study: OpenStudy) -> None:
+    made = {name: slice_of(phantom(), orientation) for name, (orientation, _) in HEAD_FIRST.items()}
+    page = open_study(filed(store, *made.values()))
+    for name, ds in made.items():
+        for _ in range(8):
+            if (
+                page.locator("[data-pane=a]").get_attribute("data-series-instance-uid")
+                == ds.SeriesInstanceUID
+            ):
+                break
+            page.keyboard.press("ArrowRight")
+            page.wait_for_timeout(50)
+        shown(page, sop_instance_uid=ds.SOPInstanceUID)
+        seen = "".join(
+            page.locator(f"[data-pane=a] [data-edge={edge}]").inner_text()
+            for edge in ("top", "right", "bottom", "left")
+        )
+        assert seen == HEAD_FIRST[name][1], name
+
+
+def test_nothing_is_measured_in_millimetres_without_a_calibration(store: Any, open_study: OpenStudy) -> None:
+    page = open_study(
+        filed(store, pictures.grey(phantom(), Modality="OT", WindowCenter="50", WindowWidth="200"))
+    )
+    expect(page.locator("[data-pane=a]")).to_contain_text("not calibrated: pixels only")
+    expect(page.locator("[data-pane=a] [class*=scale]")).to_have_count(0)
+    hand = measuring(page, aspect=1)
+    hand.drag("l", (20, 50), (100, 50))
+    expect(listed(page)).to_contain_text("Not calibrated")
+    assert "mm" not in listed(page).inner_text()
+
+
+def test_the_spacing_at_the_detector_is_named_for_what_it_is(store: Any, open_study: OpenStudy) -> None:
+    ds = pictures.grey(
+        phantom(), "1.2.840.10008.5.1.4.1.1.1.1", Modality="DX", ImagerPixelSpacing=["0.2", "0.2"],
+        WindowCenter="50", WindowWidth="200", PatientOrientation=["L", "F"],
+    )  # fmt: skip
+    page = open_study(filed(store, ds))
+    expect(page.locator("[data-pane=a]")).to_contain_text("mm at the detector")
+    hand = measuring(page, aspect=1)
+    hand.drag("l", (20, 50), (100, 50))
+    expect(listed(page)).to_contain_text(re.compile(r"16(\.0)? mm at detector"))
+
+
+def test_an_ultrasound_picture_is_measured_in_its_regions_alone(store: Any, open_study: OpenStudy) -> None:
+    ds = pictures.grey(phantom().astype(np.uint8), "1.2.840.10008.5.1.4.1.1.6.1", Modality="US")
+    region = Dataset()
+    region.RegionSpatialFormat, region.RegionDataType, region.RegionFlags = 1, 1, 0
+    region.RegionLocationMinX0, region.RegionLocationMinY0 = 10, 10
+    region.RegionLocationMaxX1, region.RegionLocationMaxY1 = 109, 59
+    region.PhysicalUnitsXDirection = region.PhysicalUnitsYDirection = 3  # cm
+    region.PhysicalDeltaX = region.PhysicalDeltaY = 0.05
+    ds.SequenceOfUltrasoundRegions = [region]
+    page = open_study(filed(store, ds))
+    hand = measuring(page, aspect=1)
+    hand.drag("l", (20, 30), (100, 30))
+    expect(listed(page)).to_contain_text(re.compile(r"4(\.0)? cm"))
+    page.keyboard.press("e")
+    hand.drag("l", (20, 80), (100, 80))
+    expect(listed(page)).to_contain_text("Not calibrated")
+
+
+def test_a_pet_is_measured_in_suv_or_says_why_not(store: Any, open_study: OpenStudy) -> None:
+    def pet(**attributes: Any) -> Dataset:
+        ds = slice_of(
+            np.full((ROWS, COLUMNS), 5000, "<i2"), Modality="PT", SOPClassUID="1.2.840.10008.5.1.4.1.1.128"
+        )
+        ds.RescaleSlope, ds.RescaleIntercept, ds.Units = "2.5", "0", "BQML"
+        ds.CorrectedImage, ds.DecayCorrection, ds.PatientWeight = ["DECY", "ATTN"], "START", "70"
+        ds.SeriesDate = ds.AcquisitionDate = "20261125"
+        ds.SeriesTime, ds.AcquisitionTime = "100000", "100100"
+        given = Dataset()
+        given.RadiopharmaceuticalStartTime, given.RadionuclideTotalDose = "090000", "370000000"
+        given.RadionuclideHalfLife = "6586.2"
+        ds.RadiopharmaceuticalInformationSequence = [given]
+        for keyword, value in attributes.items():
+            setattr(ds, keyword, value)
+        return ds
+
+    whole, lacking = pet(), pet(PatientWeight="")
+    page = open_study(filed(store, whole, lacking), 1100, 760)
+    pane = page.locator("[data-pane=a]")
+    expect(pane).to_contain_text("SUV, body weight")
+    hand = measuring(page)
+    hand.drag("Shift+O", (30, 20), (90, 70))
+    expect(listed(page)).to_contain_text(re.compile("Mean [\\d.]+ SUV"))
+    suv = 5000 * 2.5 * 70_000 / (370e6 * 2 ** (-3600 / 6586.2))
+    said = float(re.search(r"Mean ([\d.]+) SUV", listed(page).inner_text())[1])  # type: ignore[index]
+    assert said == pytest.approx(suv, abs=0.06)
+    page.keyboard.press("e")
+    page.keyboard.press("ArrowRight")
+    shown(page, sop_instance_uid=lacking.SOPInstanceUID)
+    expect(pane).to_contain_text("No SUV: the patient’s weight is missing")
+    hand.drag("Shift+O", (30, 20), (90, 70))
+    expect(listed(page)).to_contain_text(re.compile("Mean 12500 BQML"))
+
+
+def test_planes_are_laid_through_an_object_of_many_frames(store: Any, open_study: OpenStudy) -> None:
+    count = 12
+    frames = np.stack([phantom() + 10 * number for number in range(count)]).astype("<i2")
+    ds = pictures.grey(
+        frames, "1.2.840.10008.5.1.4.1.1.2.1", WindowCenter="50", WindowWidth="200", NumberOfFrames=count
+    )
+    ds.FrameOfReferenceUID = generate_uid()
+    shared, measures, direction = Dataset(), Dataset(), Dataset()
+    measures.PixelSpacing, measures.SliceThickness = ["0.5", "0.8"], "2"
+    direction.ImageOrientationPatient = [str(one) for one in AXIAL]
+    shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [direction]
+    ds.SharedFunctionalGroupsSequence, ds.PerFrameFunctionalGroupsSequence = [shared], []
+    for number in range(count):
+        group, place = Dataset(), Dataset()
+        place.ImagePositionPatient = ["-40", "-30", str(2 * number)]
+        group.PlanePositionSequence = [place]
+        ds.PerFrameFunctionalGroupsSequence.append(group)
+    page = open_study(filed(store, ds), 1100, 760)
+    page.keyboard.press("Shift+P")
+    planes = page.get_by_test_id("planes")
+    expect(planes).to_have_attribute("data-ready", "true")
+    expect(planes.locator("[data-plane=coronal] [data-edge=top]")).to_have_text("H")
+    expect(planes.locator("[data-plane=sagittal] [data-edge=left]")).to_have_text("A")
+    expect(planes).to_have_attribute("data-loaded", str(count))
