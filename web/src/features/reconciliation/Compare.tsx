@@ -3,7 +3,7 @@ import { useDebouncedValue } from '@mantine/hooks'
 import { IconSearch } from '@tabler/icons-react'
 import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
-import { http, useLive } from '@/lib/api'
+import { http, useLive, type Answer } from '@/lib/api'
 import { formatPersonName } from '@/lib/personname'
 import { Age, DateTime, Empty, Glyph, Outline, PersonName, Priority, ProblemNote, ProcedureName, ReasonDialog, StateSign, toast } from '@/ui'
 import classes from './reconciliation.module.css'
@@ -31,6 +31,9 @@ export function Compare({ study }: { study: Waiting }) {
     placeholderData: keepPreviousData,
     retry: false,
   })
+  // What is booked is told by the clock of its site, as at the desk.
+  const sites = useQuery({ queryKey: ['all-sites'], queryFn: () => http.get<Answer<'/api/sites', 'get'>>('/api/sites'), staleTime: 300_000 })
+  const zoneOf = (code: string) => sites.data?.find((site) => site.code === code)?.time_zone
   const found = candidates.data?.items
   const [all, setAll] = useState(false)
   const { likely, others } = split(found ?? [])
@@ -69,7 +72,7 @@ export function Compare({ study }: { study: Waiting }) {
             <ul className={classes['orders']}>
               {listed.map((one) => (
                 <li key={one.requested_procedure_pk}>
-                  <OrderCard candidate={one} chosen={one === chosen} onChoose={() => setChosenPk(one.requested_procedure_pk)} />
+                  <OrderCard candidate={one} zone={zoneOf(one.site_code)} chosen={one === chosen} onChoose={() => setChosenPk(one.requested_procedure_pk)} />
                 </li>
               ))}
               {others.length && !q ? (
@@ -122,7 +125,7 @@ function StudyHead({ study }: { study: Waiting }) {
   )
 }
 
-function OrderCard({ candidate, chosen, onChoose }: { candidate: Candidate; chosen: boolean; onChoose: () => void }) {
+function OrderCard({ candidate, zone, chosen, onChoose }: { candidate: Candidate; zone: string | undefined; chosen: boolean; onChoose: () => void }) {
   const { agrees, similar, differs } = tally(candidate)
   return (
     <button type="button" className={classes['order']} aria-pressed={chosen} onClick={onChoose}>
@@ -134,7 +137,7 @@ function OrderCard({ candidate, chosen, onChoose }: { candidate: Candidate; chos
         <ProcedureName description={candidate.requested_procedure_description} laterality={candidate.laterality} />
       </span>
       <span className={classes['orderWhat']}>
-        {candidate.starts_at ? <DateTime value={candidate.starts_at} /> : 'not scheduled'} · {candidate.site_code}
+        {candidate.starts_at ? <DateTime value={candidate.starts_at} zone={zone} /> : 'not scheduled'} · {candidate.site_code}
         {candidate.requested_procedure_priority === 'ROUTINE' ? null : <Priority priority={candidate.requested_procedure_priority} />}
       </span>
       <span className={classes['tally']}>
