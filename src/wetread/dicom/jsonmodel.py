@@ -454,6 +454,8 @@ def _check_model(model: object, depth: int, left: list[int]) -> None:
             raise DicomError(f"{tag} has no VR")
         if not isinstance(values, list) or not isinstance(entry.get("InlineBinary", ""), str):
             raise DicomError(f"the values of {tag} are no array")
+        if "InlineBinary" in entry and vr not in _BINARY:
+            raise DicomError(f"{tag} has a binary value, which {vr} has not")
         left[0] -= len(values)
         for value in values:
             if vr == "SQ":

@@ -32,6 +32,9 @@ def test_bytes_of_a_value_without_character_set_stay_as_they_are() -> None:
         {"vr": "XX"},
         {"vr": "LO", "Value": "x"},
         {"vr": "AT", "Value": ["XYZ"]},
+        {"vr": "SQ", "InlineBinary": "AAEC"},
+        {"vr": "PN", "InlineBinary": "AAEC"},
+        {"vr": "OB", "InlineBinary": "A"},
     ],
 )
 def test_what_cannot_be_written_is_refused(entry: dict[str, Any]) -> None:
