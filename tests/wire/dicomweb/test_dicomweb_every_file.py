@@ -120,6 +120,12 @@ def _frames(reader: Client, name: str, ds: pydicom.Dataset, compared: set[str]) 
         native = ds.file_meta.get("TransferSyntaxUID", pydicom.uid.ImplicitVRLittleEndian)
         if ds.PhotometricInterpretation.startswith("YBR") and not native.is_encapsulated:
             expected = None  # plain YBR goes out as it is; the drawing is compared
+        elif ds.PhotometricInterpretation == "YBR_FULL":
+            # Plain frames are what the metadata say: Y, Cb and Cr, as the stream holds them.
+            found = np.frombuffer(plain.body[: expected.nbytes], np.uint8).reshape(expected.shape)
+            rgb = np.asarray(Image.fromarray(found, "YCbCr").convert("RGB")).astype(int)
+            if np.abs(rgb - expected).max() > 2:
+                faults.append(f"{name}: frame {number} has other pixels")
         elif ds.BitsAllocated == 1:
             found = np.unpackbits(np.frombuffer(plain.body, np.uint8), bitorder="little")[: expected.size]
             same = np.array_equal(found.reshape(expected.shape), expected)
