@@ -426,11 +426,13 @@ def _encode_value(vr: str, value: Any) -> bytes:
 
 def canonical(model: object) -> JsonDict:
     """A data set in the JSON model, as somebody else wrote it, in our own writing: what it holds can be encoded, and reads
-    back as it stands. Bulk data are left out. Raises DicomError naming the tag at fault."""
+    back as it stands. Bulk data, and what belongs to no data set, are left out. Raises DicomError naming the tag at fault."""
     _check_model(model, 0, [ELEMENTS_MAX])
     assert isinstance(model, dict)
+    # Groups below 0008 belong to commands and files, not to data sets (PS3.5 7.1, PS3.10 7.1).
+    own = {tag: entry for tag, entry in model.items() if int(tag, 16) >= 0x00080000}
     try:
-        return to_json(encode_json(model), "1.2.840.10008.1.2.1", lambda *_: None, inline_bytes_max=None)
+        return to_json(encode_json(own), "1.2.840.10008.1.2.1", lambda *_: None, inline_bytes_max=None)
     except (ValueError, TypeError, struct.error, OverflowError, UnicodeError) as error:
         raise DicomError(f"a value is not one of its VR ({type(error).__name__})") from None
 

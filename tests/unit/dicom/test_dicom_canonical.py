@@ -49,6 +49,14 @@ def test_long_binary_values_are_kept() -> None:
     assert canonical({"00111001": {"vr": "OB", "InlineBinary": value}})["00111001"]["InlineBinary"] == value
 
 
+def test_groups_of_commands_and_files_are_no_part_of_a_data_set() -> None:
+    name = {"vr": "PN", "Value": [{"Alphabetic": "김희중"}]}
+    assert canonical({"00011000": name, "00020010": {"vr": "UI", "Value": ["1.2"]}, "00100010": name}) == {
+        "00080005": {"vr": "CS", "Value": ["ISO_IR 192"]},
+        "00100010": name,
+    }
+
+
 def test_an_encoding_that_there_is_not() -> None:
     with pytest.raises(NotNative):
         from_xml(b'<?xml version="1.0" encoding="UTF-9"?><NativeDicomModel/>')
