@@ -77,7 +77,9 @@ def open_study(browser: Browser, web: Api, port: int, archive: Archive) -> Itera
     yield opened
     for context in contexts:
         context.close()
-    assert complaints == []
+    # Cornerstone's cache throws once more what a loader has told it, where nobody can catch it.
+    complaints = [one for one in complaints if not one.startswith("The server could not be reached")]
+    assert complaints == [], complaints
 
 
 @pytest.fixture
@@ -123,7 +125,9 @@ def open_case(browser: Browser, web: Api, port: int, archive: Archive) -> Iterat
     yield opened
     for context in contexts:
         context.close()
-    assert complaints == []
+    # Cornerstone's cache throws once more what a loader has told it, where nobody can catch it.
+    complaints = [one for one in complaints if not one.startswith("The server could not be reached")]
+    assert complaints == [], complaints
 
 
 def shown(page: Page, pane: str = "a", sop_instance_uid: str | None = None) -> None:

@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
 import viewer_pictures as pictures
-from viewer_fixtures import PATIENCE_MS, OpenStudy, shown, within
+from viewer_fixtures import PATIENCE_MS, OpenStudy, drawn, shown, within
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(500)]
 expect.set_options(timeout=PATIENCE_MS)
@@ -275,3 +275,47 @@ def test_planes_are_laid_through_an_object_of_many_frames(store: Any, open_study
     expect(planes.locator("[data-plane=coronal] [data-edge=top]")).to_have_text("H")
     expect(planes.locator("[data-plane=sagittal] [data-edge=left]")).to_have_text("A")
     expect(planes).to_have_attribute("data-loaded", str(count))
+
+
+def test_nothing_is_told_of_a_picture_that_is_not_there(store: Any, open_study: OpenStudy) -> None:
+    page = open_study(filed(store, slice_of(phantom())))
+    pane = page.locator("[data-pane=a]")
+    told = pane.locator("[class*=scale], [data-edge], [class*=bottomLeft] span")
+    expect(told.first).to_be_visible()
+    page.reload(wait_until="commit")
+    held: list[Any] = []
+    holding = [True]
+    page.route("**/frames/**", lambda route: held.append(route) if holding else route.continue_())
+    expect(pane).to_have_attribute("data-state", "loading")
+    page.set_viewport_size(
+        {"width": 800, "height": 650}
+    )  # a pane that is resized draws itself, empty as it is
+    page.wait_for_timeout(700)
+    expect(pane).to_have_attribute("data-state", "loading")
+    assert told.count() == 0
+    holding.clear()
+    for route in held:
+        route.continue_()
+    shown(page)
+    expect(told.first).to_be_visible()
+
+
+def test_a_picture_that_cannot_be_had_is_not_replaced_by_the_one_before(
+    store: Any, open_study: OpenStudy
+) -> None:
+    first, second = slice_of(phantom()), slice_of(phantom(), TILTED, RescaleSlope="0.5", RescaleIntercept="0")
+    study = filed(store, first, second)
+    page = open_study(study)
+    pane = page.locator("[data-pane=a]")
+    page.route(f"**/{second.SeriesInstanceUID}/**/frames/**", lambda route: route.abort())
+    page.reload()
+    shown(page, sop_instance_uid=first.SOPInstanceUID)
+    page.keyboard.press("ArrowRight")
+    expect(pane.get_by_role("alert")).to_contain_text("Image 1 could not be loaded")
+    page.set_viewport_size({"width": 800, "height": 650})
+    page.wait_for_timeout(500)
+    assert drawn(page).max() == 0
+    assert pane.locator("[class*=scale], [data-edge]").count() == 0
+    page.unroute(f"**/{second.SeriesInstanceUID}/**/frames/**")
+    pane.get_by_role("button", name="Try again").click()
+    shown(page, sop_instance_uid=second.SOPInstanceUID)
