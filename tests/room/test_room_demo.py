@@ -190,3 +190,21 @@ def test_playing_again_changes_nothing(theatre: play.Theatre) -> None:
         assert work.session.scalar(select(text("count(*)")).select_from(ScheduledProcedureStep)) == before
         assert work.session.scalar(select(text("count(*)")).select_from(AuditRecord))
         work.audit(AuditEventID.QUERY, "E")
+
+
+def test_opened_again_later_images_came_no_later(theatre: play.Theatre) -> None:
+    """Else reports would be older than their images, and every age would begin anew."""
+    visit, known = play.visit_of(theatre, BY_KEY["f-knee"])
+    assert known
+    later = dataclasses.replace(theatre, now=theatre.now + timedelta(hours=5))
+    moved = dataclasses.replace(visit, taken_at=visit.taken_at + timedelta(hours=5))
+
+    def came(study_pk: int) -> object:
+        with theatre.work(Actor.system("test"), theatre.now) as (work, _):
+            work.audit(AuditEventID.QUERY, "E")
+            return work.session.get_one(Study, study_pk).created_at
+
+    study_pk = play.link(theatre, visit)
+    before = came(study_pk)
+    assert play.link(later, moved) == study_pk
+    assert came(study_pk) == before

@@ -36,7 +36,7 @@ from wetread.reporting.model import ReportProcedure
 from wetread.scheduling import service as scheduling
 from wetread.scheduling.model import ModalityResource, ScheduledProcedureStep
 from wetread.scheduling.rules import StepMove
-from wetread.security.model import Site
+from wetread.security.model import AuditRecord, Site
 from wetread.security.service import Actor, AuditEventID, Offices, Work
 from wetread.sharing import service as results
 
@@ -373,21 +373,34 @@ def send(theatre: Theatre, visit: Visit, pictures: Sequence[Picture]) -> int:
     return link(theatre, visit)
 
 
+_PLACED = "demo"
+
+
 @patiently
 def link(theatre: Theatre, visit: Visit) -> int:
-    """Says when the images came, and links them; returns the study's key."""
+    """Says when the images came, once, and links them; returns the study's key. Played again later, they came no later."""
     arrived = min(visit.taken_at + timedelta(minutes=2), theatre.now)
     with theatre.work(Actor.system("demo"), arrived) as (work, _):
         study = work.session.scalars(
             select(Study).where(Study.study_instance_uid == visit.subject.study_instance_uid)
         ).one()
+        if work.session.scalar(
+            select(AuditRecord.audit_record_pk)
+            .where(
+                AuditRecord.object_type == _PLACED,
+                AuditRecord.study_instance_uid == study.study_instance_uid,
+            )
+            .limit(1)
+        ):
+            work.audit(AuditEventID.QUERY, "E", study_instance_uid=study.study_instance_uid)
+            return study.study_pk
         # The age of a case on the reading list counts from its first image, and these came earlier than just now.
         for table in (Study, Series):
             work.session.execute(
                 update(table).where(table.study_pk == study.study_pk).values(created_at=arrived)
             )
         work.audit(AuditEventID.APPLICATION_ACTIVITY, "U", study_instance_uid=study.study_instance_uid,
-                   object_type="demo")  # fmt: skip
+                   object_type=_PLACED)  # fmt: skip
         scheduling.match_studies(work, [study.study_pk])
         return study.study_pk
 
