@@ -16,7 +16,7 @@ import pydicom
 import structlog
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
-from sqlalchemy import exists, select
+from sqlalchemy import exists, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
 from wetread.archive import store
@@ -90,7 +90,10 @@ def rejection_notes(work: Work, events: list[dict[str, Any]]) -> None:
     """On `study.updated`: reads notes that came, and hides what they and earlier ones name. Idempotent."""
     study_pks = sorted({int(event["keys"]["study_pk"]) for event in events})
     work.audit(AuditEventID.APPLICATION_ACTIVITY, "E", object_type="rejection_note", object_id=len(study_pks))
-    for study_pk in study_pks:
+    with_notes = select(Study.study_pk).where(
+        Study.study_pk.in_(study_pks), literal(KEY_OBJECT_SELECTION) == func.any(Study.sop_classes_in_study)
+    )
+    for study_pk in work.session.scalars(with_notes.order_by(Study.study_pk)).all():
         apply_notes(work, study_pk)
 
 

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 import psycopg
 import structlog
 from opentelemetry.trace import SpanKind
@@ -84,10 +83,10 @@ def run_for_events(offices: Offices, task: Task, events: Sequence[dict[str, Any]
                 defer(work, task.name, events=[event])
 
 
-def deliver(offices: Offices, tasks: Sequence[str], events: Sequence[dict[str, Any]]) -> None:
-    """Runs several subscribers for the same events, one transaction after the other: taking a job and ending it costs
+def deliver(offices: Offices, told: Mapping[str, Sequence[dict[str, Any]]]) -> None:
+    """Runs several subscribers for the events of each, one transaction after the other: taking a job and ending it costs
     more than most of them. One that fails gets a job of its own, to be tried again."""
-    for name in tasks:
+    for name, events in told.items():
         try:
             with tracing.span(f"job {name}", SpanKind.CONSUMER) as span:
                 tracing.note(span, "job.task", name)
@@ -101,8 +100,8 @@ def deliver(offices: Offices, tasks: Sequence[str], events: Sequence[dict[str, A
 def relay(work: Work, subscriptions: Subscriptions) -> int:
     """Turns waiting events into jobs of their subscribers, in order; returns how many events.
 
-    A subscriber gets one job for all that waits: in a migration, thousands of studies arrive together. Those that hear
-    the same share it.
+    A subscriber gets one job for all that waits: in a migration, thousands of studies arrive together. Those that take
+    events together share it.
     """
     wanted: dict[str, list[dict[str, Any]]] = {}
     events = work.session.execute(
@@ -121,20 +120,23 @@ def relay(work: Work, subscriptions: Subscriptions) -> int:
             else:
                 task = subscriber.task
             wanted.setdefault(task, []).append({"kind": event.kind, "keys": event.keys})
-    bundles: dict[str, list[str]] = {}
+    shared: list[dict[str, list[dict[str, Any]]]] = []
     for task, waiting in wanted.items():
         declared = REGISTRY.tasks.get(task)
-        for at in range(0, len(waiting), _EVENTS_A_JOB):
+        for number, at in enumerate(range(0, len(waiting), _EVENTS_A_JOB)):
             events_of_job = waiting[at : at + _EVENTS_A_JOB]
             if declared is not None and declared.together and declared.queue not in _SLOW:
-                bundles.setdefault(orjson.dumps(events_of_job).decode(), []).append(task)
+                if number == len(shared):
+                    shared.append({})
+                shared[number][task] = events_of_job
             else:
                 defer(work, task, events=events_of_job)
-    for told, tasks in bundles.items():
-        if len(tasks) == 1:
-            defer(work, tasks[0], events=orjson.loads(told))
+    for told in shared:
+        if len(told) == 1:
+            ((task, events_of_job),) = told.items()
+            defer(work, task, events=events_of_job)
         else:
-            defer(work, _DELIVER, tasks=tasks, events=orjson.loads(told))
+            defer(work, _DELIVER, told=told)
     if events:
         work.session.execute(
             update(OutboxEvent)
@@ -189,7 +191,7 @@ def build_app(offices: Offices, database_url: str) -> App:
     )
     for declared in REGISTRY.tasks.values():
         _register(app, offices, declared)
-    app.task(name=_DELIVER, retry=_Backoff(Retry()))(lambda tasks, events: deliver(offices, tasks, events))
+    app.task(name=_DELIVER, retry=_Backoff(Retry()))(lambda told: deliver(offices, told))
     return app
 
 
@@ -244,6 +246,8 @@ async def run_worker(
                     delete_jobs="successful",
                     shutdown_graceful_timeout=20,
                     fetch_job_polling_interval=2.0,
+                    # Each study that grows puts off its preparation: no reason to look each time.
+                    listen_notify=PREPARATION not in queues,
                 )
             )
             for queues, places in shares

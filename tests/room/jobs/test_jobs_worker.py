@@ -109,7 +109,7 @@ def test_who_fails_alone_fails_his_job(offices: Offices, heard: list[list[int]],
     assert waiting(offices) == []
 
 
-def test_those_who_hear_the_same_share_a_job(offices: Offices, heard: list[list[int]]) -> None:
+def test_those_who_take_events_together_share_a_job(offices: Offices, heard: list[list[int]]) -> None:
     with offices.work(Actor.system("test")) as work:
         for number in (1, 2):
             work.publish(Arrived(number))
@@ -119,7 +119,7 @@ def test_those_who_hear_the_same_share_a_job(offices: Offices, heard: list[list[
             text("SELECT args FROM procrastinate_jobs WHERE task_name = 'events.deliver'")
         ).all()
     assert waiting(offices) == [("test.one", [1, 2])]
-    assert args["tasks"] == ["test.all", "test.too"]
+    assert list(args["told"]) == ["test.all", "test.too"]
     deliver(offices, **args)
     assert heard == [[1, 2], [-1, -2]]
 
@@ -127,7 +127,7 @@ def test_those_who_hear_the_same_share_a_job(offices: Offices, heard: list[list[
 def test_one_who_fails_does_not_keep_the_news_from_the_others(
     offices: Offices, heard: list[list[int]]
 ) -> None:
-    deliver(offices, ["test.all", "test.too"], told(13))
+    deliver(offices, {"test.all": told(13), "test.too": told(13)})
     assert heard == [[-13]]
     assert waiting(offices) == [("test.all", [13])]
 
