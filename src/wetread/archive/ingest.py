@@ -30,10 +30,12 @@ from typing import Any
 import psycopg
 import structlog
 from sqlalchemy import func, update
+from sqlalchemy.exc import IntegrityError
 
 from wetread.archive import store
 from wetread.archive.events import ObjectQuarantined, StudyUpdated
 from wetread.archive.head import Head, HeadReader, Unreadable
+from wetread.archive.hiding import policy_of, revive
 from wetread.archive.model import Quarantine, QuarantineReason, StoredObject, StoredRole, Study
 from wetread.archive.objects import NoSpace
 from wetread.archive.rules import (
@@ -54,8 +56,9 @@ from wetread.security.service import Actor, AuditEventID, Offices, Permission, W
 log = structlog.get_logger()
 
 _SERIES_CACHED_MAX = 50_000
+_REMOVED = "this object was removed here before"
 _ANNOUNCE_S = 0.5
-_SETTLE_S = 0.5
+_SETTLE_S, _SETTLE_S_MAX = 0.5, 10.0
 _SETTLE_AGAIN_S = 5.0
 _SETTLED_TOGETHER_MAX = 250
 
@@ -253,6 +256,15 @@ class Settler:
         if self._thread is not None:
             self._thread.join(10)
 
+    def _wait_for_a_pause(self) -> None:
+        # While more comes, its senders wait for the disk: it is theirs, until there is much to write or some is old.
+        until = time.monotonic() + _SETTLE_S_MAX
+        while time.monotonic() < until and self._waiting_bytes < limits.ARCHIVE_FRESH_BYTES_MAX // 4:
+            self._wake.clear()
+            self._stop.wait(_SETTLE_S)
+            if self._stop.is_set() or not self._wake.is_set():
+                return
+
     def _write(self, batch: Mapping[str, bytes]) -> None:
         self._vault.objects.put(batch)
         with self._database.raw() as connection:
@@ -261,8 +273,8 @@ class Settler:
     def _run(self) -> None:
         while True:
             self._wake.wait()
+            self._wait_for_a_pause()
             self._wake.clear()
-            self._stop.wait(_SETTLE_S)
             try:
                 self.settle()
             except Exception as error:  # noqa: BLE001 - it stays beside its rows, and is tried again
@@ -434,11 +446,14 @@ class Transfer:
             self, self._intake, HeadReader.of_dataset(sop_class_uid, sop_instance_uid, transfer_syntax_uid)
         )
 
-    def file(self, *, keep_unfilable: bool = True, other_patient: bool = False) -> Incoming:
+    def file(
+        self, *, keep_unfilable: bool = True, other_patient: bool = False, returning: bool = False
+    ) -> Incoming:
         """A Part 10 file, as STOW-RS and imports bring it.
 
         Without `keep_unfilable`, what cannot be filed is refused, not quarantined (it is there already); with
-        `other_patient`, a known study takes the object though it names another patient.
+        `other_patient`, a known study takes the object though it names another patient; `returning`: a person lets it
+        in though it was removed here.
         """
         return Incoming(
             self,
@@ -446,6 +461,7 @@ class Transfer:
             HeadReader.of_file(),
             keep_unfilable=keep_unfilable,
             other_patient=other_patient,
+            returning=returning,
         )
 
     def close(self) -> None:
@@ -479,9 +495,21 @@ class Transfer:
     # What Incoming needs of its transfer.
 
     def file_instance(
-        self, filing: Filing, head: Head, row: InstanceRow, writer: SealedWriter, *, other_patient: bool
+        self,
+        filing: Filing,
+        head: Head,
+        row: InstanceRow,
+        writer: SealedWriter,
+        *,
+        other_patient: bool,
+        returning: bool,
     ) -> str:
-        """Files one instance; returns the outcome of the SQL functions. Raises NoSpace, psycopg.Error."""
+        """Files one instance; returns the outcome of the SQL functions, for what was removed here before that of the
+        policy: "removed" or "refused". Raises NoSpace, psycopg.Error.
+
+        Whether it was removed is found by the statement that files it: the usual object pays nothing for it, and no
+        removal can be missed.
+        """
         same = "\\".join((filing.study_instance_uid, *filing.patient))
         tally = self._studies.get(filing.study_instance_uid)
         known = self._known(filing, same, writer)
@@ -501,6 +529,14 @@ class Transfer:
                 self._intake.forget(filing.series_instance_uid)
                 outcome, study_pk, series_pk = self._file_first(
                     filing, head, row, writer, first=False, other_patient=other_patient
+                )
+        if outcome == "removed":
+            policy = self._policy_for_removed(filing, returning=returning)
+            if policy == "refuse":
+                return "refused"
+            if policy == "accept":
+                outcome, study_pk, _ = self._file_first(
+                    filing, head, row, writer, first=tally is None, other_patient=other_patient
                 )
         if outcome in ("stored", "duplicate"):
             if tally is None:
@@ -526,6 +562,27 @@ class Transfer:
             self._intake.announcer.note(study_pk, filing.study_instance_uid)
             self._settle(writer)
         return (outcome or b"").decode(), study_pk
+
+    def _policy_for_removed(self, filing: Filing, *, returning: bool) -> str:
+        """What becomes of an object that was removed here: "quarantine", "refuse", or "accept", and then it can be filed."""
+        with self._intake.offices.work(self._actor) as work:
+            policy = "accept" if returning else policy_of(work.session).on_return
+            if policy == "accept":
+                revive(
+                    work.session,
+                    filing.study_instance_uid,
+                    filing.series_instance_uid,
+                    filing.sop_instance_uid,
+                )
+            work.audit(
+                AuditEventID.INSTANCES_TRANSFERRED,
+                "C",
+                study_instance_uid=filing.study_instance_uid,
+                object_type="removed object",
+                detail={"from": self.received_from, "policy": policy},
+                outcome=0 if policy == "accept" else 4,
+            )
+        return policy
 
     def _known(self, filing: Filing, same: str, writer: SealedWriter) -> tuple[int, int] | None:
         """(study_pk, series_pk), where this process has filed of the series and the study's key is kept."""
@@ -660,16 +717,18 @@ class Incoming:
         *,
         keep_unfilable: bool = True,
         other_patient: bool = False,
+        returning: bool = False,
     ) -> None:
         self._keep_unfilable = keep_unfilable
         self._other_patient = other_patient
+        self._returning = returning
         self._transfer = transfer
         self._intake = intake
         self._reader = reader
         self._head: Head | None = None
         self._fault: NotFilable | None = None
         self._writer: SealedWriter | None = None
-        self._hash = hashlib.sha256()
+        self._hash = _LateHash()
         self._follower: FragmentFollower | None = None
         self._failed: _Failed | None = None
         self._size = 0
@@ -709,6 +768,11 @@ class Incoming:
         except _Failed as error:
             self.abort()
             return self._result(Status.OUT_OF_RESOURCES, "refused", str(error))
+        except (psycopg.errors.ForeignKeyViolation, IntegrityError):
+            # The key of its study was destroyed with what was purged: sent again, it is sealed with a new one.
+            self._intake.vault.forget_keys()
+            log.warning("ingest failed", error="the key is gone")
+            return self._result(Status.OUT_OF_RESOURCES, "refused", "the study was destroyed meanwhile")
         except Exception as error:  # noqa: BLE001 - whatever failed, it was not kept, and the sender must hear that
             # The row may or may not be there: the object stays, and the janitor decides by the index.
             log.warning("ingest failed", error=type(error).__name__)
@@ -788,7 +852,9 @@ class Incoming:
         except NotFilable as fault:
             return self._quarantine(fault)
         row = self._row(head, filing, writer)
-        outcome = self._transfer.file_instance(filing, head, row, writer, other_patient=self._other_patient)
+        outcome = self._transfer.file_instance(
+            filing, head, row, writer, other_patient=self._other_patient, returning=self._returning
+        )
         if outcome == "stored":
             self._writer = None
             return self._result(Status.SUCCESS, "stored", "")
@@ -798,10 +864,14 @@ class Incoming:
                 return self._result(Status.SUCCESS, "stored", "put in the place of a damaged copy")
             self.abort()
             return self._result(Status.SUCCESS, "duplicate", "already here with the same content")
+        if outcome == "refused":
+            self.abort()
+            return self._result(Status.NOT_AUTHORIZED, "refused", _REMOVED)
         detail = {
             "content-differs": "this SOP Instance UID is known with other content; both are kept, one in quarantine",
             "patient-differs": "this study is known with another patient; kept in quarantine",
             "series-moved": "this series is known in another study; kept in quarantine",
+            "removed": f"{_REMOVED}; it waits for a decision",
         }[outcome]
         return self._quarantine(NotFilable(outcome, detail, Status.COERCED))
 
@@ -859,6 +929,34 @@ class Incoming:
         key = self._transfer.quarantine(fault.reason, fault.detail, stored=stored, texts=texts)
         self._writer = None
         return self._result(fault.status, "quarantined", fault.detail, key)
+
+
+class _LateHash:
+    """SHA-256, whose work on objects of usual size waits until they are written: the disk is busy with them then."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self._waiting: list[bytes] = []
+        self._room = limits.ARCHIVE_HASHED_LATE_BYTES_MAX
+
+    def update(self, data: memoryview) -> None:
+        """Takes the next bytes."""
+        self._room -= len(data)
+        if self._room >= 0:
+            self._waiting.append(bytes(data))
+        else:
+            self._catch_up()
+            self._hash.update(data)
+
+    def digest(self) -> bytes:
+        """Of all bytes."""
+        self._catch_up()
+        return self._hash.digest()
+
+    def _catch_up(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for piece in waiting:
+            self._hash.update(piece)
 
 
 def raw_connection(work: Work) -> psycopg.Connection[Any]:

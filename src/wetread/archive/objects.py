@@ -40,6 +40,9 @@ class ObjectWriter(Protocol):
 
     def write(self, parts: list[bytes]) -> None: ...
 
+    def hurry(self) -> None:
+        """All is written, and `commit` comes soon: the disk may begin."""
+
     def commit(self) -> None:
         """Returns once the object would survive a power cut."""
 
@@ -289,8 +292,12 @@ class LocalWriter:
         self._written += total
         if self._written - self._started >= _WRITE_BACK_BYTES:
             # The disk begins while the rest still arrives, so that fsync has less to wait for.
-            _start_write_back(self._descriptor, self._started, self._written - self._started)
-            self._started = self._written
+            self.hurry()
+
+    def hurry(self) -> None:
+        """See ObjectWriter."""
+        _start_write_back(self._descriptor, self._started, self._written - self._started)
+        self._started = self._written
 
     def commit(self) -> None:
         """Makes file and folder entry durable. Raises NoSpace; a failed fsync is never tried again."""

@@ -16,10 +16,9 @@ from sqlalchemy import ColumnElement, and_, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from wetread.archive import relations, store
-from wetread.archive.admission import Admission, AdmittedTransfer
 from wetread.archive.events import QuarantineResolved, StudyUpdated
 from wetread.archive.head import HeadReader
-from wetread.archive.ingest import Incoming, StoreResult, Transfer, recover
+from wetread.archive.ingest import Incoming, Intake, StoreResult, Transfer, recover
 from wetread.archive.model import (
     Instance,
     Quarantine,
@@ -98,7 +97,7 @@ class Archive:
         self.offices = offices
         self.objects = objects
         self.vault = Vault(database, objects, master_key)
-        self.intake = Admission(database, offices, self.vault)
+        self.intake = Intake(database, offices, self.vault)
         self._own_decoder = decoder is None
         self.decoder = decoder or Decoder()
         self.retrieval = Retrieval(offices, self.vault, visibility=visibility, decoder=self.decoder)
@@ -510,7 +509,6 @@ def _accept_removed(work: Work, archive: Archive, row: Quarantine, stored: Store
     with archive.intake.transfer(
         work.actor, received_from=row.received_from, network_address=row.network_address
     ) as transfer:
-        assert isinstance(transfer, AdmittedTransfer)
         incoming = transfer.file(keep_unfilable=False, returning=True)
         for piece in _kept_bytes(work, archive, stored):
             incoming.write(piece)

@@ -65,6 +65,8 @@ class SealedWriter:
             self.location = self._objects.new_location()
             self.held = b"".join(self._waiting)
             self._waiting = []
+        else:
+            self._target.hurry()
 
     def make_durable(self) -> None:
         """The same before its rows are committed: a held object needs nothing, its bytes go with them."""

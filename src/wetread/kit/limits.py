@@ -44,6 +44,7 @@ INTERFACE_ATTEMPTS_MAX: Final = 10
 OBJECT_BYTES_MAX: Final = 16 * 1024**3
 OBJECT_HEAD_BYTES_MAX: Final = 32 * 1024 * 1024  # buffered until the header is read
 ARCHIVE_HELD_BYTES_MAX: Final = 64 * 1024  # sealed objects below it are kept with their rows at first
+ARCHIVE_HASHED_LATE_BYTES_MAX: Final = 1024 * 1024  # memory of one association
 ARCHIVE_FRESH_BYTES_MAX: Final = 32 * 1024 * 1024  # of those, in one process
 ARCHIVE_RECOVERY_INSTANCES_MAX: Final = 20_000
 TRASH_DAYS: Final = 30  # until a hospital decides otherwise
