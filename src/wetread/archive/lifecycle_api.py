@@ -437,11 +437,11 @@ def _hold(one: HoldRow) -> HoldRowOut:
 @router.get("/holds")
 def holds(
     standing: bool = True,
-    study_instance_uid: Annotated[str | None, Query(max_length=64)] = None,
+    study_pk: int | None = None,
     work: Work = door(Permission.HOLD, Permission.STUDY_REMOVE),
 ) -> list[HoldRowOut]:
     """Legal holds that stand, newest first; `standing=false` shows those that are over. Of one study, also its patient's."""
-    found = keeping.list_holds(work, standing=standing, study_instance_uid=study_instance_uid)
+    found = keeping.list_holds(work, standing=standing, study_pk=study_pk)
     return [_hold(one) for one in found]
 
 

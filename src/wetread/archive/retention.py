@@ -135,7 +135,7 @@ def lift_hold(work: Work, legal_hold_pk: int, *, reason: str) -> LegalHold:
 
 
 def list_holds(
-    work: Work, *, standing: bool = True, study_instance_uid: str | None = None, limit: int = 200
+    work: Work, *, standing: bool = True, study_pk: int | None = None, limit: int = 200
 ) -> list[HoldRow]:
     """Holds, newest first: those that stand, or those that are over; of one study also those of its patient."""
     work.require(Permission.HOLD, Permission.STUDY_REMOVE)
@@ -148,18 +148,14 @@ def list_holds(
     visible = visible_studies(work)
     if visible is not None:
         query = query.where(or_(LegalHold.study_pk.is_(None), visible))
-    if study_instance_uid is not None:
-        own = (
-            select(Study.study_pk, Study.patient_pk)
-            .where(Study.study_instance_uid == study_instance_uid)
-            .execution_options(**WITH_REMOVED)
-        )
+    if study_pk is not None:
+        own = select(Study.patient_pk).where(Study.study_pk == study_pk).execution_options(**WITH_REMOVED)
         found = work.session.execute(own).one_or_none()
         if found is None:
             raise NotFound("There is no such study.")
-        own_or_patient = LegalHold.study_pk == found[0]
-        if found[1] is not None:
-            own_or_patient = or_(own_or_patient, LegalHold.patient_pk == found[1])
+        own_or_patient = LegalHold.study_pk == study_pk
+        if found[0] is not None:
+            own_or_patient = or_(own_or_patient, LegalHold.patient_pk == found[0])
         query = query.where(own_or_patient)
     rows = work.session.execute(
         query.order_by(LegalHold.legal_hold_pk.desc())

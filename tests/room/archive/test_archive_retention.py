@@ -163,7 +163,12 @@ def test_a_hold_is_placed_shown_and_lifted(archive: Archive, studies: list[str])
     with archive.offices.work(manager) as work:
         (row,) = retention.list_holds(work)
         assert (row.patient_name, row.hold.reason, row.stands) == ("Doe^Jane", "a claim", True)
-        assert retention.list_holds(work, study_instance_uid=studies[1]) == []
+        other, own = (
+            work.session.scalars(select(Study.study_pk).where(Study.study_instance_uid == uid)).one()
+            for uid in (studies[1], studies[0])
+        )
+        assert retention.list_holds(work, study_pk=other) == []
+        assert len(retention.list_holds(work, study_pk=own)) == 1
         retention.lift_hold(work, hold, reason="settled")
         assert retention.list_holds(work) == []
         assert len(retention.list_holds(work, standing=False)) == 1
@@ -225,7 +230,7 @@ def test_holds_and_proposals_by_http(archive: Archive, studies: list[str], web: 
     assert placed.status_code == 201, placed.text
     decision = {"retention_proposal_pks": [first["retention_proposal_pk"]], "decision": "trash"}
     assert reader.post("/api/archive/retention-proposals/decision", json=decision).status_code == 409
-    (hold,) = reader.get("/api/archive/holds", params={"study_instance_uid": studies[0]}).json()
+    (hold,) = reader.get("/api/archive/holds", params={"study_pk": first["study_pk"]}).json()
     assert (hold["reason"], hold["until"], hold["stands"]) == ("a claim", "2199-01-01", True)
     assert (
         web.as_role("technologist")

@@ -91,7 +91,7 @@ function Study({ study }: { study: StudyDetail }) {
   const mayHolds = may('study.hold') || may('study.remove')
   const holds = useQuery({
     queryKey: ['holds', study.study_pk],
-    queryFn: ({ signal }) => http.get<Hold[]>('/api/archive/holds', { query: { study_instance_uid: study.study_instance_uid }, signal }),
+    queryFn: ({ signal }) => http.get<Hold[]>('/api/archive/holds', { query: { study_pk: study.study_pk }, signal }),
     enabled: mayHolds,
   })
   const held = holds.data?.[0]

@@ -9944,7 +9944,7 @@ export interface operations {
         parameters: {
             query?: {
                 standing?: boolean;
-                study_instance_uid?: string | null;
+                study_pk?: number | null;
             };
             header?: never;
             path?: never;
