@@ -15,7 +15,7 @@ from pydicom.filewriter import write_dataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from sqlalchemy import text
 
-from conftest import Api
+from common import Api
 from wetread.archive.service import Archive, Decoder, LocalObjects, StoreResult, use_archive
 from wetread.kit.db import Database
 from wetread.security.service import Actor, FileMasterKey, Identity, Offices, Security, use_identity

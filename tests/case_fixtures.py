@@ -10,7 +10,7 @@ from itertools import count
 
 import pytest
 
-from conftest import NOW
+from common import NOW
 from wetread.archive.model import Instance, Series, Study
 from wetread.dicom.uid import new_uid
 from wetread.kit.clock import FixedClock

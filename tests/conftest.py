@@ -6,16 +6,15 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import psycopg
 import pytest
-from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session
 
+from common import NOW, Api
 from wetread.app.postgres import EmbeddedPostgres
 from wetread.app.rooms import MODELS, load
 from wetread.kit.clock import FixedClock
@@ -39,8 +38,6 @@ hypothesis.settings.register_profile(
     "house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("house")
-
-NOW = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
@@ -159,35 +156,6 @@ def work_as(offices: Offices, identity: Identity) -> Any:
             yield work
 
     return opened
-
-
-class Api(TestClient):
-    """A client of the whole HTTP application; `as_role` gives one with that role's rights."""
-
-    offices: Offices
-
-    def as_role(self, *roles: str, **fields: Any) -> Api:
-        """A client of a fresh account with these roles, by bearer token."""
-        from wetread.security.service import create_token, create_user
-
-        with self.offices.work(Actor.system("test")) as work:
-            self.count = getattr(self, "count", 0) + 1
-            user = create_user(
-                work,
-                username=f"{roles[0]}.{self.count}.{id(self)}",
-                display_name=roles[0],
-                roles=[Role(role) for role in roles],
-                password="correct horse battery staple",
-                mfa_required=False,
-                **fields,
-            )
-            _, token = create_token(work, user.user_pk, "test", [], days=None)
-        other = Api(self.app, raise_server_exceptions=True)
-        other.offices = self.offices
-        other.user_pk = user.user_pk  # type: ignore[attr-defined]
-        other.username = user.username  # type: ignore[attr-defined]
-        other.headers["Authorization"] = f"Bearer {token}"
-        return other
 
 
 @pytest.fixture

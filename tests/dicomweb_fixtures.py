@@ -16,7 +16,7 @@ import pydicom
 import pytest
 import uvicorn
 
-from conftest import Api
+from common import Api
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from sqlalchemy import select
 
 from case_fixtures import Ward
-from conftest import Api
+from common import Api
 from wetread.archive.model import Study
 from wetread.archive.service import Archive
 from wetread.orders.service import Move, move_requested_procedure

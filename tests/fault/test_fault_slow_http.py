@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from archive_fixtures import archive, decoder, web
-from conftest import Api
+from common import Api
 from dicomweb_fixtures import Client, port
 from wetread.hl7.server import MllpServer
 

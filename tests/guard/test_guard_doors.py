@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from fastapi.routing import APIRoute
 
-from conftest import Api
+from common import Api
 from wetread.security.door import Door
 from wetread.security.service import ROLE_PERMISSIONS, Permission, Role
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import select
 
-from conftest import Api
+from common import Api
 from wetread.analytics import rules
 from wetread.archive.model import Quarantine, Study
 from wetread.kit.clock import FixedClock

@@ -15,7 +15,7 @@ from PIL import Image
 from sqlalchemy import select
 
 from archive_fixtures import as_dataset, as_file, decoder, make_dicom, store, web
-from conftest import Api
+from common import Api
 from wetread.app.wiring import renderer_of
 from wetread.archive.model import Study
 from wetread.archive.service import Archive, Decoder, LocalObjects, StoreResult, use_archive
@@ -291,6 +291,7 @@ def test_a_role_without_images_beside_the_referrers_widens_nothing(web: Api, hou
     other = house.case(house.other, "P2", "Roe^Rita")
     both = web.as_role("referrer", "manager", practitioner_pk=house.own)
     assert both.get(f"/api/archive/studies/{other.study_pk}").status_code == 404
+    both.leave()  # a physician has one account
     reader = web.as_role("referrer", "radiologist", practitioner_pk=house.own)
     assert reader.get(f"/api/archive/studies/{other.study_pk}").status_code == 200
 
@@ -353,7 +354,8 @@ def test_new_results_come_first_until_they_are_seen(web: Api, house: House) -> N
     assert waiting.accession_number in {
         item["accession_number"] for item in berg.get("/api/results").json()["items"]
     }
-    # What one referrer has read is new to the other people of the practice.
+    # What one has read is new to who comes after.
+    berg.leave()
     colleague = web.as_role("referrer", practitioner_pk=house.own)
     assert colleague.get("/api/results").json()["unseen"] == 2
 

@@ -8,7 +8,7 @@ import pytest
 from opentelemetry.trace import NonRecordingSpan
 from opentelemetry.trace.span import INVALID_SPAN_CONTEXT
 
-from conftest import Api
+from common import Api
 from wetread.kit import tracing
 
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from archive_fixtures import Store
-from conftest import Api
+from common import Api
 from wetread.archive.commitment import request_commitment
 from wetread.archive.model import Study
 from wetread.archive.peers import publish_node, withdraw_node

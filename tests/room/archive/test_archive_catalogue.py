@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from archive_fixtures import MakeDicom, Store, study_of
-from conftest import Api
+from common import Api
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import select
 
 from archive_fixtures import MakeDicom, Store, rows, study_of
-from conftest import Api
+from common import Api
 from wetread.archive import corrections, removal
 from wetread.archive.corrections import Wish
 from wetread.archive.model import WITH_REMOVED, Series, Study

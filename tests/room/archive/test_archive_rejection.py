@@ -14,7 +14,7 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from sqlalchemy import select
 
 from archive_fixtures import MakeDicom, Store, study_of
-from conftest import Api
+from common import Api
 from wetread.archive import rejection, removal
 from wetread.archive.model import LegalHold, Removal, Study
 from wetread.archive.rejection import KEY_OBJECT_SELECTION

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import func, select, text, update
 
 from archive_fixtures import MakeDicom, Store, file_bytes, rows, study_of
-from conftest import Api
+from common import Api
 from wetread.archive import removal as removing
 from wetread.archive.hiding import holds_on
 from wetread.archive.identifiers import find_identifier

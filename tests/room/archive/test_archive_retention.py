@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, text
 
 from archive_fixtures import MakeDicom, Store, study_of
-from conftest import Api
+from common import Api
 from wetread.archive import retention
 from wetread.archive.model import Removal, RetentionProposal, Study
 from wetread.archive.retention import RuleFields

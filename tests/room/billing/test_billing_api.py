@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 from sqlalchemy import select
 
-from conftest import Api
+from common import Api
 from wetread.billing.model import Charge, Claim
 from wetread.billing.service import procedure_changed
 from wetread.orders.service import (

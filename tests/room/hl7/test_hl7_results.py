@@ -8,7 +8,7 @@ from hl7apy.consts import VALIDATION_LEVEL
 from hl7apy.parser import parse_message
 from sqlalchemy import select
 
-from conftest import Api
+from common import Api
 from wetread.hl7.inbound import Interface, InterfaceSettings
 from wetread.hl7.message import Message
 from wetread.hl7.results import report_signed

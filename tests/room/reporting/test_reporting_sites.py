@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from case_fixtures import PASSWORD, Case, Ward
-from conftest import Api
+from common import Api
 from wetread.kit.errors import NotFound
 from wetread.reporting import service
 from wetread.reporting.model import KeyImage, Report

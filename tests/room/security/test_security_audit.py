@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from conftest import Api
+from common import Api
 from wetread.kit.db import Database
 from wetread.security.model import AuditRecord
 from wetread.security.service import Actor, AuditEventID, AuditMissing, Offices, Permission, seal, verify

@@ -11,7 +11,7 @@ import pyotp
 import pytest
 from sqlalchemy import select
 
-from conftest import NOW, Api
+from common import NOW, Api
 from wetread.kit import limits
 from wetread.kit.clock import FixedClock
 from wetread.kit.db import Database

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
-from conftest import Api
+from common import Api
 from wetread.app.subscriptions import SUBSCRIPTIONS
 from wetread.kit.events import OutboxEvent
 from wetread.security.model import AuditRecord, Practitioner, User

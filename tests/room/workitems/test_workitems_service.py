@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
-from conftest import Api
+from common import Api
 from wetread.archive.model import RemoteAE
 from wetread.kit.clock import FixedClock
 from wetread.kit.errors import Denied, Invalid, NotFound, TooLarge

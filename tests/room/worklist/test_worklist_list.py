@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from case_fixtures import Ward
-from conftest import NOW
+from common import NOW
 from wetread.kit.errors import Denied, Invalid, NotFound
 from wetread.kit.paging import encode_cursor
 from wetread.orders.model import RequestedProcedure

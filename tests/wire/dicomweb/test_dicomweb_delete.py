@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from archive_fixtures import MakeDicom, Store
-from conftest import Api
+from common import Api
 from dicomweb_fixtures import Client
 from wetread.archive import removal
 from wetread.archive.model import LegalHold, Removal, Study

@@ -15,7 +15,7 @@ from PIL import Image
 from pydicom.uid import generate_uid
 
 from archive_fixtures import Store, dataset_bytes, file_bytes, package_file
-from conftest import Api
+from common import Api
 from dicomweb_fixtures import Client, path_of, read
 from wetread.archive import jobs
 from wetread.archive.service import Archive

@@ -12,7 +12,7 @@ from pynetdicom.association import Association
 from pynetdicom.sop_class import CTImageStorage, Verification
 
 from archive_fixtures import MakeDicom, web
-from conftest import Api
+from common import Api
 from wetread.app.build import House
 from wetread.app.node import _Teller
 from wetread.archive.service import Archive

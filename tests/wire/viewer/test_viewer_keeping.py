@@ -15,7 +15,7 @@ from pydicom.uid import generate_uid
 from sqlalchemy import select
 
 from archive_fixtures import MakeDicom
-from conftest import Api
+from common import Api
 from dicomweb_fixtures import Client, read
 from viewer_fixtures import PATIENCE_MS, OpenStudy, shown
 from wetread.archive.model import Study

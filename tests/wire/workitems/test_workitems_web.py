@@ -11,7 +11,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from conftest import Api
+from common import Api
 from dicomweb_fixtures import Answer, Client
 from wetread.dicomweb.nativexml import to_xml
 from wetread.dicomweb.workitems import keys_of
