@@ -394,6 +394,8 @@ def link(theatre: Theatre, visit: Visit) -> int:
         ):
             work.audit(AuditEventID.QUERY, "E", study_instance_uid=study.study_instance_uid)
             return study.study_pk
+        # Before its row is changed: whoever links a study takes the lock of its links first.
+        scheduling.match_studies(work, [study.study_pk])
         # The age of a case on the reading list counts from its first image, and these came earlier than just now.
         for table in (Study, Series):
             work.session.execute(
@@ -401,7 +403,6 @@ def link(theatre: Theatre, visit: Visit) -> int:
             )
         work.audit(AuditEventID.APPLICATION_ACTIVITY, "U", study_instance_uid=study.study_instance_uid,
                    object_type=_PLACED)  # fmt: skip
-        scheduling.match_studies(work, [study.study_pk])
         return study.study_pk
 
 
