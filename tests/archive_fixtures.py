@@ -142,7 +142,7 @@ def web(archive: Archive) -> Api:
     identity = Identity(archive.offices, FileMasterKey(b"k" * 32))
     use_identity(identity)
     client = Api(create_app(Security(archive.offices, identity)), raise_server_exceptions=True)
-    client.app.state.archive = archive  # type: ignore[attr-defined]
+    client.app.state.archive = archive
     client.offices = archive.offices
     return client
 

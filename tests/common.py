@@ -36,13 +36,13 @@ class Api(TestClient):
             _, token = create_token(work, user.user_pk, "test", [], days=None)
         other = Api(self.app, raise_server_exceptions=True)
         other.offices = self.offices
-        other.user_pk = user.user_pk  # type: ignore[attr-defined]
-        other.username = user.username  # type: ignore[attr-defined]
+        other.user_pk = user.user_pk
+        other.username = user.username
         other.headers["Authorization"] = f"Bearer {token}"
         return other
 
     def leave(self) -> None:
         """Closes the account, as when somebody leaves the house."""
         with self.offices.work(Actor.system("test")) as work:
-            work.session.get_one(User, self.user_pk).disabled = True  # type: ignore[attr-defined]
+            work.session.get_one(User, self.user_pk).disabled = True
             work.audit(AuditEventID.APPLICATION_ACTIVITY, "U", object_type="user")

@@ -66,15 +66,15 @@ def _select(
 
 
 def _mend() -> None:
-    transport.select = SimpleNamespace(select=_select)  # type: ignore[assignment]
+    transport.select = SimpleNamespace(select=_select)
     begin = Association.__init__
 
     def init(self: Association, *args: Any, **kwargs: Any) -> None:
         begin(self, *args, **kwargs)
-        self._reactor_checkpoint = Checkpoint()  # type: ignore[assignment]
+        self._reactor_checkpoint = Checkpoint()
 
     if begin.__name__ != "init":
-        Association.__init__ = init  # type: ignore[method-assign]
+        Association.__init__ = init
 
 
 _mend()

@@ -67,7 +67,7 @@ def house() -> House:
 
 @pytest.fixture
 def node(house: House) -> Iterator[Node]:
-    made = Node(house, "127.0.0.1", 0)  # type: ignore[arg-type]
+    made = Node(house, "127.0.0.1", 0)
     made.start()
     yield made
     made.close(grace_s=1)

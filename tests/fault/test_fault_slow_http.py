@@ -78,7 +78,7 @@ def test_silent_senders_of_messages() -> None:
     def handle(message: Any, *_: Any, **__: Any) -> bytes:
         return b"MSH|^~\\&|A|B|C|D|20261125||ACK|1|P|2.5\rMSA|AA|1\r"
 
-    server = MllpServer("127.0.0.1", 0, handle)  # type: ignore[arg-type]
+    server = MllpServer("127.0.0.1", 0, handle)
     server.start()
     try:
         silent = [opened(server.address[1], b"\x0bMSH|^~") for _ in range(50)]

@@ -108,7 +108,7 @@ def test_a_length_by_keys_alone_is_right_undone_and_jumped_to(page: Page) -> Non
     pane = page.locator("[data-pane=a]")
     bar = pane.locator("[class*=scale]")
     page.keyboard.press("Shift+M")
-    length, unit = re.fullmatch(r"([\d.]+) (cm|mm)", bar.inner_text()).groups()  # type: ignore[union-attr]
+    length, unit = re.fullmatch(r"([\d.]+) (cm|mm)", bar.inner_text()).groups()
     box = bar.bounding_box()
     assert box
     millimetres = float(length) * (10 if unit == "cm" else 1) / box["width"]
@@ -120,7 +120,7 @@ def test_a_length_by_keys_alone_is_right_undone_and_jumped_to(page: Page) -> Non
     page.keyboard.press("Enter")
     expect(listed(page)).to_have_count(1)
     expect(listed(page)).to_contain_text(" mm")
-    said = float(re.search(r"([\d.]+) mm", listed(page).inner_text())[1])  # type: ignore[index]
+    said = float(re.search(r"([\d.]+) mm", listed(page).inner_text())[1])
     # Ten strides of 12 pixels; the bar is drawn to a pixel.
     assert said == pytest.approx(120 * millimetres, rel=0.03)
 
@@ -151,8 +151,8 @@ def test_a_region_tells_its_values_in_hounsfield_units(page: Page) -> None:
     page.mouse.up()
     expect(listed(page)).to_contain_text(re.compile(r"Mean -?[\d.]+ HU · SD [\d.]+"))
     words = listed(page).inner_text()
-    mean = float(re.search(r"Mean (-?[\d.]+)", words)[1])  # type: ignore[index]
-    least, most = (float(one) for one in re.search(r"Min (-?[\d.]+) · max (-?[\d.]+)", words).groups())  # type: ignore[union-attr]
+    mean = float(re.search(r"Mean (-?[\d.]+)", words)[1])
+    least, most = (float(one) for one in re.search(r"Min (-?[\d.]+) · max (-?[\d.]+)", words).groups())
     assert least <= mean <= most
     assert re.search(r"Area [\d.]+ (mm|cm)²", words)
 

@@ -131,7 +131,7 @@ def test_things_happened_when_the_case_says(theatre: play.Theatre) -> None:
             study.study_date == study.created_at.date()
             or abs((study.created_at.date() - study.study_date).days) == 1
         )
-        assert version.signed_at == begun + timedelta(minutes=4) + case.report.after  # type: ignore[union-attr]
+        assert version.signed_at == begun + timedelta(minutes=4) + case.report.after
         assert version.signed_by_name == "Dr. Ines Moreau"
 
 

@@ -514,9 +514,7 @@ def test_a_look_at_a_result_is_in_the_audit_trail(web: Api, house: House) -> Non
     berg.get(f"/api/results/{case.requested_procedure_pk}")
     berg.get(f"/api/results/{case.requested_procedure_pk}/pdf")
     with house.offices.work(Actor.system("test")) as work:
-        rows = work.session.scalars(
-            select(AuditRecord).where(AuditRecord.user_id == berg.username)  # type: ignore[attr-defined]
-        ).all()
+        rows = work.session.scalars(select(AuditRecord).where(AuditRecord.user_id == berg.username)).all()
         looked = {(row.event_id, row.object_type) for row in rows if row.patient_pk}
     assert (AuditEventID.PROCEDURE_RECORD.value, "result") in looked
     assert (AuditEventID.EXPORT.value, "report") in looked

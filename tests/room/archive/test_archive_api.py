@@ -62,7 +62,7 @@ def test_application_entities_are_kept_and_called(web: Api) -> None:
         assert answer.json()["errors"][0]["field"] == next(iter(change))
     web.app.state.echo = lambda title, host, port, *, encrypted: (
         None if (title, host, port) == ("CT1", "10.0.0.7", 104) else "?"
-    )  # type: ignore[attr-defined]
+    )
     assert admin.post(f"/api/archive/application-entities/{pk}/echo").json() == {
         "answered": True,
         "detail": None,

@@ -35,7 +35,7 @@ def test_a_removed_study_is_on_no_reading_list_and_no_prior_and_its_report_stays
         )  # fmt: skip
     assert {case.study_pk, other.study_pk} & seen(ward, reader) == {other.study_pk}  # one is read
     with ward.made() as work:
-        uids = dict(work.session.execute(select(Study.study_pk, Study.study_instance_uid)).all())  # type: ignore[arg-type]
+        uids = dict(work.session.execute(select(Study.study_pk, Study.study_instance_uid)).all())
     taken = []
     for study_pk in (case.study_pk, other.study_pk):
         with ward.offices.work(reader) as work:

@@ -69,7 +69,7 @@ class Hospital:
             diagnosis_codes=["R51.9", "S06.0X0A"],
             referring_practitioner_pk=self.referrer.practitioner_pk,
         )
-        request = place_order(self.work, replace(given, **order))  # type: ignore[arg-type]
+        request = place_order(self.work, replace(given, **order))
         requested = procedures_of(self.work, request.imaging_service_request_pk)
         for one in requested:
             move_requested_procedure(self.work, one.requested_procedure_pk, Move.START)
@@ -382,7 +382,7 @@ def test_a_member_number_and_a_payers_own_fee(hospital: Hospital) -> None:
     service.set_fee(work, "70450", "TC", 31000, other.payer_pk)
     service.set_coverage(work, claim.claim_pk, CoverageInput(other.payer_pk, "1EG4TE5MK73"))
     assert (claim.state, claim.total_minor) == ("ready", 31000)
-    assert service.get_claim(work, claim.claim_pk).payer.name == "Medicare"  # type: ignore[union-attr]
+    assert service.get_claim(work, claim.claim_pk).payer.name == "Medicare"
     prices = [(f.procedure_code, f.modifier, name) for f, name in service.fees(work)]
     assert ("70450", "TC", "Medicare") in prices and ("70450", "TC", None) in prices
 
@@ -513,7 +513,7 @@ def test_lists_page_without_gaps(hospital: Hospital) -> None:
     assert len(charges.items) == 4 and len(rest.items) == 2
 
 
-def test_who_may(hospital: Hospital, work_as) -> None:  # type: ignore[no-untyped-def]
+def test_who_may(hospital: Hospital, work_as) -> None:
     with work_as("technologist") as work:
         for call in (
             service.queue_counts,

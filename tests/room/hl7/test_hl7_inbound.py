@@ -117,7 +117,7 @@ def test_a_stat_order_makes_patient_coverage_referrer_and_order(interface: Inter
     assert request.placer_order_number == "P-1" and request.issuer_of_placer_order_number == "EPIC"
     assert request.coverage_pk == coverage.coverage_pk and request.admission_id == "V77"
     assert f"{request.ordered_at:%Y-%m-%dT%H:%M}" == "2026-11-25T08:14"
-    assert look.session.get(Site, request.site_pk).code == "RIV"  # type: ignore[union-attr]
+    assert look.session.get(Site, request.site_pk).code == "RIV"
     requested = look.session.scalars(select(RequestedProcedure)).one()
     assert requested.requested_procedure_priority == "STAT"
     assert requested.reason_for_the_requested_procedure == "Thunderclap headache"
@@ -345,7 +345,7 @@ def test_an_unexpected_fault_keeps_the_message_and_answers(
     def broken(*_: object) -> None:
         raise RuntimeError("Müller")
 
-    monkeypatch.setitem(inbound._HANDLERS, "ORM^O01", broken)  # type: ignore[arg-type]
+    monkeypatch.setitem(inbound._HANDLERS, "ORM^O01", broken)
     ack = told(interface, message())
     assert ack.code == "AE" and "kept" in ack.text and "Müller" not in ack.text
     (row,) = kept(look)
@@ -356,8 +356,8 @@ def test_an_unexpected_fault_keeps_the_message_and_answers(
 
 def test_no_database_means_no_acceptance(clock: FixedClock) -> None:
     class Closed(Offices):
-        def work(self, actor: Actor):  # type: ignore[no-untyped-def,override]
+        def work(self, actor: Actor):
             raise ConnectionError
 
-    ack = told(Interface(Closed(None, clock), InterfaceSettings("W")), message())  # type: ignore[arg-type]
+    ack = told(Interface(Closed(None, clock), InterfaceSettings("W")), message())
     assert (ack.code, ack.control_id) == ("AE", "M1") and "not kept" in ack.text

@@ -124,7 +124,7 @@ def signed(work: Work) -> Signed:
 def receiver(work: Work, **changes: object) -> None:
     queue.save_receiver(
         work,
-        queue.ReceiverInput("HIS", "127.0.0.1", 9, receiving_application="EPIC", **changes),  # type: ignore[arg-type]
+        queue.ReceiverInput("HIS", "127.0.0.1", 9, receiving_application="EPIC", **changes),
     )
 
 

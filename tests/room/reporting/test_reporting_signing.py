@@ -26,14 +26,14 @@ NORMAL = {"findings": "No bleeding.", "impression": "Normal."}
 
 def opened(ward: Ward, actor: Actor, code: str = "CTHEAD", **case: object) -> ReportView:
     with ward.offices.work(actor) as work:
-        return service.open_report(work, [ward.case(code, **case).requested_procedure_pk])  # type: ignore[arg-type]
+        return service.open_report(work, [ward.case(code, **case).requested_procedure_pk])
 
 
 def sign(ward: Ward, actor: Actor, view: ReportView, kind: str = "final", **given: object) -> ReportView:
     values = {"acknowledged": [], "password": PASSWORD, "totp": None, **given}
     sections = values.pop("sections", NORMAL)
     with ward.offices.work(actor) as work:
-        return service.sign(work, view.report_pk, kind, sections, view.draft_revision, **values)  # type: ignore[arg-type]
+        return service.sign(work, view.report_pk, kind, sections, view.draft_revision, **values)
 
 
 def addend(ward: Ward, actor: Actor, view: ReportView, words: str = "Compared with 2020.") -> ReportView:

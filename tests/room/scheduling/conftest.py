@@ -35,7 +35,7 @@ class Hospital:
         """A fresh patient `P<n>` of the issuer CITY, born 1980-03-04, female."""
         self.number += 1
         values = {"patient_birth_date": date(1980, 3, 4), "patient_sex": "F", **fields}
-        given = PatientInput(name, identifiers=[IdentifierInput(f"P{self.number}", ISSUER)], **values)  # type: ignore[arg-type]
+        given = PatientInput(name, identifiers=[IdentifierInput(f"P{self.number}", ISSUER)], **values)
         return register_patient(self.work, given).patient_pk
 
     def order(
@@ -48,7 +48,7 @@ class Hospital:
                 patient_pk or self.patient(),
                 site_pk or self.east,
                 [orders.ProcedureChoice(code_value=code) for code in codes or ("CTHEAD",)],
-                **fields,  # type: ignore[arg-type]
+                **fields,
             ),
         )
         return orders.procedures_of(self.work, request.imaging_service_request_pk)

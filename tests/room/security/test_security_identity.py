@@ -41,7 +41,7 @@ def make_user(offices: Offices, **fields: object) -> int:
             display_name="Ada",
             roles=[Role.RADIOLOGIST],
             password=PASSWORD,
-            **{"mfa_required": False, **fields},  # type: ignore[arg-type]
+            **{"mfa_required": False, **fields},
         )
         return user.user_pk
 

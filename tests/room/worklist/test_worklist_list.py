@@ -22,7 +22,7 @@ from wetread.worklist.service import ReadingFilter, ReadingItem
 
 def listed(ward: Ward, actor: Actor, **wanted: object) -> list[ReadingItem]:
     with ward.offices.work(actor) as work:
-        return service.reading_list(work, ReadingFilter(**wanted)).items  # type: ignore[arg-type]
+        return service.reading_list(work, ReadingFilter(**wanted)).items
 
 
 def keys(items: list[ReadingItem]) -> list[int]:

@@ -60,7 +60,7 @@ def test_a_complete_claim_has_no_finding() -> None:
 
 
 def line(**changes: object) -> ClaimFacts:
-    changed = replace(LINE, **changes)  # type: ignore[arg-type]
+    changed = replace(LINE, **changes)
     return replace(GOOD, lines=(changed,), total_minor=changed.amount_minor)
 
 
@@ -70,10 +70,10 @@ def line(**changes: object) -> ClaimFacts:
         (replace(GOOD, reader=None, report_is_final=False), Need.REPORT, "report"),
         (replace(GOOD, reader=None), Need.READER, "reader"),
         (replace(GOOD, coverage=None), Need.COVERAGE, "coverage"),
-        (replace(GOOD, coverage=replace(GOOD.coverage, member_id=" ")), Need.COVERAGE, "member_id"),  # type: ignore[type-var]
-        (replace(GOOD, coverage=replace(GOOD.coverage, payer_id="")), Need.COVERAGE, "payer_id"),  # type: ignore[type-var]
-        (replace(GOOD, coverage=replace(GOOD.coverage, relationship="child", subscriber_birth_date=date(1980, 1, 1))), Need.COVERAGE, "subscriber_name"),  # type: ignore[type-var]
-        (replace(GOOD, coverage=replace(GOOD.coverage, relationship="child", subscriber_name="Doe^Jim")), Need.COVERAGE, "subscriber_birth_date"),  # type: ignore[type-var]
+        (replace(GOOD, coverage=replace(GOOD.coverage, member_id=" ")), Need.COVERAGE, "member_id"),
+        (replace(GOOD, coverage=replace(GOOD.coverage, payer_id="")), Need.COVERAGE, "payer_id"),
+        (replace(GOOD, coverage=replace(GOOD.coverage, relationship="child", subscriber_birth_date=date(1980, 1, 1))), Need.COVERAGE, "subscriber_name"),
+        (replace(GOOD, coverage=replace(GOOD.coverage, relationship="child", subscriber_name="Doe^Jim")), Need.COVERAGE, "subscriber_birth_date"),
         (replace(GOOD, patient_name="山田^太郎"), Need.PATIENT, "patient_name"),
         (replace(GOOD, patient_birth_date=None), Need.PATIENT, "patient_birth_date"),
         (replace(GOOD, patient_address=replace(OAK, line=None)), Need.PATIENT, "patient_address_line"),
@@ -85,9 +85,9 @@ def line(**changes: object) -> ClaimFacts:
         (replace(GOOD, reader=PersonFacts("Read^Ray", "1497758540")), Need.READER, "npi"),
         (replace(GOOD, reader=PersonFacts("김^희중", "1497758544")), Need.READER, "person_name"),
         (replace(GOOD, billing_provider=None), Need.BILLING_PROVIDER, "billing_provider"),
-        (replace(GOOD, billing_provider=replace(GOOD.billing_provider, npi="1")), Need.BILLING_PROVIDER, "npi"),  # type: ignore[type-var]
-        (replace(GOOD, billing_provider=replace(GOOD.billing_provider, tax_id="12")), Need.BILLING_PROVIDER, "tax_id"),  # type: ignore[type-var]
-        (replace(GOOD, billing_provider=replace(GOOD.billing_provider, address=replace(OAK, postal_code="02115"))), Need.BILLING_PROVIDER, "postal_code"),  # type: ignore[type-var]
+        (replace(GOOD, billing_provider=replace(GOOD.billing_provider, npi="1")), Need.BILLING_PROVIDER, "npi"),
+        (replace(GOOD, billing_provider=replace(GOOD.billing_provider, tax_id="12")), Need.BILLING_PROVIDER, "tax_id"),
+        (replace(GOOD, billing_provider=replace(GOOD.billing_provider, address=replace(OAK, postal_code="02115"))), Need.BILLING_PROVIDER, "postal_code"),
         (replace(GOOD, site=replace(GOOD.site, address=replace(OAK, city=""))), Need.SITE, "city"),
         (replace(GOOD, site=replace(GOOD.site, npi="1588667630")), Need.SITE, "npi"),
         (replace(GOOD, place_of_service=""), Need.PLACE_OF_SERVICE, "place_of_service"),

@@ -100,7 +100,7 @@ def judge(text: str) -> list[str]:
     """What pyx12 has against the file."""
     errors: list[str] = []
     handler = logging.Handler()
-    handler.emit = lambda record: errors.append(record.getMessage())  # type: ignore[method-assign]
+    handler.emit = lambda record: errors.append(record.getMessage())
     logger = logging.getLogger("pyx12")
     logger.addHandler(handler)
     answer = io.StringIO()
@@ -191,7 +191,7 @@ MINIMAL = write_interchange(GUIDE, ENVELOPE, [transaction(SUBMITTER, [READER_CLA
         lambda t: t.replace(":", ">"),
     ],
 )
-def test_terminators_and_white_space_people_met(change) -> None:  # type: ignore[no-untyped-def]
+def test_terminators_and_white_space_people_met(change) -> None:
     assert read_interchange(change(MINIMAL)).transactions == read_interchange(MINIMAL).transactions
 
 
@@ -215,7 +215,7 @@ def test_the_repetition_element_of_old_versions_is_a_code() -> None:
         (lambda t: t[: t.index("GS*")] + "IEA*0*000000042~", "no transaction set"),
     ],
 )
-def test_broken_envelopes_are_named(change, reason) -> None:  # type: ignore[no-untyped-def]
+def test_broken_envelopes_are_named(change, reason) -> None:
     with pytest.raises(X12Error, match=reason):
         read_interchange(change(MINIMAL))
 
@@ -239,7 +239,7 @@ def test_any_text_is_read_or_refused(junk: str, at: int) -> None:
         (
             replace(READER_CLAIM, service_facility=replace(READER_CLAIM.service_facility, address=None)),
             "address",
-        ),  # type: ignore[type-var]
+        ),
     ],
 )
 def test_what_the_guide_forbids_is_refused_by_name(claim: ProfessionalClaim, reason: str) -> None:

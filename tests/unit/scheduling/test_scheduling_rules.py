@@ -99,11 +99,11 @@ def test_of_an_hour_that_happens_twice_one_can_be_chosen() -> None:
     assert wall_to_utc(AUTUMN, time(1, 30), NEW_YORK, second=True) == utc("2026-11-01 06:30")
 
 
-def slots(day: date, opens: time, closes: time, zone: str, *, minutes: int = 60, taken=(), after=None):  # type: ignore[no-untyped-def]
+def slots(day: date, opens: time, closes: time, zone: str, *, minutes: int = 60, taken=(), after=None):
     return free_slots(1, day, opens, closes, zone, taken, minutes, after or utc("2026-01-01 00:00"))
 
 
-def wall(found: list, zone: str) -> list[str]:  # type: ignore[type-arg]
+def wall(found: list, zone: str) -> list[str]:
     return [f"{one.starts_at.astimezone(ZoneInfo(zone)):%H:%M}" for one in found]
 
 

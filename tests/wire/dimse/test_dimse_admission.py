@@ -215,7 +215,7 @@ def test_users_of_a_workstation_sign_in_with_accounts(
         ).all()
         assert [row.user_id for row in users] == ["tess"]  # what was stored stands under the person's name
         session.execute(update(ApiToken).values(revoked_at=archive.offices.clock.now()))
-    real_node.services._house.identity._recent.clear()  # type: ignore[attr-defined]
+    real_node.services._house.identity._recent.clear()
     assert call(identity(2, "ray", tokens["ray"])).is_rejected
 
 

@@ -112,7 +112,7 @@ def uids(sequence: Any) -> list[str]:
 
 def path_of(archive: Archive, sop_instance_uid: str) -> Path:
     name = _location(archive, sop_instance_uid).rsplit("/", 1)[-1]
-    root: Path = archive.objects.root  # type: ignore[attr-defined]
+    root: Path = archive.objects.root
     (found,) = [path for path in root.rglob("*") if path.name == name]
     return found
 
@@ -243,7 +243,7 @@ def test_who_releases_at_once_is_called_at_its_address(
         looking.wait(30)
         return original(*arguments)
 
-    archive.retrieval.dataset = slow  # type: ignore[method-assign]
+    archive.retrieval.dataset = slow
     modality = Modality()
     with modality.listening() as port:
         add_peer("CT1", port)

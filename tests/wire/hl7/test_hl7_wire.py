@@ -42,7 +42,7 @@ def committed(clean_database: Database) -> Offices:
 
 
 @contextlib.contextmanager
-def serving(handle, **limits) -> Iterator[MllpServer]:  # type: ignore[no-untyped-def]
+def serving(handle, **limits) -> Iterator[MllpServer]:
     server = MllpServer("127.0.0.1", 0, handle, **limits)
     server.start()
     try:
@@ -169,7 +169,7 @@ RESULT = Message.parse(b"MSH|^~\\&|WETREAD|RIV|HIS|CITY|2026||ORU^R01|R1|P|2.5.1
 class Peer:
     """A receiver that answers as scripted: a function of the message, or None to stay silent."""
 
-    def __init__(self, *answers) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, *answers) -> None:
         self.answers, self.got = list(answers), []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
@@ -196,7 +196,7 @@ class Peer:
                     break
 
 
-def answer(code: str, control: str | None = None):  # type: ignore[no-untyped-def]
+def answer(code: str, control: str | None = None):
     def made(message: bytes) -> bytes:
         number = control or Message.parse(message).control_id
         return frame(

@@ -124,9 +124,9 @@ def test_lengths_angles_and_values_are_those_of_the_phantom(
     expect(listed(page)).to_contain_text("Mean")
     words = listed(page).inner_text()
     inside = values[20:70, 30:90].astype(float)
-    mean, deviation = re.search(r"Mean (-?[\d.]+) HU · SD ([\d.]+)", words).groups()  # type: ignore[union-attr]
-    least, most = re.search(r"Min (-?[\d.]+) · max (-?[\d.]+)", words).groups()  # type: ignore[union-attr]
-    area = float(re.search(r"Area ([\d.]+) cm²", words)[1])  # type: ignore[index]
+    mean, deviation = re.search(r"Mean (-?[\d.]+) HU · SD ([\d.]+)", words).groups()
+    least, most = re.search(r"Min (-?[\d.]+) · max (-?[\d.]+)", words).groups()
+    area = float(re.search(r"Area ([\d.]+) cm²", words)[1])
     assert float(mean) == pytest.approx(inside.mean(), abs=0.7)
     assert float(deviation) == pytest.approx(inside.std(), abs=0.5)
     assert (float(least), float(most)) == (inside.min(), inside.max())
@@ -241,7 +241,7 @@ def test_a_pet_is_measured_in_suv_or_says_why_not(store: Any, open_study: OpenSt
     hand.drag("Shift+O", (30, 20), (90, 70))
     expect(listed(page)).to_contain_text(re.compile("Mean [\\d.]+ SUV"))
     suv = 5000 * 2.5 * 70_000 / (370e6 * 2 ** (-3600 / 6586.2))
-    said = float(re.search(r"Mean ([\d.]+) SUV", listed(page).inner_text())[1])  # type: ignore[index]
+    said = float(re.search(r"Mean ([\d.]+) SUV", listed(page).inner_text())[1])
     assert said == pytest.approx(suv, abs=0.06)
     page.keyboard.press("e")
     page.keyboard.press("ArrowRight")

@@ -251,7 +251,7 @@ def test_a_presentation_is_applied_as_it_was_kept(
     corner = pane.locator("[class*=bottomLeft]")
     expect(corner).to_contain_text("Zoom 144 %")
     edges = letters(page)
-    window = re.search(r"W [\d.]+ · C -?[\d.]+", corner.inner_text())[0]  # type: ignore[index]
+    window = re.search(r"W [\d.]+ · C -?[\d.]+", corner.inner_text())[0]
     page.keyboard.press("Shift+K")
     expect(page.get_by_text("Kept in the archive")).to_be_visible()
     page.reload()
@@ -263,7 +263,7 @@ def test_a_presentation_is_applied_as_it_was_kept(
     expect(corner).to_contain_text(window)
     expect(pane.locator("[data-edge=top]")).to_have_text(edges[0])
     assert letters(page) == edges
-    zoom = float(re.search(r"Zoom (\d+) %", corner.inner_text())[1])  # type: ignore[index]
+    zoom = float(re.search(r"Zoom (\d+) %", corner.inner_text())[1])
     # To whole pixels of the picture.
     assert zoom == pytest.approx(144, abs=4)
 
@@ -273,7 +273,7 @@ def test_measurements_go_into_the_report_by_one_key(
 ) -> None:
     page = open_case(slices[0].StudyInstanceUID)
     page.keyboard.press("Shift+M")
-    words = re.search(r"[\d.]+ mm", draw_length(page))[0]  # type: ignore[index]
+    words = re.search(r"[\d.]+ mm", draw_length(page))[0]
     page.keyboard.press("Shift+I")
     page.keyboard.press("q")
     expect(page.get_by_role("textbox", name="Findings")).to_contain_text(f"Length: {words} (series")

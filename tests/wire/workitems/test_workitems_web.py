@@ -336,7 +336,7 @@ def test_who_may_open_a_channel(web: Api, port: int, token: str) -> None:
     session.headers.pop("Authorization")
     signed_in = session.post(
         "/api/session",
-        json={"username": session.username, "password": "correct horse battery staple"},  # type: ignore[attr-defined]
+        json={"username": session.username, "password": "correct horse battery staple"},
     )
     cookie = signed_in.headers["set-cookie"].split(";")[0]
     address = f"ws://127.0.0.1:{port}/dicom-web/subscribers/VIEWER"
