@@ -16,43 +16,13 @@ from wetread.security.service import Actor, AuditEventID, Permission, Work
 from wetread.workitems import rules, service
 from wetread.workitems.model import Workitem, WorkitemEvent, WorkitemSubscription
 from wetread.workitems.rules import Answer, EventType, State, WorkitemRefused, element
+from workitem_fixtures import FILTERED, GLOBAL, PERFORMED, code, workitem
 
-GLOBAL, FILTERED = "1.2.840.10008.5.1.4.34.5", "1.2.840.10008.5.1.4.34.5.1"
 T1 = "1.2.3.1"
 
 
-def code(value: str) -> dict[str, Any]:
-    return (
-        element("CodeValue", value)
-        | element("CodingSchemeDesignator", "99HOUSE")
-        | element("CodeMeaning", value)
-    )
-
-
 def asked(label: str = "Find nodules", **changes: Any) -> dict[str, Any]:
-    sent = (
-        element("ProcedureStepState", "SCHEDULED")
-        | element("ScheduledProcedureStepPriority", "HIGH")
-        | element("ProcedureStepLabel", label)
-        | element("WorklistLabel", "AI")
-        | element("ScheduledProcedureStepStartDateTime", "20261125030000")
-        | element("InputReadinessState", "READY")
-        | element("PatientName", {"Alphabetic": "Doe^Jane"})
-        | element("PatientID", "P1")
-    )
-    for keyword, value in changes.items():
-        sent |= element(keyword, value)
-    return sent
-
-
-PERFORMED = element(
-    "UnifiedProcedureStepPerformedProcedureSequence",
-    element("PerformedStationNameCodeSequence", code("AI1"))
-    | element("PerformedProcedureStepStartDateTime", "20261125030000")
-    | element("PerformedProcedureStepEndDateTime", "20261125030500")
-    | element("PerformedWorkitemCodeSequence", code("CAD"))
-    | element("OutputInformationSequence"),
-)
+    return workitem(label, **{"PatientName": {"Alphabetic": "Doe^Jane"}, "PatientID": "P1", **changes})
 
 
 @pytest.fixture

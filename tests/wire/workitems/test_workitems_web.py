@@ -16,44 +16,21 @@ from dicomweb_fixtures import Answer, Client
 from wetread.dicomweb.nativexml import to_xml
 from wetread.dicomweb.workitems import keys_of
 from wetread.workitems.rules import element
+from workitem_fixtures import FILTERED, GLOBAL, PERFORMED, code, workitem
 
-GLOBAL, FILTERED = "1.2.840.10008.5.1.4.34.5", "1.2.840.10008.5.1.4.34.5.1"
 T1, T2 = "1.2.3.1", "1.2.3.2"
 JSON = "application/dicom+json"
 
 
-def code(value: str) -> dict[str, Any]:
-    return (
-        element("CodeValue", value)
-        | element("CodingSchemeDesignator", "99HOUSE")
-        | element("CodeMeaning", value)
-    )
-
-
 def asked(label: str = "Find nodules", **changes: Any) -> dict[str, Any]:
-    sent = (
-        element("ProcedureStepState", "SCHEDULED")
-        | element("ScheduledProcedureStepPriority", "HIGH")
-        | element("ProcedureStepLabel", label)
-        | element("WorklistLabel", "AI")
-        | element("ScheduledProcedureStepStartDateTime", "20261125030000")
-        | element("InputReadinessState", "READY")
-        | element("PatientName", {"Alphabetic": "Müller^Jörg"})
-        | element("ScheduledStationNameCodeSequence", code("AI1"))
+    return workitem(
+        label,
+        **{
+            "PatientName": {"Alphabetic": "Müller^Jörg"},
+            "ScheduledStationNameCodeSequence": code("AI1"),
+            **changes,
+        },
     )
-    for keyword, value in changes.items():
-        sent |= element(keyword, value)
-    return sent
-
-
-PERFORMED = element(
-    "UnifiedProcedureStepPerformedProcedureSequence",
-    element("PerformedStationNameCodeSequence", code("AI1"))
-    | element("PerformedProcedureStepStartDateTime", "20261125030000")
-    | element("PerformedProcedureStepEndDateTime", "20261125030500")
-    | element("PerformedWorkitemCodeSequence", code("CAD"))
-    | element("OutputInformationSequence"),
-)
 
 
 def send(client: Client, method: str, path: str, ds: Any = None, kind: str = JSON) -> Answer:
