@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from sqlalchemy.orm import Session
 
+from browser_fixtures import browser
 from common import NOW, Api
 from wetread.app.postgres import EmbeddedPostgres
 from wetread.app.rooms import MODELS, load
@@ -188,4 +189,4 @@ def clean_database(database: Database) -> Iterator[Database]:
             connection.execute(f"ALTER TABLE {guarded} ENABLE TRIGGER USER".encode())
 
 
-__all__ = ["AuditMissing", "Permission", "actor_as"]
+__all__ = ["AuditMissing", "Permission", "actor_as", "browser"]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import select
 
 from case_fixtures import Ward
@@ -20,14 +20,6 @@ from wetread.orders.service import Move, move_requested_procedure
 from wetread.security.model import Practitioner
 from wetread.security.service import FileMasterKey, Identity
 
-CHROMIUM = [
-    "--no-sandbox",
-    "--use-gl=angle",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--ignore-gpu-blocklist",
-    "--disable-background-networking",
-]
 # Pictures are drawn without a graphics processor.
 PATIENCE_MS = 60_000
 _CANVAS = """id => {
@@ -37,14 +29,6 @@ _CANVAS = """id => {
   for (let at = 0; at < data.length; at += 8192) text += String.fromCharCode(...data.subarray(at, at + 8192))
   return { width, height, data: btoa(text) }
 }"""
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
-        yield chromium
-        chromium.close()
 
 
 OpenStudy = Callable[..., Page]

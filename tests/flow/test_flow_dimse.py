@@ -454,8 +454,13 @@ def test_storescu_sends_a_study_that_finds_its_order(product: Product, tmp_path:
     done = tool("storescu", "-aet", "CT1", "-aec", "WETREAD", "-R", "127.0.0.1", port, *map(str, paths))
     assert done.returncode == 0, done.stderr
     assert product.stored(known.StudyInstanceUID) == 4
-    seen = product.wait(lambda: (one := product.step(known))["studies"] and one)
-    assert (seen["scheduled_procedure_step_status"], seen["number_of_images"]) == ("STARTED", 4)
+    # The link, the count and the step's state come one after the other, by events.
+    product.wait(
+        lambda: (
+            (one := product.step(known))["studies"]
+            and (one["scheduled_procedure_step_status"], one["number_of_images"]) == ("STARTED", 4)
+        )
+    )
     # The same again is no second copy.
     done = tool("storescu", "-aet", "CT1", "-aec", "WETREAD", "-R", "127.0.0.1", port, *map(str, paths))
     assert done.returncode == 0, done.stderr

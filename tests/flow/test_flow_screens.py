@@ -22,7 +22,7 @@ import numpy as np
 import pydicom
 import pyotp
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
@@ -33,14 +33,6 @@ from wetread.dimse.client import PERFORMED_PROCEDURE_STEP, open_plain
 
 pytestmark = pytest.mark.e2e
 
-CHROMIUM = [
-    "--no-sandbox",
-    "--use-gl=angle",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--ignore-gpu-blocklist",
-    "--disable-background-networking",
-]
 # The hospital is still being built in the background, on two cores, while the case is played.
 expect.set_options(timeout=45_000)
 SCANNER = "NORTH_CT1"
@@ -53,14 +45,6 @@ IMPRESSION = "Acute haemorrhage in the right hemisphere."
 def hospital() -> Iterator[Hospital]:
     with running_hospital() as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
-        yield chromium
-        chromium.close()
 
 
 class Person:

@@ -7,20 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from hospital_fixtures import Hospital, running_hospital
 
 pytestmark = pytest.mark.e2e
 
-CHROMIUM = [
-    "--no-sandbox",
-    "--use-gl=angle",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--ignore-gpu-blocklist",
-    "--disable-background-networking",
-]
 # The hospital is still being built in the background, on two cores.
 expect.set_options(timeout=60_000)
 
@@ -29,14 +21,6 @@ expect.set_options(timeout=60_000)
 def hospital() -> Iterator[Hospital]:
     with running_hospital() as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")
