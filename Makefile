@@ -77,7 +77,7 @@ lock: ## Pin all dependencies with hashes
 	cd requirements && for f in runtime build dev; do \
 	  src=$$([ $$f = runtime ] && echo ../pyproject.toml || echo $$f.in); \
 	  ../$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-emit-index-url \
-	    --no-emit-trusted-host --no-emit-find-links --no-emit-options --output-file $$f.txt $$src || exit 1; done
+	    --no-emit-trusted-host --no-emit-find-links --no-emit-options --constraint limits.in --output-file $$f.txt $$src || exit 1; done
 
 clean: ## Remove what was built here
 	rm -rf $(VENV) $(STATE) web/node_modules web/dist src/wetread/static
