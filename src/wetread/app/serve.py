@@ -27,6 +27,7 @@ from wetread.app.checks import UnsafeSetup, check_database, check_ports, check_s
 from wetread.app.postgres import EmbeddedPostgres
 from wetread.app.rooms import MODELS, load
 from wetread.kit.config import PREFIX, Settings
+from wetread.kit.stores import dumped
 
 log = structlog.get_logger()
 
@@ -223,7 +224,10 @@ def environment_of(settings: Settings) -> dict[str, str]:
         value = getattr(settings, field.name)
         if value is None:
             continue
-        text = ",".join(value) if isinstance(value, tuple) else str(value)
+        if field.name == "stores":
+            text = dumped(value)
+        else:
+            text = ",".join(value) if isinstance(value, tuple) else str(value)
         environment[PREFIX + field.name.upper()] = text
     return environment
 

@@ -11,15 +11,17 @@ from wetread.app.forwarding import sender_as
 from wetread.app.peers import means_of_notification, reporter_as, workitem_reporter_as
 from wetread.archive.commitment import use_reporter
 from wetread.archive.corrections import use_order_check
-from wetread.archive.service import Archive, Damaged, LocalObjects, Rendering, use_archive
+from wetread.archive.service import Archive, Damaged, Rendering, use_archive
+from wetread.archive.tiers import Stores
 from wetread.availability.service import use_means
 from wetread.kit.errors import WetreadError
 from wetread.patients.service import use_issuer
 from wetread.reporting.pictures import Renderer, use_renderer
 from wetread.routing.service import use_sender
 from wetread.scheduling.model import StudyLink
-from wetread.security.service import Work
+from wetread.security.service import Work, use_guests
 from wetread.sharing.service import OwnPatients, ReleasePolicy, use_release_policy
+from wetread.together.service import SeenTogether, actor_of_pass, use_policy
 from wetread.workitems.service import use_reporter as use_workitem_reporter
 from wetread.workitems.service import use_title
 
@@ -33,11 +35,13 @@ def wire(house: House) -> Archive:
     archive = Archive(
         house.database,
         house.offices,
-        LocalObjects(house.settings.objects_path),
+        Stores.of(house.settings.stores_in_order, house.database),
         house.master_key,
-        visibility=OwnPatients(),
+        visibility=SeenTogether(OwnPatients()),
     )
     use_archive(archive)
+    use_guests(actor_of_pass)
+    use_policy(names_patient=house.settings.live_session_names_patient)
     use_renderer(renderer_of(archive))
     use_order_check(hangs_on_order)
     use_reporter(reporter_as(house.settings))

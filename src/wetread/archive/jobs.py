@@ -84,7 +84,7 @@ def remove_orphans(work: Work, *, older_than_s: float) -> int:
         known = store.known_locations(work.session, locations)
         for location in locations:
             if location not in known:
-                archive.objects.delete(location)
+                archive.objects.delete_here(location)
                 removed += 1
     work.audit(AuditEventID.APPLICATION_ACTIVITY, "D", object_type="orphan_objects", object_id=removed)
     return removed

@@ -262,6 +262,106 @@ class StoredObject(Base):
     created_at: Mapped[Utc] = mapped_column(server_default=func.now())
 
 
+class ObjectCopy(Base):
+    """A second copy of a stored object in another store: the same sealed bytes."""
+
+    __tablename__ = "object_copy"
+
+    location: Mapped[str] = mapped_column(String(64), primary_key=True)
+    stored_object_pk: Mapped[int] = mapped_column(
+        ForeignKey("stored_object.stored_object_pk", ondelete="CASCADE"), index=True
+    )
+    verified_at: Mapped[Utc]
+
+
+class StoreUsage(Base):
+    """What lies in a store, by modality and by the institution that made it. `modality` and `institution_name` are empty
+    where unknown."""
+
+    __tablename__ = "store_usage"
+
+    store: Mapped[str] = mapped_column(String(24), primary_key=True)
+    modality: Mapped[str] = mapped_column(String(16), primary_key=True)
+    institution_name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    is_copy: Mapped[bool] = mapped_column(Boolean, primary_key=True, server_default=text("false"))
+    objects: Mapped[int] = mapped_column(BigInteger)
+    bytes: Mapped[int] = mapped_column(BigInteger)
+
+
+class StoreTally(Base):
+    """How far stored objects were counted for `store_usage` (`through`) and copied to second stores (`copied`), and how far
+    the audit trail was read for `study_use` (`audited`)."""
+
+    __tablename__ = "store_tally"
+
+    store_tally_pk: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    counted_from_start_at: Mapped[UtcOrNone]
+    through: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    copied: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    audited: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+
+
+class StoreMove(Base):
+    """The emptying of one store into another. `through`: objects up to it were looked at in this round."""
+
+    __tablename__ = "store_move"
+    __table_args__ = (
+        CheckConstraint("state IN ('running','paused','done','cancelled')", name="state"),
+        Index(
+            "ix_store_move_one_standing",
+            "from_store",
+            unique=True,
+            postgresql_where=text("state IN ('running','paused')"),
+        ),
+    )
+
+    store_move_pk: Mapped[Pk]
+    from_store: Mapped[str] = mapped_column(String(24))
+    to_store: Mapped[str] = mapped_column(String(24))
+    state: Mapped[str] = mapped_column(String(10))
+    bytes_per_second: Mapped[int | None] = mapped_column(BigInteger)  # None: as fast as it goes
+    started_at: Mapped[Utc]
+    started_by: Mapped[str] = mapped_column(String(64))
+    finished_at: Mapped[UtcOrNone]
+    through: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    objects_at_start: Mapped[int] = mapped_column(BigInteger)
+    bytes_at_start: Mapped[int] = mapped_column(BigInteger)
+    objects: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    bytes: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    failed: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    last_fault: Mapped[str | None] = mapped_column(String(200))
+
+
+class TierRule(Base):
+    """Which studies leave a store for another when nobody needs them. The first that matches a study counts."""
+
+    __tablename__ = "tier_rule"
+
+    tier_rule_pk: Mapped[Pk]
+    position: Mapped[int] = mapped_column(Integer)
+    name: Mapped[str] = mapped_column(String(80))
+    is_enabled: Mapped[bool] = mapped_column(Boolean)
+    from_store: Mapped[str] = mapped_column(String(24))
+    to_store: Mapped[str] = mapped_column(String(24))
+    # Any of them, all where empty.
+    modalities: Mapped[list[str]] = mapped_column(ARRAY(String(16)), server_default=text("'{}'"))
+    institution_names: Mapped[list[str]] = mapped_column(ARRAY(String(64)), server_default=text("'{}'"))
+    days_unseen: Mapped[int] = mapped_column(Integer)
+    # Only while the store stands above its high water mark, oldest first, until it is below the low one.
+    is_only_when_full: Mapped[bool] = mapped_column(Boolean)
+
+
+class StudyUse(Base):
+    """When a study was last looked at, or will be wanted (an appointment of its patient), so that it stays in a fast store."""
+
+    __tablename__ = "study_use"
+
+    study_pk: Mapped[int] = mapped_column(
+        ForeignKey("study.study_pk", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    used_at: Mapped[Utc]
+
+
 class StoreCheck(Base):
     """One round of reading everything again, in the order of `stored_object_pk`; `through` is how far it is."""
 

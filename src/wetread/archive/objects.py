@@ -21,12 +21,18 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from wetread.archive.sealing import Damaged
+from wetread.kit.errors import Unavailable
 
 _LOCATION = re.compile(r"[0-9a-f]{2}/[0-9a-f]{32}\Z")
 
 
 class NoSpace(Exception):
     """The store has no room for more; nothing was kept."""
+
+
+class StoreUnavailable(NoSpace, Unavailable):
+    """The store cannot be reached, or does not do as it should: what was to be written is not kept, and what was to be read
+    may well be there. The message names the store, and neither keys nor addresses."""
 
 
 class Missing(Damaged):
@@ -73,13 +79,23 @@ class ObjectStore(Protocol):
 
     def open(self, location: str) -> ObjectReader: ...
 
-    def delete(self, location: str) -> None: ...
+    def writer(self, location: str, *, replace: bool) -> ObjectWriter:
+        """Writes under a known key, which appears whole at `commit` or not at all: a copy of an object that lies in another
+        store, or with `replace` a sound one in the place of a damaged one. Raises NoSpace."""
+
+    def delete(self, location: str) -> None:
+        """Removes the object, and its copies in other stores."""
+
+    def delete_here(self, location: str) -> None:
+        """Removes the object from the one store that the location names."""
 
     def listing(self, older_than_s: float) -> Iterator[str]:
         """Locations of objects that were last written longer ago than that."""
 
-    def space(self) -> tuple[int, int]:
-        """(bytes used by anything, bytes free) of what the store lies on."""
+    def space(self) -> tuple[int, int] | None:
+        """(bytes used by anything, bytes free) of what the store lies on, None where that has no bounds."""
+
+    def close(self) -> None: ...
 
 
 _SAME_FOLDER_S = 2.0
@@ -230,6 +246,14 @@ class LocalObjects:
         with suppress(FileNotFoundError):
             self._path(location).unlink()
 
+    delete_here = delete
+
+    def writer(self, location: str, *, replace: bool) -> PlacedWriter:
+        """See ObjectStore."""
+        self._check_room()
+        number = int(self._checked(location)[:2], 16)
+        return PlacedWriter(self._make(number), self._folders[number], location, replace=replace)
+
     def listing(self, older_than_s: float) -> Iterator[str]:
         """Locations of objects last written longer ago than `older_than_s`."""
         limit = time.time() - older_than_s
@@ -320,6 +344,43 @@ class LocalWriter:
             self._descriptor = -1
         with suppress(OSError):
             os.unlink(self._name, dir_fd=self._folder)
+
+
+class PlacedWriter:
+    """Writes a file under a name that nobody reads, which gets its own at the end; see ObjectStore.writer."""
+
+    def __init__(self, draft: LocalWriter, folder: int, location: str, *, replace: bool) -> None:
+        self.location = location
+        self._draft = draft
+        self._folder = folder
+        self._replace = replace
+
+    def write(self, parts: list[bytes]) -> None:
+        """Appends the parts. Raises NoSpace."""
+        self._draft.write(parts)
+
+    def hurry(self) -> None:
+        """See ObjectWriter."""
+        self._draft.hurry()
+
+    def commit(self) -> None:
+        """Makes file and name durable. Raises NoSpace; where the name is taken and may not be, the one that is there stays."""
+        self._draft.commit()
+        draft, name = self._draft.location[3:], self.location[3:]
+        try:
+            if self._replace:
+                os.rename(draft, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+            else:
+                os.link(draft, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+                os.unlink(draft, dir_fd=self._folder)
+            os.fsync(self._folder)
+        except OSError as error:
+            self._draft.abort()
+            raise NoSpace(f"cannot keep an object: {error.strerror}") from error
+
+    def abort(self) -> None:
+        """Removes what was written."""
+        self._draft.abort()
 
 
 try:

@@ -112,8 +112,7 @@ class Archive:
         self.intake.close()
         if self._own_decoder:
             self.decoder.close()
-        if isinstance(self.objects, LocalObjects):
-            self.objects.close()
+        self.objects.close()
 
 
 _archive: Archive | None = None
@@ -162,7 +161,7 @@ def find(
     None for all. With `relational`, keys below the level match by what the study or series contains. Raises Invalid
     for a value that cannot be matched.
     """
-    work.require(Permission.STUDY_READ, Permission.RESULT_READ)
+    work.require(Permission.STUDY_READ, Permission.RESULT_READ, Permission.LIVE_JOIN)
     if visible is None:
         visible = visible_studies(work)
     own: Mapping[str, str] = keys
@@ -773,7 +772,7 @@ def storage_summary(work: Work, archive: Archive) -> StorageSummary:
         )
         .one()
     )
-    used, free = archive.objects.space()
+    used, free = archive.objects.space() or (0, 0)
     return StorageSummary(
         studies=counts[0],
         series=counts[1],

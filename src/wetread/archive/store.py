@@ -16,6 +16,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from wetread.archive.model import (
     Instance,
+    ObjectCopy,
     Series,
     SeriesMetadata,
     StoredObject,
@@ -766,5 +767,34 @@ def forget_fresh(connection: psycopg.Connection[Any], locations: Sequence[str]) 
 
 
 def known_locations(session: Session, locations: Sequence[str]) -> set[str]:
-    """Those of `locations` that a row names."""
-    return set(session.scalars(select(StoredObject.location).where(StoredObject.location.in_(locations))))
+    """Those of `locations` that a row names, as an object's own place or as that of its copy."""
+    return set(
+        session.scalars(select(StoredObject.location).where(StoredObject.location.in_(locations)))
+    ) | set(session.scalars(select(ObjectCopy.location).where(ObjectCopy.location.in_(locations))))
+
+
+def elsewhere(connection: psycopg.Connection[Any], location: str, keys: Sequence[str]) -> list[str]:
+    """Where an object may be read that is not at `location`: see tiers.StoresIndex."""
+    found = connection.execute(
+        b"SELECT location FROM stored_object WHERE location = ANY(%(keys)s)"
+        b" UNION SELECT location FROM object_copy WHERE location = ANY(%(keys)s)"
+        b" UNION SELECT c.location FROM object_copy c JOIN stored_object o"
+        b" ON o.stored_object_pk = c.stored_object_pk WHERE o.location = %(location)s",
+        {"keys": list(keys), "location": location},
+        prepare=True,
+    ).fetchall()
+    return [row[0] for row in found]
+
+
+def stores_state(connection: psycopg.Connection[Any]) -> tuple[dict[str, int], list[str]]:
+    """(bytes by store as last counted, stores that are being emptied or were)."""
+    used = connection.execute(
+        b"SELECT store, sum(bytes)::bigint FROM store_usage GROUP BY store", prepare=True
+    ).fetchall()
+    closed = connection.execute(
+        # A store that was emptied stays closed, until another is emptied into it.
+        b"SELECT DISTINCT from_store FROM store_move m WHERE state <> 'cancelled' AND NOT EXISTS (SELECT FROM"
+        b" store_move n WHERE n.store_move_pk > m.store_move_pk AND n.state <> 'cancelled' AND n.to_store = m.from_store)",
+        prepare=True,
+    ).fetchall()
+    return dict(used), [row[0] for row in closed]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
 
+from wetread.kit.stores import StoreSettings, StoresUnusable, in_order, stores_of
 from wetread.kit.tls import TlsFiles
 
 Part = Literal["web", "dicom", "hl7", "worker"]
@@ -56,6 +57,7 @@ class Settings:
     peer_tls_authorities: Path | None = None
     peer_tls_client_certificate: Literal["required", "optional", "none"] = "required"
     master_key: Path | None = None
+    stores: tuple[StoreSettings, ...] = ()
     issuer_of_patient_id: str = "WETREAD"
     accept_any_loopback_ae: bool = False
     extra_sop_classes: tuple[str, ...] = ()
@@ -63,6 +65,7 @@ class Settings:
     mfa_required: bool = True
     session_idle_minutes: int = 15
     results_release_preliminary: bool = True
+    live_session_names_patient: bool = True
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -84,6 +87,11 @@ class Settings:
     def objects_path(self) -> Path:
         """The local object store's folder."""
         return self.data / "objects"
+
+    @property
+    def stores_in_order(self) -> tuple[StoreSettings, ...]:
+        """The object stores in the order of tiers, the local folder among them."""
+        return in_order(self.stores, self.objects_path)
 
     @property
     def base_url(self) -> str:
@@ -171,6 +179,11 @@ def _convert(key: str, value: Any) -> Any:
         if key.endswith("_port") and not 0 <= number <= 65535:
             raise SettingsError(f"{key} must be a port number, not {number}")
         return number
+    if key == "stores":
+        try:
+            return stores_of(value)
+        except StoresUnusable as error:
+            raise SettingsError(str(error)) from None
     if key == "roles":
         parts = tuple(value.replace(" ", "").split(",")) if isinstance(value, str) else tuple(value)
         wrong = [part for part in parts if part not in get_args(Part)]
