@@ -3,7 +3,7 @@ import type { Segment } from './planes'
 import classes from './viewer.module.css'
 
 export interface LinesProps {
-  toCanvas: (point: Vec3) => readonly number[] | null
+  toCanvas: (point: Vec3) => readonly [number, number]
   lines: { main: Segment | null; ends: readonly Segment[] } | null
   spot: Vec3 | null
 }
@@ -16,7 +16,7 @@ export function Lines({ toCanvas, lines, spot }: LinesProps) {
       {lines?.ends.map((segment, at) => <Line key={at} segment={segment} toCanvas={toCanvas} end />)}
       {lines?.main ? <Line segment={lines.main} toCanvas={toCanvas} /> : null}
       {cross ? (
-        <path className={classes['spot']} data-spot d={`M${(cross[0] ?? 0) - 18} ${cross[1]}h13m10 0h13M${cross[0]} ${(cross[1] ?? 0) - 18}v13m0 10v13`} />
+        <path className={classes['spot']} data-spot d={`M${cross[0] - 18} ${cross[1]}h13m10 0h13M${cross[0]} ${cross[1] - 18}v13m0 10v13`} />
       ) : null}
     </svg>
   )
@@ -25,5 +25,5 @@ export function Lines({ toCanvas, lines, spot }: LinesProps) {
 function Line({ segment, toCanvas, end }: { segment: Segment; toCanvas: LinesProps['toCanvas']; end?: boolean }) {
   const from = toCanvas(segment.from)
   const to = toCanvas(segment.to)
-  return from && to ? <line data-end={end} data-main={!end || undefined} x1={from[0]} y1={from[1]} x2={to[0]} y2={to[1]} /> : null
+  return <line data-end={end} data-main={!end || undefined} x1={from[0]} y1={from[1]} x2={to[0]} y2={to[1]} />
 }

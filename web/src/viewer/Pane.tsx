@@ -1,6 +1,7 @@
 import { Loader } from '@mantine/core'
 import { IconStarFilled } from '@tabler/icons-react'
-import { useEffect, useRef, useState, type PointerEvent, type ReactNode } from 'react'
+import { useEffect, useLayoutEffect, useRef, useState, type PointerEvent, type ReactNode } from 'react'
+import { flushSync } from 'react-dom'
 import { formatPersonName } from '@/lib/personname'
 import { formatDicomDate } from '@/lib/time'
 import { EVENTS, eventTarget, type Engine } from './engine'
@@ -82,28 +83,32 @@ export function Pane(props: PaneProps) {
     onView.current = props.onView
   })
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     const box = element.current
     if (!box) return
     const viewport = engine.open(paneId, box)
     let last: string | null = null
-    // Read at the moment of drawing and at no other, so that what the corners say is true of the picture under them.
+    // Read at the moment of drawing and at no other, and on the screen before the picture is: what the corners, the scale
+    // and the lines say is true of the picture under them in each frame that is painted.
     const drawn = () => {
       const imageId = engine.imageOn(paneId)
       const next = imageId && current.current ? viewOf(viewport, current.current, imageId, box) : null
-      setView(next)
-      if (!next) return
       // The picture before a missing one stays on the screen, with the note over it.
-      const stays = (before: Shown) => before.state === 'failed' && before.index !== next.index && before.index === viewport.getCurrentImageIdIndex()
-      setShown((before) => (stays(before) ? before : SHOWN))
+      const stays = (before: Shown) => before.state === 'failed' && before.index !== next?.index && before.index === viewport.getCurrentImageIdIndex()
+      flushSync(() => {
+        setView(next)
+        if (next) setShown((before) => (stays(before) ? before : SHOWN))
+      })
+      if (!next) return
       if (imageId !== last) onImage.current(next.index)
       last = imageId
     }
     const missing = (event: Event) => {
       const { imageId } = (event as CustomEvent<{ imageId?: string }>).detail
       const index = current.current?.frames.findIndex((one) => one.imageId === imageId) ?? -1
-      // Pictures that were fetched ahead may fail unseen; they are asked for again when a reader comes to them.
-      if (index >= 0 && viewport.getCurrentImageIdIndex() === index) setShown({ state: 'failed', index })
+      // Pictures that were fetched ahead may fail unseen; they are asked for again when a reader comes to them. And a pane
+      // that has the picture has it, though another could not get it.
+      if (index >= 0 && viewport.getCurrentImageIdIndex() === index && engine.imageOn(paneId) !== imageId) setShown({ state: 'failed', index })
     }
     // The second button zooms; the browser's menu would stand in its way.
     const noMenu = (event: Event) => event.preventDefault()
@@ -128,7 +133,8 @@ export function Pane(props: PaneProps) {
   }, [engine, paneId])
 
   const [retries, setRetries] = useState(0)
-  useEffect(() => {
+  // Before anything is painted: the words of a stack never stand over the pictures of another.
+  useLayoutEffect(() => {
     const before = current.current
     current.current = stack
     if (!stack) {
@@ -157,7 +163,7 @@ export function Pane(props: PaneProps) {
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [engine, paneId, stack, retries])
 
-  const frame = view && stack ? stack.frames[Math.min(view.index, stack.length - 1)] : undefined
+  const frame = view?.frame
   const patient = stack ? patientOf(stack) : null
   const otherPatient = prior !== null && patient?.id != null && props.patientId !== null && patient.id !== props.patientId
   const laterality = speltLaterality(frame?.laterality ?? null)
@@ -204,7 +210,7 @@ export function Pane(props: PaneProps) {
           {view?.toPane && frame && props.graphics ? <Drawn graphics={graphicsOf(props.graphics, frame)} toPane={view.toPane} /> : null}
           {view && (props.lines || props.spot) ? (
             <Lines
-              toCanvas={(point) => engine.viewport(paneId)?.worldToCanvas([...point]) ?? null}
+              toCanvas={view.placeOnPane}
               lines={props.lines}
               spot={props.spot && frame?.plane && Math.abs(awayFrom(frame.plane, props.spot)) <= SAME_SLICE_MM ? props.spot : null}
             />
@@ -224,10 +230,10 @@ export function Pane(props: PaneProps) {
             <span>{[stack.seriesNumber, stack.label].filter((word) => word !== null).join(' · ')}</span>
             {view ? (
               <span className={classes['count']}>
-                {view.index + 1} / {stack.length}
+                {view.index + 1} / {view.of}
               </span>
             ) : null}
-            {stack.positions && view ? <span>{millimetres(stack.positions[view.index])}</span> : null}
+            {stack.positions && frame ? <span>{millimetres(frame.position)}</span> : null}
             {frame?.sliceThickness ? <span>Thickness {trimmed(frame.sliceThickness)} mm</span> : null}
             {frame?.viewPosition ? <span>{frame.viewPosition}</span> : null}
             {laterality ? <strong className={classes['laterality']}>{laterality}</strong> : null}
@@ -272,10 +278,10 @@ export function Pane(props: PaneProps) {
               <input
                 type="range"
                 min={0}
-                max={stack.length - 1}
+                max={view.of - 1}
                 value={view.index}
                 aria-label="Image"
-                aria-valuetext={`${view.index + 1} of ${stack.length}`}
+                aria-valuetext={`${view.index + 1} of ${view.of}`}
                 onChange={(event) => goTo(Number(event.currentTarget.value))}
                 tabIndex={-1}
               />
@@ -338,6 +344,6 @@ function trimmed(value: number): string {
   return String(Number(value.toFixed(2)))
 }
 
-function millimetres(position: number | undefined): string | null {
-  return position === undefined ? null : `${position.toFixed(1)} mm`
+function millimetres(position: number | null): string | null {
+  return position === null ? null : `${position.toFixed(1)} mm`
 }

@@ -19,9 +19,10 @@ import {
 } from '@cornerstonejs/tools'
 import { fittingScaleOf } from './camera'
 import { rememberCalibration } from './measure/calibration'
-import { layTable, windowChanged } from './pixels/voiTable'
+import { layTable, tableOn, windowChanged } from './pixels/voiTable'
 import { registerLoader, rememberFrames } from './pixels/loader'
 import type { Frame, Stack } from './stacks'
+import { drawNow, fitQuietly, onPixelRatio, refit, squareUp } from './surface'
 import { drawnBy, TOOL_NAMES, TOOLS, type ToolName } from './tools'
 
 const CACHE_BYTES = 1_500_000_000
@@ -90,7 +91,31 @@ function placeOf(viewport: StackViewport): Place {
   }
 }
 
-function putBack(viewport: StackViewport, { zoom, pan, viewUp, flipHorizontal, flipVertical }: Place): void {
+/** How a reader left a picture: to be put back when its stack comes with more pictures. */
+interface Left {
+  place: Place
+  /** Null: by the scanner's table, or as the picture itself says. */
+  voiRange: Types.VOIRange | null
+  invert: boolean
+}
+
+/** What was asked to be shown in a pane. */
+interface Hung {
+  imageIds: ReadonlySet<string>
+  left: Left | null
+  /** A picture of it has come, and its camera stands; before that a zoom read from it means nothing. */
+  placed: boolean
+}
+
+function leftOf(viewport: StackViewport): Left {
+  const { voiRange, invert } = viewport.getProperties()
+  return { place: placeOf(viewport), voiRange: tableOn(viewport) ? null : (voiRange ?? null), invert: invert === true }
+}
+
+function putBack(viewport: StackViewport, { place, voiRange, invert }: Left): void {
+  viewport.setProperties({ ...(voiRange ? { voiRange } : {}), invert })
+  const { zoom, pan, viewUp, flipHorizontal, flipVertical } = place
+  viewport.resetCamera()
   viewport.setCamera({ flipHorizontal, flipVertical })
   if (viewUp) viewport.setCamera({ viewUp })
   if (Math.abs(zoom - 1) > 0.01) viewport.setZoom(zoom)
@@ -109,10 +134,8 @@ export class Engine {
   private readonly group: ToolTypes.IToolGroup
   private tool: ToolName | null = 'window'
   private ended = false
-  /** Panes whose picture and camera stand; before that a zoom read from one means nothing. */
-  private readonly shown = new Set<string>()
-  /** Counts what was asked to be shown in a pane, so that a slow answer does not overtake a later one. */
-  private readonly showing = new Map<string, number>()
+  private readonly hung = new Map<string, Hung>()
+  private readonly stopWatching: () => void
   private prefetching = new AbortController()
   /** Asked for the words of an arrow or a text. */
   askWords: AskWords = (_, done) => done(null)
@@ -131,6 +154,7 @@ export class Engine {
     for (const name of TOOL_NAMES)
       group.addTool(drawnBy(name), { ...TOOLS[name].config, ...(name === 'arrow' || name === 'text' ? asks : {}) } as never)
     this.bind()
+    this.stopWatching = onPixelRatio(() => this.resize())
   }
 
   private bind(): void {
@@ -167,17 +191,22 @@ export class Engine {
     // Focus on the picture would take every key away from the screen: Cornerstone swallows what it hears there.
     element.removeAttribute('tabindex')
     const viewport = this.rendering.getViewport(paneId) as StackViewport
-    element.addEventListener(Enums.Events.STACK_NEW_IMAGE, () => layTable(viewport))
+    element.addEventListener(Enums.Events.STACK_NEW_IMAGE, () => {
+      this.place(paneId)
+      layTable(viewport)
+    })
     element.addEventListener(Enums.Events.VOI_MODIFIED, () => windowChanged(viewport))
     this.group.addViewport(paneId, this.id)
     return viewport
   }
 
   close(paneId: string): void {
-    this.shown.delete(paneId)
+    this.hung.delete(paneId)
     if (this.ended) return
     this.group.removeViewports(this.id, paneId)
     this.rendering.disableElement(paneId)
+    squareUp(this.rendering.getViewports())
+    this.rendering.render()
   }
 
   viewport(paneId: string): StackViewport | undefined {
@@ -189,7 +218,8 @@ export class Engine {
    * that it has drawn where a pane was resized and is still empty, or still holds the stack before.
    */
   imageOn(paneId: string): string | null {
-    return this.shown.has(paneId) ? (this.viewport(paneId)?.getCornerstoneImage()?.imageId ?? null) : null
+    const [hung, imageId] = [this.hung.get(paneId), this.viewport(paneId)?.getCornerstoneImage()?.imageId]
+    return hung?.placed && imageId && hung.imageIds.has(imageId) ? imageId : null
   }
 
   /** The window, or the table, that the scanner wrote, and no inversion. */
@@ -208,53 +238,61 @@ export class Engine {
   }
 
   /**
-   * Shows a stack from image `index` on; rejects where that picture cannot be had. `keep`: the same stack with more
-   * pictures, so the reader's window and place stay.
+   * Shows a stack from image `index` on; rejects where that picture cannot be had and no other has been asked for meanwhile.
+   * `keep`: the same stack with more pictures, so the reader's window and place stay.
    */
   async show(paneId: string, stack: Stack, index: number, keep: boolean): Promise<void> {
     describe(stack.frames)
     const viewport = this.viewport(paneId)
     if (!viewport) return
-    const before = keep && this.shown.has(paneId) ? placeOf(viewport) : null
-    const { voiRange, invert } = before ? viewport.getProperties() : {}
-    this.shown.delete(paneId)
+    const before = this.hung.get(paneId)
+    const imageIds = stack.frames.map((frame) => frame.imageId)
+    const hung: Hung = { imageIds: new Set(imageIds), left: keep ? (before?.placed ? leftOf(viewport) : (before?.left ?? null)) : null, placed: false }
+    this.hung.set(paneId, hung)
     // What is drawn meanwhile, or if the picture cannot be had, must not be the stack before under this one's words.
     if (!keep) viewport.removeAllActors()
-    const imageIds = stack.frames.map((frame) => frame.imageId)
-    const showing = (this.showing.get(paneId) ?? 0) + 1
-    this.showing.set(paneId, showing)
     await viewport.setStack(imageIds, index)
-    if (this.ended || this.viewport(paneId) !== viewport || this.showing.get(paneId) !== showing) return
-    // Cornerstone does not say by its promise that a picture could not be loaded.
-    if (!imageIds.includes(viewport.getCornerstoneImage()?.imageId ?? '')) throw new Error('The picture could not be loaded.')
-    this.shown.add(paneId)
-    if (before) {
-      viewport.setProperties({ voiRange, invert })
-      putBack(viewport, before)
-    } else {
-      // A pane that was resized while its first picture was on the way holds the camera of an empty pane.
-      viewport.resetCamera()
-    }
+    if (this.ended || this.viewport(paneId) !== viewport || this.hung.get(paneId) !== hung || hung.placed) return
+    // A reader who goes on before the first picture has come is not told of that one, but of the one that is waited for.
+    if (viewport.getCurrentImageIdIndex() !== index) return
+    if (keep) this.place(paneId)
     viewport.render()
+    // Cornerstone does not say by its promise that a picture could not be loaded.
+    throw new Error('The picture could not be loaded.')
   }
 
-  /** Fits the pictures to their panes anew; what a reader enlarged or moved stays so. */
+  /** The first picture of what hangs in a pane has come, whichever it is: it fits the pane, or is as the reader left it. */
+  private place(paneId: string): void {
+    const [hung, viewport] = [this.hung.get(paneId), this.viewport(paneId)]
+    if (!hung || hung.placed || !viewport?.getActors().length) return
+    if (!hung.imageIds.has(viewport.getCornerstoneImage()?.imageId ?? '')) return
+    hung.placed = true
+    if (hung.left) putBack(viewport, hung.left)
+    else viewport.resetCamera()
+  }
+
+  /** Draws anew, before anything is painted, the panes that have another size; what a reader enlarged or moved stays so. */
   resize(): void {
     if (this.ended) return
-    const viewports = [...this.shown].map((paneId) => this.viewport(paneId)).filter((one) => one !== undefined)
-    const before = viewports.map((viewport) => {
-      const fitting = fittingScaleOf(viewport, viewport.sWidth, viewport.sHeight)
-      return fitting === null ? null : (viewport.getCamera().parallelScale ?? fitting) / fitting
-    })
-    this.rendering.resize(true, true)
-    viewports.forEach((viewport, at) => {
-      const { clientWidth, clientHeight } = viewport.element
-      const fitting = fittingScaleOf(viewport, clientWidth, clientHeight)
-      const part = before[at]
-      if (fitting === null || part === null || part === undefined) return
-      viewport.setCamera({ parallelScale: fitting * part })
-      viewport.render()
-    })
+    const viewports = this.rendering.getViewports() as StackViewport[]
+    const changed = viewports.filter((viewport) => refit(viewport, (one) => this.keepPart(one)))
+    if (!changed.length) return
+    squareUp(viewports)
+    drawNow(changed)
+  }
+
+  /** As much of the picture is seen in a pane of another size, about the same middle. */
+  private keepPart(viewport: StackViewport): () => void {
+    if (!this.hung.get(viewport.id)?.placed) return () => undefined
+    const camera = viewport.getCamera()
+    const before = fittingScaleOf(viewport, viewport.sWidth, viewport.sHeight)
+    return () => {
+      const after = fittingScaleOf(viewport, viewport.sWidth, viewport.sHeight)
+      const part = before && after ? after / before : 1
+      // Cornerstone tells enlargement against the camera that it keeps of the last time it fitted a picture to its pane.
+      fitQuietly(viewport)
+      viewport.setCamera({ ...camera, parallelScale: (camera.parallelScale ?? after ?? 1) * part })
+    }
   }
 
   /**
@@ -296,6 +334,7 @@ export class Engine {
 
   end(): void {
     this.ended = true
+    this.stopWatching()
     this.prefetching.abort()
     ToolGroupManager.destroyToolGroup(this.id)
     this.rendering.destroy()

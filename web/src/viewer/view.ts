@@ -1,14 +1,18 @@
 import { TAG, values } from './dicom'
 import type { StackViewport } from './engine'
-import { cross, edgesOfPlane, edgesOfProjection, vec3, type EdgeLetters } from './geometry'
+import { along, cross, edgesOfPlane, edgesOfProjection, vec3, type EdgeLetters, type Vec3 } from './geometry'
 import { windowOf } from './presets'
 import { functionOf } from './pixels/loader'
 import { tableOn } from './pixels/voiTable'
 import type { Frame, Stack } from './stacks'
+import { isTrueToSize } from './surface'
 
 /** What the corners and edges of a pane say now. */
 export interface View {
+  frame: Frame
   index: number
+  /** How many pictures its stack had when it was drawn. */
+  of: number
   window: { center: number; width: number } | null
   /** By which table of the scanner's, and no window, the picture is drawn; null: by a window. */
   table: string | null
@@ -20,19 +24,22 @@ export interface View {
   edges: EdgeLetters | null
   /** From the picture's pixels, whose first corner is (0,0), to the pane's. */
   toPane: ToPane | null
+  /** Where a place in the patient is seen in the pane, as the picture was drawn. */
+  placeOnPane: (point: Vec3) => readonly [number, number]
 }
 
 /** An affine map in the order of SVG's `matrix(a b c d e f)`. */
 export type ToPane = readonly [number, number, number, number, number, number]
 
 /**
- * Reads a viewport that has just drawn the picture `imageId`; null where that is no picture of `stack`. What a viewport is
- * about to show counts for nothing: while the next picture is on its way, its number is told but the one before is seen.
+ * Reads a viewport that has just drawn the picture `imageId`; null where that is no picture of `stack`, or where the pane
+ * has got another size since. What a viewport is about to show counts for nothing: while the next picture is on its way, its
+ * number is told but the one before is seen.
  */
 export function viewOf(viewport: StackViewport, stack: Stack, imageId: string, element: HTMLElement): View | null {
   const index = stack.frames.findIndex((one) => one.imageId === imageId)
   const frame = stack.frames[index]
-  if (!frame) return null
+  if (!frame || !isTrueToSize(viewport)) return null
   const camera = viewport.getCamera()
   const properties = viewport.getProperties()
   const up = vec3(camera.viewUp)
@@ -45,7 +52,9 @@ export function viewOf(viewport: StackViewport, stack: Stack, imageId: string, e
   const scale = camera.parallelScale
   const table = tableOn(viewport)
   return {
+    frame,
     index,
+    of: stack.length,
     window: !table && properties.voiRange && isGrey(frame) ? windowOf(properties.voiRange, functionOf(frame.metadata)) : null,
     table: table ? (table.explanation ?? 'by the scanner') : null,
     // MONOCHROME1 is drawn turned round by itself: only what a reader turned is said.
@@ -54,6 +63,22 @@ export function viewOf(viewport: StackViewport, stack: Stack, imageId: string, e
     pixelsPerUnit: scale ? element.clientHeight / (2 * scale) : 0,
     edges,
     toPane: toPaneOf(viewport),
+    placeOnPane: placeOnPaneOf(viewport),
+  }
+}
+
+/** The viewport's map from places to the pane, as it is now: a parallel projection, so that four places tell it. */
+function placeOnPaneOf(viewport: StackViewport): View['placeOnPane'] {
+  const focus = vec3(viewport.getCamera().focalPoint) ?? [0, 0, 0]
+  const at = (point: Vec3) => viewport.worldToCanvas([...point])
+  const middle = at(focus)
+  const axes = ([[1, 0, 0], [0, 1, 0], [0, 0, 1]] as const).map((axis) => {
+    const [x, y] = at(along(focus, axis, 1))
+    return [x - middle[0], y - middle[1]] as const
+  })
+  return (point) => {
+    const sum = (part: 0 | 1) => axes.reduce((total, axis, n) => total + axis[part] * ((point[n] ?? 0) - (focus[n] ?? 0)), middle[part])
+    return [sum(0), sum(1)]
   }
 }
 

@@ -105,13 +105,21 @@ function frameWindow(image: Types.IImage, metadata: DicomJson): void {
 /** Null where the pixels hold bits that are none of theirs, which Cornerstone takes for values. */
 async function byCornerstone(imageId: string, options: Record<string, unknown>, metadata: DicomJson, layout: Layout): Promise<Types.IImage | null> {
   const { promise } = wadors.loadImage(imageId, options) as unknown as { promise: Promise<Types.IImage> }
-  const image = await promise
+  const image = await promise.catch((error: unknown) => {
+    throw inWords(error)
+  })
   // Eight bits with a sign are no texture of WebGL's.
   if (image.getPixelData() instanceof Int8Array) return null
   if (layout.samples === 3 || layout.signed || layout.stored >= layout.allocated) return image
   const { slope, intercept } = rescaleOf(metadata) ?? { slope: 1, intercept: 0 }
   const most = Math.max(intercept, (2 ** layout.stored - 1) * slope + intercept)
   return image.maxPixelValue > most + Math.abs(slope) / 2 ? null : image
+}
+
+/** Cornerstone rejects with the request itself. */
+function inWords(error: unknown): unknown {
+  if (!(error instanceof XMLHttpRequest)) return error
+  return new Error(error.status ? `The server answered ${error.status}, not the picture.` : 'The server could not be reached for the picture.')
 }
 
 function pathOf(imageId: string): string {

@@ -1,0 +1,105 @@
+import type { Types } from '@cornerstonejs/core'
+
+/** A viewport's drawing, by its size in the screen's own pixels. */
+interface Drawable {
+  id: string
+  element: HTMLElement
+  canvas: HTMLCanvasElement
+  sWidth: number
+  sHeight: number
+}
+
+/** What Cornerstone's rendering engine has and its types leave out. */
+interface Inner {
+  _renderFlaggedViewports(): void
+  contextPool?: {
+    getContextIndexForViewport(viewportId: string): number | undefined
+    getMaxSizeForContext(index: number): { width: number; height: number } | undefined
+    getContextByIndex(index: number): { context: { resize(): void }; container: HTMLElement & { width?: number; height?: number } } | null
+  }
+}
+
+function ratio(): number {
+  return window.devicePixelRatio || 1
+}
+
+function sizeOf({ element }: Drawable): { width: number; height: number } {
+  return { width: Math.round(element.clientWidth * ratio()), height: Math.round(element.clientHeight * ratio()) }
+}
+
+/** Whether the pixels that were drawn are those of the screen: neither stretched nor of a size that the pane had before. */
+export function isTrueToSize(viewport: Drawable): boolean {
+  const { width, height } = sizeOf(viewport)
+  const { canvas, sWidth, sHeight } = viewport
+  return canvas.width === width && canvas.height === height && sWidth === width && sHeight === height
+}
+
+/**
+ * Takes the size of its pane for a viewport, and keeps its camera by `keep`, which is called before and answers what to do
+ * after. False: it has that size already, or its pane has none.
+ *
+ * It stands for `RenderingEngine.resize` of Cornerstone 5.14, which leaves pictures stretched and cameras of another pane
+ * behind: it compares with the size that was drawn last, not with the one that it last gave out, so that a pane that goes
+ * to another size and back before a drawing keeps the other; and it leaves off half-way while a drawing is due.
+ */
+export function refit<V extends Drawable>(viewport: V, keep: (viewport: V) => () => void): boolean {
+  const { width, height } = sizeOf(viewport)
+  if (width < 2 || height < 2 || isTrueToSize(viewport)) return false
+  const after = keep(viewport)
+  viewport.sWidth = width
+  viewport.sHeight = height
+  after()
+  return true
+}
+
+/** Fits what a viewport shows to its pane and tells nobody, for what was seen is about to be put back. */
+export function fitQuietly(viewport: Types.IViewport): void {
+  ;(viewport as unknown as { resetCameraNoEvent(): void }).resetCameraNoEvent()
+}
+
+function innerOf(viewport: { getRenderingEngine(): unknown }): Inner | undefined {
+  return viewport.getRenderingEngine() as Inner | undefined
+}
+
+/**
+ * Draws now and not before the next frame: what is called when a pane has another size and before that is painted, so that
+ * nobody ever sees the picture stretched, or a scale that is not its own.
+ */
+export function drawNow(viewports: readonly Types.IViewport[]): void {
+  for (const viewport of viewports) viewport.render()
+  const [first] = viewports
+  if (first) innerOf(first)?._renderFlaggedViewports()
+}
+
+/**
+ * Gives the hidden canvases, on which panes are drawn, the size that Cornerstone's book-keeping says. It forgets to do so
+ * when a pane is closed, and would draw the others stretched.
+ */
+export function squareUp(viewports: readonly Types.IViewport[]): void {
+  for (const viewport of viewports) {
+    const pool = innerOf(viewport)?.contextPool
+    const index = pool?.getContextIndexForViewport(viewport.id)
+    if (!pool || index === undefined) continue
+    const [size, place] = [pool.getMaxSizeForContext(index), pool.getContextByIndex(index)]
+    if (!size || !place || (place.container.width === size.width && place.container.height === size.height)) continue
+    place.container.width = size.width
+    place.container.height = size.height
+    place.context.resize()
+  }
+}
+
+/** Calls back when the screen's pixels change their size under the page: another monitor, the browser's zoom. Answers how to stop. */
+export function onPixelRatio(changed: () => void): () => void {
+  let query: MediaQueryList | null = null
+  const heard = () => {
+    listen()
+    changed()
+  }
+  const listen = () => {
+    query?.removeEventListener('change', heard)
+    query = window.matchMedia(`(resolution: ${ratio()}dppx)`)
+    query.addEventListener('change', heard)
+  }
+  listen()
+  return () => query?.removeEventListener('change', heard)
+}
