@@ -65,6 +65,11 @@ def letters(page: Page) -> str:
     )
 
 
+def drawn_again(page: Page) -> None:
+    """Waits until a pane that has got another size is painted with it: the second frame from now at the latest."""
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
 def listed(page: Page) -> Locator:
     return page.get_by_role("complementary", name="Measurements").get_by_role("listitem")
 
@@ -92,10 +97,12 @@ def test_a_length_by_keys_alone_is_right_undone_and_jumped_to(page: Page) -> Non
     pane = page.locator("[data-pane=a]")
     bar = pane.locator("[class*=scale]")
     page.keyboard.press("Shift+M")
-    length, unit = re.fullmatch(r"([\d.]+) (cm|mm)", bar.inner_text()).groups()
-    box = bar.bounding_box()
-    assert box
-    millimetres = float(length) * (10 if unit == "cm" else 1) / box["width"]
+    expect(page.get_by_role("complementary", name="Measurements")).to_be_visible()
+    drawn_again(page)
+    # Its words and its width of one moment.
+    words, width = bar.evaluate("bar => [bar.innerText, bar.getBoundingClientRect().width]")
+    length, unit = re.fullmatch(r"([\d.]+) (cm|mm)", words).groups()
+    millimetres = float(length) * (10 if unit == "cm" else 1) / width
     page.keyboard.press("l")
     page.keyboard.press("Enter")
     page.keyboard.press("Enter")
