@@ -19,7 +19,9 @@ MODELS = (
     "wetread.reporting.model",
     "wetread.worklist.model",
     "wetread.billing.model",
+    "wetread.priors.model",
     "wetread.sharing.model",
+    "wetread.together.model",
     "wetread.sharing.messages",
 )
 ROUTERS = (
@@ -35,7 +37,9 @@ ROUTERS = (
     "wetread.reporting.api",
     "wetread.worklist.api",
     "wetread.billing.api",
+    "wetread.priors.api",
     "wetread.sharing.api",
+    "wetread.together.api",
     "wetread.analytics.api",
     "wetread.dicomweb.api",
     "wetread.hl7.api",
@@ -45,6 +49,7 @@ TASKS = (
     "wetread.archive.jobs",
     "wetread.archive.commitment",
     "wetread.archive.integrity",
+    "wetread.archive.moving",
     "wetread.archive.removal",
     "wetread.archive.retention",
     "wetread.archive.rejection",
@@ -55,7 +60,9 @@ TASKS = (
     "wetread.reporting.jobs",
     "wetread.worklist.jobs",
     "wetread.billing.jobs",
+    "wetread.priors.jobs",
     "wetread.sharing.jobs",
+    "wetread.together.jobs",
     "wetread.hl7.jobs",
     "wetread.hl7.results",
 )

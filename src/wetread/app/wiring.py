@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from wetread.app.build import House
 from wetread.app.forwarding import sender_as
 from wetread.app.peers import means_of_notification, reporter_as, workitem_reporter_as
+from wetread.app.priors import PeerNetwork
 from wetread.archive.commitment import use_reporter
 from wetread.archive.corrections import use_order_check
 from wetread.archive.service import Archive, Damaged, Rendering, use_archive
@@ -16,6 +17,7 @@ from wetread.archive.tiers import Stores
 from wetread.availability.service import use_means
 from wetread.kit.errors import WetreadError
 from wetread.patients.service import use_issuer
+from wetread.priors.service import use_network
 from wetread.reporting.pictures import Renderer, use_renderer
 from wetread.routing.service import use_sender
 from wetread.scheduling.model import StudyLink
@@ -49,6 +51,7 @@ def wire(house: House) -> Archive:
     use_means(means_of_notification(house.settings))
     use_title(house.settings.ae_title)
     use_sender(sender_as(house.settings))
+    use_network(PeerNetwork(house.settings), house.master_key)
     use_release_policy(ReleasePolicy(preliminary=house.settings.results_release_preliminary))
     return archive
 

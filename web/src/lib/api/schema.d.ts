@@ -2100,6 +2100,294 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/priors/archives": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Archives
+         * @description All other archives by name.
+         */
+        get: operations["list_archives_api_priors_archives_get"];
+        put?: never;
+        /**
+         * Add Archive
+         * @description Adds an archive that is asked for priors.
+         */
+        post: operations["add_archive_api_priors_archives_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/priors/archives/{remote_archive_pk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change Archive
+         * @description Changes an archive.
+         */
+        put: operations["change_archive_api_priors_archives__remote_archive_pk__put"];
+        post?: never;
+        /**
+         * Remove Archive
+         * @description Forgets an archive and what it said; what was fetched from it stays.
+         */
+        delete: operations["remove_archive_api_priors_archives__remote_archive_pk__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/priors/archives/{remote_archive_pk}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Check Archive
+         * @description Asks an archive whether it answers.
+         */
+        post: operations["check_archive_api_priors_archives__remote_archive_pk__check_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/priors/differing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Differing
+         * @description Studies at other archives that wait for a person to say whose they are.
+         */
+        get: operations["list_differing_api_priors_differing_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/priors/differing/{remote_study_pk}/decide": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decide
+         * @description Says whether a study is the patient's; fetched, it is linked where it agrees, or waits for reconciliation.
+         */
+        post: operations["decide_api_priors_differing__remote_study_pk__decide_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/priors/fetches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Fetches
+         * @description Studies on their way here and those that arrived, newest first.
+         */
+        get: operations["list_fetches_api_priors_fetches_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/priors/fetches/{remote_study_pk}/again": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fetch Again
+         * @description Tries what failed or was stopped again, at once.
+         */
+        post: operations["fetch_again_api_priors_fetches__remote_study_pk__again_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/priors/fetches/{remote_study_pk}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop Fetch
+         * @description Stops a study on its way here; what came stays.
+         */
+        post: operations["stop_fetch_api_priors_fetches__remote_study_pk__cancel_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/priors/lookups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Lookups
+         * @description Look-ups that are not answered: those that failed first.
+         */
+        get: operations["list_lookups_api_priors_lookups_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/priors/lookups/{prior_lookup_pk}/again": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Look Again
+         * @description Asks again, at once.
+         */
+        post: operations["look_again_api_priors_lookups__prior_lookup_pk__again_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/priors/studies/{study_pk}/ask": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask
+         * @description Asks all other archives about the patient of a study, now.
+         */
+        post: operations["ask_api_priors_studies__study_pk__ask_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/priors/studies/{study_pk}/elsewhere": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Elsewhere
+         * @description Studies of the same patient at other archives, the most telling first.
+         */
+        get: operations["elsewhere_api_priors_studies__study_pk__elsewhere_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/priors/studies/{study_pk}/elsewhere/{remote_study_pk}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop Prior
+         * @description Stops the fetching of a prior; what came stays.
+         */
+        post: operations["stop_prior_api_priors_studies__study_pk__elsewhere__remote_study_pk__cancel_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/priors/studies/{study_pk}/elsewhere/{remote_study_pk}/fetch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fetch Prior
+         * @description Fetches a prior of the study, at once.
+         */
+        post: operations["fetch_prior_api_priors_studies__study_pk__elsewhere__remote_study_pk__fetch_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/procedures": {
         parameters: {
             query?: never;
@@ -3240,6 +3528,250 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/together/directory/find": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Find In Directory
+         * @description Accounts that can be invited, by parts of their names.
+         */
+        post: operations["find_in_directory_api_together_directory_find_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/together/guest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Open Link
+         * @description Uses a link: whoever comes by it says their name and is let in, with this browser alone.
+         */
+        post: operations["open_link_api_together_guest_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/together/guest/link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Look At Link
+         * @description Who invites by a link, before it is used.
+         */
+        post: operations["look_at_link_api_together_guest_link_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/together/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * My Sessions
+         * @description Running sessions that one is invited to, newest first.
+         */
+        get: operations["my_sessions_api_together_sessions_get"];
+        put?: never;
+        /**
+         * Start Session
+         * @description Begins a live session on a study, or goes on with one's own that runs.
+         */
+        post: operations["start_session_api_together_sessions_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/together/sessions/{live_session_pk}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End Session
+         * @description Ends the session for all.
+         */
+        post: operations["end_session_api_together_sessions__live_session_pk__end_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/together/sessions/{live_session_pk}/invitations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Invite To Session
+         * @description Invites an account, whose browsers show it at once.
+         */
+        post: operations["invite_to_session_api_together_sessions__live_session_pk__invitations_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/together/sessions/{live_session_pk}/join": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Join Session
+         * @description Takes part: what the session shows, of whom, and who is in it.
+         */
+        post: operations["join_session_api_together_sessions__live_session_pk__join_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/together/sessions/{live_session_pk}/leave": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Leave Session
+         * @description Takes part no more, until joining again.
+         */
+        post: operations["leave_session_api_together_sessions__live_session_pk__leave_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/together/sessions/{live_session_pk}/links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make Link
+         * @description A link for one guest. Its secret is told this once; it belongs behind the # of the address.
+         */
+        post: operations["make_link_api_together_sessions__live_session_pk__links_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/together/sessions/{live_session_pk}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Session Messages
+         * @description What was written in the session.
+         */
+        get: operations["session_messages_api_together_sessions__live_session_pk__messages_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/together/sessions/{live_session_pk}/participants/{participant_pk}/allow": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Allow Guest
+         * @description Lets a guest draw and be given the lead, or look only.
+         */
+        post: operations["allow_guest_api_together_sessions__live_session_pk__participants__participant_pk__allow_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/together/sessions/{live_session_pk}/participants/{participant_pk}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Revoke Invitation
+         * @description Takes an invitation back: whoever came by it is out at once.
+         */
+        post: operations["revoke_invitation_api_together_sessions__live_session_pk__participants__participant_pk__revoke_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/tokens/{api_token_pk}": {
         parameters: {
             query?: never;
@@ -3994,6 +4526,18 @@ export interface components {
             /** Number */
             number: number;
         };
+        /**
+         * Account
+         * @description Somebody who can be invited.
+         */
+        Account: {
+            /** Display Name */
+            display_name: string;
+            /** Roles */
+            roles: string[];
+            /** User Pk */
+            user_pk: number;
+        };
         /** ActorOut */
         ActorOut: {
             /** Display Name */
@@ -4079,6 +4623,11 @@ export interface components {
             /** Substance */
             substance: string;
         };
+        /** AllowIn */
+        AllowIn: {
+            /** May Change */
+            may_change: boolean;
+        };
         /**
          * ApplicationEntityIn
          * @description A DICOM peer.
@@ -4149,6 +4698,117 @@ export interface components {
             no_show: number;
             /** Total */
             total: number;
+        };
+        /**
+         * ArchiveIn
+         * @description As an administrator writes it; without a password the known one stays, where address and user are the same.
+         */
+        ArchiveIn: {
+            /** Base Url */
+            base_url?: string | null;
+            /**
+             * Is Enabled
+             * @default true
+             */
+            is_enabled: boolean;
+            /** Issuer Of Patient Id */
+            issuer_of_patient_id: string;
+            /**
+             * Lead Hours
+             * @default 24
+             */
+            lead_hours: number;
+            /** Name */
+            name: string;
+            /** Password */
+            password?: string | null;
+            /**
+             * Prefetch Max
+             * @default 3
+             */
+            prefetch_max: number;
+            /** Remote Ae Pk */
+            remote_ae_pk?: number | null;
+            retrieve: components["schemas"]["Retrieve"];
+            /** User Name */
+            user_name?: string | null;
+            /**
+             * Years Max
+             * @default 10
+             */
+            years_max: number;
+        };
+        /**
+         * ArchiveOut
+         * @description An archive and how it was last met.
+         */
+        ArchiveOut: {
+            /** Ae Title */
+            ae_title: string | null;
+            /** Base Url */
+            base_url?: string | null;
+            /** Has Password */
+            has_password: boolean;
+            /**
+             * Is Enabled
+             * @default true
+             */
+            is_enabled: boolean;
+            /** Issuer Of Patient Id */
+            issuer_of_patient_id: string;
+            /** Last Answered At */
+            last_answered_at: string | null;
+            /** Last Error */
+            last_error: string | null;
+            /** Last Error At */
+            last_error_at: string | null;
+            /**
+             * Lead Hours
+             * @default 24
+             */
+            lead_hours: number;
+            /** Name */
+            name: string;
+            /**
+             * Prefetch Max
+             * @default 3
+             */
+            prefetch_max: number;
+            /** Remote Ae Pk */
+            remote_ae_pk?: number | null;
+            /** Remote Archive Pk */
+            remote_archive_pk: number;
+            retrieve: components["schemas"]["Retrieve"];
+            /** User Name */
+            user_name?: string | null;
+            /**
+             * Years Max
+             * @default 10
+             */
+            years_max: number;
+        };
+        /**
+         * AskedOut
+         * @description Whether one archive has answered about the patient.
+         */
+        AskedOut: {
+            /** Answered At */
+            answered_at: string | null;
+            /** Archive Name */
+            archive_name: string;
+            /** Is Cut */
+            is_cut: boolean;
+            /** Last Error */
+            last_error: string | null;
+            state: components["schemas"]["LookupState"];
+        };
+        /**
+         * AskOut
+         * @description How many archives are asked.
+         */
+        AskOut: {
+            /** Archives */
+            archives: number;
         };
         /**
          * AssociationOut
@@ -4639,6 +5299,14 @@ export interface components {
             };
         };
         /**
+         * CheckOut
+         * @description Whether an archive answers; `fault` says why not.
+         */
+        CheckOut: {
+            /** Fault */
+            fault: string | null;
+        };
+        /**
          * ClaimChange
          * @description What can be altered on an unsent claim; what is absent stays.
          */
@@ -4936,19 +5604,6 @@ export interface components {
             studies: number;
         };
         /**
-         * DecisionIn
-         * @description Which proposals, and what becomes of their studies.
-         */
-        DecisionIn: {
-            /**
-             * Decision
-             * @enum {string}
-             */
-            decision: "trash" | "keep";
-            /** Retention Proposal Pks */
-            retention_proposal_pks: number[];
-        };
-        /**
          * DiagnosesOut
          * @description Found codes.
          */
@@ -4959,6 +5614,51 @@ export interface components {
             next_cursor?: string | null;
             /** Total */
             total: number;
+        };
+        /**
+         * DifferingOut
+         * @description A study that an archive named for a patient, and that contradicts what is known of him.
+         */
+        DifferingOut: {
+            /** Archive Name */
+            archive_name: string;
+            /** Issuer Of Patient Id */
+            issuer_of_patient_id: string | null;
+            /** Modalities In Study */
+            modalities_in_study: string[];
+            /** Of Patient Id */
+            of_patient_id: string | null;
+            /** Of Patient Name */
+            of_patient_name: string | null;
+            /** Patient Birth Date */
+            patient_birth_date: string | null;
+            /** Patient Id */
+            patient_id: string | null;
+            /** Patient Name */
+            patient_name: string | null;
+            /** Patient Sex */
+            patient_sex: string | null;
+            /** Reasons */
+            reasons: components["schemas"]["ReasonOut"][];
+            /** Remote Study Pk */
+            remote_study_pk: number;
+            /**
+             * Seen At
+             * Format: date-time
+             */
+            seen_at: string;
+            /** Study Date */
+            study_date: string | null;
+            /** Study Description */
+            study_description: string | null;
+        };
+        /** DirectoryIn */
+        DirectoryIn: {
+            /**
+             * Text
+             * @default
+             */
+            text: string;
         };
         /**
          * DocumentOut
@@ -5020,6 +5720,41 @@ export interface components {
             answered: boolean;
             /** Detail */
             detail: string | null;
+        };
+        /**
+         * ElsewhereOut
+         * @description A study of the patient at another archive. `study_pk`: where some of it is here.
+         */
+        ElsewhereOut: {
+            /** Archive Name */
+            archive_name: string;
+            /** Attempts */
+            attempts: number;
+            /** Body Parts Examined */
+            body_parts_examined: string[];
+            /** Failed */
+            failed: number;
+            fetch_state: components["schemas"]["FetchState"];
+            /** Is Relevant */
+            is_relevant: boolean;
+            /** Last Error */
+            last_error: string | null;
+            /** Modalities In Study */
+            modalities_in_study: string[];
+            /** Number Of Study Related Instances */
+            number_of_study_related_instances: number | null;
+            /** Received */
+            received: number;
+            /** Remote Study Pk */
+            remote_study_pk: number;
+            /** Study Date */
+            study_date: string | null;
+            /** Study Description */
+            study_description: string | null;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            /** Study Pk */
+            study_pk: number | null;
         };
         /**
          * ExpiredOut
@@ -5104,6 +5839,64 @@ export interface components {
             total: number;
         };
         /**
+         * FetchOut
+         * @description A study on its way here from another archive.
+         */
+        FetchOut: {
+            /** Archive Name */
+            archive_name: string;
+            /** Attempts */
+            attempts: number;
+            /** Expected */
+            expected: number | null;
+            /** Failed */
+            failed: number;
+            /** Last Error */
+            last_error: string | null;
+            /** Modalities */
+            modalities: string[];
+            /** Not Before */
+            not_before: string | null;
+            /** Patient Id */
+            patient_id: string | null;
+            /** Patient Name */
+            patient_name: string | null;
+            /** Received */
+            received: number;
+            /** Remote Study Pk */
+            remote_study_pk: number;
+            /** Requested By */
+            requested_by: string | null;
+            state: components["schemas"]["FetchState"];
+            /** Study Date */
+            study_date: string | null;
+            /** Study Description */
+            study_description: string | null;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * FetchPage
+         * @description Newest first; `next_before` asks for the next page.
+         */
+        FetchPage: {
+            /** Items */
+            items: components["schemas"]["FetchOut"][];
+            /** Next Before */
+            next_before: number | null;
+        };
+        /**
+         * FetchState
+         * @description absent → waiting → fetching → fetched | waiting (tries again) | failed; failed and canceled go on by a person.
+         * @enum {string}
+         */
+        FetchState: "absent" | "waiting" | "fetching" | "fetched" | "failed" | "canceled";
+        /**
          * FieldOut
          * @description A filled field.
          */
@@ -5171,6 +5964,11 @@ export interface components {
             measurements?: components["schemas"]["MeasurementIn"][];
             /** Presentations */
             presentations?: components["schemas"]["PresentationIn"][];
+            /**
+             * Supersedes
+             * @description Measurement reports of the study that this one takes the place of; with no measurements, all of theirs were removed.
+             */
+            supersedes?: string[];
         };
         /**
          * FindingsOut
@@ -5365,6 +6163,19 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * GuestOut
+         * @description Where the guest is let in.
+         */
+        GuestOut: {
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /** Live Session Pk */
+            live_session_pk: number;
+        };
+        /**
          * HoldIn
          * @description A study or a patient that is to be held, why, and until when; without a day, until somebody lifts it.
          */
@@ -5506,11 +6317,25 @@ export interface components {
             /** Secret */
             secret: string;
         };
+        /**
+         * Invited
+         * @description Who was invited; for a guest the link's secret, shown this once.
+         */
+        Invited: {
+            participant: components["schemas"]["Participant"];
+            /** Secret */
+            secret?: string | null;
+        };
         /** InvitedOut */
         InvitedOut: {
             /** Invitation Path */
             invitation_path: string;
             user: components["schemas"]["UserOut"];
+        };
+        /** InviteIn */
+        InviteIn: {
+            /** User Pk */
+            user_pk: number;
         };
         /** JobOut */
         JobOut: {
@@ -5612,6 +6437,19 @@ export interface components {
             units: number;
         };
         /**
+         * Link
+         * @description What a link's page tells before it is used.
+         */
+        Link: {
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /** Invited By Name */
+            invited_by_name: string;
+        };
+        /**
          * LinkedStudy
          * @description A study that hangs on the step's Requested Procedure, with what came so far.
          */
@@ -5635,6 +6473,58 @@ export interface components {
              */
             updated_at: string;
         };
+        /** LinkIn */
+        LinkIn: {
+            /**
+             * May Change
+             * @description Whether the guest may draw and be given the lead.
+             * @default false
+             */
+            may_change: boolean;
+            /**
+             * Minutes
+             * @default 60
+             */
+            minutes: number;
+        };
+        /** LookIn */
+        LookIn: {
+            /** Secret */
+            secret: string;
+        };
+        /**
+         * LookupOut
+         * @description A look-up that is not answered.
+         */
+        LookupOut: {
+            /** Archive Name */
+            archive_name: string;
+            /** Attempts */
+            attempts: number;
+            /** Last Error */
+            last_error: string | null;
+            /**
+             * Not Before
+             * Format: date-time
+             */
+            not_before: string;
+            /** Prior Lookup Pk */
+            prior_lookup_pk: number;
+            /** Requested By */
+            requested_by: string;
+            state: components["schemas"]["LookupState"];
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
+         * LookupState
+         * @description waiting → asking → answered | waiting (tries again) | failed.
+         * @enum {string}
+         */
+        LookupState: "waiting" | "asking" | "answered" | "failed";
         /**
          * MarkedImage
          * @description A key image.
@@ -5724,6 +6614,23 @@ export interface components {
             patient_merge_pk: number;
             /** Surviving Patient Pk */
             surviving_patient_pk: number;
+        };
+        /**
+         * Message
+         * @description What somebody wrote.
+         */
+        Message: {
+            /** Message Pk */
+            message_pk: number;
+            /** Participant Pk */
+            participant_pk: number;
+            /**
+             * Sent At
+             * Format: date-time
+             */
+            sent_at: string;
+            /** Text */
+            text: string;
         };
         /**
          * MessageContentOut
@@ -5868,13 +6775,6 @@ export interface components {
             waiting_preliminary: number;
             /** Waiting Stat */
             waiting_stat: number;
-        };
-        /** OpenIn */
-        OpenIn: {
-            /** Requested Procedure Pks */
-            requested_procedure_pks: number[];
-            /** Template Key */
-            template_key?: string | null;
         };
         /**
          * Operator
@@ -6034,6 +6934,33 @@ export interface components {
             lines: components["schemas"]["OrderLineOut"][];
             /** State */
             state: string;
+        };
+        /**
+         * Participant
+         * @description Somebody who takes part or may. `has_link`: a guest, who came or comes by a link.
+         */
+        Participant: {
+            /** Display Name */
+            display_name: string;
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /** Is Guest */
+            is_guest: boolean;
+            /** Joined At */
+            joined_at: string | null;
+            /** Left At */
+            left_at: string | null;
+            /** May Change */
+            may_change: boolean;
+            /** Participant Pk */
+            participant_pk: number;
+            /** Revoked At */
+            revoked_at: string | null;
+            /** User Pk */
+            user_pk: number | null;
         };
         /**
          * PatientBar
@@ -6361,7 +7288,19 @@ export interface components {
          * @description What can be allowed. `<noun>.<verb>`; object-level visibility is decided beside it.
          * @enum {string}
          */
-        Permission: "patient.read" | "patient.write" | "order.read" | "order.write" | "schedule.read" | "schedule.write" | "step.perform" | "study.read" | "study.store" | "study.reconcile" | "study.remove" | "study.hold" | "reading_list.read" | "report.read" | "report.write" | "report.sign" | "result.read" | "billing.read" | "billing.write" | "analytics.read" | "queue.read" | "queue.write" | "workitem.read" | "workitem.write" | "quarantine.read" | "quarantine.write" | "config.read" | "config.write" | "user.admin" | "audit.read" | "self";
+        Permission: "patient.read" | "patient.write" | "order.read" | "order.write" | "schedule.read" | "schedule.write" | "step.perform" | "study.read" | "study.store" | "study.reconcile" | "study.remove" | "study.hold" | "reading_list.read" | "report.read" | "report.write" | "report.sign" | "result.read" | "billing.read" | "billing.write" | "analytics.read" | "queue.read" | "queue.write" | "workitem.read" | "workitem.write" | "quarantine.read" | "quarantine.write" | "config.read" | "config.write" | "user.admin" | "audit.read" | "live_session.start" | "live_session.join" | "self";
+        /**
+         * PictureOut
+         * @description What is known of a patient's studies at other archives; `differing` wait for a decision whose they are.
+         */
+        PictureOut: {
+            /** Asked */
+            asked: components["schemas"]["AskedOut"][];
+            /** Differing */
+            differing: number;
+            /** Studies */
+            studies: components["schemas"]["ElsewhereOut"][];
+        };
         /**
          * PolicyIn
          * @description What is done with what is removed.
@@ -6969,6 +7908,18 @@ export interface components {
             requested_procedure_pk: number;
             /** Signed At */
             signed_at: string | null;
+        };
+        /**
+         * ReasonOut
+         * @description A field in which the archive contradicts what is known here.
+         */
+        ReasonOut: {
+            /** Field */
+            field: string;
+            /** Here */
+            here: string;
+            /** There */
+            there: string;
         };
         /**
          * ReceiverIn
@@ -7738,6 +8689,12 @@ export interface components {
             study_description: string | null;
         };
         /**
+         * Retrieve
+         * @description How studies are fetched; it also says how the archive is asked (DIMSE or DICOMweb).
+         * @enum {string}
+         */
+        Retrieve: "C-GET" | "C-MOVE" | "WADO-RS";
+        /**
          * Role
          * @description The people who use the system.
          * @enum {string}
@@ -7871,6 +8828,61 @@ export interface components {
             /** Priority */
             priority: string;
         };
+        /**
+         * SessionDetail
+         * @description A live session as a participant sees it. `studies`: what it is about first, then priors, the newest first.
+         *     `patient` is None for a guest where the site does not tell guests, and where the study is on no patient.
+         */
+        SessionDetail: {
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /** Is Host */
+            is_host: boolean;
+            /** Lead Participant Pk */
+            lead_participant_pk: number | null;
+            /** Live Session Pk */
+            live_session_pk: number;
+            /** Me */
+            me: number;
+            /** Participants */
+            participants: components["schemas"]["Participant"][];
+            patient: components["schemas"]["PatientBar"] | null;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /** Started By Name */
+            started_by_name: string;
+            /** Studies */
+            studies: components["schemas"]["SharedStudy"][];
+            /** Study Pk */
+            study_pk: number;
+        };
+        /**
+         * SessionLine
+         * @description A session that one is invited to.
+         */
+        SessionLine: {
+            /** Is Joined */
+            is_joined: boolean;
+            /** Is Mine */
+            is_mine: boolean;
+            /** Live Session Pk */
+            live_session_pk: number;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /** Started By Name */
+            started_by_name: string;
+            /** Study Pk */
+            study_pk: number;
+        };
         /** SessionOut */
         SessionOut: {
             /**
@@ -7918,6 +8930,22 @@ export interface components {
                 number,
                 number
             ][];
+        };
+        /**
+         * SharedStudy
+         * @description A study of the session, as the viewer opens it.
+         */
+        SharedStudy: {
+            /** Modalities In Study */
+            modalities_in_study: string[];
+            /** Study Date */
+            study_date: string | null;
+            /** Study Description */
+            study_description: string | null;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            /** Study Pk */
+            study_pk: number;
         };
         /**
          * SignedVersion
@@ -8073,6 +9101,19 @@ export interface components {
              * Format: date-time
              */
             starts_at: string;
+        };
+        /**
+         * StartIn
+         * @description The study, and priors of the same patient that may be shown beside it.
+         */
+        StartIn: {
+            /**
+             * Prior Study Pks
+             * @default []
+             */
+            prior_study_pks: number[];
+            /** Study Pk */
+            study_pk: number;
         };
         /**
          * State
@@ -8716,6 +9757,19 @@ export interface components {
             scope: string;
         };
         /**
+         * DecisionIn
+         * @description Which proposals, and what becomes of their studies.
+         */
+        wetread__archive__lifecycle_api__DecisionIn: {
+            /**
+             * Decision
+             * @enum {string}
+             */
+            decision: "trash" | "keep";
+            /** Retention Proposal Pks */
+            retention_proposal_pks: number[];
+        };
+        /**
          * ReasonIn
          * @description Why.
          */
@@ -9076,6 +10130,23 @@ export interface components {
             /** Text */
             text: string;
         };
+        /**
+         * DecisionIn
+         * @description What a person says, and why.
+         */
+        wetread__priors__api__DecisionIn: {
+            /** Is The Patients */
+            is_the_patients: boolean;
+            /** Reason */
+            reason: string;
+        };
+        /** OpenIn */
+        wetread__reporting__api__OpenIn: {
+            /** Requested Procedure Pks */
+            requested_procedure_pks: number[];
+            /** Template Key */
+            template_key?: string | null;
+        };
         /** ReasonIn */
         wetread__scheduling__api__ReasonIn: {
             /** Reason */
@@ -9171,6 +10242,13 @@ export interface components {
              * @default false
              */
             unseen: boolean;
+        };
+        /** OpenIn */
+        wetread__together__api__OpenIn: {
+            /** Name */
+            name: string;
+            /** Secret */
+            secret: string;
         };
         /**
          * CancelIn
@@ -10388,7 +11466,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["DecisionIn"];
+                "application/json": components["schemas"]["wetread__archive__lifecycle_api__DecisionIn"];
             };
         };
         responses: {
@@ -13079,6 +14157,471 @@ export interface operations {
             };
         };
     };
+    list_archives_api_priors_archives_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArchiveOut"][];
+                };
+            };
+        };
+    };
+    add_archive_api_priors_archives_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ArchiveIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArchiveOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    change_archive_api_priors_archives__remote_archive_pk__put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                remote_archive_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ArchiveIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArchiveOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    remove_archive_api_priors_archives__remote_archive_pk__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                remote_archive_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    check_archive_api_priors_archives__remote_archive_pk__check_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                remote_archive_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_differing_api_priors_differing_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DifferingOut"][];
+                };
+            };
+        };
+    };
+    decide_api_priors_differing__remote_study_pk__decide_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                remote_study_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["wetread__priors__api__DecisionIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_fetches_api_priors_fetches_get: {
+        parameters: {
+            query?: {
+                before?: number | null;
+                limit?: number;
+                state?: components["schemas"]["FetchState"] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FetchPage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    fetch_again_api_priors_fetches__remote_study_pk__again_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                remote_study_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    stop_fetch_api_priors_fetches__remote_study_pk__cancel_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                remote_study_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_lookups_api_priors_lookups_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LookupOut"][];
+                };
+            };
+        };
+    };
+    look_again_api_priors_lookups__prior_lookup_pk__again_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                prior_lookup_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    ask_api_priors_studies__study_pk__ask_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AskOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    elsewhere_api_priors_studies__study_pk__elsewhere_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PictureOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    stop_prior_api_priors_studies__study_pk__elsewhere__remote_study_pk__cancel_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                remote_study_pk: number;
+                study_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    fetch_prior_api_priors_studies__study_pk__elsewhere__remote_study_pk__fetch_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                remote_study_pk: number;
+                study_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     procedures_api_procedures_get: {
         parameters: {
             query?: {
@@ -13663,7 +15206,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["OpenIn"];
+                "application/json": components["schemas"]["wetread__reporting__api__OpenIn"];
             };
         };
         responses: {
@@ -15090,6 +16633,412 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["MarkedImage"][];
                 };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    find_in_directory_api_together_directory_find_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DirectoryIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    open_link_api_together_guest_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["wetread__together__api__OpenIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GuestOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    look_at_link_api_together_guest_link_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LookIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Link"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    my_sessions_api_together_sessions_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionLine"][];
+                };
+            };
+        };
+    };
+    start_session_api_together_sessions_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StartIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionDetail"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    end_session_api_together_sessions__live_session_pk__end_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                live_session_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    invite_to_session_api_together_sessions__live_session_pk__invitations_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                live_session_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InviteIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invited"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    join_session_api_together_sessions__live_session_pk__join_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                live_session_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionDetail"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    leave_session_api_together_sessions__live_session_pk__leave_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                live_session_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    make_link_api_together_sessions__live_session_pk__links_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                live_session_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LinkIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Invited"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    session_messages_api_together_sessions__live_session_pk__messages_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                live_session_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Message"][];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    allow_guest_api_together_sessions__live_session_pk__participants__participant_pk__allow_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                live_session_pk: number;
+                participant_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AllowIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    revoke_invitation_api_together_sessions__live_session_pk__participants__participant_pk__revoke_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                live_session_pk: number;
+                participant_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Validation Error */
             422: {
