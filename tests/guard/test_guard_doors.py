@@ -16,6 +16,8 @@ from wetread.security.service import ROLE_PERMISSIONS, Permission, Role
 PUBLIC = {
     ("POST", "/api/session"),
     ("POST", "/api/invitation"),
+    ("POST", "/api/together/guest"),
+    ("POST", "/api/together/guest/link"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/metrics"),

@@ -170,7 +170,7 @@ class Retrieval:
         if known is not None and known[1] > now:
             return int(known[0])
         with self.offices.work(actor) as work:
-            work.require(Permission.STUDY_READ, Permission.RESULT_READ)
+            work.require(Permission.STUDY_READ, Permission.RESULT_READ, Permission.LIVE_JOIN)
             query = select(Study.study_pk, Study.patient_pk).where(
                 Study.study_instance_uid == study_instance_uid, Study.removal_pk.is_(None)
             )

@@ -32,6 +32,10 @@ SERIES = STUDY + "/series/{series}"
 INSTANCE = SERIES + "/instances/{instance}"
 NO_STORE = {"Cache-Control": "no-store"}
 READ = (Permission.STUDY_READ, Permission.RESULT_READ)
+VIEW = (
+    *READ,
+    Permission.LIVE_JOIN,
+)  # to look, and to take nothing away: what the guest of a live session may
 
 
 class BadRequest(WetreadError):

@@ -19,6 +19,7 @@ from wetread.dicomweb.common import (
     READ,
     SERIES,
     STUDY,
+    VIEW,
     BadRequest,
     DicomWebRoute,
     archive_of,
@@ -371,7 +372,7 @@ def rendered_study(request: Request, study: str, gate: Gate = stream_door(*READ)
 
 @router.get(STUDY + "/thumbnail", response_class=Response)
 def study_thumbnail(
-    request: Request, study: str, viewport: _Viewport = None, gate: Gate = stream_door(*READ)
+    request: Request, study: str, viewport: _Viewport = None, gate: Gate = stream_door(*VIEW)
 ) -> Response:
     """WADO-RS: a small picture that stands for the study."""
     files = _standing_for(request, gate, study, None)
@@ -380,7 +381,7 @@ def study_thumbnail(
 
 @router.get(SERIES + "/thumbnail", response_class=Response)
 def series_thumbnail(
-    request: Request, study: str, series: str, viewport: _Viewport = None, gate: Gate = stream_door(*READ)
+    request: Request, study: str, series: str, viewport: _Viewport = None, gate: Gate = stream_door(*VIEW)
 ) -> Response:
     """WADO-RS: a small picture that stands for the series."""
     return _thumbnail(request, _standing_for(request, gate, study, series), viewport)

@@ -21,6 +21,7 @@ from wetread.dicomweb.common import (
     READ,
     SERIES,
     STUDY,
+    VIEW,
     BadRequest,
     DicomWebRoute,
     archive_of,
@@ -72,7 +73,7 @@ def study_metadata(request: Request, study: str, gate: Gate = stream_door(*READ)
 
 
 @router.get(SERIES + "/metadata", response_class=Response)
-def series_metadata(request: Request, study: str, series: str, gate: Gate = stream_door(*READ)) -> Response:
+def series_metadata(request: Request, study: str, series: str, gate: Gate = stream_door(*VIEW)) -> Response:
     """WADO-RS: metadata of all instances of a series, ready-made."""
     return _metadata(request, [archive_of(request).retrieval.series_metadata(gate.actor, study, series)])
 
@@ -222,7 +223,7 @@ def _frames(request: Request, files: InstanceFiles, numbers: list[int]) -> Respo
 
 @router.get(INSTANCE + "/frames/{frames}", response_class=Response)
 def retrieve_frames(
-    request: Request, study: str, series: str, instance: str, frames: str, gate: Gate = stream_door(*READ)
+    request: Request, study: str, series: str, instance: str, frames: str, gate: Gate = stream_door(*VIEW)
 ) -> Response:
     """WADO-RS: frames, each by one range read."""
     files = archive_of(request).retrieval.files(gate.actor, study, series, instance)
@@ -234,7 +235,7 @@ def retrieve_frames(
 
 @router.get(INSTANCE + "/bulkdata/{reference}", response_class=Response)
 def retrieve_bulk_data(
-    request: Request, study: str, series: str, instance: str, reference: str, gate: Gate = stream_door(*READ)
+    request: Request, study: str, series: str, instance: str, reference: str, gate: Gate = stream_door(*VIEW)
 ) -> Response:
     """WADO-RS: a long value that the metadata name by BulkDataURI."""
     retrieval = archive_of(request).retrieval

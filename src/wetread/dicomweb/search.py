@@ -21,6 +21,7 @@ from wetread.dicomweb.common import (
     READ,
     SERIES,
     STUDY,
+    VIEW,
     BadRequest,
     DicomWebRoute,
     archive_of,
@@ -238,7 +239,7 @@ def search_instances(request: Request, work: Work = door(*READ)) -> Response:
 
 
 @router.get(STUDY + "/series")
-def search_series_of_study(request: Request, study: str, work: Work = door(*READ)) -> Response:
+def search_series_of_study(request: Request, study: str, work: Work = door(*VIEW)) -> Response:
     """QIDO-RS: series of a study."""
     return _query(request, work, Level.SERIES, StudyInstanceUID=study)
 

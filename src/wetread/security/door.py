@@ -9,10 +9,12 @@ from typing import Any
 from fastapi import Depends, Request
 
 from wetread.kit.errors import Denied, Unauthenticated
-from wetread.security.service import Actor, Offices, Permission, Security, Work
+from wetread.security.service import Actor, Offices, Permission, Security, Work, actor_of_guest
 
 COOKIE = "wetread_session"
 SECURE_COOKIE = "__Host-wetread_session"
+GUEST_COOKIE = "wetread_guest"
+SECURE_GUEST_COOKIE = "__Host-wetread_guest"
 CSRF_HEADER = "x-wetread"  # a foreign page cannot set it without asking (CORS), which we never grant
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -33,7 +35,7 @@ def security_of(request: Request) -> Security:
 
 
 def authenticate(request: Request) -> Actor:
-    """The actor of the request's bearer token or session cookie. Raises Unauthenticated."""
+    """The actor of the request's bearer token, session cookie, or cookie of a guest. Raises Unauthenticated."""
     security = security_of(request)
     address = request.client.host if request.client else None
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -42,11 +44,20 @@ def authenticate(request: Request) -> Actor:
             raise Unauthenticated("Only bearer tokens are taken.")
         return security.identity.actor_of_token(token.strip(), address)
     secret = request.cookies.get(SECURE_COOKIE if security.secure_cookies else COOKIE)
-    if not secret:
+    guest = request.cookies.get(SECURE_GUEST_COOKIE if security.secure_cookies else GUEST_COOKIE)
+    if not secret and not guest:
         raise Unauthenticated("You are not signed in.")
     if request.method not in _SAFE_METHODS and CSRF_HEADER not in request.headers:
         raise Denied("The request does not come from this system's own pages.")
-    return security.identity.actor_of_session(secret, address)
+    if secret:
+        try:
+            return security.identity.actor_of_session(secret, address)
+        except Unauthenticated:
+            # Somebody signed in here once; now a guest sits here.
+            if not guest:
+                raise
+    assert guest
+    return actor_of_guest(security.offices, guest, address)
 
 
 class Door:

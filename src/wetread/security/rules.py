@@ -50,6 +50,8 @@ class Permission(StrEnum):
     CONFIG_WRITE = "config.write"
     USER_ADMIN = "user.admin"
     AUDIT_READ = "audit.read"
+    LIVE_START = "live_session.start"
+    LIVE_JOIN = "live_session.join"  # a guest holds nothing else
     SELF = "self"  # one's own account; every signed-in person has it
 
 
@@ -62,18 +64,20 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         _WORKITEMS
         | _CLINICAL
         | {P.READING_LIST, P.REPORT_WRITE, P.REPORT_SIGN, P.RECONCILE, P.RESULT_READ, P.STUDY_REMOVE, P.HOLD}
+        | {P.LIVE_START, P.LIVE_JOIN}
     ),
     Role.TECHNOLOGIST: frozenset(
         _WORKITEMS
         | _CLINICAL
         | {P.SCHEDULE_WRITE, P.STEP_PERFORM, P.STUDY_STORE, P.RECONCILE, P.PATIENT_WRITE, P.STUDY_REMOVE}
+        | {P.LIVE_START, P.LIVE_JOIN}
     ),
     Role.FRONT_DESK: frozenset(
         {P.SELF, P.PATIENT_READ, P.PATIENT_WRITE, P.ORDER_READ, P.ORDER_WRITE, P.SCHEDULE_READ}
         | {P.SCHEDULE_WRITE}
     ),
     # A referrer sees studies and reports of his own patients only; the sharing room narrows these.
-    Role.REFERRER: frozenset({P.SELF, P.RESULT_READ, P.STUDY_READ}),
+    Role.REFERRER: frozenset({P.SELF, P.RESULT_READ, P.STUDY_READ, P.LIVE_JOIN}),
     # Billing sees codes and dates, never a report's text.
     Role.BILLER: frozenset({P.SELF, P.PATIENT_READ, P.ORDER_READ, P.BILLING_READ, P.BILLING_WRITE}),
     Role.MANAGER: frozenset({P.SELF, P.ANALYTICS_READ, P.ORDER_READ, P.SCHEDULE_READ, P.BILLING_READ}),

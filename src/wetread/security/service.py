@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from wetread.kit.errors import Unauthenticated
 from wetread.security.audit import ChainFault, ChainVerdict, seal, verify
 from wetread.security.identity import (
     Identity,
@@ -14,6 +16,7 @@ from wetread.security.identity import (
     create_token,
     create_user,
     end_sessions,
+    hash_secret,
     set_password,
 )
 from wetread.security.keys import FileMasterKey, KeyUnsafe, MasterKey
@@ -44,6 +47,7 @@ __all__ = [
     "Security",
     "Work",
     "accounts_of",
+    "actor_of_guest",
     "add_practitioner",
     "audit_entry",
     "change_practitioner",
@@ -51,11 +55,13 @@ __all__ = [
     "create_token",
     "create_user",
     "end_sessions",
+    "hash_secret",
     "known_practitioner",
     "permissions_of",
     "reauthenticate",
     "seal",
     "set_password",
+    "use_guests",
     "use_identity",
     "valid_npi",
     "verify",
@@ -72,6 +78,8 @@ class Security:
 
 
 _identity: Identity | None = None
+Guests = Callable[[Offices, str, str | None], Actor]
+_guests: Guests | None = None
 
 
 def use_identity(identity: Identity) -> None:
@@ -85,3 +93,16 @@ def reauthenticate(work: Work, password: str, totp: str | None) -> None:
     if _identity is None:
         raise RuntimeError("no identity service in this process")
     _identity.reauthenticate(work, password, totp)
+
+
+def use_guests(guests: Guests) -> None:
+    """Names what knows a guest by the secret of their browser (called once by the composition root)."""
+    global _guests  # noqa: PLW0603 - one per process, set at composition
+    _guests = guests
+
+
+def actor_of_guest(offices: Offices, secret: str, address: str | None) -> Actor:
+    """The guest whose browser holds the secret. Raises Unauthenticated."""
+    if _guests is None:
+        raise Unauthenticated("You are not signed in.")
+    return _guests(offices, secret, address)

@@ -23,18 +23,19 @@ from wetread.security.rules import AUDIT_ACTIONS, AuditEventID, Permission, Role
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: a person at a browser, a program with a token, a DICOM peer, or the system itself."""
+    """Who acts: a person at a browser, a program with a token, a DICOM peer, a live session's guest, or the system itself."""
 
     user_pk: int | None
     username: str
     display_name: str
     roles: frozenset[Role]
     permissions: frozenset[Permission]
-    kind: Literal["user", "token", "ae", "system"]
+    kind: Literal["user", "token", "ae", "guest", "system"]
     practitioner_pk: int | None = None
     site_pks: frozenset[int] | None = None  # None: every site
     network_address: str | None = None
     session_pk: int | None = None
+    participant_pk: int | None = None  # of a guest, in the live session that they were let into
 
     @classmethod
     def system(cls, name: str) -> Actor:
