@@ -259,7 +259,7 @@ class Settler:
     def _wait_for_a_pause(self) -> None:
         # While more comes, its senders wait for the disk: it is theirs, until there is much to write or some is old.
         until = time.monotonic() + _SETTLE_S_MAX
-        while time.monotonic() < until and self._waiting_bytes < limits.ARCHIVE_FRESH_BYTES_MAX // 4:
+        while time.monotonic() < until and self._waiting_bytes < limits.ARCHIVE_FRESH_BYTES_MAX // 2:
             self._wake.clear()
             self._stop.wait(_SETTLE_S)
             if self._stop.is_set() or not self._wake.is_set():
@@ -318,6 +318,7 @@ class Announcer:
             waiting, self._dirty = self._dirty, {}
         if waiting:
             with self._offices.work(Actor.system("archive")) as work:
+                self._offices.database.commit_soon(work.session)  # undone by a crash, `recover` tells it anew
                 announce(work, waiting)
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import islice
@@ -18,12 +19,13 @@ from wetread.archive.service import the_archive
 from wetread.jobs.service import PREPARATION, Call, Retry, defer_all, task
 from wetread.kit import limits
 from wetread.kit.errors import WetreadError
-from wetread.security.service import AuditEventID, Work
+from wetread.security.service import AuditEventID, Offices, Work
 
 log = structlog.get_logger()
 
 _RENDITIONS_A_JOB = 64
 _LEFT_BEHIND_S = 600.0  # small objects of a process that was killed and did not come back
+_LOOK_AGAIN_S = 0.5
 _ORPHAN_AGE_S = 2 * 3600.0
 
 
@@ -44,7 +46,21 @@ def _prepare(work: Work, study_pks: Sequence[int], run_at: datetime) -> None:
     defer_all(work, "archive.prepare_study", calls, run_at=run_at)
 
 
-@task("archive.prepare_study", retry=Retry(max_attempts=4), queue=PREPARATION)
+def _let_ingest_pass(offices: Offices, study_pk: int) -> None:
+    # Senders wait for each answer, and nobody for this. A study that is being looked at is served as it was received.
+    while True:
+        with offices.database.raw() as connection:
+            if not store.is_ingest_before(connection, study_pk, limits.PREPARE_STUDY_AT_LATEST_S):
+                return
+        time.sleep(_LOOK_AGAIN_S)
+
+
+@task(
+    "archive.prepare_study",
+    retry=Retry(max_attempts=4),
+    queue=PREPARATION,
+    let_pass=_let_ingest_pass,
+)
 def prepare_study(work: Work, study_pk: int) -> None:
     """Makes the metadata of changed series and the renditions that are missing, some at a time."""
     archive = the_archive()

@@ -727,6 +727,18 @@ RETURNING d.stored_object_pk
 """
 
 
+def is_ingest_before(connection: psycopg.Connection[Any], study_pk: int, at_latest_s: float) -> bool:
+    """Whether objects stream in now, and the study's last news is younger than `at_latest_s`."""
+    found = connection.execute(
+        b"SELECT (SELECT created_at FROM instance ORDER BY instance_pk DESC OFFSET %s LIMIT 1)"
+        b" > clock_timestamp() - interval '1 s' AND (SELECT updated_at FROM study WHERE study_pk = %s)"
+        b" > clock_timestamp() - make_interval(secs => %s)",
+        (_STREAM, study_pk, at_latest_s),
+        prepare=True,
+    ).fetchone()
+    return found is not None and bool(found[0])
+
+
 def unannounced(session: Session, newest: int) -> list[Study]:
     """Studies among the `newest` instances that have news which was never told (the process was killed before)."""
     recent = select(Instance.study_pk).order_by(Instance.instance_pk.desc()).limit(newest).subquery()
@@ -738,6 +750,9 @@ def unannounced(session: Session, newest: int) -> list[Study]:
             )
         )
     )
+
+
+_STREAM = 7  # as many objects in a second are no slow camera's
 
 
 def fresh_object(connection: psycopg.Connection[Any], location: str) -> bytes | None:

@@ -52,7 +52,8 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A declared task. `cron` (with seconds first of six, or minutes of five) runs it on a schedule."""
+    """A declared task. `cron` (with seconds first of six, or minutes of five) runs it on a schedule; `let_pass`, given the
+    arguments of a run, waits before its transaction begins."""
 
     name: str
     run: Run
@@ -60,6 +61,7 @@ class Task:
     queue: str = "default"
     cron: str | None = None
     together: bool = False
+    let_pass: Callable[..., None] | None = None
 
 
 @dataclass(slots=True)
@@ -79,14 +81,16 @@ def task(
     queue: str = "default",
     cron: str | None = None,
     together: bool = False,
+    let_pass: Callable[..., None] | None = None,
 ) -> Callable[[Run], Run]:
     """Declares `f(work, **plain_json)` as the task `<room>.<name>`; one run is one transaction. A subscriber that takes
-    events `together` is called as `f(work, events=[…])`, and its commit does not wait for the disk."""
+    events `together` is called as `f(work, events=[…])`, and its commit does not wait for the disk. What need not be done
+    at once has what is more urgent go before it: `let_pass(offices, **plain_json)` returns when it has, in good time."""
 
     def declare(run: Run) -> Run:
         if name in REGISTRY.tasks:
             raise ValueError(f"task {name} is declared twice")
-        REGISTRY.tasks[name] = Task(name, run, retry or Retry(), queue, cron, together)
+        REGISTRY.tasks[name] = Task(name, run, retry or Retry(), queue, cron, together, let_pass)
         return run
 
     return declare

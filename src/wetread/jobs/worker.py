@@ -55,6 +55,8 @@ class _Backoff(BaseRetryStrategy):
 
 def run_now(offices: Offices, task: Task, args: dict[str, Any]) -> None:
     """One run of a task: one transaction of a system actor named after it."""
+    if task.let_pass is not None:
+        task.let_pass(offices, **args)
     with offices.work(Actor.system(task.name)) as work:
         if task.together:
             # What streams in keeps the disk busy enough; a crash that undoes this undoes the job's end too.

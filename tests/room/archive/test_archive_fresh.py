@@ -14,6 +14,7 @@ from wetread.archive.ingest import Settler, Transfer
 from wetread.archive.model import FreshObject, StoredObject
 from wetread.archive.objects import NoSpace
 from wetread.archive.service import Archive, StoreResult, instances_for_retrieve
+from wetread.archive.store import is_ingest_before
 from wetread.kit import limits
 from wetread.security.service import Actor
 
@@ -153,3 +154,33 @@ def test_the_thread_moves_them_by_itself(archive: Archive, make_dicom: MakeDicom
         assert session.scalar(select(func.count()).select_from(FreshObject)) == 0
         location = session.scalars(select(StoredObject.location)).one()
     assert files(archive) == {location}
+
+
+def test_preparation_lets_a_stream_of_objects_pass_but_not_for_ever(
+    archive: Archive, make_dicom: MakeDicom
+) -> None:
+    objects = [make_dicom(InstanceNumber=number) for number in range(10)]
+    for ds in objects:
+        ds.StudyInstanceUID = objects[0].StudyInstanceUID
+
+    def received(ages: list[str]) -> None:
+        for ds, age in zip(objects, ages, strict=True):
+            connection.execute(
+                "UPDATE instance SET created_at = clock_timestamp() - CAST(%s AS interval) WHERE sop_instance_uid = %s",
+                (age, ds.SOPInstanceUID),
+            )
+
+    with archive.intake.transfer(ADMIN, received_from="CT1") as transfer:
+        assert {send(transfer, ds).outcome for ds in objects} == {"stored"}
+    # Of the future, so that a slow machine changes nothing.
+    with archive.offices.database.raw() as connection:
+        (study_pk,) = connection.execute("SELECT study_pk FROM study").fetchone() or (0,)
+        connection.execute("UPDATE study SET updated_at = clock_timestamp()")
+        received(["-60 s"] * 10)
+        assert is_ingest_before(connection, study_pk, 600)
+        received(["2 s"] * 6 + ["-60 s"] * 4)  # a slow camera
+        assert not is_ingest_before(connection, study_pk, 600)
+        received(["-60 s"] * 10)
+        connection.execute("UPDATE study SET updated_at = clock_timestamp() - interval '601 s'")
+        assert not is_ingest_before(connection, study_pk, 600)
+        assert not is_ingest_before(connection, study_pk + 1, 600)

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, text
 
 from wetread.jobs.service import REGISTRY, Task, task
-from wetread.jobs.worker import Unless, deliver, relay, run_for_events
+from wetread.jobs.worker import Unless, deliver, relay, run_for_events, run_now
 from wetread.kit.events import Event, OutboxEvent
 from wetread.security.service import Actor, AuditEventID, Offices, Work
 
@@ -135,3 +135,21 @@ def test_one_who_fails_does_not_keep_the_news_from_the_others(
 def test_together_is_one_transaction(offices: Offices, heard: list[list[int]]) -> None:
     run_for_events(offices, named("test.all"), told(1, 2, 3))
     assert heard == [[1, 2, 3]]
+
+
+def test_what_is_more_urgent_passes_before_the_transaction_begins(offices: Offices) -> None:
+    order: list[str] = []
+
+    def let_pass(_: Offices, number: int) -> None:
+        order.append(f"waited for {number}")
+
+    @task("test.patient", let_pass=let_pass)
+    def patient(work: Work, number: int) -> None:
+        work.audit(AuditEventID.APPLICATION_ACTIVITY, "E", object_type="test")
+        order.append(f"ran {number}")
+
+    try:
+        run_now(offices, named("test.patient"), {"number": 5})
+    finally:
+        del REGISTRY.tasks["test.patient"]
+    assert order == ["waited for 5", "ran 5"]
