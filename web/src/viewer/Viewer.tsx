@@ -24,6 +24,8 @@ import { Placing } from './measure/Placing'
 import { POINTS } from './measure/shapes'
 import { useMeasurements } from './measure/useMeasurements'
 import { Pane } from './Pane'
+import { Pointers } from './Pointers'
+import { useShared, type Share } from './shared'
 import { cut, nearestPlane, type Segment } from './planes'
 import { presetsFor, rangeOf, windowOf, type WindowPreset } from './presets'
 import type { Stack } from './stacks'
@@ -46,6 +48,8 @@ export interface ViewerProps {
   canMark: boolean
   /** A key image was marked or unmarked. */
   onKeyImage?: () => void
+  /** Where it is looked at together with others. */
+  share?: Share
 }
 
 /** The images of a study, and a prior beside them. It fills its parent, which is positioned and has a height. */
@@ -59,7 +63,7 @@ interface Asked {
   done: (words: string | null) => void
 }
 
-function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
+function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps) {
   const [engine, setEngine] = useState<Engine | null>(null)
   const [fault, setFault] = useState(false)
   const root = useRef<HTMLDivElement>(null)
@@ -141,6 +145,21 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
     hanging.hangIn(id, next)
   }
 
+  const following = useShared({
+    share,
+    engine,
+    root,
+    layout,
+    visible,
+    studies: [study, ...priors],
+    stacks: [...loaded.stacks, ...loadedPrior.stacks],
+    stackIn,
+    hungIn,
+    hangIn,
+    setLayout: hanging.setLayout,
+    want: setWanted,
+  })
+
   // Pictures are fetched ahead: what is on the screen first, then the rest of the study.
   const ahead = [
     ...visible.map((id) => ({ id, stack: stackIn(id) })),
@@ -166,7 +185,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
 
   /** The panes that follow the driving one, with what they show. */
   const followers = (id: PaneId): { id: PaneId; stack: Stack }[] =>
-    id !== driving.current
+    id !== driving.current || following
       ? []
       : visible.flatMap((other) => {
           const stack = other === id ? null : stackIn(other)
@@ -527,6 +546,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage }: ViewerProps) {
                       onDouble={() => (cells(layout) > 1 ? setAlone(!alone) : undefined)}
                       onLocate={tool === 'locate' ? (point) => locate(id, point) : null}
                     >
+                      {share ? <Pointers engine={engine} paneId={id} pointers={share.pointers} /> : null}
                       {paneElement && id === activePane ? (
                         <Placing
                           key={tool}
