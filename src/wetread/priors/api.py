@@ -145,11 +145,13 @@ class AskedOut(BaseModel):
 
 
 class PictureOut(BaseModel):
-    """What is known of a patient's studies at other archives; `differing` wait for a decision whose they are."""
+    """What is known of a patient's studies at other archives; `differing` wait for a decision whose they are; so many
+    `archives` can be asked."""
 
     studies: list[ElsewhereOut]
     asked: list[AskedOut]
     differing: int
+    archives: int
 
 
 class AskOut(BaseModel):
@@ -185,6 +187,7 @@ def elsewhere(study_pk: int, work: Work = door(Permission.READING_LIST)) -> Pict
         ],
         asked=[AskedOut.model_validate(one) for one in picture.asked],
         differing=picture.differing,
+        archives=picture.archives,
     )
 
 

@@ -734,6 +734,7 @@ class Picture:
     studies: list[Elsewhere]
     asked: list[Asked]
     differing: int
+    archives: int
 
 
 def elsewhere(work: Work, study_pk: int) -> Picture:
@@ -741,7 +742,7 @@ def elsewhere(work: Work, study_pk: int) -> Picture:
     not agree is only counted. Raises NotFound."""
     study = _seen(work, study_pk)
     if study.patient_pk is None:
-        return Picture([], [], 0)
+        return Picture([], [], 0, 0)
     rows = work.session.execute(
         select(RemoteStudy, RemoteArchive.name)
         .join(RemoteArchive, RemoteArchive.remote_archive_pk == RemoteStudy.remote_archive_pk)
@@ -774,7 +775,8 @@ def elsewhere(work: Work, study_pk: int) -> Picture:
         asked.setdefault(
             name, Asked(name, LookupState(row.state), row.last_error, row.answered_at, row.is_cut)
         )
-    return Picture(shown, list(asked.values()), sum(row.agreement == Agreement.DIFFERS for row, _ in rows))
+    differing = sum(row.agreement == Agreement.DIFFERS for row, _ in rows)
+    return Picture(shown, list(asked.values()), differing, len(_enabled(work)))
 
 
 def _seen(work: Work, study_pk: int) -> Study:

@@ -15,6 +15,7 @@ import {
   StateSign,
 } from '@/ui'
 import { usePriorReports, usePriors } from './api'
+import { Elsewhere } from './Elsewhere'
 import { Diagnosis, Priors, SeriesThumbs } from './parts'
 import classes from './reading.module.css'
 import { allowedSeconds, barOf, holderOf, runningSince, type ReadingItem } from './types'
@@ -71,7 +72,10 @@ export function CaseInspector({ item, onOpen }: { item: ReadingItem; onOpen: () 
         {priors.error ? (
           <ProblemNote error={priors.error} title="The earlier studies could not be fetched" onRetry={() => void priors.refetch()} />
         ) : priors.data ? (
-          <Priors priors={priors.data} reports={reports.data ?? []} studyDate={item.study_date} />
+          <>
+            <Priors priors={priors.data} reports={reports.data ?? []} studyDate={item.study_date} />
+            <Elsewhere studyPk={item.study_pk} studyDate={item.study_date} />
+          </>
         ) : (
           <Outline rows={3} />
         )}

@@ -6,6 +6,7 @@ import { formatPersonName } from '@/lib/personname'
 import { DateTime, Empty, Priority, ProcedureName, ServiceClock, StateSign } from '@/ui'
 import { usePriorReports } from './api'
 import { Draft } from './Draft'
+import { Elsewhere, useElsewhere } from './Elsewhere'
 import type { Entry } from './entry'
 import { KeyImages } from './KeyImages'
 import { Diagnosis, Priors, signState } from './parts'
@@ -43,6 +44,8 @@ export function Panel(props: PanelProps) {
   const isSigned = report?.state === 'final' || report?.state === 'addended'
   const reports = usePriorReports(item.patient.patient_pk, report?.report_pk ?? item.report_pk)
   const state = report?.state ?? item.reading_state
+  const picture = useElsewhere(item.study_pk).data
+  const afar = picture?.studies.length ?? 0
 
   const head = (
     <header className={classes['head']}>
@@ -73,13 +76,19 @@ export function Panel(props: PanelProps) {
       <Fold
         title="Earlier"
         note={
-          priors.length || reports.data?.length
-            ? `${priors.length} ${priors.length === 1 ? 'study' : 'studies'}, ${reports.data?.length ?? 0} ${reports.data?.length === 1 ? 'report' : 'reports'}`
-            : 'nothing known'
+          [
+            priors.length || reports.data?.length
+              ? `${priors.length} ${priors.length === 1 ? 'study' : 'studies'}, ${reports.data?.length ?? 0} ${reports.data?.length === 1 ? 'report' : 'reports'}`
+              : 'nothing known here',
+            afar ? `${afar} elsewhere` : '',
+          ]
+            .filter(Boolean)
+            .join(', ')
         }
-        disabled={!priors.length && !reports.data?.length}
+        disabled={!priors.length && !reports.data?.length && !picture?.archives}
       >
         <Priors priors={priors} reports={reports.data ?? []} studyDate={item.study_date} />
+        <Elsewhere studyPk={item.study_pk} studyDate={item.study_date} />
       </Fold>
     </>
   )

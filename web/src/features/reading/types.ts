@@ -6,6 +6,8 @@ export type ReadingItem = ReadingPage['items'][number]
 export type UnmatchedPage = Answer<'/api/reading-list/unmatched', 'get'>
 export type UnmatchedStudy = UnmatchedPage['items'][number]
 export type PriorStudy = Answer<'/api/reading-list/studies/{study_pk}/priors', 'get'>[number]
+export type Picture = Answer<'/api/priors/studies/{study_pk}/elsewhere', 'get'>
+export type ElsewhereStudy = Picture['studies'][number]
 export type NextCase = Answer<'/api/reading-list/next', 'get'>
 export type Report = Answer<'/api/reports/{report_pk}', 'get'>
 export type SignedVersion = Report['versions'][number]
@@ -116,4 +118,26 @@ export function priorAge(priorDate: string | null, currentDate: string | null): 
 /** Age and sex in a narrow column: `88 y F`. */
 export function ageAndSex(patient: ReadingItem['patient']): string {
   return [patient.age, patient.patient_sex].filter(Boolean).join(' ')
+}
+
+/** Whether an archive has answered, in words. */
+export function askedWords(asked: Pick<Picture['asked'][number], 'archive_name' | 'state' | 'last_error' | 'is_cut'>): string {
+  const { archive_name: name } = asked
+  if (asked.state === 'failed') return `${name} could not be asked: ${asked.last_error ?? 'no answer'}.`
+  if (asked.state === 'asking') return `${name} is being asked.`
+  if (asked.state === 'waiting') return asked.last_error ? `${name} is tried again: ${asked.last_error}.` : `${name} is asked in time.`
+  return asked.is_cut ? `${name} has more than can be listed here.` : `${name} has answered.`
+}
+
+/** How far the fetching of a prior is, in words. */
+export function fetchedWords(
+  study: Pick<ElsewhereStudy, 'fetch_state' | 'received' | 'failed' | 'number_of_study_related_instances' | 'last_error'>,
+): string {
+  const all = study.number_of_study_related_instances
+  const count = all ? `${study.received} of ${all}` : `${study.received}`
+  const failed = study.failed ? `, ${study.failed} not` : ''
+  if (study.fetch_state === 'fetched') return `${count} images came${failed}`
+  if (study.fetch_state === 'fetching') return `${count} images${failed}`
+  if (study.fetch_state === 'waiting' && !study.last_error) return 'in the queue'
+  return study.last_error ?? ''
 }

@@ -8,6 +8,7 @@ import { formatPersonName } from '@/lib/personname'
 import { Age, Empty, PersonName, Screen, WorkList, type WorkColumn } from '@/ui'
 import { Compare } from './Compare'
 import { Decided } from './Decided'
+import { AtOtherArchives } from './Elsewhere'
 import classes from './reconciliation.module.css'
 import { studyWords } from './rules'
 import type { Waiting, WaitingPage } from './types'
@@ -53,7 +54,7 @@ const keyOf = (study: Waiting) => String(study.study_pk)
 export default function ReconcileScreen() {
   const { may } = useSession()
   const navigate = useNavigate()
-  const [show, setShow] = useState<'waiting' | 'decided'>('waiting')
+  const [show, setShow] = useState<'waiting' | 'decided' | 'elsewhere'>('waiting')
   return (
     <Screen
       title="Reconciliation"
@@ -68,16 +69,17 @@ export default function ReconcileScreen() {
           <SegmentedControl
             aria-label="Which studies"
             value={show}
-            onChange={(value) => setShow(value === 'decided' ? 'decided' : 'waiting')}
+            onChange={(value) => setShow(value as 'waiting' | 'decided' | 'elsewhere')}
             data={[
               { value: 'waiting', label: 'Waiting' },
               { value: 'decided', label: 'Decided' },
+              { value: 'elsewhere', label: 'At other archives' },
             ]}
           />
         </>
       }
     >
-      {show === 'waiting' ? <WaitingStudies /> : <Decided />}
+      {show === 'waiting' ? <WaitingStudies /> : show === 'decided' ? <Decided /> : <AtOtherArchives />}
     </Screen>
   )
 }

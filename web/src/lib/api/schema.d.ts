@@ -7291,9 +7291,12 @@ export interface components {
         Permission: "patient.read" | "patient.write" | "order.read" | "order.write" | "schedule.read" | "schedule.write" | "step.perform" | "study.read" | "study.store" | "study.reconcile" | "study.remove" | "study.hold" | "reading_list.read" | "report.read" | "report.write" | "report.sign" | "result.read" | "billing.read" | "billing.write" | "analytics.read" | "queue.read" | "queue.write" | "workitem.read" | "workitem.write" | "quarantine.read" | "quarantine.write" | "config.read" | "config.write" | "user.admin" | "audit.read" | "live_session.start" | "live_session.join" | "self";
         /**
          * PictureOut
-         * @description What is known of a patient's studies at other archives; `differing` wait for a decision whose they are.
+         * @description What is known of a patient's studies at other archives; `differing` wait for a decision whose they are; so many
+         *     `archives` can be asked.
          */
         PictureOut: {
+            /** Archives */
+            archives: number;
             /** Asked */
             asked: components["schemas"]["AskedOut"][];
             /** Differing */

@@ -129,6 +129,8 @@ const BY_KIND: Partial<Record<StateOf, Record<string, StateLook>>> = {
     todo: look('Queued', 'clock', 'quiet'),
     waiting: look('Waiting', 'clock', 'quiet'),
     sending: look('Sending', 'play', 'accent'),
+    fetching: look('Fetching', 'play', 'accent'),
+    fetched: look('Fetched', 'check', 'safe'),
     doing: look('Running', 'play', 'accent'),
     retrying: look('Retrying', 'clock', 'urgent'),
     received: look('Received', 'half', 'accent'),
