@@ -50,6 +50,7 @@ TASKS = (
     "wetread.archive.commitment",
     "wetread.archive.integrity",
     "wetread.archive.moving",
+    "wetread.archive.tiering",
     "wetread.archive.removal",
     "wetread.archive.retention",
     "wetread.archive.rejection",

@@ -1,7 +1,8 @@
 """Reading again what is kept, all of it in turn: each chunk is authenticated, and the whole is what was received.
 
 Damage is found before somebody needs the image. A damaged rendition is made anew from its original. A damaged original
-waits for a person, who has it sent again: the same object received once more takes the place of the damaged one.
+is mended from its copy in another store; without one it waits for a person, who has it sent again: the same object
+received once more takes the place of the damaged one. Copies are read with their objects, and mended from them.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from wetread.archive import store
 from wetread.archive.events import ObjectDamaged
 from wetread.archive.model import (
     DamagedObject,
     Instance,
+    ObjectCopy,
     Series,
     StoreCheck,
     StoredObject,
@@ -29,7 +32,8 @@ from wetread.archive.model import (
     Study,
     StudyKey,
 )
-from wetread.archive.sealing import Damaged
+from wetread.archive.objects import Missing, NoSpace, StoreUnavailable
+from wetread.archive.sealing import Damaged, Unsealer, sealed_size
 from wetread.archive.service import Archive, the_archive
 from wetread.jobs.service import PREPARATION, defer, task
 from wetread.kit import limits
@@ -66,18 +70,81 @@ class Tally:
 
 
 def fault_of(archive: Archive, one: Checked) -> str | None:
-    """None where the object is whole, else what is wrong with it."""
-    digest = hashlib.sha256()
+    """None where the object is whole in the place that its row names, else what is wrong with it. Raises
+    StoreUnavailable."""
+    fault = fault_at(archive, one.location, one)
+    if fault is None:
+        return None
+    # What came just now may lie beside its row still.
+    with archive.offices.database.raw() as connection:
+        fresh = store.fresh_object(connection, one.location)
+    return fault if fresh is None else None
+
+
+def fault_at(archive: Archive, location: str, one: Checked) -> str | None:
+    """The same of what lies at `location`."""
     try:
-        with archive.vault.open(one.location, one.study_key_pk, one.sealed_key, one.size_bytes) as sealed:
-            offset = one.dataset_offset
-            for piece in sealed.iterate(offset, one.size_bytes - offset, piece_bytes=_PIECE_BYTES):
-                digest.update(piece)
+        _read_through(archive, location, one)
     except Damaged as damage:
         return str(damage)
+    except StoreUnavailable:
+        raise
     except OSError as error:
         return f"cannot be read ({error.strerror})"
-    return None if digest.digest() == one.dataset_sha256 else "is not what was received"
+    return None
+
+
+def _read_through(archive: Archive, location: str, one: Checked) -> None:
+    digest = hashlib.sha256()
+    data_key = archive.vault.data_key(one.study_key_pk, one.sealed_key)
+    reader = archive.objects.open_here(location)
+    try:
+        sealed = Unsealer(data_key, one.size_bytes, reader.read_at, reader.stored_bytes)
+        offset = one.dataset_offset
+        for piece in sealed.iterate(offset, one.size_bytes - offset, piece_bytes=_PIECE_BYTES):
+            digest.update(piece)
+    finally:
+        reader.close()
+    if digest.digest() != one.dataset_sha256:
+        raise Damaged("is not what was received")
+
+
+def place(archive: Archive, one: Checked, target: str, *, source: str | None = None) -> None:
+    """Has a sound copy of the sealed bytes at `target`, from `source` (else from where its row says): written, and read
+    again and hashed. One that is there already stays, one that is not sound is replaced. Raises Missing or Damaged where
+    the source is that, NoSpace, StoreUnavailable."""
+    replace = False
+    try:
+        _read_through(archive, target, one)
+    except Missing:
+        pass
+    except Damaged:
+        replace = True
+    else:
+        return
+    source = source or one.location
+    reader = archive.objects.open_here(source)
+    try:
+        if reader.stored_bytes != sealed_size(one.size_bytes):
+            raise Damaged(
+                f"has {reader.stored_bytes} bytes in the store in place of {sealed_size(one.size_bytes)}"
+            )
+        writer = archive.objects.writer(target, replace=replace)
+        try:
+            for at in range(0, reader.stored_bytes, _PIECE_BYTES):
+                writer.write([reader.read_at(at, min(_PIECE_BYTES, reader.stored_bytes - at))])
+            writer.commit()
+        except BaseException:
+            writer.abort()
+            raise
+    finally:
+        reader.close()
+    try:
+        _read_through(archive, target, one)
+    except Damaged:
+        archive.objects.delete_here(target)
+        _read_through(archive, source, one)  # raises what is wrong with the source
+        raise StoreUnavailable(f"{target.partition(':')[0]} does not give back what was written") from None
 
 
 def check_slice(archive: Archive, tally: Tally, *, seconds: float | None = None) -> bool:
@@ -89,15 +156,79 @@ def check_slice(archive: Archive, tally: Tally, *, seconds: float | None = None)
         if not waiting:
             return True
         for one in waiting:
-            fault = fault_of(archive, one)
+            try:
+                fault = _checked(archive, one)
+            except StoreUnavailable as error:
+                # That says nothing about the object; the next round comes to it again.
+                log.warning("not checked", stored_object_pk=one.stored_object_pk, error=str(error))
+                tally.through = one.stored_object_pk
+                if ended is not None and time.monotonic() > ended:
+                    return False
+                continue
             if fault is not None:
                 tally.damaged += 1
-            _note(archive.offices, one, fault)
+            note(archive.offices, one, fault)
             tally.objects += 1
             tally.bytes += one.size_bytes
             tally.through = one.stored_object_pk
             if ended is not None and time.monotonic() > ended:
                 return False
+
+
+def _checked(archive: Archive, one: Checked) -> str | None:
+    """Checks an object and its copies, and mends each from the others; what is wrong where none is sound."""
+    fault = fault_of(archive, one)
+    with archive.offices.database.transaction() as session:
+        copies = list(
+            session.scalars(
+                select(ObjectCopy.location).where(ObjectCopy.stored_object_pk == one.stored_object_pk)
+            )
+        )
+    for copy in copies:
+        try:
+            spoiled = fault_at(archive, copy, one)
+            if fault is not None and spoiled is None:
+                place(archive, one, one.location, source=copy)
+                _mended(archive.offices, one, copy, fault)
+                fault = None
+            elif fault is None:
+                if spoiled is not None:
+                    place(archive, one, copy)
+                    _mended(archive.offices, one, one.location, spoiled)
+                with archive.offices.database.transaction() as session:
+                    session.execute(
+                        update(ObjectCopy)
+                        .where(ObjectCopy.location == copy)
+                        .values(verified_at=func.clock_timestamp())
+                    )
+        except (NoSpace, Damaged) as error:
+            log.warning("a copy was of no use", stored_object_pk=one.stored_object_pk, error=str(error))
+    if fault is not None and _was_moved(archive, one):
+        return None
+    return fault
+
+
+def _was_moved(archive: Archive, one: Checked) -> bool:
+    with archive.offices.database.transaction() as session:
+        now = session.scalar(
+            select(StoredObject.location).where(StoredObject.stored_object_pk == one.stored_object_pk)
+        )
+    return now != one.location
+
+
+def _mended(offices: Offices, one: Checked, source: str, fault: str) -> None:
+    log.warning("a stored object was mended from its copy", stored_object_pk=one.stored_object_pk)
+    with offices.work(Actor.system("store check")) as work:
+        work.audit(
+            AuditEventID.APPLICATION_ACTIVITY,
+            "U",
+            object_type="stored_object",
+            object_id=one.stored_object_pk,
+            detail={
+                "damaged": fault[:200],
+                "mended_from": source.partition(":")[0] if ":" in source else "local",
+            },
+        )
 
 
 def _next(work: Work, after: int, condition: Any = None) -> list[Checked]:
@@ -124,7 +255,7 @@ def _next(work: Work, after: int, condition: Any = None) -> list[Checked]:
     return [Checked(*row) for row in rows]
 
 
-def _note(offices: Offices, one: Checked, fault: str | None) -> None:
+def note(offices: Offices, one: Checked, fault: str | None) -> None:
     """Writes down damage, or that there is none any more; makes a damaged rendition anew."""
     if fault is None:
         # Most objects never were damaged: nothing is written for them.
@@ -285,7 +416,7 @@ def check_again(work: Work, stored_object_pk: int) -> bool:
     archive = the_archive()
     condition = StoredObject.stored_object_pk == stored_object_pk
     for one in _next(work, stored_object_pk - 1, condition):
-        fault = fault_of(archive, one)
+        fault = _checked(archive, one)
         if fault is None:
             work.session.execute(
                 delete(DamagedObject).where(DamagedObject.stored_object_pk == stored_object_pk)

@@ -12,6 +12,7 @@ import structlog
 
 from wetread.archive import store
 from wetread.archive.model import Study
+from wetread.archive.moving import alone
 from wetread.archive.objects import NoSpace
 from wetread.archive.renditions import make_rendition
 from wetread.archive.sealing import Damaged
@@ -97,10 +98,14 @@ def remove_orphans(work: Work, *, older_than_s: float) -> int:
     removed = 0
     listing = archive.objects.listing(older_than_s)
     while locations := list(islice(listing, 500)):
-        known = store.known_locations(work.session, locations)
-        for location in locations:
-            if location not in known:
-                archive.objects.delete_here(location)
-                removed += 1
+        # A mover may be about to use what looks like nobody's: not beside it.
+        with alone(archive.offices.database) as got:
+            if not got:
+                break
+            known = store.known_locations(work.session, locations)
+            for location in locations:
+                if location not in known:
+                    archive.objects.delete_here(location)
+                    removed += 1
     work.audit(AuditEventID.APPLICATION_ACTIVITY, "D", object_type="orphan_objects", object_id=removed)
     return removed

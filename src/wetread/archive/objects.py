@@ -77,7 +77,11 @@ class ObjectStore(Protocol):
         """Writes whole small objects (location → bytes), and returns once all would survive a power cut; each appears
         whole or not at all. Those that are there already are written again. Raises NoSpace."""
 
-    def open(self, location: str) -> ObjectReader: ...
+    def open(self, location: str) -> ObjectReader:
+        """Raises Missing, StoreUnavailable."""
+
+    def open_here(self, location: str) -> ObjectReader:
+        """From the one store that the location names. Raises Missing, StoreUnavailable."""
 
     def writer(self, location: str, *, replace: bool) -> ObjectWriter:
         """Writes under a known key, which appears whole at `commit` or not at all: a copy of an object that lies in another
@@ -241,6 +245,10 @@ class LocalObjects:
         except OSError as error:
             raise Missing(f"is not in the store ({error.strerror})") from error
 
+    def open_here(self, location: str) -> LocalReader:
+        """See ObjectStore: the one store there is."""
+        return self.open(location)
+
     def delete(self, location: str) -> None:
         """Removes the object, where it is there."""
         with suppress(FileNotFoundError):
@@ -352,6 +360,7 @@ class PlacedWriter:
     def __init__(self, draft: LocalWriter, folder: int, location: str, *, replace: bool) -> None:
         self.location = location
         self._draft = draft
+        self._name = location[3:]
         self._folder = folder
         self._replace = replace
 
@@ -366,7 +375,7 @@ class PlacedWriter:
     def commit(self) -> None:
         """Makes file and name durable. Raises NoSpace; where the name is taken and may not be, the one that is there stays."""
         self._draft.commit()
-        draft, name = self._draft.location[3:], self.location[3:]
+        draft, name = self._draft.location[3:], self._name
         try:
             if self._replace:
                 os.rename(draft, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)

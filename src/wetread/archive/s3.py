@@ -136,6 +136,10 @@ class S3Objects:
         start, size = self._range(key, 0, _FIRST_READ_BYTES)
         return S3Reader(self, key, size, start)
 
+    def open_here(self, location: str) -> S3Reader:
+        """See ObjectStore: the one store there is."""
+        return self.open(location)
+
     def _range(self, key: str, start: int, length: int) -> tuple[bytes, int]:
         """(bytes, size of the whole object), whole or not at all."""
 

@@ -813,3 +813,167 @@ def stores_state(connection: psycopg.Connection[Any]) -> tuple[dict[str, int], l
         prepare=True,
     ).fetchall()
     return dict(used), [row[0] for row in closed]
+
+
+# Where objects lie ----------------------------------------------------------------------------------------------
+
+_STORE = "CASE WHEN strpos(o.location, ':') > 0 THEN split_part(o.location, ':', 1) ELSE 'local' END"
+_IN_STORE = f"{_STORE} = :store"
+_CHECKED = "o.stored_object_pk, o.role, o.location, o.study_key_pk, k.sealed_key, o.size_bytes, o.dataset_offset, o.dataset_sha256"
+_WHOLE = "NOT EXISTS (SELECT FROM damaged_object d WHERE d.stored_object_pk = o.stored_object_pk)"
+
+
+def lying_in(session: Session, name: str, *, damaged: bool = True) -> tuple[int, int]:
+    """(objects, bytes) in a store; reads every row."""
+    found = session.execute(
+        text(
+            f"SELECT count(*), coalesce(sum(o.size_bytes), 0)::bigint FROM stored_object o WHERE {_IN_STORE}"
+            + ("" if damaged else f" AND {_WHOLE}")
+        ),
+        {"store": name},
+    ).one()
+    return int(found[0]), int(found[1])
+
+
+def damaged_in(session: Session, name: str) -> int:
+    """Damaged objects of a store."""
+    return int(
+        session.scalar(
+            text(
+                "SELECT count(*) FROM damaged_object d JOIN stored_object o ON o.stored_object_pk = d.stored_object_pk"
+                f" WHERE {_IN_STORE}"
+            ),
+            {"store": name},
+        )
+        or 0
+    )
+
+
+def movable(session: Session, name: str, after: int, limit: int) -> list[tuple[Any, ...]]:
+    """Whole objects of a store that lie in it, by key, as integrity.Checked has them."""
+    rows = session.execute(
+        text(
+            f"SELECT {_CHECKED} FROM stored_object o JOIN study_key k ON k.study_key_pk = o.study_key_pk"
+            f" WHERE o.stored_object_pk > :after AND {_IN_STORE} AND {_WHOLE}"
+            " AND NOT EXISTS (SELECT FROM fresh_object f WHERE f.location = o.location)"
+            " ORDER BY o.stored_object_pk LIMIT :limit"
+        ),
+        {"store": name, "after": after, "limit": limit},
+    ).all()
+    return [tuple(row) for row in rows]
+
+
+def movable_of(session: Session, study_pks: Sequence[int], name: str | None) -> list[tuple[Any, ...]]:
+    """The same of some studies; of any store for None."""
+    rows = session.execute(
+        text(
+            f"SELECT {_CHECKED} FROM instance i JOIN stored_object o ON o.instance_pk = i.instance_pk"
+            " JOIN study_key k ON k.study_key_pk = o.study_key_pk"
+            f" WHERE i.study_pk = ANY(:studies) AND {_WHOLE}"
+            + (f" AND {_IN_STORE}" if name is not None else "")
+            + " AND NOT EXISTS (SELECT FROM fresh_object f WHERE f.location = o.location)"
+            " ORDER BY o.stored_object_pk"
+        ),
+        {"studies": list(study_pks)} | ({} if name is None else {"store": name}),
+    ).all()
+    return [tuple(row) for row in rows]
+
+
+def without_copy(session: Session, name: str, target: str, limit: int) -> list[tuple[Any, ...]]:
+    """The newest whole objects of a store that have no copy in `target`."""
+    rows = session.execute(
+        text(
+            f"SELECT {_CHECKED} FROM stored_object o JOIN study_key k ON k.study_key_pk = o.study_key_pk"
+            f" WHERE {_IN_STORE} AND {_WHOLE}"
+            " AND NOT EXISTS (SELECT FROM fresh_object f WHERE f.location = o.location)"
+            " AND NOT EXISTS (SELECT FROM object_copy c WHERE c.stored_object_pk = o.stored_object_pk AND"
+            " CASE WHEN strpos(c.location, ':') > 0 THEN split_part(c.location, ':', 1) ELSE 'local' END = :target)"
+            " ORDER BY o.stored_object_pk DESC LIMIT :limit"
+        ),
+        {"store": name, "target": target, "limit": limit},
+    ).all()
+    return [tuple(row) for row in rows]
+
+
+def relocate(session: Session, places: Sequence[tuple[int, str, str]]) -> set[int]:
+    """Gives objects (stored_object_pk, old location, new location) their new place, where they still have the old one;
+    returns the keys of those. A copy that lay there is the object now."""
+    pks, olds, news = zip(*places, strict=True)
+    moved = session.scalars(
+        text(
+            "UPDATE stored_object o SET location = v.new FROM unnest(CAST(:pks AS bigint[]), CAST(:olds AS text[]),"
+            " CAST(:news AS text[])) AS v(pk, old, new) WHERE o.stored_object_pk = v.pk AND o.location = v.old"
+            " RETURNING o.stored_object_pk"
+        ),
+        {"pks": list(pks), "olds": list(olds), "news": list(news)},
+    )
+    found = set(moved)
+    session.execute(text("DELETE FROM object_copy WHERE location = ANY(:news)"), {"news": list(news)})
+    return found
+
+
+_USAGE_KEYS = "coalesce(e.modality, ''), coalesce(left(e.institution_name, 64), '')"
+_USAGE_FROM = (
+    "FROM stored_object o LEFT JOIN instance i ON i.instance_pk = o.instance_pk"
+    " LEFT JOIN series e ON e.series_pk = i.series_pk"
+)
+_USAGE_ADD = (
+    " ON CONFLICT (store, modality, institution_name, is_copy) DO UPDATE SET"
+    " objects = store_usage.objects + excluded.objects, bytes = store_usage.bytes + excluded.bytes"
+)
+
+
+def shift_usage(session: Session, stored_object_pks: Sequence[int], name: str, to: str) -> None:
+    """Counts objects in the other store, those that were counted."""
+    for which, sign in ((name, "-"), (to, "")):
+        session.execute(
+            text(
+                "INSERT INTO store_usage (store, modality, institution_name, is_copy, objects, bytes)"
+                f" SELECT :store, {_USAGE_KEYS}, false, {sign}count(*), {sign}sum(o.size_bytes) {_USAGE_FROM}"
+                " WHERE o.stored_object_pk = ANY(:pks)"
+                " AND o.stored_object_pk <= (SELECT coalesce(max(through), 0) FROM store_tally)"
+                " GROUP BY 2, 3" + _USAGE_ADD
+            ),
+            {"store": which, "pks": list(stored_object_pks)},
+        )
+
+
+def count_usage(session: Session, *, from_start: bool) -> None:
+    """Counts what was added since the last time, or everything anew (what was removed is noticed only then)."""
+    session.execute(text("INSERT INTO store_tally (store_tally_pk) VALUES (1) ON CONFLICT DO NOTHING"))
+    # One counts at a time, and movers wait with what they shift.
+    session.execute(text("SELECT FROM store_tally WHERE store_tally_pk = 1 FOR UPDATE"))
+    if from_start:
+        session.execute(text("DELETE FROM store_usage"))
+        session.execute(text("UPDATE store_tally SET through = 0, counted_from_start_at = now()"))
+    # The youngest wait: a row with a lower key may commit later.
+    newest = session.scalar(
+        text(
+            "SELECT stored_object_pk FROM stored_object WHERE created_at < now() - interval '30 seconds'"
+            " ORDER BY stored_object_pk DESC LIMIT 1"
+        )
+    )
+    session.execute(
+        text(
+            "INSERT INTO store_usage (store, modality, institution_name, is_copy, objects, bytes)"
+            f" SELECT {_STORE}, {_USAGE_KEYS}, false, count(*), sum(o.size_bytes) {_USAGE_FROM}"
+            " WHERE o.stored_object_pk > (SELECT through FROM store_tally) AND o.stored_object_pk <= :newest"
+            " GROUP BY 1, 2, 3" + _USAGE_ADD
+        ),
+        {"newest": newest or 0},
+    )
+    session.execute(
+        text("UPDATE store_tally SET through = greatest(through, :newest)"), {"newest": newest or 0}
+    )
+    session.execute(text("DELETE FROM store_usage WHERE is_copy"))
+    session.execute(
+        text(
+            "INSERT INTO store_usage (store, modality, institution_name, is_copy, objects, bytes)"
+            f" SELECT CASE WHEN strpos(c.location, ':') > 0 THEN split_part(c.location, ':', 1) ELSE 'local' END,"
+            f" {_USAGE_KEYS}, true, count(*), sum(o.size_bytes)"
+            " FROM object_copy c JOIN stored_object o ON o.stored_object_pk = c.stored_object_pk"
+            " LEFT JOIN instance i ON i.instance_pk = o.instance_pk LEFT JOIN series e ON e.series_pk = i.series_pk"
+            " GROUP BY 1, 2, 3"
+        )
+    )
+    session.execute(text("DELETE FROM store_usage WHERE objects <= 0"))

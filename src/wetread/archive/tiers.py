@@ -130,7 +130,7 @@ class Stores:
     def create(self) -> ObjectWriter:
         """A writer in the first store that takes it. Raises NoSpace."""
         fault: NoSpace | None = None
-        for member in self._open():
+        for member in self.open_members():
             try:
                 writer = member.objects.create()
             except NoSpace as error:
@@ -143,7 +143,7 @@ class Stores:
     def new_location(self) -> str:
         """See ObjectStore."""
         fault: NoSpace | None = None
-        for member in self._open():
+        for member in self.open_members():
             try:
                 return named(member.name, member.objects.new_location())
             except NoSpace as error:
@@ -217,7 +217,7 @@ class Stores:
 
     def space(self) -> tuple[int, int] | None:
         """Of the first store that takes new objects."""
-        for member in self._open():
+        for member in self.open_members():
             return member.objects.space()
         return None
 
@@ -234,7 +234,7 @@ class Stores:
         for member in self.members.values():
             member.objects.close()
 
-    def _open(self) -> Iterator[Member]:
+    def open_members(self) -> Iterator[Member]:
         """Stores that may take new objects."""
         if len(self.members) == 1:
             (only,) = self.members.values()

@@ -29,7 +29,9 @@ app = typer.Typer(
 user_app = typer.Typer(no_args_is_help=True, help="Accounts: add, list, invite, disable.")
 token_app = typer.Typer(no_args_is_help=True, help="API tokens of an account: add, revoke.")
 audit_app = typer.Typer(no_args_is_help=True, help="The audit trail: verify its chain.")
-store_app = typer.Typer(no_args_is_help=True, help="The stored objects: read them all again.")
+store_app = typer.Typer(
+    no_args_is_help=True, help="The object stores: list them, move one, read everything again."
+)
 demo_app = typer.Typer(invoke_without_command=True, help="The demo hospital, and the 3 AM case played in it.")
 dicom.add_to(app)
 app.add_typer(user_app, name="user")
@@ -394,6 +396,190 @@ def store_check(data: DataOption = None) -> None:
     out.print(f"{tally.objects} objects read again, {tally.damaged} damaged.")
     if damaged:
         raise typer.Exit(1)
+
+
+@store_app.command("list")
+def store_list(
+    data: DataOption = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write, read and remove an object in each bucket.")
+    ] = False,
+) -> None:
+    """The stores, what lies in each, and whether it answers; exit code 1 where one does not."""
+    from rich.table import Table
+
+    from wetread.app.wiring import wire
+    from wetread.archive.tiering import stores_now
+    from wetread.security.service import Actor
+
+    house = _house(data)
+    archive = wire(house)
+    try:
+        with house.offices.work(Actor.system("cli")) as work:
+            found = stores_now(work, thorough=check)
+    finally:
+        archive.close()
+        house.close()
+    table = Table("Store", "Where", "Objects", "GB", "Free GB", "Takes new", "State")
+    for one in found:
+        table.add_row(
+            one.name,
+            one.where,
+            f"{one.objects:,}",
+            f"{one.bytes / 1e9:,.1f}",
+            "" if one.free_bytes is None else f"{one.free_bytes / 1e9:,.1f}",
+            "yes" if one.takes_new else "no",
+            one.fault or "good",
+        )
+    out.print(table)
+    if any(one.fault for one in found):
+        raise typer.Exit(1)
+
+
+@store_app.command("move")
+def store_move(
+    from_store: str,
+    to_store: str,
+    data: DataOption = None,
+    mb_per_second: Annotated[
+        float | None, typer.Option(min=0.1, help="No faster than that; as fast as it goes without.")
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option(help="Show the progress until the end. The server moves in either case.")
+    ] = True,
+) -> None:
+    """Empties one store into another while the system runs; each copy is read again before the old one goes.
+
+    Ending this command does not end the move; started again, it shows the move that is under way.
+    """
+    from wetread.app.wiring import wire
+    from wetread.archive.moving import list_moves, start_move
+    from wetread.security.service import Actor
+
+    house = _house(data)
+    archive = wire(house)
+    system = Actor.system("cli")
+    try:
+        with house.offices.work(system) as work:
+            standing = [
+                one.store_move_pk
+                for one in list_moves(work)
+                if one.state in ("running", "paused")
+                and (one.from_store, one.to_store) == (from_store, to_store)
+            ]
+        if standing:
+            number = standing[0]
+        else:
+            with house.offices.work(system) as work:
+                number = start_move(
+                    work,
+                    from_store,
+                    to_store,
+                    bytes_per_second=None if mb_per_second is None else int(mb_per_second * 1e6),
+                ).store_move_pk
+        out.print(f"Move {number}: {from_store} to {to_store}.")
+        if watch:
+            _watch_move(house, number)
+    except WetreadError as error:
+        _stop(" ".join([error.detail, *(f"{one.field} {one.reason}." for one in error.fields)]))
+    finally:
+        archive.close()
+        house.close()
+
+
+def _watch_move(house: Any, number: int) -> None:
+    import time
+
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    from wetread.archive.model import StoreMove
+    from wetread.security.service import Actor, AuditEventID
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, transient=True) as progress:
+        bar = progress.add_task("Moving", total=None)
+        while True:
+            with house.offices.work(Actor.system("cli")) as work:
+                work.audit(AuditEventID.APPLICATION_ACTIVITY, "R", object_type="store_move", object_id=number)
+                move = work.session.get(StoreMove, number)
+                state, fault = move.state, move.last_fault
+                done, failed, count = move.bytes, move.failed, move.objects
+                total = max(move.bytes_at_start, done)
+            progress.update(bar, completed=done, total=total, description=fault or state.capitalize())
+            if state != "running":
+                break
+            time.sleep(1.0)
+    out.print(
+        f"{state.capitalize()}: {count} objects, {done / 1e9:.2f} GB; {failed} damaged stay where they are."
+    )
+    if state == "cancelled" or failed:
+        raise typer.Exit(1)
+
+
+@store_app.command("moves")
+def store_moves(data: DataOption = None) -> None:
+    """Moves from store to store, newest first."""
+    from wetread.archive.moving import list_moves
+    from wetread.security.service import Actor
+
+    house = _house(data)
+    try:
+        with house.offices.work(Actor.system("cli")) as work:
+            for one in list_moves(work):
+                share = 100 if not one.bytes_at_start else min(100, one.bytes * 100 // one.bytes_at_start)
+                out.print(
+                    f"{one.store_move_pk}  {one.from_store} to {one.to_store}  {one.state}  {share} %"
+                    + (f"  {one.last_fault}" if one.last_fault else ""),
+                    highlight=False,
+                )
+    finally:
+        house.close()
+
+
+def _change_move(number: int, state: str, data: Path | None) -> None:
+    from wetread.archive.moving import change_move
+    from wetread.security.service import Actor
+
+    house = _house(data)
+    try:
+        with house.offices.work(Actor.system("cli")) as work:
+            move = change_move(work, number, state)
+            out.print(f"Move {number} is {move.state}.")
+    except WetreadError as error:
+        _stop(error.detail)
+    finally:
+        house.close()
+
+
+@store_app.command("pause")
+def store_pause(number: int, data: DataOption = None) -> None:
+    """Lets a move rest."""
+    _change_move(number, "paused", data)
+
+
+@store_app.command("resume")
+def store_resume(number: int, data: DataOption = None) -> None:
+    """Goes on with a move that rests."""
+    _change_move(number, "running", data)
+
+
+@store_app.command("cancel")
+def store_cancel(number: int, data: DataOption = None) -> None:
+    """Ends a move; what was moved stays moved, and the store takes new objects again."""
+    _change_move(number, "cancelled", data)
 
 
 @app.command()

@@ -1,0 +1,437 @@
+"""Objects lie in several stores, and move between them while they are read, written, purged and killed for."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, text
+
+from archive_fixtures import dataset_bytes
+from s3_server import BUCKET, KEY, SECRET, s3_server
+from wetread.archive.integrity import Tally as CheckTally
+from wetread.archive.integrity import check_slice, place
+from wetread.archive.jobs import remove_orphans
+from wetread.archive.model import DamagedObject, FreshObject, ObjectCopy, StoredObject, StoreMove
+from wetread.archive.moving import alone, change_move, list_moves, move_slice, next_of, start_move
+from wetread.archive.objects import NoSpace, StoreUnavailable
+from wetread.archive.service import Archive, Decoder, use_archive
+from wetread.archive.tiers import Stores, split
+from wetread.kit import limits
+from wetread.kit.db import Database
+from wetread.kit.errors import Conflict, Invalid
+from wetread.kit.stores import stores_of
+from wetread.security.service import Actor, FileMasterKey, Offices
+
+SYSTEM = Actor.system("test")
+ROOT = Path(__file__).parents[3]
+MakeArchive = Callable[[list[dict[str, Any]]], Archive]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with s3_server() as url:
+        yield url
+
+
+@pytest.fixture
+def make_archive(clean_database: Database, decoder: Decoder) -> Iterator[MakeArchive]:
+    made: list[Archive] = []
+
+    def make(stores: list[dict[str, Any]]) -> Archive:
+        archive = Archive(
+            clean_database,
+            Offices(clean_database),
+            Stores.of(stores_of(stores), clean_database),
+            FileMasterKey(b"m" * 32),
+            decoder=decoder,
+        )
+        use_archive(archive)
+        made.append(archive)
+        return archive
+
+    yield make
+    for archive in made:
+        archive.close()
+
+
+def folders(tmp_path: Path) -> list[dict[str, Any]]:
+    """Two folders; the first is that of the data folder, whose locations name no store."""
+    return [
+        {"name": "local", "folder": str(tmp_path / "local"), "reserve_gb": 0},
+        {"name": "slow", "folder": str(tmp_path / "slow"), "reserve_gb": 0, "takes_new": False},
+    ]
+
+
+def bucket_of(url: str, prefix: str) -> dict[str, Any]:
+    return {
+        "name": "bucket", "bucket": BUCKET, "endpoint": url, "access_key_id": KEY, "secret_access_key": SECRET,
+        "prefix": prefix, "timeout_s": 20,
+    }  # fmt: skip
+
+
+def feed(
+    archive: Archive, make_dicom: Any, count: int, *, size: int = 128, study: str | None = None
+) -> dict[str, str]:
+    """Stores objects; SOP Instance UID → SHA-256 of the data set."""
+    kept: dict[str, str] = {}
+    first = make_dicom()
+    with archive.intake.transfer(SYSTEM, received_from="CT1") as transfer:
+        for _ in range(count):
+            one = make_dicom(
+                StudyInstanceUID=study or first.StudyInstanceUID, SeriesInstanceUID=first.SeriesInstanceUID
+            )
+            one.Rows = one.Columns = size
+            one.PixelData = os.urandom(2 * size * size)
+            data = dataset_bytes(one)
+            incoming = transfer.object(
+                sop_class_uid=one.SOPClassUID,
+                sop_instance_uid=one.SOPInstanceUID,
+                transfer_syntax_uid="1.2.840.10008.1.2.1",
+            )
+            incoming.write(data)
+            assert incoming.commit().status == 0
+            kept[one.SOPInstanceUID] = hashlib.sha256(data).hexdigest()
+    return kept
+
+
+def read_all(archive: Archive, uids: list[str]) -> dict[str, str]:
+    with archive.offices.database.transaction() as session:
+        objects = archive.retrieval.objects(session, sop_instance_uids=uids)
+    return {one.sop_instance_uid: hashlib.sha256(b"".join(one.chunks())).hexdigest() for one in objects}
+
+
+def locations(archive: Archive) -> list[str]:
+    with archive.offices.database.transaction() as session:
+        return list(session.scalars(select(StoredObject.location)))
+
+
+def files(folder: Path) -> set[str]:
+    return {
+        f"{path.parent.name}/{path.name}"
+        for path in folder.rglob("*")
+        if path.is_file() and path.stat().st_size
+    }
+
+
+def run_move(archive: Archive, from_store: str, to_store: str) -> StoreMove:
+    with archive.offices.work(SYSTEM) as work:
+        pk = start_move(work, from_store, to_store).store_move_pk
+    finish(archive, pk)
+    with archive.offices.work(SYSTEM) as work:
+        return list_moves(work)[0]
+
+
+def finish(archive: Archive, pk: int) -> None:
+    for _ in range(20):
+        if move_slice(archive, pk, seconds=5) is None:
+            return
+    with archive.offices.work(SYSTEM) as work:
+        move = list_moves(work)[0]
+        raise AssertionError(f"the move does not end: {move.objects} {move.through} {move.last_fault}")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "STORE_MOVE_CLOSED_S", -1.0)
+
+
+def test_a_store_is_emptied_into_another(make_archive: MakeArchive, make_dicom: Any, tmp_path: Path) -> None:
+    archive = make_archive(folders(tmp_path))
+    kept = feed(archive, make_dicom, 12) | feed(archive, make_dicom, 6, size=400)
+    archive.intake.settler.settle()
+    assert {split(one)[0] for one in locations(archive)} == {"local"}
+    with archive.offices.database.transaction() as session:
+        old = archive.retrieval.objects(session, sop_instance_uids=list(kept))
+    # One is open while its bytes go: a reader that began before reads on.
+    chunks = old[0].chunks()
+    begun = bytes(next(iter(chunks)))
+    move = run_move(archive, "local", "slow")
+    assert (move.state, move.objects, move.objects_at_start, move.failed) == ("done", 18, 18, 0)
+    assert {split(one)[0] for one in locations(archive)} == {"slow"}
+    assert files(tmp_path / "local") == set()
+    assert len(files(tmp_path / "slow")) == 18
+    assert read_all(archive, list(kept)) == kept
+    assert hashlib.sha256(begun + b"".join(chunks)).hexdigest() == kept[old[0].sop_instance_uid]
+    # Who looked up the old place before, reads too.
+    assert {one.sop_instance_uid: hashlib.sha256(b"".join(one.chunks())).hexdigest() for one in old} == kept
+    with archive.offices.work(SYSTEM) as work:
+        remove_orphans(work, older_than_s=-5)
+    assert read_all(archive, list(kept)) == kept
+
+
+def test_what_comes_meanwhile_goes_to_the_next_store(
+    make_archive: MakeArchive, make_dicom: Any, tmp_path: Path
+) -> None:
+    stores = folders(tmp_path)
+    stores[1]["takes_new"] = True
+    archive = make_archive(stores)
+    kept = feed(archive, make_dicom, 4)
+    with archive.offices.work(SYSTEM) as work:
+        pk = start_move(work, "local", "slow").store_move_pk
+    kept |= feed(archive, make_dicom, 4) | feed(archive, make_dicom, 2, size=400)
+    archive.intake.settler.settle()
+    finish(archive, pk)
+    assert {split(one)[0] for one in locations(archive)} == {"slow"}
+    assert read_all(archive, list(kept)) == kept
+    kept |= feed(archive, make_dicom, 2, size=400)
+    assert {split(one)[0] for one in locations(archive)} == {"slow"}
+    # And back: the emptied store is open again.
+    run_move(archive, "slow", "local")
+    assert {split(one)[0] for one in locations(archive)} == {"local"}
+    assert read_all(archive, list(kept)) == kept
+    assert files(tmp_path / "slow") == set()
+
+
+def test_a_store_moves_into_a_bucket_and_back(
+    make_archive: MakeArchive, make_dicom: Any, tmp_path: Path, server: str
+) -> None:
+    archive = make_archive([*folders(tmp_path), bucket_of(server, "moves")])
+    kept = feed(archive, make_dicom, 6) | feed(archive, make_dicom, 2, size=2300)
+    archive.intake.settler.settle()
+    assert run_move(archive, "local", "bucket").state == "done"
+    assert files(tmp_path / "local") == set()
+    assert read_all(archive, list(kept)) == kept
+    assert run_move(archive, "bucket", "slow").state == "done"
+    assert read_all(archive, list(kept)) == kept
+    left = [one for one in archive.objects.listing(-5) if one.startswith("bucket:")]
+    assert left == []
+
+
+def test_what_waits_beside_its_row_is_moved_after_it_settled(
+    make_archive: MakeArchive, make_dicom: Any, tmp_path: Path
+) -> None:
+    archive = make_archive(folders(tmp_path))
+    kept = feed(archive, make_dicom, 3)
+    with archive.offices.work(SYSTEM) as work:
+        waiting = work.session.scalar(select(func.count()).select_from(FreshObject)) or 0
+        assert len(next_of(work, "local", 0)) == 3 - waiting
+        pk = start_move(work, "local", "slow").store_move_pk
+    archive.intake.settler.settle()
+    finish(archive, pk)
+    assert {split(one)[0] for one in locations(archive)} == {"slow"}
+    assert read_all(archive, list(kept)) == kept
+
+
+def test_damage_stays_and_is_said(make_archive: MakeArchive, make_dicom: Any, tmp_path: Path) -> None:
+    archive = make_archive(folders(tmp_path))
+    feed(archive, make_dicom, 3, size=400)
+    victim = locations(archive)[1]
+    path = tmp_path / "local" / victim
+    spoiled = bytearray(path.read_bytes())
+    spoiled[5000] ^= 1
+    path.write_bytes(spoiled)
+    move = run_move(archive, "local", "slow")
+    assert (move.state, move.objects, move.failed) == ("done", 2, 1)
+    assert [one for one in locations(archive) if split(one)[0] == "local"] == [victim]
+    assert path.exists()
+    assert len(files(tmp_path / "slow")) == 2
+    with archive.offices.database.transaction() as session:
+        assert session.scalar(select(func.count()).select_from(DamagedObject)) == 1
+
+
+def test_a_copy_that_was_left_by_a_kill_is_used_and_a_spoiled_one_is_not(
+    make_archive: MakeArchive, make_dicom: Any, tmp_path: Path
+) -> None:
+    archive = make_archive(folders(tmp_path))
+    kept = feed(archive, make_dicom, 2, size=400)
+    with archive.offices.work(SYSTEM) as work:
+        ones = next_of(work, "local", 0)
+    for one in ones:
+        place(archive, one, f"slow:{one.location}")
+    left = tmp_path / "slow" / ones[0].location
+    left.write_bytes(left.read_bytes()[:-1])
+    assert run_move(archive, "local", "slow").objects == 2
+    assert read_all(archive, list(kept)) == kept
+
+
+def test_a_target_that_is_full_ends_nothing_and_loses_nothing(
+    make_archive: MakeArchive, make_dicom: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = make_archive(folders(tmp_path))
+    kept = feed(archive, make_dicom, 3, size=400)
+    with archive.offices.work(SYSTEM) as work:
+        pk = start_move(work, "local", "slow").store_move_pk
+    assert isinstance(archive.objects, Stores)
+    slow: Any = archive.objects.member("slow").objects
+    with monkeypatch.context() as patch:
+
+        def full(*_: object, **__: object) -> None:
+            raise NoSpace("less than the reserve is free")
+
+        patch.setattr(slow, "writer", full)
+        assert move_slice(archive, pk, seconds=5) == limits.STORE_MOVE_FAULT_S
+    with archive.offices.work(SYSTEM) as work:
+        assert list_moves(work)[0].last_fault == "less than the reserve is free"
+    assert read_all(archive, list(kept)) == kept
+    finish(archive, pk)
+    assert read_all(archive, list(kept)) == kept
+
+
+def test_moves_that_cannot_be_are_refused(make_archive: MakeArchive, tmp_path: Path) -> None:
+    archive = make_archive(folders(tmp_path))
+    with pytest.raises(Invalid), archive.offices.work(SYSTEM) as work:
+        start_move(work, "local", "nowhere")
+    with pytest.raises(Invalid), archive.offices.work(SYSTEM) as work:
+        start_move(work, "local", "local")
+    with archive.offices.work(SYSTEM) as work:
+        pk = start_move(work, "local", "slow").store_move_pk
+    with pytest.raises(Conflict), archive.offices.work(SYSTEM) as work:
+        start_move(work, "slow", "local")
+    with archive.offices.work(SYSTEM) as work:
+        change_move(work, pk, "paused")
+    assert move_slice(archive, pk, seconds=1) is None
+    with archive.offices.work(SYSTEM) as work:
+        change_move(work, pk, "cancelled")
+    with pytest.raises(Conflict), archive.offices.work(SYSTEM) as work:
+        change_move(work, pk, "running")
+
+
+def test_only_one_moves_at_a_time(make_archive: MakeArchive, make_dicom: Any, tmp_path: Path) -> None:
+    archive = make_archive(folders(tmp_path))
+    feed(archive, make_dicom, 1, size=400)
+    with archive.offices.work(SYSTEM) as work:
+        pk = start_move(work, "local", "slow").store_move_pk
+    with alone(archive.offices.database) as got:
+        assert got
+        assert move_slice(archive, pk, seconds=1) == 2.0
+        with archive.offices.work(SYSTEM) as work:
+            assert remove_orphans(work, older_than_s=-5) == 0
+    finish(archive, pk)
+
+
+def test_a_store_that_is_not_in_the_settings_is_said_to_be(
+    make_archive: MakeArchive, make_dicom: Any, tmp_path: Path
+) -> None:
+    archive = make_archive(folders(tmp_path))
+    kept = feed(archive, make_dicom, 1, size=400)
+    run_move(archive, "local", "slow")
+    other = make_archive(folders(tmp_path)[:1])
+    with pytest.raises(StoreUnavailable, match="slow"):
+        read_all(other, list(kept))
+
+
+def test_damage_is_mended_from_the_copy_and_the_copy_from_the_object(
+    make_archive: MakeArchive, make_dicom: Any, tmp_path: Path
+) -> None:
+    archive = make_archive(folders(tmp_path))
+    kept = feed(archive, make_dicom, 3, size=400)
+    with archive.offices.work(SYSTEM) as work:
+        ones = next_of(work, "local", 0)
+    for one in ones:
+        place(archive, one, f"slow:{one.location}")
+        with archive.offices.database.transaction() as session:
+            session.add(
+                ObjectCopy(
+                    location=f"slow:{one.location}",
+                    stored_object_pk=one.stored_object_pk,
+                    verified_at=session.scalar(select(func.now())),
+                )
+            )
+    with archive.offices.work(SYSTEM) as work:
+        remove_orphans(work, older_than_s=-5)
+    assert len(files(tmp_path / "slow")) == 3  # copies are nobody's orphans
+    spoiled, gone, copy = ones
+    path = tmp_path / "local" / spoiled.location
+    path.write_bytes(path.read_bytes()[:-20] + bytes(20))
+    (tmp_path / "local" / gone.location).unlink()
+    (tmp_path / "slow" / copy.location).write_bytes(b"nothing")
+    # What is gone is read from its copy at once.
+    second = list(kept)[1]
+    assert read_all(archive, [second]) == {second: kept[second]}
+    tally = CheckTally()
+    assert check_slice(archive, tally)
+    assert (tally.objects, tally.damaged) == (3, 0)
+    assert read_all(archive, list(kept)) == kept
+    for one in ones:
+        assert (tmp_path / "local" / one.location).read_bytes() == (
+            tmp_path / "slow" / one.location
+        ).read_bytes()
+
+
+MOVER = """
+import os, sys, json
+from pathlib import Path
+from wetread.app.rooms import MODELS, load
+from wetread.archive import moving
+from wetread.archive.service import Archive, use_archive
+from wetread.archive.tiers import Stores
+from wetread.kit import limits
+from wetread.kit.db import Database
+from wetread.kit.stores import stores_of
+from wetread.security.service import FileMasterKey, Offices
+load(MODELS)
+limits.STORE_MOVE_CLOSED_S = -1.0
+limits.STORE_MOVE_BYTES_AT_ONCE = 200_000
+database = Database(sys.argv[1])
+archive = Archive(database, Offices(database), Stores.of(stores_of(sys.argv[2]), database), FileMasterKey(b"m" * 32))
+use_archive(archive)
+print("ready", flush=True)
+while moving.move_slice(archive, int(sys.argv[3]), seconds=60) is not None:
+    pass
+print("done", flush=True)
+os._exit(0)
+"""
+
+
+@pytest.mark.fault
+def test_kill_9_while_a_store_moves(make_archive: MakeArchive, make_dicom: Any, tmp_path: Path) -> None:
+    import json
+    import random
+
+    stores = folders(tmp_path)
+    archive = make_archive(stores)
+    kept = feed(archive, make_dicom, 150, size=200)
+    archive.intake.settler.settle()
+    with archive.offices.work(SYSTEM) as work:
+        pk = start_move(work, "local", "slow").store_move_pk
+    wrong: list[str] = []
+    ending = threading.Event()
+
+    def read_on() -> None:
+        while not ending.is_set():
+            if read_all(archive, list(kept)) != kept:
+                wrong.append("changed")
+
+    reader = threading.Thread(target=read_on)
+    reader.start()
+    chance, kills = random.Random(3), 0
+    try:
+        while True:
+            mover = subprocess.Popen(
+                [sys.executable, "-c", MOVER, archive.offices.database.url, json.dumps(stores), str(pk)],
+                stdout=subprocess.PIPE,
+                text=True,
+                env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+            )
+            assert mover.stdout is not None
+            with mover:
+                assert mover.stdout.readline() == "ready\n"
+                time.sleep(chance.uniform(0.02, 0.4))
+                mover.send_signal(signal.SIGKILL)
+                if mover.stdout.readline() == "done\n":
+                    break
+            kills += 1
+            assert kills < 60
+    finally:
+        ending.set()
+        reader.join()
+    assert kills >= 2
+    assert wrong == []
+    assert {split(one)[0] for one in locations(archive)} == {"slow"}
+    assert read_all(archive, list(kept)) == kept
+    with archive.offices.work(SYSTEM) as work:
+        remove_orphans(work, older_than_s=-5)
+        assert list_moves(work)[0].state == "done"
+        assert work.session.scalar(text("SELECT count(*) FROM stored_object")) == len(kept)
+    assert files(tmp_path / "local") == set()
+    assert len(files(tmp_path / "slow")) == len(kept)
