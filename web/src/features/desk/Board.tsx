@@ -11,6 +11,8 @@ import { clock, minutesOf, wallDay, wallMinutes, wallTime, weekday } from './wal
 const LATE_MINUTES = 5
 const DRAG_PX = 4
 const TWO_LINES_PX = 33
+const COLUMN_PX = 148
+const LANE_PX = 84
 
 export interface Moving {
   booking: Booking
@@ -143,11 +145,17 @@ export function Board({
   }
 
   const dropped = useRef(false)
+  const placed = new Map(resources.map(({ modality_resource_pk: pk }) => [pk, place(bookings.filter((one) => one.modality_resource_pk === pk), day)]))
+  // Where many stand side by side, the scanner gets the room that their names need.
+  const widths = resources.map(({ modality_resource_pk: pk }) => {
+    const lanes = Math.max(1, ...(placed.get(pk) ?? []).map((one) => one.lanes))
+    return `minmax(${Math.max(COLUMN_PX, lanes * LANE_PX)}px, ${lanes > 2 ? lanes / 2 : 1}fr)`
+  })
   const fitting = moving ? new Set(fittingFor(moving.booking, resources).map((one) => one.modality_resource_pk)) : undefined
 
   return (
     <div className={classes['scroller']} ref={scroller} data-dragging={dragging || undefined}>
-      <div className={classes['board']} style={{ '--count': resources.length } as React.CSSProperties}>
+      <div className={classes['board']} style={{ gridTemplateColumns: `56px ${widths.join(' ')}` }}>
         <div className={classes['corner']}>{zoneName(zone, now)}</div>
         {resources.map((resource) => {
           const waiting = bookings.filter(
@@ -172,7 +180,6 @@ export function Board({
         </div>
         {resources.map((resource) => {
           const pk = resource.modality_resource_pk
-          const mine = bookings.filter((one) => one.modality_resource_pk === pk)
           const opensAt = minutesOf(resource.opens)
           const closesAt = minutesOf(resource.closes)
           const closed = !resource.active || !resource.weekdays.includes(weekday(day))
@@ -211,7 +218,7 @@ export function Board({
                     {closed ? 'Closed' : null}
                   </div>
                 ))}
-              {place(mine, day).map((one) => (
+              {(placed.get(pk) ?? []).map((one) => (
                 <Block
                   key={one.booking.scheduled_procedure_step_pk}
                   placed={one}
