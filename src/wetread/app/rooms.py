@@ -66,6 +66,7 @@ TASKS = (
     "wetread.together.jobs",
     "wetread.hl7.jobs",
     "wetread.hl7.results",
+    "wetread.app.wanted",
 )
 
 

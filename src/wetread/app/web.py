@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import wetread
 from wetread.app.rooms import ROUTERS, load
+from wetread.archive.tiering import room_for_new
 from wetread.kit import limits, tracing
 from wetread.kit.db import Database
 from wetread.kit.errors import FieldError, TooLarge, TooMany, Unavailable, WetreadError
@@ -153,9 +154,13 @@ def _add_system_routes(app: FastAPI) -> None:
         for name, check in getattr(request.app.state, "readiness", {}).items():
             checks[name] = bool(check())
         ready = all(checks.values())
-        return JSONResponse(
-            {"status": "ready" if ready else "not ready", "checks": checks}, status_code=200 if ready else 503
-        )
+        answer: dict[str, Any] = {"status": "ready" if ready else "not ready", "checks": checks}
+        # A full store takes nothing new; what is kept is still to be read, so that nobody is sent away for it.
+        archive = getattr(request.app.state, "archive", None)
+        no_room = room_for_new(archive) if ready and archive is not None else None
+        if no_room is not None:
+            answer |= {"status": "ready to read only", "no_room": no_room}
+        return JSONResponse(answer, status_code=200 if ready else 503)
 
     @app.get("/metrics", include_in_schema=False)
     def metrics() -> Response:

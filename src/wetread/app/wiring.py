@@ -8,13 +8,16 @@ from sqlalchemy.orm import Session
 
 from wetread.app.build import House
 from wetread.app.forwarding import sender_as
-from wetread.app.peers import means_of_notification, reporter_as, workitem_reporter_as
+from wetread.app.peers import context_of, means_of_notification, reporter_as, workitem_reporter_as
 from wetread.app.priors import PeerNetwork
+from wetread.app.wanted import needed
 from wetread.archive.commitment import use_reporter
 from wetread.archive.corrections import use_order_check
 from wetread.archive.service import Archive, Damaged, Rendering, use_archive
+from wetread.archive.tiering import use_needed
 from wetread.archive.tiers import Stores
 from wetread.availability.service import use_means
+from wetread.hl7.client import use_context
 from wetread.kit.errors import WetreadError
 from wetread.patients.service import use_issuer
 from wetread.priors.service import use_network
@@ -48,8 +51,10 @@ def wire(house: House) -> Archive:
     use_order_check(hangs_on_order)
     use_reporter(reporter_as(house.settings))
     use_workitem_reporter(workitem_reporter_as(house.settings))
+    use_needed(needed)
     use_means(means_of_notification(house.settings))
     use_title(house.settings.ae_title)
+    use_context(context_of(house.settings))
     use_sender(sender_as(house.settings))
     use_network(PeerNetwork(house.settings), house.master_key)
     use_release_policy(ReleasePolicy(preliminary=house.settings.results_release_preliminary))

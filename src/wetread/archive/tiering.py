@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 from sqlalchemy import ColumnElement, exists, func, select, text, true
@@ -545,8 +544,9 @@ def make_copies(archive: Archive) -> tuple[int, bool]:
     return made, more
 
 
-def room_for_new(objects: Any) -> str | None:
+def room_for_new(archive: Archive) -> str | None:
     """None where a store takes new objects, else why none does."""
+    objects = archive.objects
     if isinstance(objects, Stores):
         return objects.takes_new()
     try:

@@ -684,6 +684,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/archive/store-moves": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Store Moves
+         * @description Moves from store to store, newest first.
+         */
+        get: operations["store_moves_api_archive_store_moves_get"];
+        put?: never;
+        /**
+         * Start Store Move
+         * @description Begins to empty one store into another, while everything goes on.
+         */
+        post: operations["start_store_move_api_archive_store_moves_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/archive/store-moves/{store_move_pk}/state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change Store Move
+         * @description Pauses a move, goes on with it, or cancels it; what was moved stays moved.
+         */
+        post: operations["change_store_move_api_archive_store_moves__store_move_pk__state_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/archive/stores": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stores
+         * @description The object stores, what lies in each by modality and institution, and whether there is room for more.
+         */
+        get: operations["stores_api_archive_stores_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/archive/studies/{study_pk}": {
         parameters: {
             query?: never;
@@ -739,6 +803,54 @@ export interface paths {
          */
         post: operations["find_studies_api_archive_studies_find_post"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/archive/tier-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tier Rules
+         * @description The rules of tiers in their order.
+         */
+        get: operations["tier_rules_api_archive_tier_rules_get"];
+        put?: never;
+        /**
+         * Add Tier Rule
+         * @description Adds a rule.
+         */
+        post: operations["add_tier_rule_api_archive_tier_rules_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/archive/tier-rules/{tier_rule_pk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change Tier Rule
+         * @description Changes a rule.
+         */
+        put: operations["change_tier_rule_api_archive_tier_rules__tier_rule_pk__put"];
+        post?: never;
+        /**
+         * Remove Tier Rule
+         * @description Removes a rule; what it moved stays where it is.
+         */
+        delete: operations["remove_tier_rule_api_archive_tier_rules__tier_rule_pk__delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -7929,6 +8041,8 @@ export interface components {
          * @description A receiver as an administrator sets it up.
          */
         ReceiverIn: {
+            /** Certificate Name */
+            certificate_name?: string | null;
             /**
              * Enabled
              * @default true
@@ -7936,6 +8050,11 @@ export interface components {
             enabled: boolean;
             /** Host */
             host: string;
+            /**
+             * Is Encrypted
+             * @default false
+             */
+            is_encrypted: boolean;
             /**
              * Message Types
              * @default [
@@ -7963,12 +8082,16 @@ export interface components {
          * @description A receiver and how it does.
          */
         ReceiverOut: {
+            /** Certificate Name */
+            certificate_name: string | null;
             /** Enabled */
             enabled: boolean;
             /** Host */
             host: string;
             /** Interface Receiver Pk */
             interface_receiver_pk: number;
+            /** Is Encrypted */
+            is_encrypted: boolean;
             /** Last Delivered At */
             last_delivered_at: string | null;
             /** Last Error */
@@ -9197,6 +9320,138 @@ export interface components {
             started_at: string;
         };
         /**
+         * StoreMoveIn
+         * @description Which store is to be emptied into which; `bytes_per_second` absent: as fast as it goes.
+         */
+        StoreMoveIn: {
+            /** Bytes Per Second */
+            bytes_per_second?: number | null;
+            /** From Store */
+            from_store: string;
+            /** To Store */
+            to_store: string;
+        };
+        /**
+         * StoreMoveOut
+         * @description A move, and how far it is.
+         */
+        StoreMoveOut: {
+            /** Bytes */
+            bytes: number;
+            /** Bytes At Start */
+            bytes_at_start: number;
+            /** Bytes Per Second */
+            bytes_per_second: number | null;
+            /** Failed */
+            failed: number;
+            /** Finished At */
+            finished_at: string | null;
+            /** From Store */
+            from_store: string;
+            /** Last Fault */
+            last_fault: string | null;
+            /** Objects */
+            objects: number;
+            /** Objects At Start */
+            objects_at_start: number;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /** Started By */
+            started_by: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "running" | "paused" | "done" | "cancelled";
+            /** Store Move Pk */
+            store_move_pk: number;
+            /** To Store */
+            to_store: string;
+        };
+        /**
+         * StoreMoveStateIn
+         * @description What is to become of a move.
+         */
+        StoreMoveStateIn: {
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "running" | "paused" | "cancelled";
+        };
+        /**
+         * StoreOut
+         * @description A store as it stands. `free_bytes` and `percent` by its quota or file system, absent where nothing bounds it.
+         */
+        StoreOut: {
+            /** Bytes */
+            bytes: number;
+            /** Copies */
+            copies: number;
+            /** Copies Bytes */
+            copies_bytes: number;
+            /** Copy To */
+            copy_to: string | null;
+            /** Fault */
+            fault: string | null;
+            /** Free Bytes */
+            free_bytes: number | null;
+            /** High Water Percent */
+            high_water_percent: number;
+            /** Is Closed */
+            is_closed: boolean;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "folder" | "bucket";
+            /** Low Water Percent */
+            low_water_percent: number;
+            /** Name */
+            name: string;
+            /** Objects */
+            objects: number;
+            /** Percent */
+            percent: number | null;
+            /** Quota Bytes */
+            quota_bytes: number | null;
+            /** Takes New */
+            takes_new: boolean;
+            /** Where */
+            where: string;
+        };
+        /**
+         * StoresOut
+         * @description The stores in the order of tiers; `no_room` says why nothing new is taken, where that is so.
+         */
+        StoresOut: {
+            /** No Room */
+            no_room: string | null;
+            /** Stores */
+            stores: components["schemas"]["StoreOut"][];
+            /** Usage */
+            usage: components["schemas"]["StoreUsageOut"][];
+        };
+        /**
+         * StoreUsageOut
+         * @description What lies in a store of one modality and institution; both may be empty.
+         */
+        StoreUsageOut: {
+            /** Bytes */
+            bytes: number;
+            /** Institution Name */
+            institution_name: string;
+            /** Modality */
+            modality: string;
+            /** Objects */
+            objects: number;
+            /** Store */
+            store: string;
+        };
+        /**
          * StudyOut
          * @description A study on a screen.
          */
@@ -9358,6 +9613,56 @@ export interface components {
             draft_revision: number;
             /** Template Key */
             template_key: string;
+        };
+        /**
+         * TierRuleIn
+         * @description A rule of tiers: which studies leave a store for another.
+         */
+        TierRuleIn: {
+            /** Days Unseen */
+            days_unseen: number;
+            /** From Store */
+            from_store: string;
+            /** Institution Names */
+            institution_names: string[];
+            /** Is Enabled */
+            is_enabled: boolean;
+            /** Is Only When Full */
+            is_only_when_full: boolean;
+            /** Modalities */
+            modalities: string[];
+            /** Name */
+            name: string;
+            /** Position */
+            position: number;
+            /** To Store */
+            to_store: string;
+        };
+        /**
+         * TierRuleOut
+         * @description A rule of tiers.
+         */
+        TierRuleOut: {
+            /** Days Unseen */
+            days_unseen: number;
+            /** From Store */
+            from_store: string;
+            /** Institution Names */
+            institution_names: string[];
+            /** Is Enabled */
+            is_enabled: boolean;
+            /** Is Only When Full */
+            is_only_when_full: boolean;
+            /** Modalities */
+            modalities: string[];
+            /** Name */
+            name: string;
+            /** Position */
+            position: number;
+            /** Tier Rule Pk */
+            tier_rule_pk: number;
+            /** To Store */
+            to_store: string;
         };
         /**
          * Today
@@ -11716,6 +12021,114 @@ export interface operations {
             };
         };
     };
+    store_moves_api_archive_store_moves_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoreMoveOut"][];
+                };
+            };
+        };
+    };
+    start_store_move_api_archive_store_moves_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StoreMoveIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoreMoveOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    change_store_move_api_archive_store_moves__store_move_pk__state_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                store_move_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StoreMoveStateIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoreMoveOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    stores_api_archive_stores_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoresOut"];
+                };
+            };
+        };
+    };
     study_api_archive_studies__study_pk__get: {
         parameters: {
             query?: never;
@@ -11803,6 +12216,123 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["FoundStudyPage"];
                 };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    tier_rules_api_archive_tier_rules_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TierRuleOut"][];
+                };
+            };
+        };
+    };
+    add_tier_rule_api_archive_tier_rules_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TierRuleIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TierRuleOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    change_tier_rule_api_archive_tier_rules__tier_rule_pk__put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tier_rule_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TierRuleIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TierRuleOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    remove_tier_rule_api_archive_tier_rules__tier_rule_pk__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                tier_rule_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Validation Error */
             422: {
