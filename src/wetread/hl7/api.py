@@ -113,6 +113,8 @@ class ReceiverIn(BaseModel):
     receiving_application: str = Field("", max_length=180)
     receiving_facility: str = Field("", max_length=180)
     enabled: bool = True
+    is_encrypted: bool = False
+    certificate_name: str | None = Field(None, max_length=253)
 
     def given(self) -> queue.ReceiverInput:
         """For the service."""
@@ -132,6 +134,8 @@ class ReceiverOut(BaseModel):
     receiving_application: str
     receiving_facility: str
     enabled: bool
+    is_encrypted: bool
+    certificate_name: str | None
     last_delivered_at: datetime | None
     last_error: str | None
     last_error_at: datetime | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wetread.hl7.client import NoAcknowledgment, send
+from wetread.hl7.client import NoAcknowledgment, encrypted, send
 from wetread.hl7.inbound import InterfaceSettings, reprocess
 from wetread.jobs.service import Retry, task
 from wetread.patients.service import issuer_of_our_identifiers
@@ -21,7 +21,14 @@ def deliver(work: Work, interface_receiver_pk: int) -> None:
     if head is None:
         return
     try:
-        ack = send(head.receiver.host, head.receiver.port, head.message.content)
+        receiver = head.receiver
+        ack = send(
+            receiver.host,
+            receiver.port,
+            head.message.content,
+            context=encrypted() if receiver.is_encrypted else None,
+            certificate_name=receiver.certificate_name,
+        )
     except NoAcknowledgment as failed:
         queue.record_delivery(
             work, head, acknowledgment=None, acknowledgment_code=None, error_text=str(failed)

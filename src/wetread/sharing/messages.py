@@ -57,6 +57,9 @@ class InterfaceReceiver(Base):
     receiving_application: Mapped[str] = mapped_column(String(180), server_default="")
     receiving_facility: Mapped[str] = mapped_column(String(180), server_default="")
     enabled: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))
+    # Sent by TLS only, to who shows a good certificate with this name (none: with the host's).
+    is_encrypted: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+    certificate_name: Mapped[str | None] = mapped_column(String(253))
     last_delivered_at: Mapped[UtcOrNone]
     last_error: Mapped[str | None] = mapped_column(String(400))
     last_error_at: Mapped[UtcOrNone]

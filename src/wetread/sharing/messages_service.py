@@ -468,6 +468,8 @@ class ReceiverInput:
     receiving_application: str = ""
     receiving_facility: str = ""
     enabled: bool = True
+    is_encrypted: bool = False
+    certificate_name: str | None = None
 
 
 def receivers(work: Work) -> list[InterfaceReceiver]:
@@ -490,6 +492,9 @@ def save_receiver(
         errors.append(FieldError("host", "a host name or address is needed"))
     if not 1 <= given.port <= 65535:
         errors.append(FieldError("port", "1 to 65535"))
+    name = (given.certificate_name or "").strip() or None
+    if name and any(c.isspace() or c in "/:@*" for c in name):
+        errors.append(FieldError("certificate_name", "a name as it stands in a certificate is needed"))
     if unknown := sorted(set(given.message_types) - set(OUTGOING_TYPES)):
         errors.append(FieldError("message_types", f"not sent by this system: {', '.join(unknown)}"))
     if errors:
@@ -505,6 +510,8 @@ def save_receiver(
         "receiving_application": given.receiving_application.strip(),
         "receiving_facility": given.receiving_facility.strip(),
         "enabled": given.enabled,
+        "is_encrypted": given.is_encrypted,
+        "certificate_name": name if given.is_encrypted else None,
     }
     if interface_receiver_pk is None:
         receiver = InterfaceReceiver(**values)

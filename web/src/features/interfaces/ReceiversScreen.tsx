@@ -8,6 +8,8 @@ import { DateTime, Facts, Form, Screen, Section, StateSign, toast, toastProblem,
 import classes from './interfaces.module.css'
 import type { Receiver, ReceiverFields } from './types'
 
+const addressOf = (receiver: Receiver) => `${receiver.is_encrypted ? 'TLS ' : ''}${receiver.host}:${receiver.port}`
+
 function pulseOf(receiver: Receiver): string {
   if (!receiver.enabled) return 'disabled'
   if (receiver.last_error) return 'down'
@@ -20,7 +22,7 @@ const Pulse = ({ receiver }: { receiver: Receiver }) => (
 
 const COLUMNS: readonly WorkColumn<Receiver>[] = [
   { id: 'name', label: 'Receiver', value: (receiver) => receiver.name, width: 150, grow: 1 },
-  { id: 'address', label: 'Address', value: (receiver) => `${receiver.host}:${receiver.port}`, width: 160, grow: 1 },
+  { id: 'address', label: 'Address', value: addressOf, width: 160, grow: 1 },
   { id: 'types', label: 'Gets', value: (receiver) => receiver.message_types.join(', '), width: 110 },
   { id: 'pulse', label: 'Pulse', value: pulseOf, render: (receiver) => <Pulse receiver={receiver} />, width: 130 },
   {
@@ -105,7 +107,8 @@ function ReceiverInspector({ receiver, mayWrite }: { receiver: Receiver; mayWrit
         ) : null}
         <Facts
           facts={[
-            ['Address', `${receiver.host}:${receiver.port}`],
+            ['Address', addressOf(receiver)],
+            ['Certificate must name', receiver.is_encrypted ? (receiver.certificate_name ?? receiver.host) : null],
             ['Last delivered', receiver.last_delivered_at ? <DateTime key="last" value={receiver.last_delivered_at} /> : 'never'],
           ]}
         />
@@ -124,7 +127,7 @@ function ReceiverInspector({ receiver, mayWrite }: { receiver: Receiver; mayWrit
   )
 }
 
-type Values = Omit<Required<ReceiverFields>, 'port' | 'message_types'> & { port: string }
+type Values = Omit<Required<ReceiverFields>, 'port' | 'message_types' | 'certificate_name'> & { port: string; certificate_name: string }
 
 function ReceiverForm({ receiver, onDone }: { receiver?: Receiver; onDone?: () => void }) {
   const client = useQueryClient()
@@ -137,11 +140,13 @@ function ReceiverForm({ receiver, onDone }: { receiver?: Receiver; onDone?: () =
         receiving_application: receiver?.receiving_application ?? '',
         receiving_facility: receiver?.receiving_facility ?? '',
         enabled: receiver?.enabled ?? true,
+        is_encrypted: receiver?.is_encrypted ?? false,
+        certificate_name: receiver?.certificate_name ?? '',
       },
       validate: { port: (value) => (/^\d{1,5}$/.test(value.trim()) ? null : '1 to 65535') },
     },
     async (values) => {
-      const body = { ...values, port: Number(values.port), message_types: receiver?.message_types ?? ['ORU^R01'] }
+      const body = { ...values, certificate_name: values.certificate_name || null, port: Number(values.port), message_types: receiver?.message_types ?? ['ORU^R01'] }
       if (receiver) await http.put(`/api/interfaces/receivers/${receiver.interface_receiver_pk}`, body)
       else await http.post('/api/interfaces/receivers', body)
       await client.invalidateQueries({ queryKey: ['receivers'] })
@@ -159,6 +164,24 @@ function ReceiverForm({ receiver, onDone }: { receiver?: Receiver; onDone?: () =
       <TextInput label="Port" inputMode="numeric" {...field('port')} />
       <TextInput label="Receiving application" description="MSH-5" {...field('receiving_application')} />
       <TextInput label="Receiving facility" description="MSH-6" {...field('receiving_facility')} />
+      <Wide>
+        <Checkbox
+          label="By TLS only (MLLPS)"
+          description="Our certificate is shown, and its certificate must be good by our authorities."
+          {...form.form.getInputProps('is_encrypted', { type: 'checkbox' })}
+        />
+      </Wide>
+      {form.form.getValues().is_encrypted ? (
+        <Wide>
+          <TextInput
+            label="Name in its certificate"
+            placeholder={form.form.getValues().host || 'the host'}
+            autoCapitalize="none"
+            spellCheck={false}
+            {...field('certificate_name')}
+          />
+        </Wide>
+      ) : null}
       <Wide>
         <Checkbox label="Results go out to it" {...form.form.getInputProps('enabled', { type: 'checkbox' })} />
       </Wide>
