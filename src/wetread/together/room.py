@@ -164,7 +164,7 @@ class Room:
     def __init__(self, live_session_pk: int, offices: Offices) -> None:
         self.live_session_pk, self._offices = live_session_pk, offices
         self.members: list[Member] = []
-        self.stands = service.Standing(False, None, {})
+        self.stands = service.Standing(False, None, None, {})
         self._shared: Shared | None = None
         self._opening = asyncio.Lock()
         self._looking = asyncio.Lock()
@@ -218,6 +218,7 @@ class Room:
         here = {one.participant_pk for one in self.members if one.code is None}
         return {
             "lead": self.stands.lead_participant_pk,
+            "started_by": self.stands.started_by,
             "people": [
                 {
                     "participant_pk": one.participant_pk,

@@ -576,6 +576,7 @@ class Standing:
 
     over: bool
     lead_participant_pk: int | None
+    started_by: int | None
     participants: dict[int, Participant]
 
 
@@ -585,7 +586,7 @@ def standing(offices: Offices, live_session_pk: int) -> Standing:
     with offices.database.transaction() as db:
         session = db.get(LiveSession, live_session_pk)
         if session is None or session.ended_at is not None or session.expires_at <= now:
-            return Standing(True, None, {})
+            return Standing(True, None, None, {})
         rows = db.scalars(
             select(LiveSessionParticipant).where(
                 LiveSessionParticipant.live_session_pk == live_session_pk,
@@ -594,7 +595,7 @@ def standing(offices: Offices, live_session_pk: int) -> Standing:
             )
         )
         participants = {one.live_session_participant_pk: _shown(one) for one in rows}
-        return Standing(False, session.lead_participant_pk, participants)
+        return Standing(False, session.lead_participant_pk, session.started_by, participants)
 
 
 def participant_of(work: Work, live_session_pk: int) -> int:

@@ -3,6 +3,7 @@ import { useLocation } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
 import { useSession } from '@/lib/api'
 import { Redirect } from '@/lib/Redirect'
+import { InvitationNotice } from '@/together'
 import { Empty, Later } from '@/ui'
 import { SignInForm } from '@/features/account/SignInForm'
 import classes from './SignedIn.module.css'
@@ -25,6 +26,7 @@ export function SignedIn({ children }: { children: ReactNode }) {
     <>
       <div className={classes['work']} data-covered={state === 'locked' || undefined} inert={state === 'locked'}>
         {children}
+        <InvitationNotice />
       </div>
       {state === 'locked' ? (
         <div className={classes['cover']} role="dialog" aria-modal="true" aria-label="Sign in again">

@@ -1,5 +1,6 @@
 import { Component, lazy, Suspense, type ReactNode } from 'react'
 import type { ViewerProps } from '@/viewer'
+import { TogetherStage } from '@/together'
 import { Outline, ProblemNote } from '@/ui'
 
 // The viewer is large: it comes while the case is being opened.
@@ -31,7 +32,7 @@ export function Images(props: ViewerProps) {
   return (
     <Apart>
       <Suspense fallback={<Outline rows={4} />}>
-        <Viewer {...props} />
+        <TogetherStage studyPk={props.study.study_pk}>{(share) => <Viewer {...props} share={share} />}</TogetherStage>
       </Suspense>
     </Apart>
   )

@@ -14,6 +14,7 @@ import { useEffect, useMemo, useRef, useState } from 'react'
 import { asProblem, http, useActor, useLive, useLiveEvents, useSession } from '@/lib/api'
 import { showKeys, useKeys } from '@/lib/keys'
 import { load, save } from '@/lib/storage'
+import { StartTogether } from '@/together'
 import { Empty, Outline, PatientBar, ProblemNote, toast } from '@/ui'
 import { claim, refreshCases, release, useOpenNext, usePriors } from './api'
 import { enter, takeOver, type Entry } from './entry'
@@ -147,6 +148,7 @@ function Case({ item }: { item: ReadingItem }) {
       <h1 className="sr-only">Reading</h1>
       <PatientBar patient={barOf(item.patient)}>
         <div className={classes['barTools']}>
+          <StartTogether studyPk={item.study_pk} priorPks={others.map((prior) => prior.study_pk)} />
           <Tooltip label={`Back to the list (${showKeys('Shift+L')})`}>
             <ActionIcon aria-label="Back to the list" onClick={() => void navigate({ to: '/reading' })}>
               <IconArrowLeft size={18} />
