@@ -1,6 +1,7 @@
 import { ActionIcon, Button, Loader, SegmentedControl, Select, Slider, Tooltip } from '@mantine/core'
 import { IconCrosshair, IconCube, IconRestore, IconX } from '@tabler/icons-react'
-import { useEffect, useRef, useState } from 'react'
+import { useEffect, useMemo, useRef, useState } from 'react'
+import { flushSync } from 'react-dom'
 import { formatPersonName } from '@/lib/personname'
 import { formatDicomDate } from '@/lib/time'
 import { showKeys, useKeys } from '@/lib/keys'
@@ -9,10 +10,12 @@ import { presetsFor, windowOf } from '../presets'
 import type { Stack } from '../stacks'
 import type { ViewerStudy } from '../study'
 import type { HandName } from '../toolLabels'
-import { patientOf } from '../view'
+import { isTrueToSize } from '../surface'
+import { patientOf, scaleBar } from '../view'
 import { looksFor } from './looks'
-import { PLANE_COLOUR, PLANE_EVENTS, PLANES, Scene, worksOnPlanes, type PlaneId } from './scene'
+import { PLANE_COLOUR, PLANE_DRAWN, PLANES, Scene, SliceMissing, worksOnPlanes, type PlaneId } from './scene'
 import { AT_FIRST, nextMode, SLAB_LABEL, SLABS, slabWords, THICKEST, thicker, THINNEST, type Slab, type SlabMode } from './slab'
+import { judgeStack, unevenWords } from './volumes'
 import classes from './volume.module.css'
 
 export interface VolumeStageProps {
@@ -25,6 +28,14 @@ export interface VolumeStageProps {
   onClose: () => void
 }
 
+const TOO_MUCH = 'The planes could not be drawn; the images are safe. This browser may have too little graphics memory.'
+
+/** What is said of a plane as it was drawn. */
+interface Seen {
+  edges: EdgeLetters
+  pixelsPerMillimetre: number
+}
+
 const TITLE: Record<PlaneId, string> = { axial: 'Axial', sagittal: 'Sagittal', coronal: 'Coronal' }
 
 /** Planes through a volume, straight and oblique, as slabs, and the body itself. */
@@ -33,14 +44,18 @@ export function VolumeStage({ study, prior, stack, tool, onClose }: VolumeStageP
   const bodyElement = useRef<HTMLDivElement>(null)
   const [scene, setScene] = useState<Scene | null>(null)
   const [ready, setReady] = useState(false)
-  const [fault, setFault] = useState(false)
+  const [fault, setFault] = useState<string | null>(null)
   const [loaded, setLoaded] = useState(0)
-  const [edges, setEdges] = useState<Partial<Record<PlaneId, EdgeLetters>>>({})
+  const [seen, setSeen] = useState<Partial<Record<PlaneId, Seen>>>({})
   const [window, setWindow] = useState<{ center: number; width: number } | null>(null)
   const [active, setActive] = useState<PlaneId>('axial')
   const [slab, setSlab] = useState<Slab>(AT_FIRST)
   const [crossing, setCrossing] = useState(true)
   const [body, setBody] = useState(false)
+  const uneven = useMemo(() => {
+    const judged = judgeStack(stack)
+    return judged.isVolume ? judged.uneven : null
+  }, [stack])
   const looks = looksFor(stack.modality)
   const [look, setLook] = useState(looks[0]?.preset ?? '')
 
@@ -49,43 +64,41 @@ export function VolumeStage({ study, prior, stack, tool, onClose }: VolumeStageP
     const { axial, sagittal, coronal } = given
     if (!axial || !sagittal || !coronal) return
     const all = { axial, sagittal, coronal }
-    let frame = 0
     const made = new Scene()
-    const read = () => {
-      frame = 0
-      const next: Partial<Record<PlaneId, EdgeLetters>> = {}
-      for (const plane of PLANES) {
-        const camera = made.plane(plane)?.getCamera()
-        const [up, toViewer] = [vec3(camera?.viewUp), vec3(camera?.viewPlaneNormal)]
-        if (up && toViewer) next[plane] = edgesOfPlane(cross(up, toViewer), up)
+    // Read at the moment of drawing, and on the screen before the plane is.
+    const heard = PLANES.map((plane) => {
+      const drawn = () => {
+        const viewport = made.plane(plane)
+        const camera = viewport?.getCamera()
+        const [up, toViewer, scale] = [vec3(camera?.viewUp), vec3(camera?.viewPlaneNormal), camera?.parallelScale]
+        const there = viewport && viewport.getActors().length > 0 && isTrueToSize(viewport) && up && toViewer && scale
+        const next = there ? { edges: edgesOfPlane(cross(up, toViewer), up), pixelsPerMillimetre: all[plane].clientHeight / (2 * scale) } : undefined
+        const range = made.range()
+        flushSync(() => {
+          setSeen((before) => ({ ...before, [plane]: next }))
+          setWindow((before) => (range ? same(before, windowOf(range)) : null))
+        })
       }
-      setEdges(next)
-      const range = made.range()
-      setWindow(range ? windowOf(range) : null)
-    }
-    const later = () => {
-      if (!frame) frame = requestAnimationFrame(read)
-    }
-    for (const plane of PLANES) for (const name of PLANE_EVENTS) all[plane].addEventListener(name, later)
+      all[plane].addEventListener(PLANE_DRAWN, drawn)
+      return { plane, drawn }
+    })
     const size = new ResizeObserver(() => made.resize())
-    size.observe(axial)
+    for (const plane of PLANES) size.observe(all[plane])
+    let over = false
     made
-      .open(stack, all, setLoaded)
-      .then(() => {
-        setReady(true)
-        later()
-      })
-      .catch(() => setFault(true))
+      .open(stack, uneven, all, setLoaded)
+      .then(() => !over && setReady(true))
+      .catch((error: unknown) => !over && setFault(error instanceof SliceMissing ? error.message : TOO_MUCH))
     setScene(made)
     return () => {
-      cancelAnimationFrame(frame)
+      over = true
       size.disconnect()
-      for (const plane of PLANES) for (const name of PLANE_EVENTS) all[plane].removeEventListener(name, later)
+      for (const { plane, drawn } of heard) all[plane].removeEventListener(PLANE_DRAWN, drawn)
       setScene(null)
       setReady(false)
       made.end()
     }
-  }, [stack])
+  }, [stack, uneven])
 
   useEffect(() => {
     if (!scene || !ready) return
@@ -103,7 +116,7 @@ export function VolumeStage({ study, prior, stack, tool, onClose }: VolumeStageP
   useEffect(() => {
     const element = bodyElement.current
     if (!scene || !ready || !body || !element) return
-    scene.openBody(element, look).catch(() => setFault(true))
+    scene.openBody(element, look).catch(() => setFault(TOO_MUCH))
     return () => scene.closeBody()
     // The look changes by `dress`.
     // eslint-disable-next-line react-hooks/exhaustive-deps
@@ -152,6 +165,7 @@ export function VolumeStage({ study, prior, stack, tool, onClose }: VolumeStageP
 
   const patient = patientOf(stack)
   const words = slabWords(slab)
+  const notes = uneven ? unevenWords(uneven) : []
   return (
     <section className={classes['stage']} aria-label="Planes" data-testid="planes" data-ready={ready || undefined} data-loaded={loaded}>
       <div className={classes['bar']} role="toolbar" aria-label="Planes">
@@ -205,7 +219,7 @@ export function VolumeStage({ study, prior, stack, tool, onClose }: VolumeStageP
           </ActionIcon>
         </Tooltip>
         <span className={classes['room']} />
-        {ready && loaded < stack.length ? (
+        {!fault && loaded < stack.length ? (
           <span className={classes['progress']} role="status">
             {loaded} of {stack.length} slices
           </span>
@@ -214,6 +228,11 @@ export function VolumeStage({ study, prior, stack, tool, onClose }: VolumeStageP
           Back to the images
         </Button>
       </div>
+      {notes.length ? (
+        <p className={classes['uneven']} role="note">
+          {notes.join(' · ')}
+        </p>
+      ) : null}
       <div className={classes['planes']} data-body={body || undefined}>
         {PLANES.map((plane) => (
           <section
@@ -253,14 +272,7 @@ export function VolumeStage({ study, prior, stack, tool, onClose }: VolumeStageP
                 W {Math.round(window.width)} · C {Math.round(window.center)}
               </span>
             ) : null}
-            {edges[plane] ? (
-              <div className={classes['edges']} aria-hidden>
-                <span data-edge="top">{edges[plane].top}</span>
-                <span data-edge="right">{edges[plane].right}</span>
-                <span data-edge="bottom">{edges[plane].bottom}</span>
-                <span data-edge="left">{edges[plane].left}</span>
-              </div>
-            ) : null}
+            {seen[plane] ? <Ruled seen={seen[plane]} /> : null}
           </section>
         ))}
         {body ? (
@@ -276,9 +288,33 @@ export function VolumeStage({ study, prior, stack, tool, onClose }: VolumeStageP
       {!ready && !fault ? <Loader className={classes['busy']} size="sm" aria-label="Laying planes through the slices" /> : null}
       {fault ? (
         <p className={classes['fault']} role="alert">
-          The planes could not be drawn; the images are safe. This browser may have too little graphics memory.
+          {fault}
         </p>
       ) : null}
     </section>
   )
+}
+
+/** The letters at a plane's edges and its scale. */
+function Ruled({ seen: { edges, pixelsPerMillimetre } }: { seen: Seen }) {
+  const bar = scaleBar(pixelsPerMillimetre, 90)
+  return (
+    <>
+      <div className={classes['edges']} aria-hidden>
+        <span data-edge="top">{edges.top}</span>
+        <span data-edge="right">{edges.right}</span>
+        <span data-edge="bottom">{edges.bottom}</span>
+        <span data-edge="left">{edges.left}</span>
+      </div>
+      {bar ? (
+        <span className={classes['scale']} style={{ width: bar.length_px }}>
+          {bar.units >= 10 ? `${Number((bar.units / 10).toFixed(2))} cm` : `${Number(bar.units.toFixed(2))} mm`}
+        </span>
+      ) : null}
+    </>
+  )
+}
+
+function same<T extends { center: number; width: number }>(before: T | null, next: T): T {
+  return before && before.center === next.center && before.width === next.width ? before : next
 }

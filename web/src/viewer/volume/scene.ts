@@ -2,6 +2,7 @@ import {
   cache,
   CONSTANTS,
   Enums,
+  imageLoader,
   RenderingEngine,
   setVolumesForViewports,
   utilities,
@@ -11,11 +12,15 @@ import {
 } from '@cornerstonejs/core'
 import { addTool, CrosshairsTool, Enums as ToolEnums, ToolGroupManager, TrackballRotateTool, type Types as ToolTypes } from '@cornerstonejs/tools'
 import { vec3, type Vec3 } from '../geometry'
+import { functionOf } from '../pixels/loader'
 import { rangeOf, type WindowPreset } from '../presets'
 import type { Stack } from '../stacks'
+import { drawNow, fitQuietly, onPixelRatio, refit, squareUp } from '../surface'
 import { drawnBy, TOOLS, type ToolName } from '../tools'
+import { gridOver, layersOf, type Values } from './resample'
 import type { Slab, SlabMode } from './slab'
 import { turned, turnedAbout } from './turn'
+import type { Uneven } from './volumes'
 
 export const PLANES = ['axial', 'sagittal', 'coronal'] as const
 export type PlaneId = (typeof PLANES)[number]
@@ -53,6 +58,10 @@ export function worksOnPlanes(tool: ToolName): boolean {
 let begun = false
 let made = 0
 
+const SLICES_AT_ONCE = 6
+/** After working for so long, the screen gets a turn. */
+const REST_MS = 25
+
 /** Without a graphics processor a body takes minutes to draw unless it is drawn coarsely. */
 const COARSE = 8
 
@@ -77,20 +86,33 @@ function begin(): void {
   addTool(TrackballRotateTool)
 }
 
+/** A slice without which a volume would say what is not so. */
+export class SliceMissing extends Error {
+  constructor(index: number) {
+    super(`Image ${index + 1} could not be loaded, and planes without it would be wrong. It is safe in the archive; try again.`)
+  }
+}
+
 /** Three planes and a body, drawn of one volume. */
 export class Scene {
   readonly id = `planes-${++made}`
-  private readonly volumeId = `cornerstoneStreamingImageVolume:${this.id}`
+  private volumeId = `cornerstoneStreamingImageVolume:${this.id}`
+  /** Slices that were made here and that nobody else needs. */
+  private made: readonly string[] = []
+  private readonly stopWatching: () => void
   private readonly rendering: RenderingEngine
   private readonly flat: ToolTypes.IToolGroup
   private readonly solid: ToolTypes.IToolGroup
   private hand: PlaneHand = 'cross'
   private ended = false
   private shown = false
+  /** The window to begin with, where the volume itself tells none. */
+  private atFirst: Types.VOIRange | undefined
 
   constructor() {
     begin()
     this.rendering = new RenderingEngine(this.id)
+    this.stopWatching = onPixelRatio(() => this.resize())
     const flat = ToolGroupManager.createToolGroup(this.id)
     const solid = ToolGroupManager.createToolGroup(`${this.id}-body`)
     if (!flat || !solid) throw new Error('The planes could not make their tools.')
@@ -123,8 +145,11 @@ export class Scene {
     return this.ended ? undefined : (this.rendering.getViewport(this.paneId('body')) as Types.IVolumeViewport | undefined)
   }
 
-  /** Makes the volume and draws the planes on their elements; `loaded` is told of its slices as they come. */
-  async open(stack: Stack, elements: Record<PlaneId, HTMLDivElement>, loaded: (count: number) => void): Promise<void> {
+  /**
+   * Makes the volume and draws the planes on their elements; `loaded` is told of its slices as they come. `uneven`: the
+   * slices are laid on an even, straight grid first. Rejects where a slice cannot be had.
+   */
+  async open(stack: Stack, uneven: Uneven | null, elements: Record<PlaneId, HTMLDivElement>, loaded: (count: number) => void): Promise<void> {
     this.rendering.setViewports(
       PLANES.map((plane) => ({
         viewportId: this.paneId(plane),
@@ -137,10 +162,8 @@ export class Scene {
       quieten(elements[plane])
       this.flat.addViewport(this.paneId(plane), this.id)
     }
-    const imageIds = stack.frames.map((frame) => frame.imageId)
-    const volume = await volumeLoader.createAndCacheVolume(this.volumeId, { imageIds })
+    const range = uneven ? await this.straighten(stack, uneven, loaded) : await this.stream(stack, loaded)
     if (this.ended) return
-    volume.load((...[progress]: unknown[]) => loaded((progress as { framesProcessed?: number }).framesProcessed ?? imageIds.length))
     await setVolumesForViewports(
       this.rendering,
       [{ volumeId: this.volumeId }],
@@ -148,9 +171,89 @@ export class Scene {
     )
     if (this.ended) return
     this.shown = true
+    if (range) for (const plane of PLANES) this.plane(plane)?.setProperties({ voiRange: range })
+    this.atFirst = range
     for (const plane of PLANES) elements[plane].addEventListener(Enums.Events.VOI_MODIFIED, this.shareWindow)
     this.use(this.hand)
     this.rendering.render()
+  }
+
+  private async stream(stack: Stack, loaded: (count: number) => void): Promise<undefined> {
+    const imageIds = stack.frames.map((frame) => frame.imageId)
+    const volume = await volumeLoader.createAndCacheVolume(this.volumeId, { imageIds })
+    if (!this.ended) volume.load((...[progress]: unknown[]) => loaded((progress as { framesProcessed?: number }).framesProcessed ?? imageIds.length))
+    return undefined
+  }
+
+  /** Makes the volume on a grid of its own; answers the window of the middle slice, which the grid knows nothing of. */
+  private async straighten(stack: Stack, uneven: Uneven, loaded: (count: number) => void): Promise<Types.VOIRange | undefined> {
+    const images: Types.IImage[] = []
+    let [count, next] = [0, 0]
+    const fetching = async () => {
+      for (let at = next++; at < stack.frames.length && !this.ended; at = next++) {
+        try {
+          images[at] = await imageLoader.loadAndCacheImage(stack.frames[at]?.imageId ?? '', { requestType: Enums.RequestType.Prefetch, priority: 0 })
+        } catch {
+          throw new SliceMissing(at)
+        }
+        loaded(++count)
+      }
+    }
+    await Promise.all(Array.from({ length: SLICES_AT_ONCE }, fetching))
+    if (this.ended) return undefined
+    const grid = gridOver(stack.frames.flatMap((frame) => (frame.plane ? [frame.plane] : [])), uneven.missing)
+    // Air, where the units know it: where there is nothing it is black.
+    const outside = images.reduce((least, image) => Math.min(least, image.minPixelValue), stack.modality === 'CT' ? -1024 : 0)
+    const most = images.reduce((greatest, image) => Math.max(greatest, image.maxPixelValue), -Infinity)
+    const whole = images.every((image) => !(image.getPixelData() instanceof Float32Array)) && outside >= -32768 && most <= 32767
+    const size = grid.columns * grid.rows
+    const scalarData = whole ? new Int16Array(size * grid.layers.length) : new Float32Array(size * grid.layers.length)
+    const valuesOf = (index: number): Values => {
+      const image = images[index] as Types.IImage
+      return { columns: image.columns, rows: image.rows, data: image.getPixelData() as ArrayLike<number> }
+    }
+    let [layer, rested] = [0, performance.now()]
+    for (const values of layersOf(grid, valuesOf, outside)) {
+      const from = layer++ * size
+      if (whole) for (let at = 0; at < size; at++) scalarData[from + at] = Math.round(values[at] ?? outside)
+      else scalarData.set(values, from)
+      if (performance.now() - rested < REST_MS) continue
+      // The screen answers meanwhile.
+      await new Promise((resolve) => setTimeout(resolve))
+      if (this.ended) return undefined
+      rested = performance.now()
+    }
+    this.volumeId = `straightened-${this.id}`
+    const { row, column, normal, origin, spacing } = grid
+    const first = stack.frames[0]?.metadata
+    const volume = volumeLoader.createLocalVolume(this.volumeId, {
+      scalarData,
+      dimensions: [grid.columns, grid.rows, grid.layers.length],
+      spacing: [...spacing],
+      origin: [...origin],
+      direction: [...row, ...column, ...normal] as unknown as Types.Mat3,
+      metadata: {
+        BitsAllocated: whole ? 16 : 32,
+        BitsStored: whole ? 16 : 32,
+        HighBit: whole ? 15 : 31,
+        SamplesPerPixel: 1,
+        PhotometricInterpretation: images[0]?.photometricInterpretation ?? 'MONOCHROME2',
+        PixelRepresentation: 1,
+        Modality: stack.modality ?? 'OT',
+        ImageOrientationPatient: [...row, ...column],
+        PixelSpacing: [spacing[1], spacing[0]],
+        FrameOfReferenceUID: stack.frameOfReferenceUid ?? '',
+        Columns: grid.columns,
+        Rows: grid.rows,
+        voiLut: [],
+        VOILUTFunction: first ? functionOf(first) : 'LINEAR',
+        SeriesInstanceUID: stack.seriesInstanceUid,
+      } as never,
+    })
+    this.made = volume.imageIds
+    const middle = images[Math.floor(images.length / 2)]
+    const [center, width] = [middle?.windowCenter, middle?.windowWidth].map((value) => (Array.isArray(value) ? Number(value[0]) : Number(value)))
+    return center !== undefined && width !== undefined && Number.isFinite(center) && width > 0 ? rangeOf({ center, width }) : { lower: outside, upper: most }
   }
 
   /** Draws the body on its element, by a preset of Cornerstone's. */
@@ -308,23 +411,42 @@ export class Scene {
       if (!viewport) continue
       viewport.setOrientation(ORIENTATION[plane])
       viewport.resetProperties()
+      if (this.atFirst) viewport.setProperties({ voiRange: this.atFirst })
       viewport.resetCamera()
     }
     ;(this.flat.getToolInstance(CROSS) as { resetCrosshairs?: () => void } | undefined)?.resetCrosshairs?.()
     this.rendering.render()
   }
 
+  /** Draws anew, before anything is painted, the planes that have another size; what a reader enlarged or moved stays so. */
   resize(): void {
-    if (!this.ended) this.rendering.resize(true, true)
+    if (this.ended) return
+    const viewports = this.rendering.getViewports()
+    const changed = viewports.filter((viewport) =>
+      refit(viewport, (one) => {
+        const [camera, zoom] = [one.getCamera(), one.getZoom()]
+        return () => {
+          if (!one.getActors().length) return
+          fitQuietly(one)
+          const fitted = one.getCamera().parallelScale
+          one.setCamera({ ...camera, ...(fitted && zoom > 0 ? { parallelScale: fitted / zoom } : {}) })
+        }
+      }),
+    )
+    if (!changed.length) return
+    squareUp(viewports)
+    drawNow(changed)
   }
 
   end(): void {
     this.ended = true
+    this.stopWatching()
     ToolGroupManager.destroyToolGroup(this.id)
     ToolGroupManager.destroyToolGroup(`${this.id}-body`)
     this.rendering.destroy()
     if (cache.getVolume(this.volumeId)) cache.removeVolumeLoadObject(this.volumeId)
+    for (const imageId of this.made) if (cache.getImageLoadObject(imageId)) cache.removeImageLoadObject(imageId, { force: true })
   }
 }
 
-export const PLANE_EVENTS = [Enums.Events.CAMERA_MODIFIED, Enums.Events.VOI_MODIFIED] as const
+export const PLANE_DRAWN = Enums.Events.IMAGE_RENDERED
