@@ -258,6 +258,7 @@ def change_move(work: Work, store_move_pk: int, state: str) -> StoreMove:
         object_id=store_move_pk,
         detail={"state": state},
     )
+    stores_in(the_archive().objects).look_again()
     return move
 
 
