@@ -1,0 +1,375 @@
+"""Three browsers look at one study: a radiologist leads, a colleague and a guest with a link follow.
+
+What is asserted is what the canvases show and what the screens say, on screens of three shapes.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from pydicom.uid import generate_uid
+from sqlalchemy import select, text
+
+from archive_fixtures import MakeDicom, Store, archive, as_dataset, as_file, decoder, make_dicom, store, web
+from case_fixtures import Ward
+from common import Api
+from viewer_fixtures import PATIENCE_MS, drawn, shown
+from wetread.archive.model import Study
+from wetread.archive.service import Archive
+from wetread.orders.service import Move, move_requested_procedure
+from wetread.security.model import Practitioner
+from wetread.security.service import FileMasterKey, Identity, use_guests
+from wetread.sharing.service import OwnPatients
+from wetread.together.service import SeenTogether, actor_of_pass
+
+__all__ = ["archive", "as_dataset", "as_file", "decoder", "make_dicom", "store", "web"]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(560)]
+expect.set_options(timeout=PATIENCE_MS)
+SLICES = 7
+
+
+class Server:
+    """The application behind a socket that can be cut: all lines break, and it comes back at the same port."""
+
+    def __init__(self, app: Any) -> None:
+        self._app, self.port = app, 0
+        self.start()
+
+    def start(self) -> None:
+        config = uvicorn.Config(
+            self._app, host="127.0.0.1", port=self.port, log_level="error", timeout_graceful_shutdown=1
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self._thread.start()
+        while not self._server.started:
+            time.sleep(0.01)
+        self.port = self._server.servers[0].sockets[0].getsockname()[1]
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(20)
+        assert not self._thread.is_alive()
+
+
+@dataclass
+class Case:
+    url: str
+    study_pk: int
+    lead: Api
+    colleague: Api
+    server: Server
+    browser: Browser
+    contexts: list[BrowserContext]
+    complaints: list[str]
+
+    def context(self, account: Api | None, width: int, height: int, **how: Any) -> Page:
+        headers = {"Authorization": str(account.headers["Authorization"])} if account else {}
+        context = self.browser.new_context(
+            viewport={"width": width, "height": height}, extra_http_headers=headers, **how
+        )
+        self.contexts.append(context)
+        context.set_default_timeout(PATIENCE_MS)
+        page = context.new_page()
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        return page
+
+
+@pytest.fixture
+def case(browser: Browser, web: Api, archive: Archive, store: Store, make_dicom: MakeDicom) -> Iterator[Case]:
+    use_guests(actor_of_pass)
+    archive.retrieval.visibility = SeenTogether(OwnPatients())
+    ward = Ward(archive.offices, Identity(archive.offices, FileMasterKey(b"k" * 32)))
+    study, series, space = (generate_uid() for _ in range(3))
+    rows = np.random.default_rng(3).integers(-60, 120, (128, 128)).astype("<i2")
+    slices = []
+    for number in range(SLICES):
+        # Each slice has a block of its own place, so that no two look alike; and none is like itself turned round.
+        values = rows.copy()
+        values[10 + 12 * number : 22 + 12 * number, 20:50] = 400
+        slices.append(
+            make_dicom(
+                StudyInstanceUID=study, SeriesInstanceUID=series, FrameOfReferenceUID=space, InstanceNumber=number + 1,
+                ImagePositionPatient=["-60", "-60", str(5 * number)], ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
+                PixelData=values.tobytes(), RescaleSlope="1", RescaleIntercept="0", WindowCenter="60",
+                WindowWidth="400", PixelSpacing=["1", "1"], PatientName="Moss^Ada", PatientID="P1",
+            )
+        )  # fmt: skip
+    store(*slices)
+    with ward.made() as work:
+        practitioner = Practitioner(person_name="Moreau^Ines^^Dr.")
+        work.session.add(practitioner)
+        work.session.flush()
+        practitioner_pk = practitioner.practitioner_pk
+    patient_pk = ward.patient()
+    requested = ward.ordered("CTHEAD", patient_pk=patient_pk)
+    with ward.made() as work:
+        move_requested_procedure(work, requested.requested_procedure_pk, Move.START)
+        row = work.session.scalars(select(Study).where(Study.study_instance_uid == study)).one()
+        row.patient_pk = patient_pk
+        study_pk = row.study_pk
+    ward.link(study_pk, requested.requested_procedure_pk)
+    lead = web.as_role("radiologist", practitioner_pk=practitioner_pk)
+    colleague = web.as_role("radiologist")
+    with ward.made() as work:
+        for account, name in ((lead, "Dr. Ines Moreau"), (colleague, "Dr. Jonas Weber")):
+            work.session.execute(
+                text("UPDATE user_account SET display_name = :name WHERE user_pk = :pk"),
+                {"name": name, "pk": account.user_pk},
+            )
+    server = Server(web.app)
+    made = Case(f"http://127.0.0.1:{server.port}", study_pk, lead, colleague, server, browser, [], [])
+    yield made
+    for context in made.contexts:
+        context.close()
+    server.stop()
+    # Cornerstone's cache throws once more what a loader has told it, where nobody can catch it.
+    complaints = [one for one in made.complaints if not one.startswith("The server could not be reached")]
+    assert complaints == [], complaints
+
+
+def begin(case: Case) -> Page:
+    """The reader's screen with the session begun and its panel open."""
+    page = case.context(case.lead, 1440, 900)
+    page.goto(f"{case.url}/read/{case.study_pk}")
+    shown(page)
+    page.keyboard.press("q")  # the report aside, so that letters are the viewer's
+    page.get_by_role("button", name="Look together with others").click()
+    expect(page.get_by_test_id("together-banner")).to_contain_text("You lead")
+    return page
+
+
+def link_of(lead: Page) -> str:
+    lead.get_by_role("button", name="Guest link").click()
+    lead.get_by_role("button", name="Make the link").click()
+    found = lead.get_by_test_id("guest-link").input_value()
+    lead.get_by_role("button", name="Guest link").click()
+    return found
+
+
+def come_as_guest(case: Case, link: str, name: str = "Dr. Ann Far", **how: Any) -> Page:
+    page = case.context(None, how.pop("width", 1024), how.pop("height", 768), **how)
+    page.goto(link)
+    expect(page.get_by_text("Dr. Ines Moreau")).to_be_visible()
+    assert "#" not in page.url
+    page.get_by_label("Your name").fill(name)
+    page.get_by_role("button", name="Join").click()
+    shown(page)
+    expect(page.get_by_test_id("together-banner")).to_contain_text("Dr. Ines Moreau leads")
+    return page
+
+
+def come_as_colleague(case: Case, lead: Page) -> Page:
+    """Sits at his home, sees the notice at once, and joins."""
+    page = case.context(case.colleague, 1100, 900)
+    page.goto(f"{case.url}/reading")
+    expect(page.get_by_role("navigation", name="Places")).to_be_visible()
+    page.wait_for_timeout(500)
+    lead.get_by_role("button", name="Invite", exact=True).click()
+    lead.get_by_label("Colleague").fill("Weber")
+    lead.get_by_role("button", name=re.compile("Dr. Jonas Weber")).click()
+    notice = page.get_by_role("alert", name="Invitation")
+    expect(notice).to_contain_text("Dr. Ines Moreau asks you")
+    notice.get_by_role("button", name="Join").click()
+    shown(page)
+    expect(page.get_by_test_id("together-banner")).to_contain_text("Dr. Ines Moreau leads")
+    lead.get_by_role("button", name="Invite", exact=True).click()
+    return page
+
+
+def index(page: Page) -> str | None:
+    return page.locator("[data-pane=a]").get_attribute("data-index")
+
+
+def block(page: Page, threshold: int = 200) -> tuple[float, float, float, float]:
+    """Where the bright block lies on the canvas (left, top, right, bottom), in CSS pixels from the pane's middle."""
+    bright = drawn(page)[:, :, 0].astype(int) >= threshold
+    # The noise has single bright pixels at no window that is used here; the block has thousands.
+    columns, rows = (np.flatnonzero(bright.sum(axis) > 8) for axis in (0, 1))
+    assert len(columns) and len(rows)
+    height, width = bright.shape
+    return (
+        columns[0] - width / 2,
+        rows[0] - height / 2,
+        columns[-1] + 1 - width / 2,
+        rows[-1] + 1 - height / 2,
+    )
+
+
+def settles(check: Any, seconds: float = 30) -> None:
+    """Waits until a check of drawn pixels holds; its last failure is what is told."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            check()
+        except AssertionError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.2)
+        else:
+            return
+
+
+def test_two_follow_one_in_picture_window_and_place(case: Case) -> None:
+    lead = begin(case)
+    guest = come_as_guest(case, link_of(lead))
+    colleague = come_as_colleague(case, lead)
+    expect(lead.get_by_test_id("together-banner")).to_contain_text("2 follow you")
+    expect(guest.get_by_label("Patient", exact=True)).to_contain_text("Moss")
+
+    # Scroll.
+    lead.get_by_test_id("canvas-a").click()
+    lead.keyboard.press("End")
+    for page in (lead, guest, colleague):
+        expect(page.locator("[data-pane=a]")).to_have_attribute("data-index", str(SLICES - 1))
+    lead.keyboard.press("ArrowUp")
+    for page in (guest, colleague):
+        expect(page.locator("[data-pane=a]")).to_have_attribute("data-index", str(SLICES - 2))
+
+    # Window, by the drawn grey of the same place.
+    words = lead.locator("[data-pane=a]")
+    lead.keyboard.press("Shift+ArrowRight")
+    said = re.search(r"W -?[\d.]+ · C -?[\d.]+", words.inner_text())
+    assert said
+    for page in (guest, colleague):
+        expect(page.locator("[data-pane=a]")).to_contain_text(said[0])
+
+    # Zoom: the same millimetres are seen, so the block is as large against the pane's height, and at the same place.
+    for _ in range(3):
+        lead.keyboard.press("+")
+
+    def same_place() -> None:
+        heights = {page: float(drawn(page).shape[0]) for page in (lead, guest, colleague)}
+        widths = {page: float(drawn(page).shape[1]) for page in (lead, guest, colleague)}
+        want = block(lead)
+        for page in (guest, colleague):
+            # A pane that is narrower shows as much to the sides, and so more above and below.
+            scale = min(heights[page] / heights[lead], widths[page] / widths[lead])
+            found = block(page)
+            assert found == pytest.approx([edge * scale for edge in want], abs=3), (found, want, scale)
+
+    settles(same_place)
+    # Turned and inverted as well.
+    lead.keyboard.press(">")
+    settles(same_place)
+
+    # Who looks by themselves is not moved, and comes back by one key.
+    guest.get_by_role("button", name="Look by yourself").click()
+    expect(guest.get_by_test_id("together-banner")).to_contain_text("You look by yourself")
+    before = index(guest)
+    lead.keyboard.press("Home")
+    expect(colleague.locator("[data-pane=a]")).to_have_attribute("data-index", "0")
+    assert index(guest) == before
+    guest.keyboard.press("Shift+F")
+    expect(guest.locator("[data-pane=a]")).to_have_attribute("data-index", "0")
+    # A hand on the wheel means looking elsewhere, and is said at once.
+    box = guest.get_by_test_id("canvas-a").bounding_box()
+    assert box
+    guest.mouse.move(box["x"] + 200, box["y"] + 200)
+    guest.mouse.wheel(0, 200)
+    expect(guest.get_by_test_id("together-banner")).to_contain_text("You look by yourself")
+
+
+def test_pointers_marks_and_words_are_shared_and_the_lead_is_handed_over(case: Case) -> None:
+    lead = begin(case)
+    guest = come_as_guest(case, link_of(lead))
+    colleague = come_as_colleague(case, lead)
+
+    # A pointer stands at the same place of the picture on another screen.
+    box = lead.get_by_test_id("canvas-a").bounding_box()
+    assert box
+    right, down = 90.0, -60.0
+    lead.mouse.move(box["x"] + box["width"] / 2 + right, box["y"] + box["height"] / 2 + down)
+    pointer = guest.locator("[data-pointer='Dr. Ines Moreau']")
+    expect(pointer).to_be_visible()
+    other = guest.get_by_test_id("canvas-a").bounding_box()
+    assert other
+    scale = min(other["width"], other["height"]) / min(box["width"], box["height"])
+
+    def pointed() -> None:
+        tip = pointer.bounding_box()
+        assert tip
+        assert tip["x"] - other["x"] - other["width"] / 2 == pytest.approx(right * scale, abs=3)
+        assert tip["y"] - other["y"] - other["height"] / 2 == pytest.approx(down * scale, abs=3)
+
+    settles(pointed)
+
+    # What is drawn is drawn on all screens, and measures the same.
+    lead.keyboard.press("l")
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    lead.mouse.move(x, y)
+    lead.mouse.down()
+    lead.mouse.move(x + 100, y + 20, steps=5)
+    lead.mouse.up()
+    for page in (guest, colleague):
+        page.get_by_test_id("canvas-a").hover(position={"x": 5, "y": 5})
+        page.keyboard.press("Shift+M")
+    listed = [
+        page.get_by_role("complementary", name="Measurements").get_by_role("listitem")
+        for page in (guest, colleague)
+    ]
+    for one in listed:
+        expect(one).to_have_count(1)
+        expect(one).to_contain_text(" mm")
+    assert listed[0].inner_text().splitlines()[:2] == listed[1].inner_text().splitlines()[:2]
+
+    # Words.
+    lead.get_by_label("Write to all").fill("Left basal ganglia?")
+    lead.keyboard.press("Enter")
+    guest.get_by_role("button", name=re.compile("People and words")).click()
+    expect(guest.get_by_role("log")).to_contain_text("Left basal ganglia?")
+
+    # The lead is given, and then the other drives.
+    lead.get_by_role("button", name="What Dr. Jonas Weber may").click()
+    lead.get_by_role("menuitem", name="Give the lead").click()
+    expect(colleague.get_by_test_id("together-banner")).to_contain_text("You lead")
+    expect(guest.get_by_test_id("together-banner")).to_contain_text("Dr. Jonas Weber leads")
+    expect(lead.get_by_test_id("together-banner")).to_contain_text("Dr. Jonas Weber leads")
+    colleague.get_by_test_id("canvas-a").click()
+    colleague.keyboard.press("Home")
+    for page in (lead, guest):
+        expect(page.locator("[data-pane=a]")).to_have_attribute("data-index", "0")
+
+
+def test_a_cut_line_comes_back_and_a_revoked_guest_does_not(case: Case) -> None:
+    lead = begin(case)
+    guest = come_as_guest(case, link_of(lead))
+    lead.get_by_test_id("canvas-a").click()
+    lead.keyboard.press("Home")
+    expect(guest.locator("[data-pane=a]")).to_have_attribute("data-index", "0")
+
+    case.server.stop()
+    for page in (lead, guest):
+        expect(page.get_by_test_id("together-banner")).to_contain_text("Reconnecting")
+    case.server.start()
+    expect(lead.get_by_test_id("together-banner")).to_contain_text("1 follows you")
+    expect(guest.get_by_test_id("together-banner")).to_contain_text("Dr. Ines Moreau leads")
+    lead.keyboard.press("End")
+    expect(guest.locator("[data-pane=a]")).to_have_attribute("data-index", str(SLICES - 1))
+
+    # The pass outlives a reload of the page, as of a tablet that slept.
+    guest.reload()
+    shown(guest)
+    expect(guest.locator("[data-pane=a]")).to_have_attribute("data-index", str(SLICES - 1))
+
+    frame = guest.evaluate(
+        "() => performance.getEntriesByType('resource').map(one => one.name).find(name => name.includes('/frames/'))"
+    )
+    ask = "url => fetch(url, { headers: { 'X-Wetread': '1' } }).then(answer => answer.status)"
+    assert guest.evaluate(ask, frame) == 200
+    lead.get_by_role("button", name="What Dr. Ann Far may").click()
+    lead.get_by_role("menuitem", name="Revoke the invitation").click()
+    expect(guest.get_by_role("alert")).to_contain_text("Your invitation to this session has ended")
+    expect(guest.locator("[data-pane]")).to_have_count(0)
+    assert guest.evaluate(ask, frame) == 401
+    guest.reload()
+    expect(guest.get_by_text("This session is not open to you")).to_be_visible()
