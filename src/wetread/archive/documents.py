@@ -59,6 +59,7 @@ UNITS: Mapping[str, Code] = {
     "BQML": ("Bq/ml", "UCUM", "Becquerels/milliliter"),
     "": ("1", "UCUM", "no units"),
 }
+_DEPTH_MAX = 8
 _LANGUAGE: Code = ("en", "RFC5646", "English")
 
 
@@ -119,6 +120,8 @@ class Measurement:
     shapes: Sequence[Shape]
     values: Sequence[Value] = ()
     comment: str | None = None
+    # Who measured, where that is another than the author of the report that it stands in.
+    author: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +145,11 @@ def tag(keyword: str) -> int:
     return found
 
 
-def measurement_report(origin: Origin, measurements: Sequence[Measurement]) -> Dataset:
-    """An Imaging Measurement Report (PS3.16 TID 1500)."""
+def measurement_report(
+    origin: Origin, measurements: Sequence[Measurement], predecessors: Sequence[Image] = ()
+) -> Dataset:
+    """An Imaging Measurement Report (PS3.16 TID 1500). It takes the place of `predecessors`, reports of the same study:
+    what they held and it does not was removed, so one without measurements says that none stands any more."""
     ds = _object(origin, COMPREHENSIVE_SR, "SR", "Measurements")
     root = _container(("126000", "DCM", "Imaging Measurement Report"))
     ds.update(root)
@@ -167,7 +173,37 @@ def measurement_report(origin: Origin, measurements: Sequence[Measurement]) -> D
         ),
     ]
     _completed(ds, origin, [one.image for one in measurements])
+    if predecessors:
+        # PS3.3 C.17.2: documents "whose content has been wholly or partially included".
+        ds.PredecessorDocumentsSequence = _evidence(origin, predecessors)
     return ds
+
+
+def measured_by(report: Dataset) -> dict[str, tuple[str, list[list[float]]]]:
+    """By Tracking Unique Identifier: who measured it, and the Graphic Data of its shapes, of a report made here."""
+    found: dict[str, tuple[str, list[list[float]]]] = {}
+    observers = report.get("AuthorObserverSequence") or [Dataset()]
+    author = str(observers[0].get("PersonName", ""))
+    for group in _groups(report, 0):
+        uid, who, shapes = "", author, list[list[float]]()
+        for node in group.get("ContentSequence") or []:
+            uid = str(node.get("UID", uid))
+            who = str(node.get("PersonName", who))
+            for drawn in [node, *(node.get("ContentSequence") or [])]:
+                points = drawn.get("GraphicData")
+                if points is not None:
+                    shapes.append([float(one) for one in points])
+        if uid:
+            found[uid] = (who, shapes)
+    return found
+
+
+def _groups(node: Dataset, depth: int) -> list[Dataset]:
+    names = node.get("ConceptNameCodeSequence") or []
+    if names and names[0].get("CodeValue") == "125007":
+        return [node]
+    below = (node.get("ContentSequence") or []) if depth < _DEPTH_MAX else []
+    return [group for one in below for group in _groups(one, depth + 1)]
 
 
 def key_objects(origin: Origin, images: Sequence[Image]) -> Dataset:
@@ -241,7 +277,9 @@ def _completed(ds: Dataset, origin: Origin, images: Iterable[Image]) -> None:
     """SR Document General (PS3.3 C.17.2): complete, but nobody's signed opinion."""
     ds.CompletionFlag, ds.VerificationFlag, ds.PreliminaryFlag = "COMPLETE", "UNVERIFIED", "PRELIMINARY"
     ds.PerformedProcedureCodeSequence = []
-    ds.CurrentRequestedProcedureEvidenceSequence = _evidence(origin, images)
+    evidence = list(images)
+    if evidence:
+        ds.CurrentRequestedProcedureEvidenceSequence = _evidence(origin, evidence)
     author = Dataset()
     author.ObserverType, author.PersonName, author.PersonIdentificationCodeSequence = "PSN", origin.author, []
     author.InstitutionName, author.InstitutionCodeSequence = "", []
@@ -339,6 +377,12 @@ def _group(one: Measurement) -> Dataset:
             "HAS OBS CONTEXT", "UIDREF", ("112040", "DCM", "Tracking Unique Identifier"), UID=one.tracking_uid
         ),
     ]
+    if one.author:
+        content.append(
+            _item(
+                "HAS OBS CONTEXT", "PNAME", ("121008", "DCM", "Person Observer Name"), PersonName=one.author
+            )
+        )
     is_region = any(value.concept in ("mean", "area") for value in one.values)
     if is_region:
         content.append(_drawn("CONTAINS", ("111030", "DCM", "Image Region"), one.shapes[0], one.image))

@@ -98,6 +98,12 @@ class FindingsIn(Body):
     measurements: list[MeasurementIn] = Field(default_factory=list, max_length=limits.MEASUREMENTS_MAX)
     presentations: list[PresentationIn] = Field(default_factory=list, max_length=16)
     key_images: list[ImageIn] = Field(default_factory=list, max_length=limits.MEASUREMENTS_MAX)
+    supersedes: list[_Uid] = Field(
+        default_factory=list,
+        max_length=64,
+        description="Measurement reports of the study that this one takes the place of; with no measurements, all of"
+        " theirs were removed.",
+    )
 
 
 class DocumentOut(BaseModel):
@@ -126,7 +132,7 @@ def keep_findings(
     study = study_detail(work, study_pk).study
     known = _known(work, study.study_instance_uid, body)
     origin = _origin(archive, work, next(iter(known.values())))
-    made = _made(body, known, origin)
+    made = _made(body, known, origin, _measured_before(archive, body, known))
     _keep(archive, work, made)
     for _ in made:
         work.audit(
@@ -153,9 +159,9 @@ def _known(work: Work, study_instance_uid: str, body: FindingsIn) -> dict[str, S
     """The instances that are named, by UID. Raises Invalid where one is none of the study, or nothing is named."""
     wanted = [one.image for one in body.measurements] + body.key_images
     wanted += [image for one in body.presentations for image in one.images]
-    if not wanted:
+    if not wanted and not body.supersedes:
         raise Invalid("There is nothing to keep.")
-    uids = sorted({one.sop_instance_uid for one in wanted})
+    uids = sorted({one.sop_instance_uid for one in wanted} | set(body.supersedes))
     found = {
         one.sop_instance_uid: one
         for one in store.stored_instances(
@@ -173,7 +179,36 @@ def _known(work: Work, study_instance_uid: str, body: FindingsIn) -> dict[str, S
             "A picture that is named is none of this study.",
             fields=[FieldError("sop_instance_uid", strange[0].sop_instance_uid)],
         )
+    for uid in body.supersedes:
+        if uid not in found or found[uid].sop_class_uid != documents.COMPREHENSIVE_SR:
+            raise Invalid(
+                "What is to be superseded is no measurement report of this study.",
+                fields=[FieldError("supersedes", uid)],
+            )
     return found
+
+
+def _measured_before(
+    archive: Archive, body: FindingsIn, known: dict[str, StoredInstance]
+) -> dict[str, tuple[str, list[list[float]]]]:
+    """Who measured what stands in the reports that are superseded: nobody's work becomes another's by being kept again."""
+    found: dict[str, tuple[str, list[list[float]]]] = {}
+    for uid in body.supersedes:
+        [document] = orjson.loads(archive.retrieval.instance_metadata(known[uid]))
+        found |= documents.measured_by(Dataset.from_json(document, lambda *_: b""))
+    return found
+
+
+def _is_as_before(shapes: list[documents.Shape], before: list[list[float]]) -> bool:
+    """Whether shapes lie where they did; Graphic Data are single floats. Of one shape several values may be inferred."""
+    ours = [shape.data() for shape in shapes]
+    return all(
+        any(
+            len(one) == len(other) and all(abs(a - b) < 0.01 for a, b in zip(one, other, strict=True))
+            for other in before
+        )
+        for one in ours
+    )
 
 
 def _origin(archive: Archive, work: Work, stored: StoredInstance) -> documents.Origin:
@@ -189,7 +224,12 @@ def _origin(archive: Archive, work: Work, stored: StoredInstance) -> documents.O
     return documents.Origin(study, work.actor.display_name, work.now(), 0)
 
 
-def _made(body: FindingsIn, known: dict[str, StoredInstance], origin: documents.Origin) -> list[Dataset]:
+def _made(
+    body: FindingsIn,
+    known: dict[str, StoredInstance],
+    origin: documents.Origin,
+    before: dict[str, tuple[str, list[list[float]]]],
+) -> list[Dataset]:
     def image(one: ImageIn) -> documents.Image:
         stored = known[one.sop_instance_uid]
         frame = one.frame_number if stored.number_of_frames > 1 else None
@@ -201,24 +241,36 @@ def _made(body: FindingsIn, known: dict[str, StoredInstance], origin: documents.
     def numbered(modality: str) -> documents.Origin:
         return documents.Origin(origin.study, origin.author, origin.made_at, _SERIES_NUMBER[modality])
 
-    measurements = [
-        documents.Measurement(
+    def measurement(one: MeasurementIn) -> documents.Measurement:
+        shapes = [documents.Shape(shape.graphic_type, shape.points) for shape in one.shapes]
+        author, drawn_before = before.get(one.tracking_uid, ("", []))
+        is_anothers = author and author != origin.author and _is_as_before(shapes, drawn_before)
+        return documents.Measurement(
             one.tracking_uid,
             one.tracking_identifier,
             image(one.image),
-            [documents.Shape(shape.graphic_type, shape.points) for shape in one.shapes],
+            shapes,
             [documents.Value(value.concept, value.value, value.unit, value.shape) for value in one.values],
             one.comment,
+            author if is_anothers else None,
         )
-        for one in body.measurements
-    ]
+
+    def document(uid: str) -> documents.Image:
+        stored = known[uid]
+        return documents.Image(stored.sop_class_uid, stored.sop_instance_uid, stored.series_instance_uid)
+
+    measurements = [measurement(one) for one in body.measurements]
     if any(value.shape >= len(one.shapes) for one in measurements for value in one.values):
         raise Invalid(
             "A value is of a shape that is not there.", fields=[FieldError("shape", "no such shape")]
         )
     made: list[Dataset] = []
-    if measurements:
-        made.append(documents.measurement_report(numbered("SR"), measurements))
+    if measurements or body.supersedes:
+        made.append(
+            documents.measurement_report(
+                numbered("SR"), measurements, [document(uid) for uid in body.supersedes]
+            )
+        )
     alike: dict[tuple[object, ...], list[documents.Presentation]] = {}
     drawn = set[str]()
     for one in body.presentations:

@@ -10,9 +10,9 @@ import { anchorAt, anchorInTheMiddle, linkedIndex, type Anchor, type Vec3 } from
 import { applyLook } from './keep/applyLook'
 import { KeptList } from './keep/KeptList'
 import { LeaveQuestion } from './keep/LeaveQuestion'
-import { lookOf, presented } from './keep/presentation'
+import { isAbout, lookOf } from './keep/presentation'
 import { keyPictures, type KeptDocument } from './keep/structured'
-import { useKeeping } from './keep/useKeeping'
+import { useKeeping, type OnScreen } from './keep/useKeeping'
 import { useKeyImages } from './keyImages'
 import { cells, panesOf, type PaneId } from './layout'
 import { LINKED_AT_FIRST, type Links } from './links'
@@ -123,21 +123,23 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps)
   const activeFrame = activeStack?.frames[activeIndex]
   const judged = activeStack ? judgeStack(activeStack) : null
   const inPlanes = planes && judged?.isVolume === true
-  const keeping = useKeeping({
-    studyPk: study.study_pk,
-    studyInstanceUid: study.study_instance_uid,
-    mayKeep: canMark,
-    engine,
-    drawn,
-    stacks: loaded.stacks,
-    documents: loaded.documents,
-    complete: !loaded.loading,
-    marked: keys.marked,
-    panes: visible.flatMap((id) => {
+  const shownOf = (of: ViewerStudy) =>
+    visible.flatMap((id) => {
       const stack = stackIn(id)
-      return stack && hungIn(id)?.study.study_pk === study.study_pk ? [{ id, stack }] : []
-    }),
+      return stack && hungIn(id)?.study.study_pk === of.study_pk ? [{ id, stack }] : []
+    })
+  const onScreen = (of: ViewerStudy, from: LoadedStudy): OnScreen => ({
+    studyPk: of.study_pk,
+    studyInstanceUid: of.study_instance_uid,
+    prior: of === study ? null : priorLabel(of, study),
+    stacks: from.stacks,
+    documents: from.documents,
+    complete: !from.loading,
+    marked: of === study ? keys.marked : null,
+    panes: shownOf(of),
   })
+  const studies = [onScreen(study, loaded), ...(hanging.prior ? [onScreen(hanging.prior, loadedPrior)] : [])]
+  const keeping = useKeeping({ mayKeep: canMark, engine, drawn, studies })
 
   const hangIn = (id: PaneId, next: Hung | null, index?: number) => {
     anchors.current.delete(id)
@@ -311,20 +313,22 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps)
     }
     if (document.sopInstanceUid === applied?.sopInstanceUid) {
       setApplied(null)
-      on.reset()
+      if (document.kind === 'presentation') on.reset()
       return
     }
-    const about = new Set(presented(document.instance))
-    const target = activeFrame && about.has(activeFrame.sopInstanceUid) ? activeFrame : loaded.stacks.flatMap((stack) => stack.frames).find((frame) => about.has(frame.sopInstanceUid))
+    const frames = loaded.stacks.flatMap((stack) => stack.frames)
+    const target = activeFrame && isAbout(document.instance, activeFrame) ? activeFrame : frames.find((frame) => isAbout(document.instance, frame))
     if (!target) {
-      toast('Its pictures are not in this study.')
+      // Its words can be read all the same.
+      if (document.kind === 'report') setApplied(document)
+      else toast('Its pictures are not in this study.')
       return
     }
     if (target !== activeFrame) activeOf(target.imageId)
     setApplied(document)
   }
   // A presentation state is applied when the picture that it is about is the one that is drawn.
-  const about = applied && activeFrame && presented(applied.instance).includes(activeFrame.sopInstanceUid) ? activeFrame : null
+  const about = applied?.kind === 'presentation' && activeFrame && isAbout(applied.instance, activeFrame) ? activeFrame : null
   const lastApplied = useRef<string | null>(null)
   useEffect(() => {
     const key = applied && about ? applied.sopInstanceUid : null
@@ -537,7 +541,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps)
                       isKey={keys.isKey}
                       loaded={stack ? (counts.get(stack.key) ?? 0) : 0}
                       marks={marks}
-                      graphics={applied && stack && isForeign(applied) ? applied.instance : null}
+                      graphics={applied && stack && !applied.ours ? applied.instance : null}
                       lines={linesIn(id)}
                       spot={spot && stack && spot.frameOfReferenceUid === stack.frameOfReferenceUid ? spot.point : null}
                       onActivate={() => activate(id)}
@@ -587,6 +591,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps)
             >
               <KeptList
                 documents={loaded.documents}
+                frames={loaded.stacks.flatMap((stack) => stack.frames)}
                 applied={applied?.sopInstanceUid ?? null}
                 mayKeep={canMark}
                 unsaved={keeping.unsaved}
@@ -599,7 +604,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps)
           ) : null}
         </div>
       </div>
-      {keeping.blocker.status === 'blocked' ? <LeaveQuestion onStay={keeping.blocker.reset} onLeave={keeping.blocker.proceed} /> : null}
+      {keeping.blocker.status === 'blocked' ? <LeaveQuestion priors={keeping.unkept.filter((one) => one !== null)} onStay={keeping.blocker.reset} onLeave={keeping.blocker.proceed} /> : null}
       {asked ? (
         <AskWords
           before={asked.before}
@@ -611,11 +616,6 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps)
       ) : null}
     </div>
   )
-}
-
-/** What was kept here comes back as measurements, which are drawn by themselves. */
-function isForeign(document: KeptDocument): boolean {
-  return document.instance['00080070']?.Value?.[0] !== 'Wetread'
 }
 
 function waitingWords(id: PaneId, loaded: LoadedStudy, loadedPrior: LoadedStudy, prior: ViewerStudy | null): string {

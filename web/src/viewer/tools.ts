@@ -15,6 +15,7 @@ import {
   ZoomTool,
 } from '@cornerstonejs/tools'
 import { PixelProbeTool } from './measure/probe'
+import { promptly, type ToolClass } from './measure/promptly'
 import { CardiothoracicRatioTool } from './measure/ratio'
 import { wordsFor } from './measure/words'
 import { RegionWindowTool } from './regionWindow'
@@ -39,24 +40,22 @@ export type ToolName =
   | 'text'
   | 'ratio'
 
-interface ToolClass {
-  new (...given: never[]): object
-  toolName: unknown
-}
-
 interface Made {
   tool: ToolClass
   /** Leaves something on the picture that can be moved, listed and removed. */
   measures: boolean
+  /** Has numbers, not words alone. */
+  counts: boolean
   config?: Record<string, unknown>
 }
 
-const measure = (tool: ToolClass, config: Record<string, unknown> = {}): Made => ({
-  tool,
+const measure = (tool: ToolClass, config: Record<string, unknown> = {}, isRegion = false): Made => ({
+  tool: promptly(tool, isRegion),
   measures: true,
+  counts: tool !== ArrowAnnotateTool && tool !== LabelTool,
   config: { ...config, getTextLines: wordsFor(String(tool.toolName)) },
 })
-const hand = (tool: ToolClass, config?: Record<string, unknown>): Made => ({ tool, measures: false, ...(config ? { config } : {}) })
+const hand = (tool: ToolClass, config?: Record<string, unknown>): Made => ({ tool, measures: false, counts: false, ...(config ? { config } : {}) })
 
 export const TOOLS: Record<ToolName, Made> = {
   scroll: hand(StackScrollTool),
@@ -69,9 +68,9 @@ export const TOOLS: Record<ToolName, Made> = {
   angle: measure(AngleTool),
   cobb: measure(CobbAngleTool),
   bidirectional: measure(BidirectionalTool),
-  ellipse: measure(EllipticalROITool),
-  rectangle: measure(RectangleROITool),
-  freehand: measure(PlanarFreehandROITool, { calculateStats: true }),
+  ellipse: measure(EllipticalROITool, {}, true),
+  rectangle: measure(RectangleROITool, {}, true),
+  freehand: measure(PlanarFreehandROITool, { calculateStats: true }, true),
   probe: measure(PixelProbeTool, { touchCanvasOffset: { x: 0, y: 0 } }),
   arrow: measure(ArrowAnnotateTool),
   text: measure(LabelTool),

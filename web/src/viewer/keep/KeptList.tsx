@@ -2,11 +2,16 @@ import { Button } from '@mantine/core'
 import { formatPersonName } from '@/lib/personname'
 import { formatDicomDate } from '@/lib/time'
 import { showKeys } from '@/lib/keys'
-import type { KeptDocument } from './structured'
+import type { Frame } from '../stacks'
+import { notShown } from './presentation'
+import { linesOf, notDrawn } from './reports'
+import { measured, standing, type KeptDocument } from './structured'
 import classes from './keep.module.css'
 
 export interface KeptListProps {
   documents: readonly KeptDocument[]
+  /** The pictures of the study. */
+  frames: readonly Frame[]
   /** The presentation state that is laid over the pictures now. */
   applied: string | null
   mayKeep: boolean
@@ -17,14 +22,16 @@ export interface KeptListProps {
   onShow: (document: KeptDocument) => void
 }
 
-const WORD: Record<KeptDocument['kind'], string> = { measurements: 'Measurements', presentation: 'Presentation', 'key-images': 'Key images' }
+const WORD: Record<KeptDocument['kind'], string> = { measurements: 'Measurements', presentation: 'Presentation', 'key-images': 'Key images', report: 'Report' }
 
 function clock(time: string | null): string {
   return time && /^\d{4}/.test(time) ? `${time.slice(0, 2)}:${time.slice(2, 4)}` : ''
 }
 
 /** What stands on the study in the archive, and how what is drawn now gets there. */
-export function KeptList({ documents, applied, mayKeep, unsaved, busy, onKeep, onInsert, onShow }: KeptListProps) {
+export function KeptList({ documents, frames, applied, mayKeep, unsaved, busy, onKeep, onInsert, onShow }: KeptListProps) {
+  // A report that says that none stand any more has nothing to show, and those before it have gone.
+  const shown = standing(documents).filter((one) => one.kind !== 'measurements' || measured(one.instance).length > 0)
   return (
     <div className={classes['kept']}>
       {mayKeep ? (
@@ -40,23 +47,47 @@ export function KeptList({ documents, applied, mayKeep, unsaved, busy, onKeep, o
           </Button>
         </>
       ) : (
-        <p>Kept while this study is open.</p>
+        <p>Measurements made here are gone when the study is left: keeping them is for people who report.</p>
       )}
-      {documents.length ? (
+      {shown.length ? (
         <>
           <h4>On this study</h4>
           <ul>
-            {documents.map((one) => (
+            {shown.map((one) => (
               <li key={one.sopInstanceUid}>
                 <button type="button" onClick={() => onShow(one)} aria-pressed={one.sopInstanceUid === applied}>
-                  <strong>{one.label ? `${WORD[one.kind]} ${one.label}` : WORD[one.kind]}</strong>
+                  <strong dir="auto">{one.label ? `${WORD[one.kind]} ${one.label}` : WORD[one.kind]}</strong>
                   <span>{[one.author ? formatPersonName(one.author) : null, formatDicomDate(one.date), clock(one.time)].filter(Boolean).join(' · ')}</span>
                 </button>
+                {one.sopInstanceUid === applied ? <Told document={one} frames={frames} /> : null}
               </li>
             ))}
           </ul>
         </>
       ) : null}
+    </div>
+  )
+}
+
+/** What an object of another program says, and what of it cannot be shown on the pictures. */
+function Told({ document, frames }: { document: KeptDocument; frames: readonly Frame[] }) {
+  if (document.ours) return null
+  const missing = document.kind === 'report' ? notDrawn(document.instance, frames) : document.kind === 'presentation' ? notShown(document.instance) : []
+  const lines = document.kind === 'report' ? linesOf(document.instance) : []
+  return (
+    <div className={classes['told']}>
+      {missing.map((words) => (
+        <p key={words} role="note">
+          {words}
+        </p>
+      ))}
+      {lines.map((line, at) => (
+        <p key={at} dir="auto" style={{ paddingInlineStart: `${Math.min(line.depth, 5) * 8}px` }}>
+          {line.name}
+          {line.value ? <strong>{line.value}</strong> : null}
+        </p>
+      ))}
+      {document.kind === 'report' && lines.length === 0 ? <p role="note">It says nothing in words.</p> : null}
     </div>
   )
 }

@@ -3,10 +3,10 @@ import type { Sent } from '@/lib/api'
 import { numbers, text } from '../dicom'
 import { vec3 } from '../geometry'
 import { calibrationOfTarget } from '../measure/calibration'
-import { measured, targetOf } from '../measure/measurements'
+import { isAsKept, isStale, measured, shapeOf, targetOf, type KeptWords } from '../measure/measurements'
 import { wordsOf, type Measured, type Stats } from '../measure/words'
 import type { Frame } from '../stacks'
-import { drawnBy, type ToolName } from '../tools'
+import { drawnBy, TOOLS, type ToolName } from '../tools'
 import { TOOL_LABEL } from '../toolLabels'
 import { inSpace, lookOf, onPicture } from './picture'
 import { handlesOfShapes, shapesOf, toolOf, type Point } from './shapes'
@@ -21,6 +21,7 @@ interface Data {
   label?: string
   handles?: { points?: number[][] }
   contour?: { polyline?: number[][] }
+  kept?: KeptWords & { values: ValueIn[] }
 }
 
 /** The UID of a drawing's UUID (PS3.5 B.2), and back; null: of none. */
@@ -35,25 +36,26 @@ export function uuidOf(uid: string | null): string | null {
   return hex.length === 32 ? hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5') : null
 }
 
-/** What a drawing says that it is: two of the same signature are the same work. */
-export function signature(): string {
+/** What is drawn on these pictures: of the same signature is the same work. */
+export function signatureOf(isOf: (imageId: string) => boolean): string {
   return measured()
-    .map(({ annotation }) => {
-      const data = annotation.data as Data
-      const points = [...(data.handles?.points ?? []), ...(data.contour?.polyline ?? [])]
-      return [annotation.annotationUID, data.label ?? '', points.map((point) => point.map((one) => one.toFixed(2)).join()).join(';')].join('|')
-    })
+    .filter(({ annotation }) => isOf(annotation.metadata?.referencedImageId ?? ''))
+    .map(({ annotation }) => shapeOf(annotation))
     .sort()
     .join('\n')
 }
 
-/** The measurements drawn on pictures that `frameOf` knows. */
-export function measurementsFor(frameOf: (imageId: string) => Frame | null): MeasurementIn[] {
-  const out: MeasurementIn[] = []
+/** What is drawn on pictures that `frameOf` knows; `left`: drawings whose numbers are not worked out, which cannot be kept so. */
+export function measurementsFor(frameOf: (imageId: string) => Frame | null): { found: MeasurementIn[]; shapes: string[]; left: number } {
+  const out = { found: [] as MeasurementIn[], shapes: [] as string[], left: 0 }
   for (const { annotation, tool } of measured()) {
     const frame = frameOf(annotation.metadata?.referencedImageId ?? '')
-    const one = frame && measurementOf(annotation, tool, frame)
-    if (one) out.push(one)
+    if (!frame) continue
+    const one = isStale(annotation, tool) ? null : measurementOf(annotation, tool, frame)
+    if (one) {
+      out.found.push(one)
+      out.shapes.push(shapeOf(annotation))
+    } else out.left += 1
   }
   return out
 }
@@ -65,10 +67,10 @@ function measurementOf(annotation: Annotation, tool: ToolName, frame: Frame): Me
   if (!shapes || !annotation.annotationUID) return null
   const target = targetOf(annotation)
   const stats = (annotation.data as Measured).cachedStats?.[target] ?? {}
-  const values = valuesOf(tool, stats, calibrationOfTarget(target))
-  const isText = tool === 'arrow' || tool === 'text'
-  if (!isText && !values.length) return null
-  const words = isText ? (data.label ?? '') : wordsOf(drawnBy(tool), annotation.data as Measured, target).join(' · ')
+  const before = isAsKept(annotation) ? data.kept : undefined
+  const values = before?.values ?? valuesOf(tool, stats, calibrationOfTarget(target))
+  if (TOOLS[tool].counts && !values.length) return null
+  const words = !TOOLS[tool].counts ? (data.label ?? '') : (before?.comment ?? wordsOf(drawnBy(tool), annotation.data as Measured, target).join(' · '))
   return {
     tracking_uid: uidOf(annotation.annotationUID),
     tracking_identifier: TOOL_LABEL[tool],
@@ -108,13 +110,13 @@ function valuesOf(tool: ToolName, stats: Stats, kind: ReturnType<typeof calibrat
 
 /** What was kept as a drawing again; null: of a kind that no tool here draws. */
 export function drawingOf(kept: Kept, frame: Frame): Annotation | null {
-  const tool = toolOf(kept.shapes, kept.concepts, kept.comment !== null)
+  const tool = toolOf(kept.shapes, new Set(kept.values.map((one) => one.concept)), kept.comment !== null, kept.trackingIdentifier)
   if (!tool) return null
   const { handles, outline } = handlesOfShapes(tool, kept.shapes)
   const place = (points: readonly Point[]) => points.map((point) => [...inSpace(frame.metadata, [point[0], point[1]])])
   const corner = [0, 0, 0]
   const { viewPlaneNormal, viewUp } = lookOf(frame.metadata)
-  return {
+  const made = {
     annotationUID: uuidOf(kept.trackingUid) ?? crypto.randomUUID(),
     highlighted: false,
     invalidated: true,
@@ -129,7 +131,7 @@ export function drawingOf(kept: Kept, frame: Frame): Annotation | null {
       cameraFocalPoint: numbers(frame.metadata, '00200032'),
     },
     data: {
-      label: tool === 'arrow' || tool === 'text' ? (kept.comment ?? '') : '',
+      label: TOOLS[tool].counts ? '' : (kept.comment ?? ''),
       handles: {
         points: place(handles),
         activeHandleIndex: null,
@@ -140,4 +142,7 @@ export function drawingOf(kept: Kept, frame: Frame): Annotation | null {
       cachedStats: {},
     },
   } as unknown as Annotation
+  const words: Data['kept'] = { comment: kept.comment, author: kept.author, values: [...kept.values], shape: shapeOf(made) }
+  Object.assign(made.data, { kept: words })
+  return made
 }

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { uidOf, uuidOf } from './findings'
 import { inSpace, onPicture } from './picture'
-import { graphicsOf, lookFrom, lookOf } from './presentation'
+import { graphicsOfState, lookFrom, lookOf, notShown } from './presentation'
 import { handlesOfShapes, shapesOf, toolOf, type Point } from './shapes'
-import { keyPictures, measured } from './structured'
+import { keyPictures, measured, standing, type KeptDocument } from './structured'
 import type { DicomJson } from '../dicom'
 
 const ds = (values: unknown[]) => ({ vr: 'DS', Value: values })
@@ -56,13 +56,18 @@ describe('a structured report', () => {
   const code = (value: string) => sq({ '00080100': { vr: 'SH', Value: [value] } })
   const image = { '0040A040': { vr: 'CS', Value: ['IMAGE'] }, '00081199': sq({ '00081155': { vr: 'UI', Value: ['1.2.3'] }, '00081160': { vr: 'IS', Value: [4] } }) }
   const line = { '0040A040': { vr: 'CS', Value: ['SCOORD'] }, '00700023': { vr: 'CS', Value: ['POLYLINE'] }, '00700022': { vr: 'FL', Value: [1, 2, 3, 4] }, '0040A730': sq(image) }
-  const number = { '0040A040': { vr: 'CS', Value: ['NUM'] }, '0040A043': code('410668003'), '0040A730': sq(line) }
+  const number = { '0040A040': { vr: 'CS', Value: ['NUM'] }, '0040A043': code('410668003'), '0040A300': sq({ '0040A30A': { vr: 'DS', Value: [33.1] }, '004008EA': code('mm') }), '0040A730': sq(line) }
   const group = { '0040A040': { vr: 'CS', Value: ['CONTAINER'] }, '0040A043': code('125007'), '0040A730': sq(number) }
 
   it('tells its measurements, however deep', () => {
     const [found] = measured({ '0040A730': sq({ '0040A040': { vr: 'CS', Value: ['CONTAINER'] }, '0040A730': sq(group) }) } as DicomJson)
     expect(found).toMatchObject({ sopInstanceUid: '1.2.3', frameNumber: 4, shapes: [{ graphic_type: 'POLYLINE', points: [[1, 2], [3, 4]] }] })
-    expect([...(found?.concepts ?? [])]).toEqual(['length'])
+    expect(found?.values).toEqual([{ concept: 'length', value: 33.1, unit: 'mm', shape: 0 }])
+  })
+
+  it('stands until another one takes its place, and two that were kept at once both stand', () => {
+    const kept = (sopInstanceUid: string, ...supersedes: string[]) => ({ sopInstanceUid, supersedes }) as unknown as KeptDocument
+    expect(standing([kept('3', '2'), kept('2', '1'), kept('1'), kept('4', '1')]).map((one) => one.sopInstanceUid)).toEqual(['3', '4'])
   })
 
   it('tells key images', () => {
@@ -85,11 +90,17 @@ describe('a presentation state', () => {
     expect(lookOf(state, picture)).toEqual({ area: [11, 21, 110, 120], window: { center: 40, width: 80 }, rotation: 270, flipped: true, inverted: true })
   })
 
-  it('draws circles and words in the picture’s pixels, and nothing of the screen’s', () => {
+  it('draws circles and words, each in the units that it tells', () => {
     const drawn = (type: string, data: number[], units = 'PIXEL') => ({ '00700005': { vr: 'CS', Value: [units] }, '00700023': { vr: 'CS', Value: [type] }, '00700022': { vr: 'FL', Value: data } })
     const words = { '00700006': { vr: 'ST', Value: ['Here'] }, '00700004': { vr: 'CS', Value: ['PIXEL'] }, '00700014': { vr: 'FL', Value: [7, 8] } }
-    const state = { '00700001': sq({ '00700009': sq(drawn('CIRCLE', [10, 10, 13, 14]), drawn('POLYLINE', [0, 0, 1, 1], 'DISPLAY')), '00700008': sq(words) }) } as DicomJson
-    expect(graphicsOf(state, picture)).toEqual({ shapes: [{ graphic_type: 'ELLIPSE', points: [[5, 10], [15, 10], [10, 5], [10, 15]] }], words: [{ at: [7, 8], text: 'Here' }] })
+    const state = { '00700001': sq({ '00700009': sq(drawn('CIRCLE', [10, 10, 13, 14]), drawn('POLYLINE', [0, 0, 1, 1], 'DISPLAY'), drawn('POLYLINE', [0, 0, 1, 1], 'MATRIX')), '00700008': sq(words) }) } as DicomJson
+    const { shapes, words: written } = graphicsOfState(state, picture)
+    expect(shapes).toMatchObject([
+      { form: 'ELLIPSE', units: 'PIXEL', points: [[5, 10], [15, 10], [10, 5], [10, 15]] },
+      { form: 'POLYLINE', units: 'DISPLAY', points: [[0, 0], [1, 1]] },
+    ])
+    expect(written).toMatchObject([{ anchor: [7, 8], anchorUnits: 'PIXEL', text: 'Here', box: null }])
+    expect(notShown(state)).toEqual(['Not shown: graphics in other units than pixels or the display.'])
   })
 
   it('is told from the way a pane sees a picture: turned first, flipped then', () => {

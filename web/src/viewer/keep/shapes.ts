@@ -1,3 +1,4 @@
+import { MEASURING, TOOL_LABEL } from '../toolLabels'
 import type { ToolName } from '../tools'
 
 export type Point = readonly [number, number]
@@ -31,13 +32,21 @@ export function shapesOf(tool: ToolName, handles: readonly Point[], outline: rea
   return [{ graphic_type: 'ELLIPSE', points: far(a, b) >= far(c, d) ? [a, b, c, d] : [c, d, a, b] }]
 }
 
+const KEPT: ReadonlySet<ToolName> = new Set(MEASURING)
+const TOOL_NAMES = Object.keys(TOOL_LABEL) as ToolName[]
 const CLOSE = 0.01
 const isAt = (p: Point | undefined, q: Point | undefined) => p !== undefined && q !== undefined && Math.hypot(p[0] - q[0], p[1] - q[1]) < CLOSE
 
-/** The tool whose drawing shapes are, by them and by the concepts that were measured; null: of no tool of ours. */
-export function toolOf(shapes: readonly Shape[], concepts: ReadonlySet<string>, commented: boolean): ToolName | null {
+/**
+ * The tool whose drawing shapes are: by its name, where that is what stands in Tracking Identifier, else by them and by the
+ * concepts that were measured; null: of no tool of ours.
+ */
+export function toolOf(shapes: readonly Shape[], concepts: ReadonlySet<string>, commented: boolean, identifier: string | null = null): ToolName | null {
   const [first, second] = shapes
   if (!first) return null
+  const named = TOOL_NAMES.find((name) => TOOL_LABEL[name] === identifier)
+  // A region of four level corners may have been drawn by a free hand.
+  if (named && KEPT.has(named)) return named
   if (first.graphic_type === 'ELLIPSE') return 'ellipse'
   if (first.graphic_type === 'POINT') return concepts.size === 0 && commented ? 'text' : 'probe'
   if (second) return concepts.has('ratio') ? 'ratio' : concepts.has('angle') ? 'cobb' : 'bidirectional'
@@ -68,4 +77,15 @@ export function handlesOfShapes(tool: ToolName, shapes: readonly Shape[]): { han
     return { handles: [...lower, ...sides] as Point[], outline: [] }
   }
   return { handles: all, outline: [] }
+}
+
+/** The ends of two diameters of a circle that is told by its middle and a point of its edge. */
+export function ringOf([x, y]: Point, edge: Point): Point[] {
+  const radius = Math.hypot(edge[0] - x, edge[1] - y)
+  return [
+    [x - radius, y],
+    [x + radius, y],
+    [x, y - radius],
+    [x, y + radius],
+  ]
 }

@@ -1,3 +1,4 @@
+import type { Sent } from '@/lib/api'
 import { item, number, numbers, text, values, type DicomJson } from '../dicom'
 import type { Point, Shape } from './shapes'
 
@@ -8,14 +9,25 @@ export interface Kept {
   /** From 1. */
   frameNumber: number
   shapes: Shape[]
-  /** By our words for them. */
-  concepts: ReadonlySet<string>
+  /** What was measured, by our words for it. */
+  values: readonly KeptValue[]
   comment: string | null
+  /** What kind of drawing it is, in words. */
+  trackingIdentifier: string | null
+  /** Who measured it, where the report says so of this one. */
+  author: string | null
 }
+
+export type KeptValue = NonNullable<NonNullable<Sent<'/api/archive/studies/{study_pk}/findings', 'post'>['measurements']>[number]['values']>[number]
 
 /** An object that someone left on the study. */
 export interface KeptDocument {
-  kind: 'measurements' | 'presentation' | 'key-images'
+  /** `measurements` are those kept here, which are drawn again; a `report` of another program is shown as it stands. */
+  kind: 'measurements' | 'report' | 'presentation' | 'key-images'
+  /** Whether it was made here. */
+  ours: boolean
+  /** The reports that it takes the place of (Predecessor Documents Sequence). */
+  supersedes: readonly string[]
   sopInstanceUid: string
   author: string | null
   /** `20261125` and `101530`, as DICOM writes them. */
@@ -25,7 +37,7 @@ export interface KeptDocument {
   instance: DicomJson
 }
 
-const CONCEPTS: Record<string, string> = {
+const CONCEPTS: Record<string, KeptValue['concept']> = {
   '410668003': 'length',
   'G-D7FE': 'length',
   '103339001': 'long',
@@ -37,22 +49,29 @@ const CONCEPTS: Record<string, string> = {
   'G-A166': 'area',
   '373098007': 'mean',
   'R-00317': 'mean',
+  '386136009': 'deviation',
+  '255605001': 'minimum',
+  '56851009': 'maximum',
+  '111031': 'value',
   cardiothoracic: 'ratio',
 }
-const SR = /^1\.2\.840\.10008\.5\.1\.4\.1\.1\.88\.(22|33|34)$/
+/** UCUM, by the units on the screen. */
+const UNITS: Record<string, KeptValue['unit']> = { mm: 'mm', cm: 'cm', mm2: 'mm²', cm2: 'cm²', '{pixels}': 'px', deg: '°', "[hnsf'U]": 'HU', 'g/ml{SUVbw}': 'SUV', 'Bq/ml': 'BQML' }
+const SR = /^1\.2\.840\.10008\.5\.1\.4\.1\.1\.88\.\d+$/
 const KOS = '1.2.840.10008.5.1.4.1.1.88.59'
-const GSPS = '1.2.840.10008.5.1.4.1.1.11.1'
+/** Greyscale, colour, pseudo-colour, blending and the rest (PS3.4 B.5). */
+const PRESENTATION = /^1\.2\.840\.10008\.5\.1\.4\.1\.1\.11\.\d+$/
 
 const CODE = '00080100'
 const CONTENT = '0040A730'
 const NAME = '0040A043'
 
-function content(node: DicomJson): DicomJson[] {
+export function content(node: DicomJson): DicomJson[] {
   return values(node, CONTENT).filter((one): one is DicomJson => one !== null && typeof one === 'object')
 }
 
-const kindOf = (node: DicomJson) => text(node, '0040A040')
-const codeOf = (node: DicomJson) => text(item(node, NAME), CODE)
+export const kindOf = (node: DicomJson) => text(node, '0040A040')
+export const codeOf = (node: DicomJson) => text(item(node, NAME), CODE)
 
 function personName(node: DicomJson | undefined, tag: string): string | null {
   const name = values(node, tag)[0]
@@ -63,39 +82,58 @@ function personName(node: DicomJson | undefined, tag: string): string | null {
 /** What an instance is to a reader of the study; null: a picture, or of a kind that is not read. */
 export function documentOf(instance: DicomJson): KeptDocument | null {
   const sopClass = text(instance, '00080016') ?? ''
-  const kind = SR.test(sopClass) ? 'measurements' : sopClass === KOS ? 'key-images' : sopClass === GSPS ? 'presentation' : null
+  const ours = values(instance, '00080070')[0] === 'Wetread'
+  const kind = sopClass === KOS ? 'key-images' : SR.test(sopClass) ? (ours ? 'measurements' : 'report') : PRESENTATION.test(sopClass) ? 'presentation' : null
   const sopInstanceUid = text(instance, '00080018')
-  if (!kind || !sopInstanceUid || (kind === 'measurements' && measured(instance).length === 0)) return null
+  if (!kind || !sopInstanceUid) return null
   const observer = content(instance).find((node) => codeOf(node) === '121008')
+  const isPresentation = kind === 'presentation'
   return {
     kind,
+    ours,
+    supersedes: itemsOf(instance, '0040A360').flatMap((study) => itemsOf(study, '00081115').flatMap((series) => itemsOf(series, '00081199').map((one) => text(one, '00081155') ?? ''))),
     sopInstanceUid,
     author: personName(item(instance, '0040A078'), '0040A123') ?? personName(observer, '0040A123') ?? personName(instance, '00700084'),
-    date: text(instance, kind === 'presentation' ? '00700082' : '00080023'),
-    time: text(instance, kind === 'presentation' ? '00700083' : '00080033'),
-    label: kind === 'presentation' ? text(instance, '00700080') : null,
+    date: text(instance, isPresentation ? '00700082' : '00080023'),
+    time: text(instance, isPresentation ? '00700083' : '00080033'),
+    label: isPresentation ? text(instance, '00700080') : kind === 'report' ? (text(item(instance, NAME), '00080104') ?? text(instance, '0008103E')) : null,
     instance,
   }
+}
+
+/**
+ * What stands of them: a report that another names as its predecessor is no longer what its readers said (PS3.3 C.17.2).
+ * Two who kept at once leave two, and both stand.
+ */
+export function standing(documents: readonly KeptDocument[]): KeptDocument[] {
+  const gone = new Set(documents.flatMap((one) => one.supersedes.filter((uid) => uid !== one.sopInstanceUid)))
+  return documents.filter((one) => !gone.has(one.sopInstanceUid))
+}
+
+export function itemsOf(of: DicomJson | undefined, tag: string): DicomJson[] {
+  return values(of, tag).filter((one): one is DicomJson => one !== null && typeof one === 'object')
 }
 
 interface Found {
   image: { sopInstanceUid: string; frameNumber: number } | null
   shapes: Shape[]
-  concepts: Set<string>
+  values: KeptValue[]
   comment: string | null
   trackingUid: string | null
+  trackingIdentifier: string | null
+  author: string | null
 }
 
-/** The measurement groups of a structured report (PS3.16 TID 1501, 1410), wherever they stand. */
+/** The measurement groups of a report that was kept here (PS3.16 TID 1501, 1410), wherever they stand. */
 export function measured(report: DicomJson): Kept[] {
   const out: Kept[] = []
   const look = (node: DicomJson, depth: number): void => {
     if (depth > 32) return
     if (kindOf(node) === 'CONTAINER' && codeOf(node) === '125007') {
-      const found: Found = { image: null, shapes: [], concepts: new Set(), comment: null, trackingUid: null }
+      const found: Found = { image: null, shapes: [], values: [], comment: null, trackingUid: null, trackingIdentifier: null, author: null }
       for (const child of content(node)) gather(child, found, 0)
-      const { image, shapes, concepts, comment, trackingUid } = found
-      if (image && shapes.length) out.push({ ...image, shapes, concepts, comment, trackingUid })
+      const { image, ...rest } = found
+      if (image && rest.shapes.length) out.push({ ...image, ...rest })
       return
     }
     for (const child of content(node)) look(child, depth + 1)
@@ -108,18 +146,36 @@ function gather(node: DicomJson, found: Found, depth: number): void {
   if (depth > 8) return
   const kind = kindOf(node)
   if (kind === 'UIDREF' && codeOf(node) === '112040') found.trackingUid = text(node, '0040A124')
-  if (kind === 'NUM') found.concepts.add(CONCEPTS[codeOf(node) ?? ''] ?? 'value')
-  if (kind === 'TEXT' && codeOf(node) !== '112039') found.comment = text(node, '0040A160')
+  if (kind === 'PNAME' && codeOf(node) === '121008') found.author = personName(node, '0040A123')
+  if (kind === 'TEXT' && codeOf(node) === '112039') found.trackingIdentifier = text(node, '0040A160')
+  else if (kind === 'TEXT') found.comment = text(node, '0040A160')
   if (kind === 'SCOORD') {
     const shape = shapeOf(node)
-    if (shape && !found.shapes.some((one) => JSON.stringify(one) === JSON.stringify(shape))) found.shapes.push(shape)
+    if (shape && shapeAt(found.shapes, shape) < 0) found.shapes.push(shape)
     const [image] = content(node)
     found.image ??= image ? pictureOf(image) : null
   }
   for (const child of content(node)) gather(child, found, depth + 1)
+  // After its shapes, so that it can be told of which it is.
+  const value = kind === 'NUM' ? valueOf(node, found.shapes) : null
+  if (value) found.values.push(value)
 }
 
-function pictureOf(node: DicomJson): Found['image'] {
+function shapeAt(shapes: readonly Shape[], shape: Shape): number {
+  return shapes.findIndex((one) => JSON.stringify(one) === JSON.stringify(shape))
+}
+
+function valueOf(node: DicomJson, shapes: readonly Shape[]): KeptValue | null {
+  const concept = CONCEPTS[codeOf(node) ?? '']
+  const said = item(node, '0040A300')
+  const value = number(said, '0040A30A')
+  if (!concept || value === null) return null
+  const of = content(node).map(shapeOf).filter((one) => one !== null)
+  const [only] = of
+  return { concept, value, unit: UNITS[text(item(said, '004008EA'), CODE) ?? ''] ?? '', shape: of.length > 1 ? -1 : only ? Math.max(0, shapeAt(shapes, only)) : 0 }
+}
+
+export function pictureOf(node: DicomJson): Found['image'] {
   const reference = item(node, '00081199')
   const sopInstanceUid = text(reference, '00081155')
   return sopInstanceUid ? { sopInstanceUid, frameNumber: number(reference, '00081160') ?? 1 } : null

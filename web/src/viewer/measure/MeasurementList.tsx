@@ -1,6 +1,7 @@
 import { ActionIcon, Tooltip } from '@mantine/core'
 import { IconX } from '@tabler/icons-react'
 import type { ReactNode } from 'react'
+import { formatPersonName } from '@/lib/personname'
 import type { Measurement } from './measurements'
 import { TOOL_LABEL } from '../toolLabels'
 import classes from './measure.module.css'
@@ -27,7 +28,7 @@ export function MeasurementList({ measurements, placeOf, onJump, onRemove, child
       ) : (
         <ol>
           {measurements.map((one) => (
-            <li key={one.uid} data-selected={one.selected || undefined}>
+            <li key={one.uid} data-selected={one.selected || undefined} data-drawing={one.drawing || undefined} aria-busy={one.drawing}>
               <button type="button" onClick={() => onJump(one)}>
                 <span className={classes['kind']}>{TOOL_LABEL[one.tool]}</span>
                 {one.words.map((line) => (
@@ -35,7 +36,8 @@ export function MeasurementList({ measurements, placeOf, onJump, onRemove, child
                     {line}
                   </strong>
                 ))}
-                <span className={classes['place']}>{placeOf(one)}</span>
+                <span className={classes['place']}>{one.imageId === null ? 'On a plane of no picture: not kept' : placeOf(one)}</span>
+                {one.author ? <span className={classes['place']}>By {formatPersonName(one.author)}</span> : null}
               </button>
               <Tooltip label="Remove" openDelay={400}>
                 <ActionIcon variant="subtle" aria-label={`Remove ${TOOL_LABEL[one.tool]}`} onClick={() => onRemove(one)}>

@@ -1,5 +1,5 @@
 import { eventTarget, getRenderingEngine, utilities } from '@cornerstonejs/core'
-import { annotation, Enums, type Types as ToolTypes } from '@cornerstonejs/tools'
+import { annotation, Enums, ToolGroupManager, type Types as ToolTypes } from '@cornerstonejs/tools'
 import { drawnBy, toolNamed, TOOLS, type ToolName } from '../tools'
 import { wordsOf, type Measured } from './words'
 
@@ -13,7 +13,20 @@ export interface Measurement {
   imageId: string | null
   words: readonly string[]
   selected: boolean
+  /** It is being drawn or moved, or its numbers are not worked out yet: what its words say is not the last. */
+  drawing: boolean
+  /** Who measured it, where it was kept by another before. */
+  author: string | null
 }
+
+/** What was kept of a measurement, until its picture is shown and it is worked out anew. */
+export interface KeptWords {
+  comment: string | null
+  author: string | null
+  /** See `shapeOf`: moved, it is the work of who moved it. */
+  shape: string
+}
+type WithKept = Measured & { kept?: KeptWords }
 
 const HEARD = [
   Enums.Events.ANNOTATION_ADDED,
@@ -21,15 +34,25 @@ const HEARD = [
   Enums.Events.ANNOTATION_MODIFIED,
   Enums.Events.ANNOTATION_REMOVED,
   Enums.Events.ANNOTATION_SELECTION_CHANGE,
+  // The last picture of a drawing comes after all else that is told of it.
+  Enums.Events.ANNOTATION_RENDERED,
 ]
 
 const history = utilities.HistoryMemo.DefaultHistoryMemo
 const HISTORY = 50
+const SETTLING_FRAMES = 30
 
 export function targetOf(one: Annotation): string {
   const stats = (one.data as Measured).cachedStats ?? {}
   const picture = `imageId:${one.metadata?.referencedImageId ?? ''}`
   return picture in stats ? picture : (Object.keys(stats)[0] ?? picture)
+}
+
+/** Where it lies, to hundredths of a millimetre, and its own words. */
+export function shapeOf(one: Annotation): string {
+  const data = one.data as { label?: string; handles?: { points?: number[][] }; contour?: { polyline?: number[][] } }
+  const points = [...(data.handles?.points ?? []), ...(data.contour?.polyline ?? [])]
+  return [one.annotationUID, data.label ?? '', points.map((point) => Array.from(point, (value) => value.toFixed(2)).join()).join(';')].join('|')
 }
 
 export function measured(): { annotation: Annotation; tool: ToolName }[] {
@@ -39,6 +62,46 @@ export function measured(): { annotation: Annotation; tool: ToolName }[] {
   })
 }
 
+/** Part of Cornerstone's tools that its types leave out. */
+interface Hand {
+  editData?: { annotation?: Annotation } | null
+  commonData?: { annotation?: Annotation } | null
+}
+
+/** Whether a tool holds it: it is being drawn, or a part of it is moved. */
+function isInHand(one: Annotation): boolean {
+  return ToolGroupManager.getAllToolGroups().some((group) => {
+    const tool = group.getToolInstance(one.metadata?.toolName ?? '') as Hand | undefined
+    return [tool?.editData, tool?.commonData].some((held) => held?.annotation?.annotationUID === one.annotationUID)
+  })
+}
+
+/** Whether its numbers are of a shape that it no longer has, or were never worked out. */
+export function isStale(one: Annotation, tool: ToolName): boolean {
+  return TOOLS[tool].counts && one.invalidated === true && !isAsKept(one)
+}
+
+/** Whether it is as it was kept: its picture was not shown since. */
+export function isAsKept(one: Annotation): boolean {
+  const { kept, cachedStats } = one.data as WithKept
+  return kept !== undefined && Object.keys(cachedStats ?? {}).length === 0
+}
+
+function authorOf(one: Annotation): string | null {
+  const { kept } = one.data as WithKept
+  return kept?.shape === shapeOf(one) ? kept.author : null
+}
+
+function wordsNow(one: Annotation, tool: ToolName): readonly string[] {
+  const data = one.data as WithKept
+  if (isAsKept(one) && TOOLS[tool].counts) return data.kept?.comment?.split(' · ') ?? []
+  return wordsOf(drawnBy(tool), data, targetOf(one))
+}
+
+function isSame(a: readonly Measurement[], b: readonly Measurement[]): boolean {
+  return JSON.stringify(a) === JSON.stringify(b)
+}
+
 /** All that is drawn in one viewer: listed, removed, done again. Only one viewer is on the screen at a time. */
 export class Measurements {
   private list: readonly Measurement[] = []
@@ -46,6 +109,7 @@ export class Measurements {
   private readonly order = new Map<string, number>()
   private readonly watchers = new Set<() => void>()
   private frame = 0
+  private shape = ''
 
   constructor(private readonly renderingEngineId: string) {
     history.size = HISTORY
@@ -73,13 +137,20 @@ export class Measurements {
     }
     for (const one of found) rank(one.annotation)
     found.sort((a, b) => rank(a.annotation) - rank(b.annotation))
-    this.list = found.map(({ annotation: one, tool }) => ({
+    const shape = found.map(({ annotation: one }) => shapeOf(one)).join('\n')
+    const list = found.map(({ annotation: one, tool }) => ({
       uid: one.annotationUID ?? '',
       tool,
       imageId: one.metadata?.referencedImageId ?? null,
-      words: wordsOf(drawnBy(tool), one.data as Measured, targetOf(one)),
+      words: wordsNow(one, tool),
       selected: annotation.selection.isAnnotationSelected(one.annotationUID ?? ''),
+      drawing: isStale(one, tool) || isInHand(one),
+      author: authorOf(one),
     }))
+    // Pictures are drawn more often than measurements change.
+    if (shape === this.shape && isSame(list, this.list)) return
+    this.shape = shape
+    this.list = list
     for (const watcher of this.watchers) watcher()
   }
 
@@ -133,6 +204,16 @@ export class Measurements {
 
   removeAll(): void {
     this.remove(measured().map((one) => one.annotation.annotationUID ?? ''))
+  }
+
+  /** Waits until nothing is being drawn and all numbers are of the shapes that stand; false: that does not come by itself. */
+  async settled(): Promise<boolean> {
+    for (let tries = 0; tries < SETTLING_FRAMES; tries++) {
+      if (measured().every(({ annotation: one, tool }) => !isStale(one, tool) && !isInHand(one))) return true
+      getRenderingEngine(this.renderingEngineId)?.render()
+      await new Promise((done) => requestAnimationFrame(done))
+    }
+    return false
   }
 
   select(uid: string): void {

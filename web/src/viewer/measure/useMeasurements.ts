@@ -24,6 +24,7 @@ export function useMeasurements(engine: Engine | null) {
     list,
     ready: drawn !== null,
     restore: (all: readonly ToolTypes.Annotation[]) => drawn?.restore(all),
+    settled: () => drawn?.settled() ?? Promise.resolve(true),
     add: (one: ToolTypes.Annotation) => drawn?.add(one),
     select: (uid: string) => drawn?.select(uid),
     remove: (uids: readonly string[]) => drawn?.remove(uids),

@@ -1,0 +1,152 @@
+import { item, numbers, text, values, type DicomJson } from '../dicom'
+import { along, cross, dot, subtract, vec3, type Vec3 } from '../geometry'
+import { formatPersonName } from '@/lib/personname'
+import { formatDicomDate } from '@/lib/time'
+import type { Frame } from '../stacks'
+import type { Drawing, Graphics } from './graphics'
+import { onPicture } from './picture'
+import { content, kindOf, pairs, pictureOf } from './structured'
+import { ringOf, type Point } from './shapes'
+
+/** A place further from a picture than half of this, or of its slice, is on another. */
+const THIN_MM = 1
+const DEPTH_MAX = 32
+const NAME = '0040A043'
+const MEANING = '00080104'
+
+export interface Line {
+  depth: number
+  name: string
+  value: string
+}
+
+function meaning(code: DicomJson | undefined): string {
+  return text(code, MEANING) ?? text(code, '00080100') ?? ''
+}
+
+function said(node: DicomJson): string {
+  const kind = kindOf(node)
+  if (kind === 'NUM') {
+    const measured = item(node, '0040A300')
+    const unit = item(measured, '004008EA')
+    const word = text(unit, '00080100') === '1' ? '' : meaning(unit)
+    return measured ? `${text(measured, '0040A30A') ?? ''} ${word}`.trim() : (meaning(item(node, '0040A301')) || 'not measured')
+  }
+  if (kind === 'CODE') return meaning(item(node, '0040A168'))
+  if (kind === 'TEXT') return text(node, '0040A160') ?? ''
+  if (kind === 'PNAME') {
+    const name = values(node, '0040A123')[0]
+    const written = name !== null && typeof name === 'object' ? (name as Record<string, unknown>)['Alphabetic'] : name
+    return typeof written === 'string' ? formatPersonName(written) : ''
+  }
+  if (kind === 'DATE') return formatDicomDate(text(node, '0040A121'))
+  if (kind === 'TIME') return text(node, '0040A122') ?? ''
+  if (kind === 'DATETIME') return text(node, '0040A120') ?? ''
+  return ''
+}
+
+/** A report in words, a line an item that says something; UIDs, places and pictures are for machines. */
+export function linesOf(report: DicomJson): Line[] {
+  const lines: Line[] = []
+  const look = (node: DicomJson, depth: number): void => {
+    if (depth > DEPTH_MAX) return
+    const kind = kindOf(node)
+    const [name, value] = [meaning(item(node, NAME)), said(node)]
+    const isHead = kind === 'CONTAINER' && depth > 0 && content(node).length > 0
+    if (value || (isHead && name)) lines.push({ depth: Math.max(0, depth - 1), name, value })
+    for (const child of content(node)) look(child, depth + 1)
+  }
+  look(report, 0)
+  return lines
+}
+
+/** Every place that a report names, with the words that belong to it. */
+function places(report: DicomJson): { node: DicomJson; words: string }[] {
+  const found: { node: DicomJson; words: string }[] = []
+  const look = (node: DicomJson, words: string, depth: number): void => {
+    if (depth > DEPTH_MAX) return
+    const kind = kindOf(node)
+    if (kind === 'SCOORD' || kind === 'SCOORD3D') found.push({ node, words })
+    const own = kind === 'NUM' || kind === 'CODE' || kind === 'TEXT' ? `${meaning(item(node, NAME))} ${said(node)}`.trim() : ''
+    // What is measured in a region stands beside it, not over it.
+    const beside = kind === 'CONTAINER' && content(node).some((child) => /^SCOORD/.test(kindOf(child) ?? '')) ? numbersIn(node) : ''
+    for (const child of content(node)) look(child, own || beside || words, depth + 1)
+  }
+  look(report, '', 0)
+  return found
+}
+
+function numbersIn(node: DicomJson): string {
+  return content(node)
+    .filter((child) => kindOf(child) === 'NUM')
+    .map((child) => `${meaning(item(child, NAME))} ${said(child)}`)
+    .join('\n')
+}
+
+/** What a report of another program draws on a picture: its shapes and its own words for them. */
+export function graphicsOfReport(report: DicomJson, frame: Frame): Graphics {
+  const out: Graphics = { shapes: [], words: [], shutters: [], shutterGrey: null, area: null }
+  const written = new Set<string>()
+  for (const { node, words } of places(report)) {
+    const drawing = kindOf(node) === 'SCOORD' ? flat(node, frame) : spatial(node, frame)
+    const [first] = drawing?.points ?? []
+    if (!drawing || !first) continue
+    out.shapes.push(drawing)
+    if (words && !written.has(words)) out.words.push({ text: words, units: 'PIXEL', box: null, anchor: first, anchorUnits: 'PIXEL', tied: false, align: 'left', colour: null })
+    written.add(words)
+  }
+  return out
+}
+
+function formOf(type: string | null, points: Point[]): Drawing | null {
+  const drawn = (form: Drawing['form'], of: Point[]): Drawing => ({ form, points: of, units: 'PIXEL', filled: false, colour: null })
+  const [first, second] = points
+  if (!first) return null
+  if (type === 'POINT' || type === 'MULTIPOINT') return drawn('POINT', points)
+  if (type === 'POLYLINE') return drawn('POLYLINE', points)
+  if (type === 'POLYGON') return drawn('POLYLINE', [...points, first])
+  if (type === 'CIRCLE' && second) return drawn('ELLIPSE', ringOf(first, second))
+  return type === 'ELLIPSE' && points.length === 4 ? drawn('ELLIPSE', points) : null
+}
+
+function flat(node: DicomJson, frame: Frame): Drawing | null {
+  const image = content(node).map(pictureOf).find((one) => one !== null)
+  // Of a reference without frames all are meant (PS3.3 C.18.4.1).
+  const named = numbers(item(content(node)[0], '00081199'), '00081160')
+  if (image?.sopInstanceUid !== frame.sopInstanceUid || (named.length > 0 && !named.includes(frame.frameNumber))) return null
+  return formOf(text(node, '00700023'), pairs(numbers(node, '00700022')))
+}
+
+/** Of a place in the patient (PS3.3 C.18.9), what lies on the picture. */
+function spatial(node: DicomJson, frame: Frame): Drawing | null {
+  const uid = text(node, '30060024')
+  if (!frame.plane || !uid || uid !== text(frame.metadata, '00200052')) return null
+  const given = numbers(node, '00700022')
+  const points = Array.from({ length: Math.floor(given.length / 3) }, (_, at) => vec3(given.slice(3 * at, 3 * at + 3))).filter((point) => point !== null)
+  const normal = cross(frame.plane.row, frame.plane.column)
+  const { origin } = frame.plane
+  const near = (point: Vec3) => Math.abs(dot(subtract(point, origin), normal)) <= Math.max(THIN_MM, frame.sliceThickness ?? 0) / 2
+  const type = text(node, '00700023')
+  const shown = type === 'POINT' || type === 'MULTIPOINT' ? points.filter(near) : points.every(near) ? points : []
+  const onto = (point: Vec3) => onPicture(frame.metadata, along(point, normal, -dot(subtract(point, origin), normal)))
+  return formOf(type, shown.map(onto))
+}
+
+const DRAWN_2D = new Set(['POINT', 'MULTIPOINT', 'POLYLINE', 'CIRCLE', 'ELLIPSE'])
+const DRAWN_3D = new Set(['POINT', 'MULTIPOINT', 'POLYLINE', 'POLYGON', 'ELLIPSE'])
+
+/** What of a report cannot be drawn on these pictures, in words; its lines are told all the same. */
+export function notDrawn(report: DicomJson, frames: readonly Frame[]): string[] {
+  const out: string[] = []
+  const kinds = new Set<string>()
+  let elsewhere = 0
+  for (const { node } of places(report)) {
+    const type = text(node, '00700023') ?? 'unknown'
+    const can = kindOf(node) === 'SCOORD' ? DRAWN_2D.has(type) : DRAWN_3D.has(type)
+    if (!can) kinds.add(type)
+    else if (!frames.some((frame) => (kindOf(node) === 'SCOORD' ? flat(node, frame) : spatial(node, frame)))) elsewhere += 1
+  }
+  if (kinds.size) out.push(`Not drawn: places told as ${[...kinds].join(', ')}.`)
+  if (elsewhere) out.push(`Not drawn: ${elsewhere} place${elsewhere === 1 ? '' : 's'} on none of the pictures here.`)
+  return out
+}
