@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from io import BytesIO
+
+import pydicom
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
 
 from wetread.app.peers import context_of
 from wetread.archive.model import RemoteAE
 from wetread.archive.service import Damaged, RetrieveObject
 from wetread.archive.transcoding import data_set_in
+from wetread.dicom.deidentify import HeldBack, deidentify
+from wetread.dicom.part10 import build_meta
+from wetread.dicom.transfersyntax import EXPLICIT_VR_LITTLE_ENDIAN, transfer_syntax
 from wetread.dimse.client import Association, AssociationFailed, sending_contexts
 from wetread.kit import limits
 from wetread.kit.config import Settings
-from wetread.kit.errors import WetreadError
+from wetread.kit.errors import TooLarge, WetreadError
 from wetread.kit.tls import TlsUnusable
-from wetread.routing.service import Offer, Sender, Unreachable
+from wetread.routing.service import Disguise, Offer, Sender, Unreachable
 
 _KINDS_MAX = (
     40  # each is proposed in its own and in two plain transfer syntaxes, of 128 contexts (PS3.8 9.3.2.2)
@@ -24,7 +33,9 @@ def sender_as(settings: Settings) -> Sender:
     """A Sender that calls under the title of this system."""
     context = context_of(settings)
 
-    def send(peer: RemoteAE, objects: Sequence[RetrieveObject]) -> Iterable[Offer]:
+    def send(
+        peer: RemoteAE, objects: Sequence[RetrieveObject], disguise: Disguise | None = None
+    ) -> Iterable[Offer]:
         for part in _by_association(objects):
             ((contexts, _),) = sending_contexts((one.sop_class_uid, one.transfer_syntax_uid) for one in part)
             try:
@@ -38,25 +49,52 @@ def sender_as(settings: Settings) -> Sender:
                     tls=context(peer.is_encrypted),
                 ) as association:
                     for one in part:
-                        yield Offer(one.sop_instance_uid, _refusal(association, one))
+                        yield Offer(one.sop_instance_uid, _refusal(association, one, disguise))
             except (AssociationFailed, TlsUnusable) as failed:
                 raise Unreachable(str(failed)) from None
 
     return send
 
 
-def _refusal(association: Association, one: RetrieveObject) -> str | None:
+def _refusal(association: Association, one: RetrieveObject, disguise: Disguise | None) -> str | None:
     syntax = association.syntax_for(one.sop_class_uid, one.transfer_syntax_uid)
     if syntax is None:
         return f"takes no SOP class {one.sop_class_uid}"
+    uid = one.sop_instance_uid
+    data: Iterable[bytes | memoryview]
     try:
-        data = one.chunks() if syntax == one.transfer_syntax_uid else [data_set_in(one, syntax)]
+        if disguise is not None:
+            uid, changed = _disguised(one, syntax, disguise)
+            data = [changed]
+        else:
+            data = one.chunks() if syntax == one.transfer_syntax_uid else [data_set_in(one, syntax)]
+    except HeldBack as held:
+        return str(held)
     except (WetreadError, Damaged) as error:
         return f"takes no {one.transfer_syntax_uid}, and it cannot be put otherwise ({type(error).__name__})"
-    answer = association.store(one.sop_class_uid, one.sop_instance_uid, syntax, data)
+    answer = association.store(one.sop_class_uid, uid, syntax, data)
     if answer.status == 0 or answer.status & 0xF000 == 0xB000:
         return None
     return f"status {answer.status:04X}"
+
+
+def _disguised(one: RetrieveObject, syntax: str, disguise: Disguise) -> tuple[str, bytes]:
+    """The object's pseudonym and its data set without what says who the patient is. Raises HeldBack, WetreadError."""
+    if one.stored.size_bytes > limits.TRANSCODE_BYTES_MAX:
+        raise TooLarge("This object is too large to be de-identified.")
+    kind = transfer_syntax(one.transfer_syntax_uid)
+    as_it_is = syntax == one.transfer_syntax_uid and not kind.big_endian and not kind.deflated
+    read_as = syntax if as_it_is else EXPLICIT_VR_LITTLE_ENDIAN
+    chunks = one.chunks() if as_it_is else [data_set_in(one, read_as)]
+    meta = build_meta(one.sop_class_uid, one.sop_instance_uid, read_as)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # values that are not quite right go out as they came
+        dataset = pydicom.dcmread(BytesIO(b"".join((meta, *chunks))), force=True)
+        deidentify(dataset, disguise.pseudonyms, disguise.options)
+        out = DicomBytesIO()
+        out.is_little_endian, out.is_implicit_VR = True, not transfer_syntax(syntax).explicit
+        write_dataset(out, dataset)
+    return str(dataset.SOPInstanceUID), bytes(out.getvalue())
 
 
 def _by_association(objects: Sequence[RetrieveObject]) -> Iterator[Sequence[RetrieveObject]]:

@@ -22,7 +22,7 @@ from wetread.kit.errors import WetreadError
 from wetread.patients.service import use_issuer
 from wetread.priors.service import use_network
 from wetread.reporting.pictures import Renderer, use_renderer
-from wetread.routing.service import use_sender
+from wetread.routing.service import use_key, use_sender
 from wetread.scheduling.model import StudyLink
 from wetread.security.service import Work, use_guests
 from wetread.sharing.service import OwnPatients, ReleasePolicy, use_release_policy
@@ -56,6 +56,7 @@ def wire(house: House) -> Archive:
     use_title(house.settings.ae_title)
     use_context(context_of(house.settings))
     use_sender(sender_as(house.settings))
+    use_key(house.master_key)
     use_network(PeerNetwork(house.settings), house.master_key)
     use_release_policy(ReleasePolicy(preliminary=house.settings.results_release_preliminary))
     return archive

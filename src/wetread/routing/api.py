@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -35,13 +35,29 @@ class ConditionsIn(BaseModel):
     conditions: list[ConditionIO] = Field(max_length=CONDITIONS_MAX)
 
 
+class DeidentifyIO(BaseModel):
+    """Options of the de-identification (PS3.15 E.3). `allow_burned_in`: also objects whose pixels may show a name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    retain_full_dates: bool = False
+    move_dates: bool = False
+    retain_patient_characteristics: bool = False
+    retain_device_identity: bool = False
+    retain_uids: bool = False
+    retain_institution_identity: bool = False
+    allow_burned_in: bool = False
+
+
 class RuleIn(ConditionsIn):
-    """A rule as an administrator writes it. `wait_s`: seconds without news of the study before it is sent."""
+    """A rule as an administrator writes it. `wait_s`: seconds without news of the study before it is sent;
+    `deidentify`: objects go out without what says who the patient is."""
 
     name: str = Field(max_length=64)
     is_enabled: bool = True
     remote_ae_pk: int
     wait_s: int = 60
+    deidentify: DeidentifyIO | None = None
 
 
 class RuleOut(RuleIn):
@@ -51,13 +67,34 @@ class RuleOut(RuleIn):
     ae_title: str
 
 
+class TriedOut(BaseModel):
+    """A study that the conditions take."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    study_date: date | None
+    study_description: str | None
+    modalities: list[str]
+    sources: list[str]
+    created_at: datetime
+
+
 class TrialOut(BaseModel):
-    """How many of the newest studies meet the conditions."""
+    """How many of the newest studies meet the conditions, and which."""
 
     model_config = ConfigDict(from_attributes=True)
 
     tried: int
     matching: int
+    studies: list[TriedOut]
+
+
+class OrderIn(BaseModel):
+    """All rules in their new order."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    routing_rule_pks: list[int] = Field(max_length=1000)
 
 
 def _rule(ruled: service.Ruled) -> RuleOut:
@@ -70,12 +107,13 @@ def _rule(ruled: service.Ruled) -> RuleOut:
         remote_ae_pk=rule.remote_ae_pk,
         ae_title=ruled.ae_title,
         wait_s=rule.wait_s,
+        deidentify=None if rule.deidentify is None else DeidentifyIO.model_validate(rule.deidentify),
     )
 
 
 @router.get("/rules")
 def list_rules(work: Work = door(Permission.CONFIG_READ)) -> list[RuleOut]:
-    """All rules by name."""
+    """All rules in their order."""
     return [_rule(one) for one in service.rules(work)]
 
 
@@ -83,6 +121,12 @@ def list_rules(work: Work = door(Permission.CONFIG_READ)) -> list[RuleOut]:
 def add_rule(body: RuleIn, work: Work = door(Permission.CONFIG_WRITE)) -> RuleOut:
     """Adds a rule; it applies to what comes from now on."""
     return _rule(service.save_rule(work, **body.model_dump()))
+
+
+@router.put("/rules/order", status_code=204)
+def put_in_order(body: OrderIn, work: Work = door(Permission.CONFIG_WRITE)) -> None:
+    """Puts the rules in order: of several that name one destination, the first says how a study goes there."""
+    service.put_in_order(work, body.routing_rule_pks)
 
 
 @router.put("/rules/{routing_rule_pk}")
@@ -117,6 +161,7 @@ class ForwardingOut(BaseModel):
     study_description: str | None
     modalities: list[str]
     requested_by: str
+    is_deidentified: bool
     sent: int
     waiting: int
     refused: int
@@ -169,6 +214,7 @@ def list_forwardings(
             study_description=one.study_description,
             modalities=one.modalities,
             requested_by=one.forwarding.requested_by,
+            is_deidentified=one.forwarding.deidentify is not None,
             sent=one.forwarding.sent_count,
             waiting=one.forwarding.waiting_count,
             refused=one.refused,

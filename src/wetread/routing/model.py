@@ -12,6 +12,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     String,
     UniqueConstraint,
     func,
@@ -34,7 +35,8 @@ class ForwardingState(StrEnum):
 
 
 class RoutingRule(Base):
-    """Where studies go that meet all conditions. Rules do not exclude each other: a study goes wherever one says."""
+    """Where studies go that meet all conditions. Rules do not exclude each other: a study goes wherever one says. Of
+    several that name the same destination the first, by `position`, says how it goes there."""
 
     __tablename__ = "routing_rule"
     __table_args__ = (CheckConstraint("wait_s BETWEEN 0 AND 86400", name="wait"),)
@@ -45,6 +47,9 @@ class RoutingRule(Base):
     conditions: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)  # rules.Condition
     remote_ae_pk: Mapped[int] = mapped_column(ForeignKey("remote_ae.remote_ae_pk"))
     wait_s: Mapped[int] = mapped_column(Integer)  # without news of the study before it is sent
+    position: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    # Options of the de-identification under which objects go out (dicom.deidentify.Options); absent: as they are.
+    deidentify: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     created_at: Mapped[Utc] = mapped_column(server_default=func.now())
     updated_at: Mapped[UtcOrNone]
 
@@ -70,6 +75,7 @@ class Forwarding(Base):
         ForeignKey("routing_rule.routing_rule_pk", ondelete="SET NULL")
     )
     requested_by: Mapped[str] = mapped_column(String(64))
+    deidentify: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))  # as the rule had it
     state: Mapped[str] = mapped_column(String(16))
     through_instance_pk: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     sent_count: Mapped[int] = mapped_column(Integer, server_default=text("0"))
@@ -80,6 +86,19 @@ class Forwarding(Base):
     claimed_until: Mapped[UtcOrNone]
     created_at: Mapped[Utc] = mapped_column(server_default=func.now())
     updated_at: Mapped[Utc]
+
+
+class PseudonymKey(Base):
+    """The secret by which pseudonyms for one destination are made, sealed with the master key. It outlives the rules: the
+    same person and object always have the same pseudonym there, and another elsewhere."""
+
+    __tablename__ = "pseudonym_key"
+
+    remote_ae_pk: Mapped[int] = mapped_column(
+        ForeignKey("remote_ae.remote_ae_pk", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    sealed_key: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[Utc] = mapped_column(server_default=func.now())
 
 
 class ForwardingFailure(Base):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
 import structlog
@@ -15,10 +16,11 @@ from sqlalchemy.orm import aliased
 
 from wetread.archive.model import Instance, RemoteAE, Series, Study
 from wetread.archive.service import RetrieveObject, instances_for_retrieve
+from wetread.dicom.deidentify import Options, Pseudonyms
 from wetread.jobs.service import FORWARDING, defer
 from wetread.kit.errors import Conflict, FieldError, Invalid, NotFound
 from wetread.routing.events import ForwardingChanged
-from wetread.routing.model import Forwarding, ForwardingFailure, ForwardingState, RoutingRule
+from wetread.routing.model import Forwarding, ForwardingFailure, ForwardingState, PseudonymKey, RoutingRule
 from wetread.routing.rules import (
     KEYWORDS,
     SOURCE,
@@ -27,7 +29,7 @@ from wetread.routing.rules import (
     stored,
     wait_after,
 )
-from wetread.security.service import Actor, AuditEventID, Offices, Permission, Work
+from wetread.security.service import Actor, AuditEventID, MasterKey, Offices, Permission, Work
 
 log = structlog.get_logger()
 
@@ -36,6 +38,7 @@ _LEASE = timedelta(minutes=2)  # renewed with each note of progress; then somebo
 _NOTE_S = 3.0
 _SLICE_S = 60.0  # one job sends so long, then lets others have the place
 _STUDIES_TRIED = 100
+_STUDIES_SHOWN = 20
 
 
 class Unreachable(Exception):
@@ -50,14 +53,31 @@ class Offer:
     refused: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Disguise:
+    """How objects are de-identified on their way out."""
+
+    pseudonyms: Pseudonyms
+    options: Options
+
+
 class Sender(Protocol):
     """Sends objects to a peer. Given by the composition root: this room knows no network."""
 
-    def __call__(self, peer: RemoteAE, objects: Sequence[RetrieveObject]) -> Iterable[Offer]:
-        """Yields what became of each object, in the order of sending. Raises Unreachable."""
+    def __call__(
+        self, peer: RemoteAE, objects: Sequence[RetrieveObject], disguise: Disguise | None
+    ) -> Iterable[Offer]:
+        """Yields what became of each object, by its UID here, in the order of sending. Raises Unreachable."""
 
 
 _senders: list[Sender] = []
+_keys: list[MasterKey] = []
+_PSEUDONYM_KEY = b"pseudonym key"
+
+
+def use_key(key: MasterKey) -> None:
+    """Names the key that seals those of pseudonyms (called once by the composition root)."""
+    _keys[:] = [key]
 
 
 def use_sender(sender: Sender) -> None:
@@ -77,12 +97,12 @@ class Ruled:
 
 
 def rules(work: Work) -> list[Ruled]:
-    """All rules by name."""
+    """All rules in their order."""
     work.require(Permission.CONFIG_READ)
     rows = work.session.execute(
         select(RoutingRule, RemoteAE.ae_title)
         .join(RemoteAE, RemoteAE.remote_ae_pk == RoutingRule.remote_ae_pk)
-        .order_by(func.lower(RoutingRule.name))
+        .order_by(RoutingRule.position, RoutingRule.routing_rule_pk)
     )
     return [Ruled(rule, title) for rule, title in rows]
 
@@ -96,6 +116,7 @@ def save_rule(
     conditions: Sequence[Mapping[str, Any]],
     remote_ae_pk: int,
     wait_s: int,
+    deidentify: Mapping[str, Any] | None = None,
 ) -> Ruled:
     """Adds or changes a rule; it applies to what comes from now on. Raises Invalid, NotFound, Conflict."""
     work.require(Permission.CONFIG_WRITE)
@@ -106,6 +127,11 @@ def save_rule(
         faults.append(FieldError("name", "has 1 to 64 characters"))
     if not 0 <= wait_s <= 86400:
         faults.append(FieldError("wait_s", "lies between 0 and 86400 seconds"))
+    if deidentify is not None:
+        try:
+            Options.of(deidentify)
+        except ValueError as error:
+            faults.append(FieldError("deidentify", str(error)))
     peer = work.session.get(RemoteAE, remote_ae_pk)
     if peer is None:
         faults.append(FieldError("remote_ae_pk", "is no known application entity"))
@@ -119,6 +145,9 @@ def save_rule(
     rule = RoutingRule() if routing_rule_pk is None else work.session.get(RoutingRule, routing_rule_pk)
     if rule is None:
         raise NotFound("There is no such rule.")
+    if routing_rule_pk is None:
+        rule.position = (work.session.scalar(select(func.max(RoutingRule.position))) or 0) + 1
+    rule.deidentify = None if deidentify is None else dict(deidentify)
     rule.name, rule.is_enabled, rule.wait_s = title, is_enabled, wait_s
     rule.conditions, rule.remote_ae_pk = stored(checked), remote_ae_pk
     rule.updated_at = work.now()
@@ -129,9 +158,30 @@ def save_rule(
         "C" if routing_rule_pk is None else "U",
         object_type="routing_rule",
         object_id=rule.routing_rule_pk,
-        detail={"name": title, "to": peer.ae_title, "enabled": str(is_enabled)},
+        detail={
+            "name": title,
+            "to": peer.ae_title,
+            "enabled": str(is_enabled),
+            "deidentified": str(deidentify is not None),
+        },
     )
     return Ruled(rule, peer.ae_title)
+
+
+def put_in_order(work: Work, routing_rule_pks: Sequence[int]) -> None:
+    """Sets the order of all rules. Raises Invalid where it does not name each once."""
+    work.require(Permission.CONFIG_WRITE)
+    known = {
+        rule.routing_rule_pk: rule for rule in work.session.scalars(select(RoutingRule).with_for_update())
+    }
+    if sorted(known) != sorted(routing_rule_pks):
+        raise Invalid(
+            "Rules were added or removed meanwhile.",
+            fields=[FieldError("routing_rule_pks", "names each rule once")],
+        )
+    for position, key in enumerate(routing_rule_pks, 1):
+        known[key].position = position
+    work.audit(AuditEventID.APPLICATION_ACTIVITY, "U", object_type="routing_rule", detail={"what": "order"})
 
 
 def remove_rule(work: Work, routing_rule_pk: int) -> None:
@@ -151,23 +201,44 @@ def remove_rule(work: Work, routing_rule_pk: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Tried:
+    """A study that a rule would take; no patient is named, who is not needed to judge a rule."""
+
+    study_date: date | None
+    study_description: str | None
+    modalities: list[str]
+    sources: list[str]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Trial:
-    """What a rule would have taken of the newest studies."""
+    """What a rule would have taken of the newest studies, newest first."""
 
     tried: int
     matching: int
+    studies: list[Tried]
 
 
 def try_conditions(work: Work, conditions: Sequence[Mapping[str, Any]]) -> Trial:
     """Holds conditions against the newest studies, before a rule is kept. Raises Invalid."""
     work.require(Permission.CONFIG_READ)
     checked = conditions_of(conditions)
-    newest = work.session.scalars(
-        select(Study.study_pk).order_by(Study.study_pk.desc()).limit(_STUDIES_TRIED)
-    ).all()
-    facts = _facts(work, newest)
+    newest = work.session.scalars(select(Study).order_by(Study.study_pk.desc()).limit(_STUDIES_TRIED)).all()
+    facts = _facts(work, [study.study_pk for study in newest])
     work.audit(AuditEventID.QUERY, "E", object_type="routing rule on trial")
-    return Trial(len(newest), sum(_met(checked, facts[study_pk]) for study_pk in newest))
+    taken = [study for study in newest if _met(checked, facts[study.study_pk])]
+    shown = [
+        Tried(
+            study.study_date,
+            study.study_description,
+            list(study.modalities_in_study),
+            sorted(facts[study.study_pk][SOURCE]),
+            study.created_at,
+        )
+        for study in taken[:_STUDIES_SHOWN]
+    ]
+    return Trial(len(newest), len(taken), shown)
 
 
 def _met(conditions: Iterable[Condition], facts: Mapping[str, frozenset[str]]) -> bool:
@@ -215,7 +286,9 @@ def studies_updated(work: Work, events: Sequence[Mapping[str, Any]]) -> None:
     study_pks = sorted({int(event["keys"]["study_pk"]) for event in events})
     work.audit(AuditEventID.APPLICATION_ACTIVITY, "E", object_type="routing", object_id=len(study_pks))
     enabled = work.session.scalars(
-        select(RoutingRule).where(RoutingRule.is_enabled).order_by(RoutingRule.routing_rule_pk)
+        select(RoutingRule)
+        .where(RoutingRule.is_enabled)
+        .order_by(RoutingRule.position, RoutingRule.routing_rule_pk)
     ).all()
     if not enabled:
         return
@@ -228,6 +301,7 @@ def studies_updated(work: Work, events: Sequence[Mapping[str, Any]]) -> None:
         )
     }
     facts = _facts(work, study_pks)
+    decided: set[tuple[int, int]] = set()
     for rule in enabled:
         conditions = conditions_of(rule.conditions)
         for study_pk in study_pks:
@@ -236,6 +310,9 @@ def studies_updated(work: Work, events: Sequence[Mapping[str, Any]]) -> None:
                 continue
             if of_study[SOURCE] == {titles[rule.remote_ae_pk]}:
                 continue  # it came from there: two archives must not send the same to and fro
+            if (study_pk, rule.remote_ae_pk) in decided:
+                continue  # an earlier rule says how it goes there
+            decided.add((study_pk, rule.remote_ae_pk))
             _enqueue(
                 work,
                 study_pk,
@@ -243,6 +320,7 @@ def studies_updated(work: Work, events: Sequence[Mapping[str, Any]]) -> None:
                 work.now() + timedelta(seconds=rule.wait_s),
                 routing_rule_pk=rule.routing_rule_pk,
                 requested_by=rule.name,
+                deidentify=rule.deidentify,
             )
 
 
@@ -270,8 +348,23 @@ def send(work: Work, study_instance_uids: Sequence[str], remote_ae_pk: int) -> l
             object_type="forwarding",
             detail={"to": peer.ae_title},
         )
+    # A destination that gets data without names by a rule gets no others by hand.
+    disguised = work.session.scalar(
+        select(RoutingRule.deidentify)
+        .where(RoutingRule.remote_ae_pk == remote_ae_pk, RoutingRule.deidentify.is_not(None))
+        .order_by(RoutingRule.is_enabled.desc(), RoutingRule.position)
+        .limit(1)
+    )
     return [
-        _enqueue(work, study_pk, remote_ae_pk, work.now(), requested_by=work.actor.username[:64], again=True)
+        _enqueue(
+            work,
+            study_pk,
+            remote_ae_pk,
+            work.now(),
+            requested_by=work.actor.username[:64],
+            deidentify=disguised,
+            again=True,
+        )
         for study_pk in known.values()
     ]
 
@@ -284,6 +377,7 @@ def _enqueue(
     *,
     requested_by: str,
     routing_rule_pk: int | None = None,
+    deidentify: dict[str, Any] | None = None,
     again: bool = False,
 ) -> int:
     """A study goes to a destination once, however many rules say so; more of it makes it go on. `again`: from the start."""
@@ -300,9 +394,16 @@ def _enqueue(
         remote_ae_pk=remote_ae_pk,
         routing_rule_pk=routing_rule_pk,
         requested_by=requested_by,
+        deidentify=deidentify,
         **values,
     )
-    afresh = {"through_instance_pk": 0, "sent_count": 0} if again else {}
+    afresh: dict[str, Any] = {}
+    if again:
+        # Names that were taken off once stay off, even where the rule that said so is gone.
+        afresh = {"through_instance_pk": 0, "sent_count": 0}
+        afresh["deidentify"] = func.coalesce(statement.excluded.deidentify, Forwarding.deidentify)
+    elif deidentify is not None:
+        afresh = {"deidentify": deidentify}
     forwarding_pk: int | None = work.session.scalar(
         statement.on_conflict_do_update(
             index_elements=["study_pk", "remote_ae_pk"],
@@ -474,7 +575,7 @@ def forward(offices: Offices, forwarding_pk: int, *, slice_s: float = _SLICE_S) 
     fault: str | None = None
     ended = time.monotonic() + slice_s
     try:
-        for offer in _senders[0](order.peer, order.objects):
+        for offer in _senders[0](order.peer, order.objects, order.disguise):
             if not progress.took(offer):
                 return  # a person stopped it
             if time.monotonic() > ended:
@@ -495,6 +596,23 @@ class _Order:
     objects: Sequence[RetrieveObject]
     places: Mapping[str, int]  # SOP Instance UID → instance_pk
     study_instance_uid: str
+    disguise: Disguise | None
+
+
+def _disguise(work: Work, forwarding: Forwarding) -> Disguise | None:
+    if forwarding.deidentify is None:
+        return None
+    insert_key = insert(PseudonymKey).values(
+        remote_ae_pk=forwarding.remote_ae_pk,
+        sealed_key=_keys[0].seal(secrets.token_bytes(32), _PSEUDONYM_KEY),
+    )
+    work.session.execute(insert_key.on_conflict_do_nothing())
+    sealed = work.session.scalars(
+        select(PseudonymKey.sealed_key).where(PseudonymKey.remote_ae_pk == forwarding.remote_ae_pk)
+    ).one()
+    return Disguise(
+        Pseudonyms(_keys[0].unseal(bytes(sealed), _PSEUDONYM_KEY)), Options.of(forwarding.deidentify)
+    )
 
 
 def _claim(work: Work, forwarding_pk: int) -> _Order | None:
@@ -535,11 +653,12 @@ def _claim(work: Work, forwarding_pk: int) -> _Order | None:
     ]
     objects.sort(key=lambda one: places[one.sop_instance_uid])
     forwarding.waiting_count = len(objects)
+    disguise = _disguise(work, forwarding)
     _move(work, forwarding, ForwardingState.SENDING, forwarding.not_before)
     forwarding.claimed_until = now + _LEASE
     work.session.flush()
     work.session.expunge(peer)
-    return _Order(peer, objects, places, study.study_instance_uid)
+    return _Order(peer, objects, places, study.study_instance_uid, disguise)
 
 
 def _not_from(ae_title: str) -> Any:
@@ -664,6 +783,6 @@ def _record_transfer(work: Work, order: _Order, fault: str | None) -> None:
         "R",
         study_instance_uid=order.study_instance_uid,
         object_type="study",
-        detail={"to": order.peer.ae_title},
+        detail={"to": order.peer.ae_title, "deidentified": str(order.disguise is not None)},
         outcome=0 if fault is None else 4,
     )

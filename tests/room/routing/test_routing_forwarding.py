@@ -27,7 +27,7 @@ from wetread.routing import service
 from wetread.routing.model import Forwarding, ForwardingState
 from wetread.routing.rules import ATTEMPTS_MAX
 from wetread.routing.service import Offer, Unreachable
-from wetread.security.service import Actor
+from wetread.security.service import Actor, FileMasterKey
 
 ADMIN = Actor.system("admin")
 Store = Callable[..., Any]
@@ -43,7 +43,9 @@ class Peer:
     got: list[str] = field(default_factory=list)
     meanwhile: Callable[[], None] = lambda: None
 
-    def __call__(self, peer: RemoteAE, objects: Sequence[RetrieveObject]) -> Iterable[Offer]:
+    def __call__(
+        self, peer: RemoteAE, objects: Sequence[RetrieveObject], disguise: service.Disguise | None
+    ) -> Iterable[Offer]:
         if self.away:
             raise Unreachable(f"{peer.ae_title} does not answer")
         for number, one in enumerate(objects):
@@ -399,13 +401,13 @@ def test_the_doors_of_the_queue(
 
 
 @contextmanager
-def storescp(archive: Archive, folder: Path) -> Iterator[int]:
-    """DCMTK's receiver, which takes uncompressed objects only; gives its remote_ae_pk."""
+def storescp(archive: Archive, folder: Path, *options: str) -> Iterator[int]:
+    """DCMTK's receiver, which takes uncompressed objects only unless told; gives its remote_ae_pk."""
     service.use_sender(sender_as(Settings()))
     port = free_port()
     folder.mkdir()
     receiver = subprocess.Popen(
-        ["storescp", "-aet", "VNA", "-od", str(folder), str(port)], stderr=subprocess.DEVNULL
+        ["storescp", *options, "-aet", "VNA", "-od", str(folder), str(port)], stderr=subprocess.DEVNULL
     )
     try:
         with archive.offices.work(ADMIN) as work:
@@ -424,7 +426,7 @@ def send_and_wait(archive: Archive, study_instance_uid: str, vna: int) -> servic
         service.send(work, [study_instance_uid], vna)
     for _ in range(50):
         run(archive)
-        (one,) = queue(archive)
+        one = queue(archive)[0]
         if one.forwarding.state != "waiting":
             return one
         time.sleep(0.1)  # it may not listen yet
@@ -480,3 +482,93 @@ def known(archive: Archive) -> set[str]:
 def test_who_may_not_write_the_queue_sends_nothing(archive: Archive, work_as: Any) -> None:
     with pytest.raises(Denied), work_as("radiologist") as work:
         service.cancel(work, 1)
+
+
+def test_who_gets_no_names_gets_none_by_rule_or_hand(
+    archive: Archive, make_dicom: Any, store: Store, tmp_path: Path
+) -> None:
+    service.use_key(FileMasterKey(b"k" * 32))
+    first = make_dicom(StudyInstanceUID="1.2.3", SeriesInstanceUID="1.2.3.1")
+    second = make_dicom(StudyInstanceUID="1.2.3", SeriesInstanceUID="1.2.3.1")
+    shown = make_dicom(StudyInstanceUID="1.2.3", BurnedInAnnotation="YES")
+    store(first, second, shown)
+    with storescp(archive, tmp_path / "received") as vna:
+        rule(archive, vna, deidentify={"move_dates": True}, is_enabled=False)
+        one = send_and_wait(archive, "1.2.3", vna)
+        again = send_and_wait(archive, "1.2.3", vna)
+    assert (one.forwarding.state, one.forwarding.sent_count, one.refused) == ("failed", 2, 1)
+    assert one.first_refusal == "held back: it says that its pixels show annotation (Burned In Annotation)"
+    assert again.forwarding.deidentify == {"move_dates": True}
+    received = [pydicom.dcmread(path) for path in (tmp_path / "received").iterdir()]
+    assert len(received) == 2  # sent twice, they have the same names
+    for ds in received:
+        assert ds.PatientIdentityRemoved == "YES"
+        assert ds.PixelData == first.PixelData
+        assert ds.file_meta.MediaStorageSOPInstanceUID == ds.SOPInstanceUID
+        assert not {first.SOPInstanceUID, second.SOPInstanceUID} & {ds.SOPInstanceUID}
+    assert len({ds.PatientID for ds in received}) == len({ds.StudyInstanceUID for ds in received}) == 1
+    raw = b"".join(path.read_bytes() for path in (tmp_path / "received").iterdir())
+    assert not any(
+        secret in raw for secret in (b"Doe", b"HOSPITAL", b"1.2.3.1", first.SOPInstanceUID.encode())
+    )
+
+
+def test_compressed_pixels_go_out_without_names_too(archive: Archive, store: Store, tmp_path: Path) -> None:
+    service.use_key(FileMasterKey(b"k" * 32))
+    compressed = package_file("MR_small_RLE.dcm")
+    store(compressed.read_bytes())
+    study = str(pydicom.dcmread(compressed).StudyInstanceUID)
+    with storescp(archive, tmp_path / "received", "+xr") as vna:
+        rule(archive, vna, deidentify={}, is_enabled=False)
+        one = send_and_wait(archive, study, vna)
+    assert (one.forwarding.state, one.first_refusal) == ("sent", None)
+    (received,) = (pydicom.dcmread(path) for path in (tmp_path / "received").iterdir())
+    assert received.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.5"
+    assert received.PixelData == pydicom.dcmread(compressed).PixelData
+    assert received.PatientIdentityRemoved == "YES"
+
+
+def test_who_takes_implicit_little_endian_alone_gets_it(
+    archive: Archive, store: Store, tmp_path: Path
+) -> None:
+    compressed = package_file("MR_small_RLE.dcm")
+    store(compressed.read_bytes())
+    study = str(pydicom.dcmread(compressed).StudyInstanceUID)
+    with storescp(archive, tmp_path / "received", "+xi") as vna:
+        one = send_and_wait(archive, study, vna)
+    assert (one.forwarding.state, one.first_refusal) == ("sent", None)
+    (received,) = (pydicom.dcmread(path) for path in (tmp_path / "received").iterdir())
+    assert received.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2"
+    assert received.PixelData == pydicom.dcmread(package_file("MR_small.dcm")).PixelData
+
+
+def test_the_first_rule_says_how_a_study_goes(
+    archive: Archive, make_dicom: Any, store: Store, peer: Peer, vna: int
+) -> None:
+    service.use_key(FileMasterKey(b"k" * 32))
+    plain = rule(archive, vna)
+    disguised = rule(archive, vna, name="research", deidentify={})
+    store(make_dicom(StudyInstanceUID="1.2.3"), make_dicom(StudyInstanceUID="1.2.4"))
+    told(archive, "1.2.3")
+    with archive.offices.work(ADMIN) as work:
+        service.put_in_order(work, [disguised, plain])
+    told(archive, "1.2.4")
+    newest, oldest = queue(archive)
+    assert (oldest.forwarding.deidentify, newest.forwarding.deidentify) == (None, {})
+    with pytest.raises(Invalid), archive.offices.work(ADMIN) as work:
+        service.put_in_order(work, [disguised])
+    with pytest.raises(Invalid), archive.offices.work(ADMIN) as work:
+        service.save_rule(
+            work, name="x", is_enabled=True, conditions=[], remote_ae_pk=vna, wait_s=0,
+            deidentify={"move_dates": True, "retain_full_dates": True},
+        )  # fmt: skip
+
+
+def test_what_a_rule_would_take_is_shown_without_a_patient(
+    web: Any, archive: Archive, make_dicom: Any, store: Store
+) -> None:
+    store(make_dicom(StudyDescription="CT head"), sender="CT7")
+    trial = web.as_role("admin").post("/api/routing/rules/trial", json={"conditions": []})
+    (one,) = trial.json()["studies"]
+    assert (one["study_description"], one["modalities"], one["sources"]) == ("CT head", ["CT"], ["CT7"])
+    assert "Doe" not in trial.text

@@ -3241,7 +3241,7 @@ export interface paths {
         };
         /**
          * List Rules
-         * @description All rules by name.
+         * @description All rules in their order.
          */
         get: operations["list_rules_api_routing_rules_get"];
         put?: never;
@@ -3275,6 +3275,26 @@ export interface paths {
          * @description Forgets a rule; what is on its way by it stays so.
          */
         delete: operations["remove_rule_api_routing_rules__routing_rule_pk__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/routing/rules/order": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Put In Order
+         * @description Puts the rules in order: of several that name one destination, the first says how a study goes there.
+         */
+        put: operations["put_in_order_api_routing_rules_order_put"];
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -5716,6 +5736,47 @@ export interface components {
             studies: number;
         };
         /**
+         * DeidentifyIO
+         * @description Options of the de-identification (PS3.15 E.3). `allow_burned_in`: also objects whose pixels may show a name.
+         */
+        DeidentifyIO: {
+            /**
+             * Allow Burned In
+             * @default false
+             */
+            allow_burned_in: boolean;
+            /**
+             * Move Dates
+             * @default false
+             */
+            move_dates: boolean;
+            /**
+             * Retain Device Identity
+             * @default false
+             */
+            retain_device_identity: boolean;
+            /**
+             * Retain Full Dates
+             * @default false
+             */
+            retain_full_dates: boolean;
+            /**
+             * Retain Institution Identity
+             * @default false
+             */
+            retain_institution_identity: boolean;
+            /**
+             * Retain Patient Characteristics
+             * @default false
+             */
+            retain_patient_characteristics: boolean;
+            /**
+             * Retain Uids
+             * @default false
+             */
+            retain_uids: boolean;
+        };
+        /**
          * DiagnosesOut
          * @description Found codes.
          */
@@ -6149,6 +6210,8 @@ export interface components {
             first_refusal: string | null;
             /** Forwarding Pk */
             forwarding_pk: number;
+            /** Is Deidentified */
+            is_deidentified: boolean;
             /** Last Error */
             last_error: string | null;
             /** Modalities */
@@ -6969,46 +7032,6 @@ export interface components {
         OrderedOut: {
             booking: components["schemas"]["Booking"];
             order: components["schemas"]["OrderOut"];
-        };
-        /**
-         * OrderIn
-         * @description An order to place.
-         */
-        OrderIn: {
-            /** Admission Id */
-            admission_id?: string | null;
-            /** Comments */
-            comments?: string | null;
-            /** Coverage Pk */
-            coverage_pk?: number | null;
-            /** Diagnosis Codes */
-            diagnosis_codes?: string[];
-            /** Issuer Of Placer Order Number */
-            issuer_of_placer_order_number?: string | null;
-            /** Patient Pk */
-            patient_pk: number;
-            /** Patient Transport Arrangements */
-            patient_transport_arrangements?: string | null;
-            /** Placer Order Number */
-            placer_order_number?: string | null;
-            /** Procedures */
-            procedures: components["schemas"]["ProcedureChoiceIn"][];
-            /** Reason For The Requested Procedure */
-            reason_for_the_requested_procedure?: string | null;
-            /** Referring Physician Name */
-            referring_physician_name?: string | null;
-            /** Referring Practitioner Pk */
-            referring_practitioner_pk?: number | null;
-            /**
-             * Requested Procedure Priority
-             * @default ROUTINE
-             * @enum {string}
-             */
-            requested_procedure_priority: "STAT" | "URGENT" | "HIGH" | "ROUTINE";
-            /** Requesting Service */
-            requesting_service?: string | null;
-            /** Site Pk */
-            site_pk: number;
         };
         /**
          * OrderLineOut
@@ -8828,11 +8851,13 @@ export interface components {
         Role: "radiologist" | "technologist" | "front_desk" | "referrer" | "biller" | "manager" | "admin";
         /**
          * RuleIn
-         * @description A rule as an administrator writes it. `wait_s`: seconds without news of the study before it is sent.
+         * @description A rule as an administrator writes it. `wait_s`: seconds without news of the study before it is sent;
+         *     `deidentify`: objects go out without what says who the patient is.
          */
         RuleIn: {
             /** Conditions */
             conditions: components["schemas"]["ConditionIO"][];
+            deidentify?: components["schemas"]["DeidentifyIO"] | null;
             /**
              * Is Enabled
              * @default true
@@ -8857,6 +8882,7 @@ export interface components {
             ae_title: string;
             /** Conditions */
             conditions: components["schemas"]["ConditionIO"][];
+            deidentify?: components["schemas"]["DeidentifyIO"] | null;
             /**
              * Is Enabled
              * @default true
@@ -9778,13 +9804,34 @@ export interface components {
         };
         /**
          * TrialOut
-         * @description How many of the newest studies meet the conditions.
+         * @description How many of the newest studies meet the conditions, and which.
          */
         TrialOut: {
             /** Matching */
             matching: number;
+            /** Studies */
+            studies: components["schemas"]["TriedOut"][];
             /** Tried */
             tried: number;
+        };
+        /**
+         * TriedOut
+         * @description A study that the conditions take.
+         */
+        TriedOut: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Modalities */
+            modalities: string[];
+            /** Sources */
+            sources: string[];
+            /** Study Date */
+            study_date: string | null;
+            /** Study Description */
+            study_description: string | null;
         };
         /**
          * Turnaround
@@ -10341,6 +10388,46 @@ export interface components {
             description: string;
         };
         /**
+         * OrderIn
+         * @description An order to place.
+         */
+        wetread__orders__schemas__OrderIn: {
+            /** Admission Id */
+            admission_id?: string | null;
+            /** Comments */
+            comments?: string | null;
+            /** Coverage Pk */
+            coverage_pk?: number | null;
+            /** Diagnosis Codes */
+            diagnosis_codes?: string[];
+            /** Issuer Of Placer Order Number */
+            issuer_of_placer_order_number?: string | null;
+            /** Patient Pk */
+            patient_pk: number;
+            /** Patient Transport Arrangements */
+            patient_transport_arrangements?: string | null;
+            /** Placer Order Number */
+            placer_order_number?: string | null;
+            /** Procedures */
+            procedures: components["schemas"]["ProcedureChoiceIn"][];
+            /** Reason For The Requested Procedure */
+            reason_for_the_requested_procedure?: string | null;
+            /** Referring Physician Name */
+            referring_physician_name?: string | null;
+            /** Referring Practitioner Pk */
+            referring_practitioner_pk?: number | null;
+            /**
+             * Requested Procedure Priority
+             * @default ROUTINE
+             * @enum {string}
+             */
+            requested_procedure_priority: "STAT" | "URGENT" | "HIGH" | "ROUTINE";
+            /** Requesting Service */
+            requesting_service?: string | null;
+            /** Site Pk */
+            site_pk: number;
+        };
+        /**
          * SiteOut
          * @description A site.
          */
@@ -10454,6 +10541,14 @@ export interface components {
             requested_procedure_pks: number[];
             /** Template Key */
             template_key?: string | null;
+        };
+        /**
+         * OrderIn
+         * @description All rules in their new order.
+         */
+        wetread__routing__api__OrderIn: {
+            /** Routing Rule Pks */
+            routing_rule_pks: number[];
         };
         /** ReasonIn */
         wetread__scheduling__api__ReasonIn: {
@@ -13803,7 +13898,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["OrderIn"];
+                "application/json": components["schemas"]["wetread__orders__schemas__OrderIn"];
             };
         };
         responses: {
@@ -16479,6 +16574,37 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    put_in_order_api_routing_rules_order_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["wetread__routing__api__OrderIn"];
+            };
+        };
         responses: {
             /** @description Successful Response */
             204: {
