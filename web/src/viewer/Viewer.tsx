@@ -3,10 +3,7 @@ import { useMediaQuery } from '@mantine/hooks'
 import { load, save } from '@/lib/storage'
 import { toast } from '@/ui'
 import { useCine } from './cine'
-import { mirror, fit, oneToOne, rotate } from './camera'
 import { Engine } from './engine'
-import { followView, sharesWindow } from './follow'
-import { anchorAt, anchorInTheMiddle, linkedIndex, type Anchor, type Vec3 } from './geometry'
 import { applyLook } from './keep/applyLook'
 import { KeptList } from './keep/KeptList'
 import { LeaveQuestion } from './keep/LeaveQuestion'
@@ -15,7 +12,6 @@ import { keyPictures, type KeptDocument } from './keep/structured'
 import { useKeeping, type OnScreen } from './keep/useKeeping'
 import { useKeyImages } from './keyImages'
 import { cells, panesOf, type PaneId } from './layout'
-import { LINKED_AT_FIRST, type Links } from './links'
 import { AskWords } from './measure/AskWords'
 import { annotationOf } from './measure/draw'
 import { MeasurementList } from './measure/MeasurementList'
@@ -26,14 +22,15 @@ import { useMeasurements } from './measure/useMeasurements'
 import { Pane } from './Pane'
 import { Pointers } from './Pointers'
 import { useShared, type Share } from './shared'
-import { cut, nearestPlane, type Segment } from './planes'
-import { presetsFor, rangeOf, windowOf, type WindowPreset } from './presets'
+import { pictureActions } from './pictureActions'
+import { presetsFor } from './presets'
 import type { Stack } from './stacks'
 import { priorLabel, type ViewerStudy } from './study'
 import { Thumbnails } from './Thumbnails'
 import { Toolbar, type ToolbarProps } from './Toolbar'
 import type { HandName } from './toolLabels'
 import { useHanging, type Hung } from './useHanging'
+import { useTogether } from './useTogether'
 import { patientOf } from './view'
 import { VolumeStage } from './volume/VolumeStage'
 import { judgeStack } from './volume/volumes'
@@ -71,7 +68,6 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps)
   const [tool, setTool] = useState<HandName>(touch ? 'scroll' : 'window')
   const [active, setActive] = useState<PaneId>('a')
   const [alone, setAlone] = useState(false)
-  const [links, setLinks] = useState<Links>(LINKED_AT_FIRST)
   const [playing, setPlaying] = useState(false)
   const [thumbnails, setThumbnails] = useState(() => load('viewer-series', true))
   const [listed, setListed] = useState(() => load('viewer-measurements', false))
@@ -82,9 +78,6 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps)
   const [planes, setPlanes] = useState(false)
   const [marks, setMarks] = useState(true)
   const [placing, setPlacing] = useState(false)
-  const [spot, setSpot] = useState<{ point: Vec3; frameOfReferenceUid: string } | null>(null)
-  const anchors = useRef(new Map<PaneId, Anchor>())
-  const driving = useRef<PaneId>('a')
 
   const loaded = useStudy(study.study_instance_uid)
   // A prior waits until the study that is read can be seen.
@@ -142,7 +135,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps)
   const keeping = useKeeping({ mayKeep: canMark, engine, drawn, studies })
 
   const hangIn = (id: PaneId, next: Hung | null, index?: number) => {
-    anchors.current.delete(id)
+    together.forget(id)
     setIndexes((before) => ({ ...before, [id]: index }))
     hanging.hangIn(id, next)
   }
@@ -161,6 +154,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps)
     setLayout: hanging.setLayout,
     want: setWanted,
   })
+  const together = useTogether({ engine, visible, active: activePane, stackIn, studyPkIn: (id) => hungIn(id)?.study.study_pk ?? 0, indexes, led: following })
 
   // Pictures are fetched ahead: what is on the screen first, then the rest of the study.
   const ahead = [
@@ -181,51 +175,14 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps)
   }, [engine, aheadKey])
 
   const activate = (id: PaneId) => {
-    driving.current = id
+    together.drive(id)
     setActive(id)
   }
 
-  /** The panes that follow the driving one, with what they show. */
-  const followers = (id: PaneId): { id: PaneId; stack: Stack }[] =>
-    id !== driving.current || following
-      ? []
-      : visible.flatMap((other) => {
-          const stack = other === id ? null : stackIn(other)
-          return stack ? [{ id: other, stack }] : []
-        })
-
   const onImage = (id: PaneId, index: number) => {
     setIndexes((before) => (before[id] === index ? before : { ...before, [id]: index }))
-    const stack = stackIn(id)
-    if (!engine || !links.scroll || !stack) return
-    for (const { id: other, stack: follower } of followers(id)) {
-      const target = linkedIndex(
-        stack,
-        index,
-        follower,
-        anchors.current.get(id) ?? anchorInTheMiddle(stack),
-        anchors.current.get(other) ?? anchorInTheMiddle(follower),
-      )
-      if (target !== null) engine.goTo(other, target)
-    }
+    together.onImage(id, index)
   }
-
-  const onView = (id: PaneId, changed: 'camera' | 'window') => {
-    const stack = stackIn(id)
-    const driver = engine?.viewport(id)
-    if (!engine || !stack || !driver || !links[changed === 'camera' ? 'view' : 'window']) return
-    for (const { id: other, stack: follower } of followers(id)) {
-      const viewport = engine.viewport(other)
-      if (!viewport?.getImageIds().length) continue
-      if (changed === 'camera') followView(driver, stack, viewport, follower)
-      else if (sharesWindow(shownIn(id, stack), shownIn(other, follower))) {
-        const { voiRange } = driver.getProperties()
-        if (voiRange) viewport.setProperties({ voiRange })
-        viewport.render()
-      }
-    }
-  }
-  const shownIn = (id: PaneId, stack: Stack) => ({ studyPk: hungIn(id)?.study.study_pk ?? 0, stack })
 
   const viewport = () => {
     // While planes cover the panes, what is under them stays as it is.
@@ -235,41 +192,10 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps)
   }
   const goTo = (index: number) => {
     if (!activeStack || inPlanes) return
-    driving.current = activePane
+    together.drive(activePane)
     engine?.goTo(activePane, Math.max(0, Math.min(activeStack.length - 1, index)))
   }
   useCine(engine, playing && !inPlanes, activePane, activeStack)
-
-  /** Goes to a place in the patient in every pane that has it. */
-  const locate = (id: PaneId, point: Vec3) => {
-    const uid = stackIn(id)?.frameOfReferenceUid
-    if (!uid) return
-    driving.current = id
-    setSpot({ point, frameOfReferenceUid: uid })
-    for (const { id: other, stack } of followers(id)) {
-      if (stack.frameOfReferenceUid !== uid) continue
-      const index = nearestPlane(
-        stack.frames.map((frame) => frame.plane),
-        point,
-      )
-      if (index !== null) engine?.goTo(other, index)
-    }
-  }
-
-  const setWindow = (window: { center: number; width: number }) => {
-    const shown = viewport()
-    if (!shown) return
-    driving.current = activePane
-    shown.setProperties({ voiRange: rangeOf(window) })
-    shown.render()
-  }
-  const change = (how: (shown: NonNullable<ReturnType<typeof viewport>>) => void) => {
-    const shown = viewport()
-    if (!shown) return
-    driving.current = activePane
-    how(shown)
-    shown.render()
-  }
 
   const jump = (to: Measurement) => {
     activeOf(to.imageId)
@@ -344,7 +270,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps)
     if (!shown) return
     const [first] = points
     if (tool === 'locate') {
-      if (first) locate(activePane, shown.canvasToWorld([first[0], first[1]]))
+      if (first) together.locate(activePane, shown.canvasToWorld([first[0], first[1]]))
       return
     }
     const make = (label: string) => drawn.add(annotationOf(tool, shown, points, label))
@@ -353,6 +279,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps)
   }
 
   const on: ToolbarProps['on'] = {
+    ...pictureActions(engine, activePane, viewport, together.drive),
     tool: (next) => {
       setPlacing(false)
       setTool(next)
@@ -365,34 +292,17 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps)
       setAlone(false)
       hanging.compare()
     },
-    link: (kind) => {
-      if (kind === 'scroll' && !links.scroll)
-        for (const id of visible) {
-          const stack = stackIn(id)
-          if (stack) anchors.current.set(id, anchorAt(stack, indexes[id] ?? 0))
-        }
-      setLinks({ ...links, [kind]: !links[kind] })
-    },
+    link: together.toggle,
     play: () => setPlaying(!playing),
     mark: () => {
       if (activeFrame && hungIn(activePane)?.study.study_pk === study.study_pk) keys.toggle(activeFrame)
     },
-    invert: () => change((shown) => shown.setProperties({ invert: !shown.getProperties().invert })),
-    rotate: (quarters) => change((shown) => rotate(shown, quarters)),
-    mirror: (axis) => change((shown) => mirror(shown, axis)),
-    fit: () => change(fit),
-    oneToOne: () => change((shown) => oneToOne(shown, window.devicePixelRatio || 1)),
     planes: () => {
       if (inPlanes || judged?.isVolume) setPlanes(!inPlanes)
       else if (judged) toast(`No planes: ${judged.reason}`)
     },
     marks: () => setMarks(!marks),
     maximise: () => setAlone(!alone),
-    reset: () =>
-      change((shown) => {
-        engine?.asScanned(activePane)
-        shown.resetCamera()
-      }),
     place: () => {
       if (tool === 'locate' || POINTS[tool] !== undefined) setPlacing(viewport() !== undefined)
     },
@@ -415,8 +325,6 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps)
       save('viewer-series', !thumbnails)
       setThumbnails(!thumbnails)
     },
-    preset: (preset: WindowPreset) => setWindow(preset),
-    scanner: () => change(() => engine?.asScanned(activePane)),
     // From where the viewport is going, not where it is: keys repeat faster than pictures are drawn.
     scroll: (images) => goTo((viewport()?.getTargetImageIdIndex() ?? activeIndex) + images),
     end: (last) => goTo(last && activeStack ? activeStack.length - 1 : 0),
@@ -428,35 +336,10 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps)
       const next = from.stacks[at + step]
       if (next && of) hangIn(activePane, { study: of, stackKey: next.key })
     },
-    zoom: (factor) => change((shown) => shown.setZoom(shown.getZoom() * factor)),
-    pan: (right, down) =>
-      change((shown) => {
-        const [x, y] = shown.getPan()
-        shown.setPan([x + right, y + down])
-      }),
-    nudge: (center, width) => {
-      const range = viewport()?.getProperties().voiRange
-      if (!range) return
-      const now = windowOf(range)
-      setWindow({ center: now.center + center * now.width, width: Math.max(1, now.width * (1 + width)) })
-    },
     pane: (step) => {
       const at = visible.indexOf(activePane)
       activate(visible[(at + step + visible.length) % visible.length] ?? 'a')
     },
-  }
-
-  /** Where the picture of the pane with the keys cuts the picture of another; its first and last pictures, thinner. */
-  const linesIn = (id: PaneId): { main: Segment | null; ends: Segment[] } | null => {
-    const drawnOn = stackIn(id)?.frames[indexes[id] ?? 0]?.plane
-    const uid = stackIn(id)?.frameOfReferenceUid
-    if (!links.lines || id === activePane || !drawnOn || !uid || uid !== activeStack?.frameOfReferenceUid) return null
-    const line = (index: number) => {
-      const plane = activeStack.frames[index]?.plane
-      return plane ? cut(plane, drawnOn) : null
-    }
-    const ends = activeStack.length > 2 ? [line(0), line(activeStack.length - 1)] : []
-    return { main: line(activeIndex), ends: ends.filter((one): one is Segment => one !== null) }
   }
 
   const onDropped = useCallback((pane: PaneId | null) => setOver(pane), [])
@@ -497,7 +380,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps)
         <Toolbar
           tool={tool}
           layout={layout}
-          links={links}
+          links={together.links}
           planes={inPlanes}
           playing={playing}
           isKey={activeFrame ? keys.isKey(activeFrame.sopInstanceUid, activeFrame.frameNumber) : false}
@@ -542,13 +425,13 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps)
                       loaded={stack ? (counts.get(stack.key) ?? 0) : 0}
                       marks={marks}
                       graphics={applied && stack && !applied.ours ? applied.instance : null}
-                      lines={linesIn(id)}
-                      spot={spot && stack && spot.frameOfReferenceUid === stack.frameOfReferenceUid ? spot.point : null}
+                      lines={together.linesIn(id)}
+                      spot={together.spotIn(stack)}
                       onActivate={() => activate(id)}
                       onImage={(index) => onImage(id, index)}
-                      onView={(changed) => onView(id, changed)}
+                      onView={(changed) => together.onView(id, changed)}
                       onDouble={() => (cells(layout) > 1 ? setAlone(!alone) : undefined)}
-                      onLocate={tool === 'locate' ? (point) => locate(id, point) : null}
+                      onLocate={tool === 'locate' ? (point) => together.locate(id, point) : null}
                     >
                       {share ? <Pointers engine={engine} paneId={id} pointers={share.pointers} /> : null}
                       {paneElement && id === activePane ? (

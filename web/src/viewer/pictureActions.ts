@@ -1,0 +1,45 @@
+import { fit, mirror, oneToOne, rotate } from './camera'
+import type { Engine, StackViewport } from './engine'
+import type { PaneId } from './layout'
+import { rangeOf, windowOf } from './presets'
+import type { ToolbarProps } from './Toolbar'
+
+type Names = 'invert' | 'rotate' | 'mirror' | 'fit' | 'oneToOne' | 'reset' | 'preset' | 'scanner' | 'zoom' | 'pan' | 'nudge'
+
+/** What keys and buttons do to the picture of one pane. `viewport` is undefined while nothing is shown; `drive` says whose hand it was. */
+export function pictureActions(engine: Engine | null, pane: PaneId, viewport: () => StackViewport | undefined, drive: (pane: PaneId) => void): Pick<ToolbarProps['on'], Names> {
+  const change = (how: (shown: StackViewport) => void) => {
+    const shown = viewport()
+    if (!shown) return
+    drive(pane)
+    how(shown)
+    shown.render()
+  }
+  const setWindow = (window: { center: number; width: number }) => change((shown) => shown.setProperties({ voiRange: rangeOf(window) }))
+  return {
+    invert: () => change((shown) => shown.setProperties({ invert: !shown.getProperties().invert })),
+    rotate: (quarters) => change((shown) => rotate(shown, quarters)),
+    mirror: (axis) => change((shown) => mirror(shown, axis)),
+    fit: () => change(fit),
+    oneToOne: () => change((shown) => oneToOne(shown, window.devicePixelRatio || 1)),
+    reset: () =>
+      change((shown) => {
+        engine?.asScanned(pane)
+        shown.resetCamera()
+      }),
+    preset: setWindow,
+    scanner: () => change(() => engine?.asScanned(pane)),
+    zoom: (factor) => change((shown) => shown.setZoom(shown.getZoom() * factor)),
+    pan: (right, down) =>
+      change((shown) => {
+        const [x, y] = shown.getPan()
+        shown.setPan([x + right, y + down])
+      }),
+    nudge: (center, width) => {
+      const range = viewport()?.getProperties().voiRange
+      if (!range) return
+      const now = windowOf(range)
+      setWindow({ center: now.center + center * now.width, width: Math.max(1, now.width * (1 + width)) })
+    },
+  }
+}
