@@ -65,6 +65,7 @@ class RuleOut(RuleIn):
 
     routing_rule_pk: int
     ae_title: str
+    position: int
 
 
 class TriedOut(BaseModel):
@@ -106,6 +107,7 @@ def _rule(ruled: service.Ruled) -> RuleOut:
         conditions=[ConditionIO.model_validate(one) for one in rule.conditions],
         remote_ae_pk=rule.remote_ae_pk,
         ae_title=ruled.ae_title,
+        position=rule.position,
         wait_s=rule.wait_s,
         deidentify=None if rule.deidentify is None else DeidentifyIO.model_validate(rule.deidentify),
     )

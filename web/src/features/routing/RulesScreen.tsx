@@ -1,18 +1,27 @@
-import { ActionIcon, Button, Checkbox, Modal, NumberInput, Select, TagsInput, TextInput } from '@mantine/core'
-import { IconPlus, IconX } from '@tabler/icons-react'
+import { ActionIcon, Button, Checkbox, Modal, NumberInput, Select, Switch, TagsInput, TextInput } from '@mantine/core'
+import { IconArrowDown, IconArrowUp, IconPlus, IconX } from '@tabler/icons-react'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { http, useSession } from '@/lib/api'
-import { Form, Screen, Section, StateSign, toast, toastProblem, useProblemForm, Wide, WorkList, type WorkColumn } from '@/ui'
+import { DateTime, DicomDate, Form, Screen, Section, StateSign, toast, toastProblem, useProblemForm, Wide, WorkList, type WorkColumn } from '@/ui'
 import classes from './routing.module.css'
 import {
+  BASIC,
+  DATES,
+  datesOf,
   demandText,
   KEYWORDS,
+  moved,
   OPERATORS,
+  OPTIONS,
   takesValues,
   waitText,
+  withDates,
   type Condition,
+  type Dates,
+  type Deidentify,
+  type DeidentifyOption,
   type Entity,
   type Operator,
   type Rule,
@@ -21,9 +30,11 @@ import {
 } from './types'
 
 const COLUMNS: readonly WorkColumn<Rule>[] = [
+  { id: 'position', label: 'Order', value: (rule) => rule.position, width: 60, align: 'right' },
   { id: 'name', label: 'Rule', value: (rule) => rule.name, width: 160, grow: 1 },
   { id: 'demand', label: 'Sends', value: (rule) => demandText(rule.conditions), width: 240, grow: 3 },
   { id: 'to', label: 'To', value: (rule) => rule.ae_title, width: 130 },
+  { id: 'how', label: 'How', value: (rule) => (rule.deidentify ? 'without names' : 'as it is'), width: 112 },
   { id: 'wait', label: 'After', value: (rule) => rule.wait_s, render: (rule) => waitText(rule.wait_s), width: 84, align: 'right' },
   {
     id: 'state',
@@ -61,7 +72,7 @@ export default function RulesScreen() {
       }
       inspectorLabel="The chosen rule"
       inspectorHint="Choose a rule to see and change it."
-      inspector={current && mayWrite ? <RuleInspector key={keyOf(current)} rule={current} /> : null}
+      inspector={current && mayWrite ? <RuleInspector key={keyOf(current)} rule={current} rules={rules.data ?? []} /> : null}
     >
       <WorkList
         id="routing-rules"
@@ -69,6 +80,7 @@ export default function RulesScreen() {
         rows={rules.data}
         rowKey={keyOf}
         columns={COLUMNS}
+        defaultSort={{ column: 'position', descending: false }}
         onCurrent={(rule) => setCurrentPk(rule?.routing_rule_pk)}
         isQuiet={(rule) => !rule.is_enabled}
         error={rules.error}
@@ -85,8 +97,15 @@ export default function RulesScreen() {
   )
 }
 
-function RuleInspector({ rule }: { rule: Rule }) {
+function RuleInspector({ rule, rules }: { rule: Rule; rules: readonly Rule[] }) {
   const client = useQueryClient()
+  const keys = rules.map((one) => one.routing_rule_pk)
+  const place = keys.indexOf(rule.routing_rule_pk)
+  const move = (by: -1 | 1) =>
+    http
+      .put('/api/routing/rules/order', { routing_rule_pks: moved(keys, rule.routing_rule_pk, by) })
+      .then(() => client.invalidateQueries({ queryKey: ['routing-rules'] }))
+      .catch((error: unknown) => toastProblem(error))
   const remove = () =>
     http
       .delete(`/api/routing/rules/${rule.routing_rule_pk}`)
@@ -94,7 +113,19 @@ function RuleInspector({ rule }: { rule: Rule }) {
       .then(() => toast('The rule is removed; what is on its way stays so.'))
       .catch((error: unknown) => toastProblem(error))
   return (
-    <Section title={rule.name}>
+    <Section
+      title={rule.name}
+      aside={
+        <span className={classes['order']}>
+          <ActionIcon variant="subtle" size="lg" aria-label="Earlier" disabled={place <= 0} onClick={() => void move(-1)}>
+            <IconArrowUp size={16} />
+          </ActionIcon>
+          <ActionIcon variant="subtle" size="lg" aria-label="Later" disabled={place === keys.length - 1} onClick={() => void move(1)}>
+            <IconArrowDown size={16} />
+          </ActionIcon>
+        </span>
+      }
+    >
       <RuleForm rule={rule} />
       <div className={classes['buttons']}>
         <Button variant="default" onClick={() => void remove()}>
@@ -111,6 +142,7 @@ interface Values {
   wait_s: number
   is_enabled: boolean
   conditions: Condition[]
+  deidentify: Deidentify | null
 }
 
 function RuleForm({ rule, onDone }: { rule?: Rule; onDone?: () => void }) {
@@ -127,6 +159,7 @@ function RuleForm({ rule, onDone }: { rule?: Rule; onDone?: () => void }) {
         wait_s: rule?.wait_s ?? 60,
         is_enabled: rule?.is_enabled ?? true,
         conditions: rule?.conditions ?? [{ keyword: 'Modality', operator: 'is', values: [] }],
+        deidentify: rule?.deidentify ?? null,
       },
       validate: {
         name: (value) => (value.trim() ? null : 'Give it a name'),
@@ -143,7 +176,7 @@ function RuleForm({ rule, onDone }: { rule?: Rule; onDone?: () => void }) {
     },
   )
   const field = form.form.getInputProps
-  const { conditions } = form.form.getValues()
+  const { conditions, deidentify } = form.form.getValues()
   return (
     <Form of={form} submit={rule ? 'Save the rule' : 'Add the rule'} onCancel={onDone} columns={2}>
       <Wide>
@@ -173,6 +206,7 @@ function RuleForm({ rule, onDone }: { rule?: Rule; onDone?: () => void }) {
               </Button>
               <TrialLine conditions={conditions} />
             </div>
+            <Preview conditions={conditions} />
           </div>
         </fieldset>
       </Wide>
@@ -190,6 +224,9 @@ function RuleForm({ rule, onDone }: { rule?: Rule; onDone?: () => void }) {
         clampBehavior="strict"
         {...field('wait_s')}
       />
+      <Wide>
+        <Disguise value={deidentify} error={form.form.errors['deidentify']} onChange={(value) => form.form.setFieldValue('deidentify', value)} />
+      </Wide>
       <Wide>
         <Checkbox label="The rule applies" {...form.form.getInputProps('is_enabled', { type: 'checkbox' })} />
       </Wide>
@@ -244,8 +281,56 @@ function ConditionRow({
   )
 }
 
-/** How many of the newest studies the conditions would have taken, so that a rule is no surprise. */
-function TrialLine({ conditions }: { conditions: Condition[] }) {
+/** How names are taken off on the way out, or that they are not. */
+function Disguise({
+  value,
+  error,
+  onChange,
+}: {
+  value: Deidentify | null
+  error: React.ReactNode
+  onChange: (value: Deidentify | null) => void
+}) {
+  return (
+    <fieldset className={classes['frame']}>
+      <legend>On the way out</legend>
+      <div className={classes['conditions']}>
+        <Switch
+          label="Without what says who the patient is"
+          description="PS3.15 annex E, basic profile. The same person has the same pseudonym at this destination, and another at every other. What is sent there by hand goes without names too."
+          checked={value !== null}
+          error={error}
+          onChange={(event) => onChange(event.currentTarget.checked ? BASIC : null)}
+        />
+        {value ? (
+          <div className={classes['options']}>
+            <Select
+              label="Dates"
+              data={Object.entries(DATES).map(([key, label]) => ({ value: key, label }))}
+              value={datesOf(value)}
+              allowDeselect={false}
+              onChange={(dates) => dates && onChange(withDates(value, dates as Dates))}
+            />
+            {(Object.keys(OPTIONS) as DeidentifyOption[]).map((option) => (
+              <Checkbox
+                key={option}
+                label={OPTIONS[option]}
+                checked={value[option] ?? false}
+                onChange={(event) => onChange({ ...value, [option]: event.currentTarget.checked })}
+              />
+            ))}
+            <p className={classes['hint']}>
+              Held back, and shown under Sending: reports and documents; pictures said to show annotation; ultrasound, secondary captures,
+              photographs and the like that do not say that they show none.
+            </p>
+          </div>
+        ) : null}
+      </div>
+    </fieldset>
+  )
+}
+
+function useTrial(conditions: Condition[]) {
   const complete = conditions.every((one) => !takesValues(one.operator) || one.values?.length)
   const trial = useQuery({
     queryKey: ['routing-trial', conditions],
@@ -253,6 +338,37 @@ function TrialLine({ conditions }: { conditions: Condition[] }) {
     enabled: complete,
     retry: false,
   })
+  return { complete, trial }
+}
+
+const PREVIEWED = 5
+
+/** Which of the newest studies the conditions would have taken. */
+function Preview({ conditions }: { conditions: Condition[] }) {
+  const { trial } = useTrial(conditions)
+  if (!trial.data?.studies.length) return null
+  return (
+    <ul className={classes['preview']} aria-label="The newest that it takes">
+      {trial.data.studies.slice(0, PREVIEWED).map((study, place) => (
+        <li key={place}>
+          <span>{study.modalities.join('/')}</span>
+          <span>{study.study_description ?? 'no description'}</span>
+          <span>
+            <DicomDate value={study.study_date} />
+          </span>
+          <span>
+            {study.sources.length ? `by ${study.sources.join(', ')}, ` : null}
+            <DateTime value={study.created_at} />
+          </span>
+        </li>
+      ))}
+    </ul>
+  )
+}
+
+/** How many of the newest studies the conditions would have taken, so that a rule is no surprise. */
+function TrialLine({ conditions }: { conditions: Condition[] }) {
+  const { complete, trial } = useTrial(conditions)
   if (!complete) return <span>A condition has no value yet.</span>
   if (!trial.data) return null
   return (

@@ -42,6 +42,7 @@ const COLUMNS: readonly WorkColumn<Sending>[] = [
     grow: 2,
   },
   { id: 'to', label: 'To', value: (sending) => sending.ae_title, width: 120 },
+  { id: 'how', label: 'How', value: (sending) => (sending.is_deidentified ? 'without names' : 'as it is'), width: 112, hidden: true },
   { id: 'objects', label: 'Objects', value: progressText, width: 110, align: 'right' },
   { id: 'fault', label: 'What is wrong', value: faultText, width: 180, grow: 2 },
   {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { demandText, faultText, progressText, stateOf, waitText } from './types'
+import { BASIC, datesOf, demandText, faultText, moved, progressText, stateOf, waitText, withDates } from './types'
 
 describe('a study on its way', () => {
   it('is retrying once an attempt failed', () => {
@@ -36,4 +36,18 @@ describe('a rule', () => {
   it('waits', () => {
     expect([0, 45, 60, 600].map(waitText)).toEqual(['0 s', '45 s', '1 min', '10 min'])
   })
+})
+
+it('moves a rule a place up or down, and no further', () => {
+  expect(moved([1, 2, 3], 3, -1)).toEqual([1, 3, 2])
+  expect(moved([1, 2, 3], 1, 1)).toEqual([2, 1, 3])
+  expect(moved([1, 2, 3], 1, -1)).toEqual([1, 2, 3])
+  expect(moved([1, 2, 3], 9, 1)).toEqual([1, 2, 3])
+})
+
+it('never keeps dates and moves them', () => {
+  const kept = withDates(BASIC, 'kept')
+  expect(datesOf(kept)).toBe('kept')
+  expect(withDates(kept, 'moved')).toMatchObject({ retain_full_dates: false, move_dates: true })
+  expect(datesOf(BASIC)).toBe('removed')
 })

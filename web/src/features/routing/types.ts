@@ -6,6 +6,7 @@ export type Rule = Answer<'/api/routing/rules', 'get'>[number]
 export type RuleFields = Sent<'/api/routing/rules', 'post'>
 export type Condition = RuleFields['conditions'][number]
 export type Operator = Condition['operator']
+export type Deidentify = NonNullable<RuleFields['deidentify']>
 export type Trial = Answer<'/api/routing/rules/trial', 'post'>
 export type Entity = Answer<'/api/archive/application-entities', 'get'>[number]
 
@@ -66,4 +67,49 @@ export function demandText(conditions: readonly Condition[]): string {
 /** `90` → `90 s`, `600` → `10 min`. */
 export function waitText(seconds: number): string {
   return seconds && seconds % 60 === 0 ? `${seconds / 60} min` : `${seconds} s`
+}
+
+
+/** Nothing but what the basic profile keeps. */
+export const BASIC: Deidentify = {
+  retain_full_dates: false,
+  move_dates: false,
+  retain_patient_characteristics: false,
+  retain_device_identity: false,
+  retain_uids: false,
+  retain_institution_identity: false,
+  allow_burned_in: false,
+}
+
+export type DeidentifyOption = Exclude<keyof Deidentify, 'retain_full_dates' | 'move_dates'>
+
+/** Options of PS3.15 E.3, as a person would say them. */
+export const OPTIONS: Readonly<Record<DeidentifyOption, string>> = {
+  retain_patient_characteristics: 'Sex, age, size and weight stay',
+  retain_device_identity: 'The device stays named',
+  retain_institution_identity: 'The institution stays named',
+  retain_uids: 'UIDs stay (they can be joined with ours)',
+  allow_burned_in: 'Pictures that may show a name go out too',
+}
+
+export const DATES = { removed: 'Removed', moved: 'Moved by a secret number of days', kept: 'Kept' } as const
+export type Dates = keyof typeof DATES
+
+export const datesOf = (deidentify: Deidentify): Dates =>
+  deidentify.retain_full_dates ? 'kept' : deidentify.move_dates ? 'moved' : 'removed'
+
+export const withDates = (deidentify: Deidentify, dates: Dates): Deidentify => ({
+  ...deidentify,
+  retain_full_dates: dates === 'kept',
+  move_dates: dates === 'moved',
+})
+
+/** The keys with one of them a place up or down. */
+export function moved(keys: readonly number[], key: number, by: -1 | 1): number[] {
+  const from = keys.indexOf(key)
+  const to = from + by
+  if (from < 0 || to < 0 || to >= keys.length) return [...keys]
+  const next = keys.filter((one) => one !== key)
+  next.splice(to, 0, key)
+  return next
 }

@@ -8890,6 +8890,8 @@ export interface components {
             is_enabled: boolean;
             /** Name */
             name: string;
+            /** Position */
+            position: number;
             /** Remote Ae Pk */
             remote_ae_pk: number;
             /** Routing Rule Pk */
