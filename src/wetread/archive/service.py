@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any
 
+import structlog
 from pydicom.datadict import dictionary_VR
 from sqlalchemy import ColumnElement, and_, func, select, update
 from sqlalchemy.exc import IntegrityError
@@ -72,6 +73,8 @@ from wetread.kit.errors import Conflict, FieldError, Invalid, NotFound
 from wetread.kit.paging import Page, decode_cursor, encode_cursor
 from wetread.security.service import AuditEventID, MasterKey, Offices, Permission, Work
 
+log = structlog.get_logger()
+
 __all__ = [
     "PEER_RIGHTS", "Archive", "BulkData", "CannotDecode", "Damaged", "Decoder", "Incoming", "InstanceFiles", "Level", "LocalObjects", "NoSpace",
     "ObjectStore", "Rendering", "Retrieval", "RetrieveObject", "RoleVisibility", "Status", "StoreResult", "StoredInstance",
@@ -104,7 +107,11 @@ class Archive:
 
     def recover(self) -> int:
         """To be called once at the start of a process that takes objects in; returns how many studies had lost news."""
-        self.intake.settler.settle_left()
+        try:
+            self.intake.settler.settle_left()
+        except NoSpace as error:
+            # A full store, or one that is out of reach, keeps nobody from reading; what waits is moved hourly.
+            log.warning("small objects wait beside their rows", error=str(error))
         return recover(self.offices)
 
     def close(self) -> None:
