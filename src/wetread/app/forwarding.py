@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from io import BytesIO
+from urllib.parse import urlsplit
 
 import pydicom
 from pydicom.filebase import DicomBytesIO
@@ -21,8 +23,9 @@ from wetread.dimse.client import Association, AssociationFailed, sending_context
 from wetread.kit import limits
 from wetread.kit.config import Settings
 from wetread.kit.errors import TooLarge, WetreadError
-from wetread.kit.tls import TlsUnusable
+from wetread.kit.tls import TlsUnusable, client_context
 from wetread.routing.service import Disguise, Offer, Sender, Unreachable
+from wetread.routing.telling import NotTold, Post
 
 _KINDS_MAX = (
     40  # each is proposed in its own and in two plain transfer syntaxes, of 128 contexts (PS3.8 9.3.2.2)
@@ -54,6 +57,34 @@ def sender_as(settings: Settings) -> Sender:
                 raise Unreachable(str(failed)) from None
 
     return send
+
+
+def post_as(settings: Settings) -> Post:
+    """A Post that checks certificates by the authorities for peers, and follows nowhere."""
+
+    def post(url: str, body: bytes, headers: dict[str, str]) -> None:
+        parts = urlsplit(url)
+        host, path = parts.hostname or "", (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        connection: http.client.HTTPConnection
+        try:
+            if parts.scheme == "https":
+                context = client_context(settings.peer_tls)
+                connection = http.client.HTTPSConnection(
+                    host, parts.port, timeout=limits.ECHO_S, context=context
+                )
+            else:
+                connection = http.client.HTTPConnection(host, parts.port, timeout=limits.ECHO_S)
+            try:
+                connection.request("POST", path, body, headers)
+                status = connection.getresponse().status
+            finally:
+                connection.close()
+        except (OSError, http.client.HTTPException, TlsUnusable) as error:
+            raise NotTold(f"{host} does not answer ({type(error).__name__})") from None
+        if not 200 <= status < 300:
+            raise NotTold(f"{host} answers {status}")
+
+    return post
 
 
 def _refusal(association: Association, one: RetrieveObject, disguise: Disguise | None) -> str | None:

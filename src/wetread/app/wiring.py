@@ -7,7 +7,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from wetread.app.build import House
-from wetread.app.forwarding import sender_as
+from wetread.app.forwarding import post_as, sender_as
 from wetread.app.peers import context_of, means_of_notification, reporter_as, workitem_reporter_as
 from wetread.app.priors import PeerNetwork
 from wetread.app.wanted import needed
@@ -23,6 +23,7 @@ from wetread.patients.service import use_issuer
 from wetread.priors.service import use_network
 from wetread.reporting.pictures import Renderer, use_renderer
 from wetread.routing.service import use_key, use_sender
+from wetread.routing.telling import use_post
 from wetread.scheduling.model import StudyLink
 from wetread.security.service import Work, use_guests
 from wetread.sharing.service import OwnPatients, ReleasePolicy, use_release_policy
@@ -57,6 +58,7 @@ def wire(house: House) -> Archive:
     use_context(context_of(house.settings))
     use_sender(sender_as(house.settings))
     use_key(house.master_key)
+    use_post(post_as(house.settings))
     use_network(PeerNetwork(house.settings), house.master_key)
     use_release_policy(ReleasePolicy(preliminary=house.settings.results_release_preliminary))
     return archive

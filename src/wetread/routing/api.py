@@ -58,6 +58,13 @@ class RuleIn(ConditionsIn):
     remote_ae_pk: int
     wait_s: int = 60
     deidentify: DeidentifyIO | None = None
+    tell_url: str | None = Field(default=None, max_length=400)
+
+
+class RuleChangeIn(RuleIn):
+    """A rule with the secret that signs what `tell_url` is told; without one the known secret stays."""
+
+    tell_secret: str | None = Field(default=None, max_length=200)
 
 
 class RuleOut(RuleIn):
@@ -108,6 +115,7 @@ def _rule(ruled: service.Ruled) -> RuleOut:
         remote_ae_pk=rule.remote_ae_pk,
         ae_title=ruled.ae_title,
         position=rule.position,
+        tell_url=rule.tell_url,
         wait_s=rule.wait_s,
         deidentify=None if rule.deidentify is None else DeidentifyIO.model_validate(rule.deidentify),
     )
@@ -120,7 +128,7 @@ def list_rules(work: Work = door(Permission.CONFIG_READ)) -> list[RuleOut]:
 
 
 @router.post("/rules", status_code=201)
-def add_rule(body: RuleIn, work: Work = door(Permission.CONFIG_WRITE)) -> RuleOut:
+def add_rule(body: RuleChangeIn, work: Work = door(Permission.CONFIG_WRITE)) -> RuleOut:
     """Adds a rule; it applies to what comes from now on."""
     return _rule(service.save_rule(work, **body.model_dump()))
 
@@ -132,7 +140,9 @@ def put_in_order(body: OrderIn, work: Work = door(Permission.CONFIG_WRITE)) -> N
 
 
 @router.put("/rules/{routing_rule_pk}")
-def change_rule(routing_rule_pk: int, body: RuleIn, work: Work = door(Permission.CONFIG_WRITE)) -> RuleOut:
+def change_rule(
+    routing_rule_pk: int, body: RuleChangeIn, work: Work = door(Permission.CONFIG_WRITE)
+) -> RuleOut:
     """Changes a rule."""
     return _rule(service.save_rule(work, routing_rule_pk=routing_rule_pk, **body.model_dump()))
 

@@ -50,6 +50,9 @@ class RoutingRule(Base):
     position: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     # Options of the de-identification under which objects go out (dicom.deidentify.Options); absent: as they are.
     deidentify: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    # Who is told when a study has arrived there, and the secret that signs it (routing.telling).
+    tell_url: Mapped[str | None] = mapped_column(String(400))
+    sealed_tell_secret: Mapped[bytes | None] = mapped_column(LargeBinary)
     created_at: Mapped[Utc] = mapped_column(server_default=func.now())
     updated_at: Mapped[UtcOrNone]
 

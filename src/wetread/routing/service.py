@@ -19,6 +19,7 @@ from wetread.archive.service import RetrieveObject, instances_for_retrieve
 from wetread.dicom.deidentify import Options, Pseudonyms
 from wetread.jobs.service import FORWARDING, defer
 from wetread.kit.errors import Conflict, FieldError, Invalid, NotFound
+from wetread.routing import telling
 from wetread.routing.events import ForwardingChanged
 from wetread.routing.model import Forwarding, ForwardingFailure, ForwardingState, PseudonymKey, RoutingRule
 from wetread.routing.rules import (
@@ -34,6 +35,7 @@ from wetread.security.service import Actor, AuditEventID, MasterKey, Offices, Pe
 log = structlog.get_logger()
 
 JOB = "routing.forward"
+TELL = "routing.tell"
 _LEASE = timedelta(minutes=2)  # renewed with each note of progress; then somebody else may go on
 _NOTE_S = 3.0
 _SLICE_S = 60.0  # one job sends so long, then lets others have the place
@@ -73,6 +75,7 @@ class Sender(Protocol):
 _senders: list[Sender] = []
 _keys: list[MasterKey] = []
 _PSEUDONYM_KEY = b"pseudonym key"
+_TELL_SECRET = b"routing tell secret"
 
 
 def use_key(key: MasterKey) -> None:
@@ -117,8 +120,11 @@ def save_rule(
     remote_ae_pk: int,
     wait_s: int,
     deidentify: Mapping[str, Any] | None = None,
+    tell_url: str | None = None,
+    tell_secret: str | None = None,
 ) -> Ruled:
-    """Adds or changes a rule; it applies to what comes from now on. Raises Invalid, NotFound, Conflict."""
+    """Adds or changes a rule; it applies to what comes from now on. Without a `tell_secret` the known one stays, where
+    the address is the same. Raises Invalid, NotFound, Conflict."""
     work.require(Permission.CONFIG_WRITE)
     checked = conditions_of(conditions)
     title = name.strip()
@@ -132,6 +138,10 @@ def save_rule(
             Options.of(deidentify)
         except ValueError as error:
             faults.append(FieldError("deidentify", str(error)))
+    url, secret = (tell_url or "").strip() or None, tell_secret or None
+    known = None if routing_rule_pk is None else work.session.get(RoutingRule, routing_rule_pk)
+    keeps = known is not None and known.sealed_tell_secret is not None and known.tell_url == url
+    faults += telling.faults_of(url, secret, has_secret=keeps)
     peer = work.session.get(RemoteAE, remote_ae_pk)
     if peer is None:
         faults.append(FieldError("remote_ae_pk", "is no known application entity"))
@@ -142,11 +152,16 @@ def save_rule(
     )
     if namesake is not None and namesake != routing_rule_pk:
         raise Conflict("There is a rule of that name.", fields=[FieldError("name", "is taken")])
-    rule = RoutingRule() if routing_rule_pk is None else work.session.get(RoutingRule, routing_rule_pk)
+    rule = RoutingRule() if routing_rule_pk is None else known
     if rule is None:
         raise NotFound("There is no such rule.")
     if routing_rule_pk is None:
         rule.position = (work.session.scalar(select(func.max(RoutingRule.position))) or 0) + 1
+    rule.tell_url = url
+    if url is None:
+        rule.sealed_tell_secret = None
+    elif secret is not None:
+        rule.sealed_tell_secret = _keys[0].seal(secret.encode(), _TELL_SECRET)
     rule.deidentify = None if deidentify is None else dict(deidentify)
     rule.name, rule.is_enabled, rule.wait_s = title, is_enabled, wait_s
     rule.conditions, rule.remote_ae_pk = stored(checked), remote_ae_pk
@@ -775,6 +790,25 @@ def _settle(work: Work, forwarding_pk: int, order: _Order, fault: str | None, *,
     if refused:
         forwarding.last_error = f"{refused} objects were refused"
     _move(work, forwarding, ForwardingState.FAILED if refused else ForwardingState.SENT, now)
+    if not refused and order.objects and forwarding.routing_rule_pk is not None:
+        rule = work.session.get(RoutingRule, forwarding.routing_rule_pk)
+        if rule is not None and rule.tell_url is not None:
+            defer(work, TELL, queue=FORWARDING, forwarding_pk=forwarding_pk)
+
+
+def tell(work: Work, forwarding_pk: int) -> None:
+    """Tells the system that the rule names that the study has arrived. Raises telling.NotTold, to be tried again."""
+    work.audit(AuditEventID.APPLICATION_ACTIVITY, "E", object_type="forwarding", object_id=forwarding_pk)
+    forwarding = work.session.get(Forwarding, forwarding_pk)
+    if forwarding is None or forwarding.routing_rule_pk is None:
+        return
+    rule = work.session.get(RoutingRule, forwarding.routing_rule_pk)
+    study = work.session.get(Study, forwarding.study_pk)
+    if rule is None or rule.tell_url is None or rule.sealed_tell_secret is None or study is None:
+        return
+    peer = work.session.get_one(RemoteAE, forwarding.remote_ae_pk)
+    secret = _keys[0].unseal(bytes(rule.sealed_tell_secret), _TELL_SECRET).decode()
+    telling.tell(work, rule, forwarding, peer.ae_title, study.study_instance_uid, secret)
 
 
 def _record_transfer(work: Work, order: _Order, fault: str | None) -> None:

@@ -8850,11 +8850,10 @@ export interface components {
          */
         Role: "radiologist" | "technologist" | "front_desk" | "referrer" | "biller" | "manager" | "admin";
         /**
-         * RuleIn
-         * @description A rule as an administrator writes it. `wait_s`: seconds without news of the study before it is sent;
-         *     `deidentify`: objects go out without what says who the patient is.
+         * RuleChangeIn
+         * @description A rule with the secret that signs what `tell_url` is told; without one the known secret stays.
          */
-        RuleIn: {
+        RuleChangeIn: {
             /** Conditions */
             conditions: components["schemas"]["ConditionIO"][];
             deidentify?: components["schemas"]["DeidentifyIO"] | null;
@@ -8867,6 +8866,10 @@ export interface components {
             name: string;
             /** Remote Ae Pk */
             remote_ae_pk: number;
+            /** Tell Secret */
+            tell_secret?: string | null;
+            /** Tell Url */
+            tell_url?: string | null;
             /**
              * Wait S
              * @default 60
@@ -8896,6 +8899,8 @@ export interface components {
             remote_ae_pk: number;
             /** Routing Rule Pk */
             routing_rule_pk: number;
+            /** Tell Url */
+            tell_url?: string | null;
             /**
              * Wait S
              * @default 60
@@ -16507,7 +16512,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["RuleIn"];
+                "application/json": components["schemas"]["RuleChangeIn"];
             };
         };
         responses: {
@@ -16542,7 +16547,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["RuleIn"];
+                "application/json": components["schemas"]["RuleChangeIn"];
             };
         };
         responses: {
