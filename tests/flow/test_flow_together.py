@@ -325,7 +325,7 @@ def test_pointers_marks_and_words_are_shared_and_the_lead_is_handed_over(case: C
     # Words.
     lead.get_by_label("Write to all").fill("Left basal ganglia?")
     lead.keyboard.press("Enter")
-    guest.get_by_role("button", name=re.compile("People and words")).click()
+    guest.get_by_role("button", name=re.compile("people and words")).click()
     expect(guest.get_by_role("log")).to_contain_text("Left basal ganglia?")
 
     # The lead is given, and then the other drives.

@@ -343,7 +343,7 @@ def rendered_frame(
     window: _Window = None,
     viewport: _Viewport = None,
     quality: _Quality = 90,
-    gate: Gate = stream_door(*READ),
+    gate: Gate = stream_door(*VIEW),
 ) -> Response:
     """WADO-RS: a frame as JPEG or PNG; several, parted by commas, as parts."""
     files = archive_of(request).retrieval.files(gate.actor, study, series, instance)

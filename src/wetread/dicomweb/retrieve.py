@@ -36,6 +36,7 @@ from wetread.dicomweb.responses import BOUNDARY, Buffer, in_large_pieces
 from wetread.kit import limits
 from wetread.kit.errors import FieldError, NotFound
 from wetread.security.door import Gate, stream_door
+from wetread.together.service import withholds_patient, without_patient
 
 _BUFFERED_BYTES = 32 * 1024 * 1024  # of frames in one answer; beyond, they are sent as they are read
 
@@ -75,7 +76,11 @@ def study_metadata(request: Request, study: str, gate: Gate = stream_door(*READ)
 @router.get(SERIES + "/metadata", response_class=Response)
 def series_metadata(request: Request, study: str, series: str, gate: Gate = stream_door(*VIEW)) -> Response:
     """WADO-RS: metadata of all instances of a series, ready-made."""
-    return _metadata(request, [archive_of(request).retrieval.series_metadata(gate.actor, study, series)])
+    gzipped = archive_of(request).retrieval.series_metadata(gate.actor, study, series)
+    if withholds_patient(gate.actor):
+        told = without_patient(gate.actor, orjson.loads(gzip.decompress(gzipped)))
+        gzipped = gzip.compress(orjson.dumps(told), compresslevel=1)
+    return _metadata(request, [gzipped])
 
 
 @router.get(INSTANCE + "/metadata", response_class=Response)

@@ -31,9 +31,10 @@ from wetread.dicomweb.common import (
 )
 from wetread.dicomweb.nativexml import to_xml
 from wetread.kit import limits
-from wetread.kit.errors import FieldError
+from wetread.kit.errors import Denied, FieldError
 from wetread.security.door import door
 from wetread.security.service import Work
+from wetread.together.service import withholds_patient, without_patient
 
 router = APIRouter(prefix=PREFIX, route_class=DicomWebRoute, tags=["dicomweb"])
 
@@ -132,6 +133,8 @@ def _flag(request: Request, name: str) -> bool:
 def _query(request: Request, work: Work, level: Level, **fixed: str) -> Response:
     offer = chosen(request, "Search results are", accepting.METADATA_OFFERS)
     wanted = wanted_of(request.query_params.multi_items())
+    if wanted.keys and withholds_patient(work.actor):
+        raise Denied("A guest looks at the session, and does not search.")
     most = limits.PAGE_ITEMS_MAX if level is Level.STUDY else limits.QIDO_OBJECTS_MAX
     limit = _whole(request, "limit", most)
     found = find(
@@ -158,7 +161,7 @@ def _query(request: Request, work: Work, level: Level, **fixed: str) -> Response
     base = base_url(request)
     for item in items:
         item["00081190"] = {"vr": "UR", "Value": [_retrieve_url(base, item, level)]}
-    documents = [dict(sorted(item.items())) for item in items]
+    documents = without_patient(work.actor, [dict(sorted(item.items())) for item in items])
     headers = dict(NO_STORE)
     if warnings:
         headers["Warning"] = ", ".join(f'299 wetread "{warning}"' for warning in warnings)

@@ -48,6 +48,25 @@ def use_policy(*, names_patient: bool) -> None:
     _names_patient = names_patient
 
 
+_TOLD_OF_PATIENT = frozenset({"00100040", "00101010", "00101020", "00101030"})
+
+
+def without_patient(actor: Actor, documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """DICOM JSON documents as this actor may read them: for a guest who is not told who the patient is, of group 0010 no
+    more than sex, age, size and weight, which pictures are judged and measured by."""
+    if _names_patient or actor.kind != "guest":
+        return documents
+    return [
+        {tag: value for tag, value in one.items() if tag[:4] != "0010" or tag in _TOLD_OF_PATIENT}
+        for one in documents
+    ]
+
+
+def withholds_patient(actor: Actor) -> bool:
+    """Whether this actor is not told who the patient is."""
+    return not _names_patient and actor.kind == "guest"
+
+
 # Who sees what ---------------------------------------------------------------------------------------------------
 
 

@@ -422,6 +422,14 @@ def test_the_site_decides_whether_guests_are_told_the_name(house: House) -> None
     use_policy(names_patient=False)
     try:
         assert house.ask("POST", path, guest).json()["patient"] is None
+        study = f"/dicom-web/studies/{house.uids[0]}/series"
+        for ask in (study, f"{study}/{house.series[0]}/metadata"):
+            answer = house.ask("GET", ask, guest)
+            assert answer.status_code == 200
+            assert "00100010" not in answer.json()[0]
+            assert "Doe" not in answer.text
+            assert "Doe" in house.ask("GET", ask, lead).text
+        assert house.ask("GET", f"{study}?PatientName=Doe*", guest).status_code == 403
         assert house.ask("POST", path, lead).json()["patient"]["patient_name"] == "Doe^Jane"
     finally:
         use_policy(names_patient=True)

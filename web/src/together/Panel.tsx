@@ -218,7 +218,9 @@ function Words({ together }: { together: Together }) {
   const { line, state } = together
   const [text, setText] = useState('')
   const end = useRef<HTMLDivElement>(null)
-  useEffect(() => end.current?.scrollIntoView({ block: 'nearest' }), [state.messages.length])
+  useEffect(() => {
+    end.current?.scrollIntoView({ block: 'nearest' })
+  }, [state.messages.length])
   const send = (event: FormEvent) => {
     event.preventDefault()
     if (!text.trim()) return

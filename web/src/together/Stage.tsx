@@ -123,7 +123,7 @@ function Banner({ together, shown, onShown, onGone }: { together: Together; show
           size="xs"
           variant="default"
           aria-pressed={shown}
-          aria-label={`People and words${unread ? `, ${unread} new` : ''}`}
+          aria-label={unread ? `${unread} new, people and words` : `${others.length + 1} here, people and words`}
           leftSection={unread ? <IconMessageCircle size={15} /> : <IconUsers size={15} />}
           onClick={() => {
             setRead(state.messages.length)
