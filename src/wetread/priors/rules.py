@@ -76,6 +76,11 @@ def _iso(day: date | None) -> str | None:
     return None if day is None else day.isoformat()
 
 
+def main_modality(modalities: Iterable[str]) -> str | None:
+    """The first that makes images."""
+    return next((one for one in modalities if one not in _NOT_IMAGES), None)
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What is ordered, by which priors are judged."""

@@ -410,7 +410,7 @@ def _wanted_of(work: Work, study: Study) -> Wanted:
     body_part = work.session.scalar(
         select(func.min(Series.body_part_examined)).where(Series.study_pk == study.study_pk)
     )
-    return Wanted(next(iter(study.modalities_in_study), None), body_part)
+    return Wanted(rules.main_modality(study.modalities_in_study), body_part)
 
 
 def _plan(

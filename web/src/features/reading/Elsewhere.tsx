@@ -105,7 +105,7 @@ function Line({
         <span>
           {[study.modalities_in_study.join('/'), study.body_parts_examined.join(', ')].filter(Boolean).join(' · ')} ·{' '}
           <DicomDate value={study.study_date} />
-          {expected ? ` · ${expected} images` : null}
+          {expected ? ` · ${expected} ${expected === 1 ? 'image' : 'images'}` : null}
         </span>
         <span>at {study.archive_name}</span>
       </div>

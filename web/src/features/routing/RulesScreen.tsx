@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Checkbox, Modal, NumberInput, Select, Switch, TagsInput, TextInput } from '@mantine/core'
+import { ActionIcon, Button, Checkbox, Modal, NumberInput, PasswordInput, Select, Switch, TagsInput, TextInput } from '@mantine/core'
 import { IconArrowDown, IconArrowUp, IconPlus, IconX } from '@tabler/icons-react'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
@@ -143,6 +143,8 @@ interface Values {
   is_enabled: boolean
   conditions: Condition[]
   deidentify: Deidentify | null
+  tell_url: string
+  tell_secret: string
 }
 
 function RuleForm({ rule, onDone }: { rule?: Rule; onDone?: () => void }) {
@@ -160,6 +162,8 @@ function RuleForm({ rule, onDone }: { rule?: Rule; onDone?: () => void }) {
         is_enabled: rule?.is_enabled ?? true,
         conditions: rule?.conditions ?? [{ keyword: 'Modality', operator: 'is', values: [] }],
         deidentify: rule?.deidentify ?? null,
+        tell_url: rule?.tell_url ?? '',
+        tell_secret: '',
       },
       validate: {
         name: (value) => (value.trim() ? null : 'Give it a name'),
@@ -167,7 +171,12 @@ function RuleForm({ rule, onDone }: { rule?: Rule; onDone?: () => void }) {
       },
     },
     async (values) => {
-      const body: RuleFields = { ...values, remote_ae_pk: Number(values.remote_ae_pk) }
+      const body: RuleFields = {
+        ...values,
+        remote_ae_pk: Number(values.remote_ae_pk),
+        tell_url: values.tell_url || null,
+        tell_secret: values.tell_secret || null,
+      }
       if (rule) await http.put(`/api/routing/rules/${rule.routing_rule_pk}`, body)
       else await http.post('/api/routing/rules', body)
       await client.invalidateQueries({ queryKey: ['routing-rules'] })
@@ -227,6 +236,26 @@ function RuleForm({ rule, onDone }: { rule?: Rule; onDone?: () => void }) {
       <Wide>
         <Disguise value={deidentify} error={form.form.errors['deidentify']} onChange={(value) => form.form.setFieldValue('deidentify', value)} />
       </Wide>
+      <Wide>
+        <TextInput
+          label="Tell when a study has arrived there"
+          description="An address that gets a signed POST, with no patient in it."
+          placeholder="https://other.example/arrived"
+          autoCapitalize="none"
+          spellCheck={false}
+          {...field('tell_url')}
+        />
+      </Wide>
+      {form.form.getValues().tell_url ? (
+        <Wide>
+          <PasswordInput
+            label="Shared secret that signs it"
+            placeholder={rule?.tell_url ? 'as before' : undefined}
+            autoComplete="new-password"
+            {...field('tell_secret')}
+          />
+        </Wide>
+      ) : null}
       <Wide>
         <Checkbox label="The rule applies" {...form.form.getInputProps('is_enabled', { type: 'checkbox' })} />
       </Wide>
