@@ -880,7 +880,7 @@ def movable_of(session: Session, study_pks: Sequence[int], name: str | None) -> 
 
 
 def without_copy(session: Session, name: str, target: str, limit: int) -> list[tuple[Any, ...]]:
-    """The newest whole objects of a store that have no copy in `target`."""
+    """Whole objects of a store that have no copy in `target`, by key, from where all had theirs on."""
     rows = session.execute(
         text(
             f"SELECT {_CHECKED} FROM stored_object o JOIN study_key k ON k.study_key_pk = o.study_key_pk"
@@ -888,7 +888,8 @@ def without_copy(session: Session, name: str, target: str, limit: int) -> list[t
             " AND NOT EXISTS (SELECT FROM fresh_object f WHERE f.location = o.location)"
             " AND NOT EXISTS (SELECT FROM object_copy c WHERE c.stored_object_pk = o.stored_object_pk AND"
             " CASE WHEN strpos(c.location, ':') > 0 THEN split_part(c.location, ':', 1) ELSE 'local' END = :target)"
-            " ORDER BY o.stored_object_pk DESC LIMIT :limit"
+            " AND o.stored_object_pk > (SELECT coalesce(max(copied), 0) FROM store_tally)"
+            " ORDER BY o.stored_object_pk LIMIT :limit"
         ),
         {"store": name, "target": target, "limit": limit},
     ).all()
@@ -938,6 +939,30 @@ def shift_usage(session: Session, stored_object_pks: Sequence[int], name: str, t
         )
 
 
+def _settled(session: Session) -> int:
+    """The last key of a while ago: below it, no row is still to be committed."""
+    return int(
+        session.scalar(
+            text(
+                "SELECT stored_object_pk FROM stored_object WHERE created_at < now() - interval '30 seconds'"
+                " ORDER BY stored_object_pk DESC LIMIT 1"
+            )
+        )
+        or 0
+    )
+
+
+def copied_through(session: Session) -> int:
+    """Up to where all will have their copies once what waits now has them: see `all_copied`."""
+    return _settled(session)
+
+
+def all_copied(session: Session, through: int) -> None:
+    """Notes that all have their copies that can have one; the nightly count begins anew, for what was moved or waited."""
+    session.execute(text("INSERT INTO store_tally (store_tally_pk) VALUES (1) ON CONFLICT DO NOTHING"))
+    session.execute(text("UPDATE store_tally SET copied = greatest(copied, :through)"), {"through": through})
+
+
 def count_usage(session: Session, *, from_start: bool) -> None:
     """Counts what was added since the last time, or everything anew (what was removed is noticed only then)."""
     session.execute(text("INSERT INTO store_tally (store_tally_pk) VALUES (1) ON CONFLICT DO NOTHING"))
@@ -945,14 +970,9 @@ def count_usage(session: Session, *, from_start: bool) -> None:
     session.execute(text("SELECT FROM store_tally WHERE store_tally_pk = 1 FOR UPDATE"))
     if from_start:
         session.execute(text("DELETE FROM store_usage"))
-        session.execute(text("UPDATE store_tally SET through = 0, counted_from_start_at = now()"))
+        session.execute(text("UPDATE store_tally SET through = 0, copied = 0, counted_from_start_at = now()"))
     # The youngest wait: a row with a lower key may commit later.
-    newest = session.scalar(
-        text(
-            "SELECT stored_object_pk FROM stored_object WHERE created_at < now() - interval '30 seconds'"
-            " ORDER BY stored_object_pk DESC LIMIT 1"
-        )
-    )
+    newest = _settled(session)
     session.execute(
         text(
             "INSERT INTO store_usage (store, modality, institution_name, is_copy, objects, bytes)"

@@ -495,11 +495,12 @@ def make_copies(archive: Archive) -> tuple[int, bool]:
     if not isinstance(objects, Stores):
         return 0, False
     wanted = {one.name: one.settings.copy_to for one in objects.members.values() if one.settings.copy_to}
-    made, more = 0, False
+    made, more, through, left = 0, False, 0, 0
     for name, target in wanted.items():
         assert target is not None
         with archive.offices.work(_KEEPER) as work:
             work.audit(AuditEventID.APPLICATION_ACTIVITY, "R", object_type="objects without a copy")
+            through = through or store.copied_through(work.session)
             waiting = [
                 Checked(*row) for row in store.without_copy(work.session, name, target, _COPIED_AT_ONCE)
             ]
@@ -512,6 +513,7 @@ def make_copies(archive: Archive) -> tuple[int, bool]:
                 try:
                     place(archive, one, location)
                 except (Missing, Damaged):
+                    left += 1
                     continue  # it waits beside its row, or the check finds it
                 except NoSpace as error:
                     log.warning("copies wait", store=target, fault=str(error))
@@ -541,6 +543,10 @@ def make_copies(archive: Archive) -> tuple[int, bool]:
                     objects.delete_here(location)
                 else:
                     made += 1
+    if wanted and not more and not left:
+        with archive.offices.work(_KEEPER) as work:
+            work.audit(AuditEventID.APPLICATION_ACTIVITY, "E", object_type="object_copy")
+            store.all_copied(work.session, through)
     return made, more
 
 

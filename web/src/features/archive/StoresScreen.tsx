@@ -5,7 +5,7 @@ import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { http, useSession } from '@/lib/api'
 import { ConfirmIrreversible, DateTime, Form, ProblemNote, Screen, Section, toast, toastProblem, useProblemForm, Wide } from '@/ui'
-import { moveText, roleOf, ruleText, shareOf, usageLines, type Store, type StoreMove, type Stores, type TierRule, type TierRuleFields } from './stores'
+import { moveText, roleOf, roomText, ruleText, shareOf, usageLines, type Store, type StoreMove, type Stores, type TierRule, type TierRuleFields } from './stores'
 import classes from './stores.module.css'
 import { checkText, formatBytes, type Integrity } from './types'
 
@@ -68,7 +68,7 @@ function StoresTable({ stores }: { stores: readonly Store[] }) {
             <div className={classes['fill']}>
               <Fill store={store} />
               <span className={classes['quiet']}>
-                {store.free_bytes === null ? 'No bound is set' : `${formatBytes(store.free_bytes)} free${store.quota_bytes === null ? '' : ` of a quota of ${formatBytes(store.quota_bytes)}`}`}
+                {roomText(store)}
               </span>
             </div>
             <div className={classes['figure']}>
@@ -144,7 +144,7 @@ function Moves({ stores, mayWrite }: { stores: readonly Store[]; mayWrite: boole
                 ) : null}
                 <span className={classes['quiet']}>
                   {moveText(move, new Date())}
-                  {move.failed ? `; ${move.failed} damaged stay` : ''}
+                  {move.failed ? `; ${move.failed} damaged ${move.failed === 1 ? 'stays' : 'stay'}` : ''}
                 </span>
                 {move.last_fault && move.state === 'running' ? <span className={classes['fault']}>Waits: {move.last_fault}</span> : null}
               </div>

@@ -15,6 +15,13 @@ export function roleOf(store: Store, first: boolean): string {
   return first ? 'Takes new images' : 'Takes new images when those above cannot'
 }
 
+/** What room a store has, in one line. */
+export function roomText(store: Store): string {
+  if (store.free_bytes === null || store.percent === null) return 'No bound is set'
+  const quota = store.quota_bytes === null ? '' : `; its quota is ${formatBytes(store.quota_bytes)}`
+  return `${Math.round(store.percent)} % full, ${formatBytes(store.free_bytes)} free${quota}`
+}
+
 /** How much a move has done, 0 to 1. What came meanwhile makes it more than was there at the start. */
 export function shareOf(move: StoreMove): number {
   if (move.state === 'done') return 1
