@@ -32,11 +32,12 @@ Rows = Iterable[Sequence[object]]
 
 _SCU: tuple[tuple[str, str], ...] = (
     (sopclass.VERIFICATION, "the echo button of an application entity; `wetread echo`"),
-    (sopclass.STUDY_ROOT_FIND, "`wetread find`"),
+    (sopclass.STUDY_ROOT_FIND, "`wetread find`; look-up of priors"),
     (sopclass.PATIENT_ROOT_FIND, "`wetread find`"),
     (sopclass.MODALITY_WORKLIST, "`wetread find`"),
     (sopclass.UPS_QUERY, "`wetread find --model workitems`"),
-    (sopclass.STUDY_ROOT_MOVE, "`wetread move`"),
+    (sopclass.STUDY_ROOT_MOVE, "`wetread move`; fetching of priors"),
+    (sopclass.STUDY_ROOT_GET, "fetching of priors, with the role of SCP of storage"),
     (sopclass.STORAGE_COMMITMENT_PUSH, "`wetread send --commit`; reports of outcomes, as SCP that calls"),
     (sopclass.INSTANCE_AVAILABILITY, "for receivers with the right `availability`"),
     (sopclass.UPS_EVENT, "events to subscribers, as SCP that calls"),
@@ -64,7 +65,16 @@ _RIGHT_OF = {
 
 def statement() -> str:
     """The whole statement as Markdown."""
-    parts = (_overview(), _network(), _services(), _workitems(), _web(), _character_sets(), _security())
+    parts = (
+        _overview(),
+        _network(),
+        _services(),
+        _priors(),
+        _workitems(),
+        _web(),
+        _character_sets(),
+        _security(),
+    )
     return "\n\n".join(block for part in parts for block in part) + "\n"
 
 
@@ -316,6 +326,26 @@ def _services() -> Iterator[str]:
     )
     yield "### 3.6 Associations that this system requests, beside those of storage"
     yield _table(("SOP class", "Where"), [(sopclass.name_of(uid), where) for uid, where in _SCU])
+
+
+def _priors() -> Iterator[str]:
+    yield "### 3.7 Priors at other archives"
+    yield (
+        "When an order is placed or moved, and when images come without one, other archives are asked for the patient's "
+        "studies by Patient ID (C-FIND, or QIDO-RS as user agent): by the identifier of the issuer that is set for the "
+        "archive, never by name. A study is taken for the patient's where the answer names that Patient ID, no other Issuer "
+        "of Patient ID, and the birth date, and where neither sex nor name contradict; what differs waits for a person. "
+        "Studies are fetched by C-GET, C-MOVE or WADO-RS (transfer-syntax=*), in the transfer syntaxes that they are kept in."
+    )
+    yield "### 3.8 De-identification on the way out (PS3.15 E)"
+    yield (
+        "A routing rule can send objects under the Basic Application Level Confidentiality Profile, with the options Retain "
+        "Longitudinal Temporal Information (full or modified dates), Patient Characteristics, Device Identity, UIDs and "
+        "Institution Identity. Where the standard leaves a choice by type, a dummy value is sent. UIDs and Patient IDs become "
+        "pseudonyms by HMAC-SHA-256 under a random key of each destination. Not cleaned, and therefore not sent: reports and "
+        "encapsulated documents; where it is not allowed, objects with Burned In Annotation YES, and ultrasound, secondary "
+        "captures, photographs and the like without Burned In Annotation NO."
+    )
 
 
 def _workitems() -> Iterator[str]:

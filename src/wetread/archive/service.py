@@ -721,7 +721,7 @@ def remove_remote_ae(work: Work, remote_ae_pk: int) -> None:
         with work.session.begin_nested():
             work.session.delete(peer)
     except IntegrityError:
-        raise Conflict(f"{peer.ae_title} is still the destination of a rule.") from None
+        raise Conflict(f"{peer.ae_title} is still the destination of a rule, or asked for priors.") from None
     work.audit(
         AuditEventID.APPLICATION_ACTIVITY,
         "D",
