@@ -355,15 +355,25 @@ def join(work: Work, live_session_pk: int) -> SessionDetail:
     query = select(Study.study_pk).where(Study.study_pk == session.study_pk)
     if work.session.scalar(query if seen is None else query.where(seen)) is None:
         raise Denied("This account may not see the images. Ask for a guest's link.")
+    if session.lead_participant_pk is None and session.started_by == work.actor.user_pk:
+        session.lead_participant_pk = participant.live_session_participant_pk
     _audit(work, session, "E", "joined", participant, studies=_studies(work, session))
     work.publish(LiveSessionChanged(live_session_pk))
     return _detail(work, session, participant)
 
 
 def leave(work: Work, live_session_pk: int) -> None:
-    """Takes part no more, until joining again. Raises NotFound."""
+    """Takes part no more, until joining again; who led leads no more. Raises NotFound."""
     session, participant = _own(work, live_session_pk)
     participant.left_at = work.now()
+    if session.lead_participant_pk == participant.live_session_participant_pk:
+        session.lead_participant_pk = work.session.scalar(
+            select(LiveSessionParticipant.live_session_participant_pk).where(
+                LiveSessionParticipant.live_session_pk == live_session_pk,
+                LiveSessionParticipant.user_pk == session.started_by,
+                LiveSessionParticipant.left_at.is_(None),
+            )
+        )
     _audit(work, session, "E", "left", participant)
     work.publish(LiveSessionChanged(live_session_pk))
 
@@ -659,7 +669,7 @@ def save_document(offices: Offices, live_session_pk: int, document: bytes) -> No
 def hand_over(work: Work, live_session_pk: int, participant_pk: int) -> None:
     """Gives the lead to another, or takes it where the actor may. Raises Denied, NotFound, Conflict.
 
-    Who leads may give it; who began the session may always take it.
+    Who leads may give it; who began the session may always take it, and who may draw takes it where nobody has it.
     """
     session, own = _own(work, live_session_pk)
     work.session.refresh(session, with_for_update=True)

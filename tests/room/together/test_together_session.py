@@ -326,6 +326,27 @@ def test_the_lead_is_handed_over_and_then_the_other_drives(house: House) -> None
             driver.read()
 
 
+def test_who_leads_and_leaves_leads_no_more(house: House) -> None:
+    lead, other = house.web.as_role("radiologist"), house.web.as_role("radiologist")
+    session = house.start(lead)["live_session_pk"]
+    base = f"/api/together/sessions/{session}"
+    assert house.ask("POST", f"{base}/invitations", lead, {"user_pk": other.user_pk}).status_code == 201
+    assert house.ask("POST", f"{base}/join", other).status_code == 200
+    with house.socket(session, other) as follower:
+        assert house.ask("POST", f"{base}/leave", lead).status_code == 204
+        while follower.parts["session"]["lead"] is not None:
+            follower.read()
+        follower.tell("lead", to=follower.me)
+        while follower.parts["session"]["lead"] != follower.me:
+            follower.read()
+        # Who began it comes back as one of those who follow, and may take the lead.
+        again = house.ask("POST", f"{base}/join", lead).json()
+        assert again["lead_participant_pk"] == follower.me
+        assert house.ask("POST", f"{base}/leave", other).status_code == 204
+        while follower.parts["session"]["lead"] != again["me"]:
+            follower.read()
+
+
 def test_what_was_said_and_shown_is_there_after_everybody_left(house: House) -> None:
     lead = house.web.as_role("radiologist")
     session = house.start(lead)["live_session_pk"]

@@ -22,7 +22,7 @@ export function Panel({ together, onClose, onGone }: { together: Together; onClo
   const own = state.people.find((one) => one.participant_pk === state.me)
   const base = `/api/together/sessions/${line.sessionPk}`
   const isHost = own?.user_pk != null && (leads || own.user_pk === state.startedBy)
-  const mayTake = own?.user_pk != null && own.user_pk === state.startedBy
+  const mayTake = state.lead === null || (own?.user_pk != null && own.user_pk === state.startedBy)
   const act = async (what: Promise<unknown>, failed: string) => {
     try {
       await what

@@ -43,11 +43,13 @@ function Session({ detail, onGone }: { detail: SessionDetail; onGone: (over: boo
   const together = useTogether(detail.live_session_pk)
   const [shown, setShown] = useState(false)
   const [study, ...priors] = useMemo(() => detail.studies, [detail.studies])
+  const over = together?.state.status === 'over'
   if (!study || !together) return <Gone title="The images are gone" hint="They were taken out of the archive." />
   return (
     <div className={classes['screen']}>
       <h1 className="sr-only">Live session</h1>
-      {detail.patient ? (
+      {/* Whoever is out is shown nothing of the patient any more. */}
+      {over ? null : detail.patient ? (
         <PatientBar patient={barOf(detail.patient)} />
       ) : (
         <p className={classes['unnamed']} role="note">
@@ -56,7 +58,7 @@ function Session({ detail, onGone }: { detail: SessionDetail; onGone: (over: boo
       )}
       <main>
         <RunningStage together={together} shown={shown} onShown={setShown} onGone={onGone}>
-          {together.state.status === 'over' ? null : (
+          {over ? null : (
             <Suspense fallback={<Outline rows={8} />}>
               <Viewer study={study} priors={priors} canMark={false} share={together.share} />
             </Suspense>
