@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from threading import BoundedSemaphore
 from typing import Any, TypeVar
 
@@ -171,11 +171,11 @@ class S3Objects:
 
     def listing(self, older_than_s: float) -> Iterator[str]:
         """See ObjectStore. Raises StoreUnavailable."""
-        limit = datetime.now(UTC) - timedelta(seconds=older_than_s)
+        limit = time.time() - older_than_s
         try:
             for page in obstore.list(self._store):
                 for one in page:
-                    if one["last_modified"] < limit and _LOCATION.match(one["path"]):
+                    if one["last_modified"].timestamp() < limit and _LOCATION.match(one["path"]):
                         yield one["path"]
         except BaseError as error:
             raise self._unavailable("list", error) from None
