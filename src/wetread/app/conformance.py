@@ -318,11 +318,12 @@ def _services() -> Iterator[str]:
         "Worklist items are the scheduled steps of the radiology information system. N-CREATE and N-SET of a performed step "
         "are kept before they are answered; a step in a final state is not changed any more."
     )
-    yield "### 3.5 Instance Availability Notification (PS3.4 R), as SCU"
+    yield "### 3.5 Instance Availability Notification (PS3.4 R)"
     yield (
         f"Receivers with the right `{availability.RIGHT}` are told of a study {availability.QUIET_S} s after its last news, "
         "and again of what comes later and of what is removed or restored: Instance Availability ONLINE or UNAVAILABLE, Retrieve AE Title, Retrieve URI where the setting "
-        "`public_url` is made, Referenced Performed Procedure Step Sequence. A receiver that does not answer is called again."
+        "`public_url` is made, Referenced Performed Procedure Step Sequence. A receiver that does not answer is called again. "
+        "As SCP, notifications of peers with the right `notify` are kept and shown."
     )
     yield "### 3.6 Associations that this system requests, beside those of storage"
     yield _table(("SOP class", "Where"), [(sopclass.name_of(uid), where) for uid, where in _SCU])

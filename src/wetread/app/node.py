@@ -32,6 +32,8 @@ from wetread.archive.peers import (
 )
 from wetread.archive.service import Archive, Level
 from wetread.archive.transcoding import data_set_in
+from wetread.availability import service as availability
+from wetread.availability.rules import NotUnderstood
 from wetread.dicom.pdu import (
     CALLED_AE_NOT_RECOGNIZED,
     CALLING_AE_NOT_RECOGNIZED,
@@ -80,6 +82,7 @@ _PERMISSIONS: dict[str, frozenset[Permission]] = {
     "workitems": frozenset({Permission.WORKITEM_READ, Permission.WORKITEM_WRITE}),
     "verify": frozenset(),
     "availability": frozenset(),  # it is told; it asks nothing
+    "notify": frozenset(),  # it tells what it has, and learns nothing
 }
 _RIGHTS = frozenset(_PERMISSIONS)
 ANY_ACCOUNT = "*"
@@ -295,6 +298,14 @@ class HouseServices:
             raise RefusedOperation(
                 refused.dimse_status, refused.detail, offending_tags=refused.tags
             ) from None
+
+    def notify_availability(self, peer: Peer, sop_instance_uid: str, attributes: JsonDict) -> None:
+        """Instance Availability Notification, kept before it is answered."""
+        try:
+            with self._offices.work(peer.token) as work:
+                availability.announced(work, sop_instance_uid, attributes, peer.calling_ae_title)
+        except NotUnderstood as fault:
+            raise RefusedOperation(fault.dimse_status, fault.detail, offending_tags=fault.tags) from None
 
     def request_commitment(self, peer: Peer, action: JsonDict) -> _Commitment:
         """Storage commitment N-ACTION, kept before it is answered."""

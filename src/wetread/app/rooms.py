@@ -32,6 +32,7 @@ ROUTERS = (
     "wetread.archive.api",
     "wetread.archive.documents_api",
     "wetread.routing.api",
+    "wetread.availability.api",
     "wetread.workitems.api",
     "wetread.scheduling.api",
     "wetread.reporting.api",

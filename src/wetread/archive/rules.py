@@ -28,6 +28,7 @@ PEER_RIGHTS = (
     "commitment",
     "workitems",
     "availability",
+    "notify",
 )
 
 

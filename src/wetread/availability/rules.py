@@ -67,3 +67,66 @@ def notification(
         },
         "0020000D": {"vr": "UI", "Value": [study_instance_uid]},
     }
+
+
+NEARLINE, OFFLINE = "NEARLINE", "OFFLINE"
+_STATES = (ONLINE, NEARLINE, OFFLINE, UNAVAILABLE)
+_OBJECTS_HEARD_MAX = 100_000
+
+
+class NotUnderstood(Exception):
+    """A notification that cannot be kept, in the protocol's terms: a status (PS3.7 annex C) and the attributes at fault."""
+
+    def __init__(self, dimse_status: int, detail: str, *tags: int) -> None:
+        super().__init__(detail)
+        self.dimse_status, self.detail, self.tags = dimse_status, detail, tags
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """What a notification says: how many objects of a study there are in each state of Instance Availability."""
+
+    study_instance_uid: str
+    series: int
+    objects: dict[str, int]
+    retrieve_ae_titles: tuple[str, ...]
+
+
+def read_notification(attributes: JsonDict) -> Announced:
+    """Reads the data set of an N-CREATE (PS3.4 table R.3.2-1). Raises NotUnderstood."""
+    study = _text(attributes, "0020000D")
+    if not study or len(study) > 64:
+        raise NotUnderstood(0x0120, "Study Instance UID is missing", 0x0020000D)
+    series = _items(attributes, "00081115")
+    if not series:
+        raise NotUnderstood(0x0120, "Referenced Series Sequence is missing", 0x00081115)
+    objects = dict.fromkeys(_STATES, 0)
+    titles: dict[str, None] = {}
+    for one in series:
+        if not _text(one, "0020000E"):
+            raise NotUnderstood(0x0120, "Series Instance UID is missing", 0x0020000E)
+        for each in _items(one, "00081199"):
+            if not _text(each, "00081155"):
+                raise NotUnderstood(0x0120, "Referenced SOP Instance UID is missing", 0x00081155)
+            state = _text(each, "00080056")
+            if state not in objects:
+                raise NotUnderstood(0x0106, "Instance Availability is none of its terms", 0x00080056)
+            objects[state] += 1
+            titles.update(dict.fromkeys(_texts(each, "00080054")))
+    if not 0 < sum(objects.values()) <= _OBJECTS_HEARD_MAX:
+        raise NotUnderstood(0x0106, "it names no object, or too many", 0x00081199)
+    return Announced(study, len(series), objects, tuple(title[:16] for title in titles)[:20])
+
+
+def _items(attributes: JsonDict, tag: str) -> list[JsonDict]:
+    values = attributes.get(tag, {}).get("Value") or []
+    return [one for one in values if isinstance(one, dict)]
+
+
+def _texts(attributes: JsonDict, tag: str) -> list[str]:
+    values = attributes.get(tag, {}).get("Value") or []
+    return [str(one).strip() for one in values if one]
+
+
+def _text(attributes: JsonDict, tag: str) -> str:
+    return next(iter(_texts(attributes, tag)), "")

@@ -11,18 +11,22 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from wetread.archive.model import WITH_REMOVED, Instance, RemoteAE, Removal, Series, Study
-from wetread.availability.model import AvailabilityNotification
+from wetread.availability.model import AvailabilityAnnouncement, AvailabilityNotification
 from wetread.availability.rules import (
+    NEARLINE,
     OBJECTS_MAX,
+    OFFLINE,
     ONLINE,
     UNAVAILABLE,
     Available,
     JsonDict,
+    NotUnderstood,
     notification,
+    read_notification,
 )
 from wetread.jobs.service import FORWARDING, defer
 from wetread.scheduling.model import PerformedProcedureStep
-from wetread.security.service import Actor, AuditEventID, Offices, Work
+from wetread.security.service import Actor, AuditEventID, Offices, Permission, Work
 
 JOB = "availability.notify"
 CHANGE_JOB = "availability.notify_change"
@@ -294,3 +298,63 @@ def _note(offices: Offices, pk: int, order: _Order, fault: str | None) -> None:
         if order.objects[-1].instance_pk > row.through_instance_pk:
             row.through_instance_pk = order.objects[-1].instance_pk
             row.told_count += len(order.objects)
+
+
+# What others tell --------------------------------------------------------------------------------------------------
+
+
+def announced(work: Work, sop_instance_uid: str, attributes: JsonDict, calling_ae_title: str) -> None:
+    """Keeps a notification that another system sent. Raises NotUnderstood, also for one that is known already."""
+    told = read_notification(attributes)
+    if not sop_instance_uid or len(sop_instance_uid) > 64:
+        raise NotUnderstood(0x0117, "the SOP Instance UID is none")
+    kept = work.session.scalar(
+        insert(AvailabilityAnnouncement)
+        .values(
+            sop_instance_uid=sop_instance_uid,
+            calling_ae_title=calling_ae_title[:16],
+            study_instance_uid=told.study_instance_uid,
+            series_count=told.series,
+            online_count=told.objects[ONLINE],
+            nearline_count=told.objects[NEARLINE],
+            offline_count=told.objects[OFFLINE],
+            unavailable_count=told.objects[UNAVAILABLE],
+            retrieve_ae_titles=list(told.retrieve_ae_titles),
+            received_at=work.now(),
+        )
+        .on_conflict_do_nothing()
+        .returning(AvailabilityAnnouncement.availability_announcement_pk)
+    )
+    if kept is None:
+        raise NotUnderstood(0x0111, "this notification is known")
+    work.audit(
+        AuditEventID.APPLICATION_ACTIVITY,
+        "C",
+        study_instance_uid=told.study_instance_uid,
+        object_type="availability_announcement",
+        object_id=kept,
+        detail={"from": calling_ae_title[:16]},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """A notification of another system; `is_here`: the study is known here too."""
+
+    row: AvailabilityAnnouncement
+    is_here: bool
+
+
+def announcements(work: Work, *, before: int | None = None, limit: int = 100) -> list[Announcement]:
+    """What others told, newest first, those before the key `before`."""
+    work.require(Permission.QUEUE_READ)
+    query = (
+        select(AvailabilityAnnouncement, Study.study_pk)
+        .outerjoin(Study, Study.study_instance_uid == AvailabilityAnnouncement.study_instance_uid)
+        .order_by(AvailabilityAnnouncement.availability_announcement_pk.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        query = query.where(AvailabilityAnnouncement.availability_announcement_pk < before)
+    work.audit(AuditEventID.QUERY, "E", object_type="availability_announcement")
+    return [Announcement(row, study_pk is not None) for row, study_pk in work.session.execute(query)]

@@ -100,7 +100,9 @@ CLASSES_OF: dict[Command, frozenset[str]] = {
     | {sopclass.MODALITY_WORKLIST, sopclass.UPS_PULL, sopclass.UPS_WATCH, sopclass.UPS_QUERY},
     Command.C_MOVE_RQ: sopclass.MOVE_MODELS,
     Command.C_GET_RQ: sopclass.GET_MODELS,
-    Command.N_CREATE_RQ: frozenset({sopclass.PERFORMED_PROCEDURE_STEP, sopclass.UPS_PUSH}),
+    Command.N_CREATE_RQ: frozenset(
+        {sopclass.PERFORMED_PROCEDURE_STEP, sopclass.UPS_PUSH, sopclass.INSTANCE_AVAILABILITY}
+    ),
     Command.N_GET_RQ: frozenset({sopclass.UPS_PUSH, sopclass.UPS_PULL, sopclass.UPS_WATCH}),
     Command.N_SET_RQ: frozenset({sopclass.PERFORMED_PROCEDURE_STEP, sopclass.UPS_PULL}),
     Command.N_ACTION_RQ: frozenset({sopclass.STORAGE_COMMITMENT_PUSH, *sopclass.UPS_CLASSES})
@@ -122,7 +124,7 @@ _QUERY_STATUS: dict[int, Status] = {
 }
 SERVICES = (
     frozenset({sopclass.VERIFICATION, sopclass.MODALITY_WORKLIST, sopclass.PERFORMED_PROCEDURE_STEP})
-    | {sopclass.STORAGE_COMMITMENT_PUSH}
+    | {sopclass.STORAGE_COMMITMENT_PUSH, sopclass.INSTANCE_AVAILABILITY}
     | sopclass.FIND_MODELS
     | sopclass.MOVE_MODELS
     | sopclass.GET_MODELS
@@ -1080,8 +1082,15 @@ class _Served:
             uid = text_of(asked.command, "affected_sop_instance_uid")
             self._done(asked, self._services.create_workitem(self._peer, uid, self._identifier(asked)))
             return
-        self._require("mpps")
         uid = text_of(asked.command, "affected_sop_instance_uid") or new_uid()
+        if self._contexts[asked.context_id][0] == sopclass.INSTANCE_AVAILABILITY:
+            self._require("notify")
+            self._services.notify_availability(self._peer, uid, self._identifier(asked))
+            self._respond(
+                asked.context_id, asked.command, Status.SUCCESS, more={"affected_sop_instance_uid": uid}
+            )
+            return
+        self._require("mpps")
         self._services.create_performed_step(self._peer, uid, self._identifier(asked))
         self._respond(
             asked.context_id, asked.command, Status.SUCCESS, more={"affected_sop_instance_uid": uid}

@@ -180,6 +180,9 @@ class NodeServices(Protocol):
 
     def set_performed_step(self, peer: Peer, sop_instance_uid: str, attributes: JsonDict) -> None: ...
 
+    def notify_availability(self, peer: Peer, sop_instance_uid: str, attributes: JsonDict) -> None:
+        """Instance Availability Notification N-CREATE (PS3.4 R.3.2), kept before it is answered."""
+
     def request_commitment(self, peer: Peer, action: JsonDict) -> Commitment:
         """Storage commitment N-ACTION, kept before it is answered."""
 

@@ -31,6 +31,7 @@ const RIGHTS = [
   { value: 'commitment', label: 'Ask for storage commitment' },
   { value: 'workitems', label: 'Work items: ask, perform, watch' },
   { value: 'availability', label: 'Is told which objects are here' },
+  { value: 'notify', label: 'Tell us which objects it has' },
 ] as const
 
 const EMPTY: EntityFields = { ae_title: '', host: '', port: 104, description: '', rights: ['verify', 'store', 'find', 'worklist', 'mpps'] }

@@ -60,6 +60,9 @@ export default function CommitmentsScreen() {
               { value: 'waiting', label: 'Not told yet' },
             ]}
           />
+          <Button component={Link} to="/system/announcements" variant="default">
+            What others have
+          </Button>
           <Button component={Link} to="/system/associations" variant="default">
             Associations
           </Button>

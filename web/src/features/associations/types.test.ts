@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { bytesText, doesText, objectsText, promiseText, rateText, sinceText, stateOf } from './types'
+import { availabilityText, bytesText, doesText, objectsText, promiseText, rateText, sinceText, stateOf } from './types'
 
 it('says bytes and how fast they go', () => {
   expect([0, 999, 52_400, 3_240_000_000].map(bytesText)).toEqual(['0 B', '999 B', '52.4 kB', '3.2 GB'])
@@ -38,4 +38,9 @@ it('says where a commitment stands', () => {
   expect(promiseText({ objects: 120, failed: null })).toBe('120, not looked at yet')
   expect(promiseText({ objects: 120, failed: 0 })).toBe('all 120')
   expect(promiseText({ objects: 120, failed: 2 })).toBe('118 of 120')
+})
+
+it('says of how many objects a peer tells what', () => {
+  expect(availabilityText({ online: 2, nearline: 1, offline: 0, unavailable: 0 })).toBe('2 online, 1 nearline')
+  expect(availabilityText({ online: 0, nearline: 0, offline: 0, unavailable: 3 })).toBe('3 not to be had any more')
 })

@@ -51,3 +51,17 @@ export function promiseText({ objects, failed }: Pick<Commitment, 'objects' | 'f
   if (failed === null) return `${objects.toLocaleString()}, not looked at yet`
   return failed ? `${(objects - failed).toLocaleString()} of ${objects.toLocaleString()}` : `all ${objects.toLocaleString()}`
 }
+
+/** `2 online, 1 nearline`: of how many objects a peer says what. */
+export function availabilityText(one: { online: number; nearline: number; offline: number; unavailable: number }): string {
+  const parts = [
+    [one.online, 'online'],
+    [one.nearline, 'nearline'],
+    [one.offline, 'offline'],
+    [one.unavailable, 'not to be had any more'],
+  ] as const
+  return parts
+    .filter(([count]) => count)
+    .map(([count, words]) => `${count} ${words}`)
+    .join(', ')
+}

@@ -896,6 +896,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/availability/announcements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Announcements
+         * @description What other systems told by Instance Availability Notification, newest first.
+         */
+        get: operations["list_announcements_api_availability_announcements_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/billing/batches": {
         parameters: {
             query?: never;
@@ -4759,6 +4779,47 @@ export interface components {
         AllowIn: {
             /** May Change */
             may_change: boolean;
+        };
+        /**
+         * AnnouncementOut
+         * @description A notification of another system: of how many objects of a study it says what.
+         */
+        AnnouncementOut: {
+            /** Availability Announcement Pk */
+            availability_announcement_pk: number;
+            /** Calling Ae Title */
+            calling_ae_title: string;
+            /** Is Here */
+            is_here: boolean;
+            /** Nearline */
+            nearline: number;
+            /** Offline */
+            offline: number;
+            /** Online */
+            online: number;
+            /**
+             * Received At
+             * Format: date-time
+             */
+            received_at: string;
+            /** Retrieve Ae Titles */
+            retrieve_ae_titles: string[];
+            /** Series */
+            series: number;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            /** Unavailable */
+            unavailable: number;
+        };
+        /**
+         * AnnouncementPage
+         * @description Newest first; `next_before` asks for the next page.
+         */
+        AnnouncementPage: {
+            /** Items */
+            items: components["schemas"]["AnnouncementOut"][];
+            /** Next Before */
+            next_before: number | null;
         };
         /**
          * ApplicationEntityIn
@@ -12499,6 +12560,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AuditPage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_announcements_api_availability_announcements_get: {
+        parameters: {
+            query?: {
+                before?: number | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnnouncementPage"];
                 };
             };
             /** @description Validation Error */
