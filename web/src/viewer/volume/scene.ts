@@ -343,7 +343,8 @@ export class Scene {
       if (!viewport?.getActors().length) continue
       viewport.setBlendMode(BLEND[mode])
       if (mode === 'thin') viewport.resetSlabThickness()
-      else viewport.setSlabThickness(thickness)
+      // Cornerstone reckons a slab's thickness to each side of its middle.
+      else viewport.setSlabThickness(thickness / 2)
       viewport.render()
     }
   }
