@@ -69,6 +69,8 @@ export function Thumbnails(props: ThumbnailsProps) {
   )
 }
 
+const DOCUMENTS: ReadonlySet<string> = new Set(['SR', 'PR', 'KO'])
+
 interface Hands {
   start: (event: PointerEvent, held: Held) => void
   moved: () => boolean
@@ -91,8 +93,9 @@ function Series({ of, loaded, shown, active, onStack, start, moved }: Thumbnails
               {series.error ? <p className={classes['quiet']}>Series {series.seriesNumber} could not be read.</p> : <Skeleton height={96} />}
             </li>
           )
+        // Measurements, presentations and key images stand in the list of what is on the study, not among its pictures.
         if (series.stacks.length === 0)
-          return (
+          return DOCUMENTS.has(series.modality ?? '') ? null : (
             <li key={series.seriesInstanceUid} className={classes['quiet']}>
               {[series.modality, series.description].filter(Boolean).join(' · ')}: no images
             </li>

@@ -126,6 +126,7 @@ const ICON: Record<HandName, Icon> = {
   arrow: IconArrowUpRight,
   text: IconLetterT,
   ratio: IconLungs,
+  spine: IconListNumbers,
 }
 
 function useToolKeys({ layout, presets, can, on }: ToolbarProps): void {

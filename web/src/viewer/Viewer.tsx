@@ -275,7 +275,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps)
       return
     }
     const make = (label: string) => drawn.add(annotationOf(tool, shown, points, label))
-    if (tool === 'arrow' || tool === 'text') setAsked({ before: '', done: (words) => (words ? make(words) : undefined) })
+    if (tool === 'arrow' || tool === 'text' || tool === 'spine') setAsked({ before: '', done: (words) => (words ? make(words) : undefined) })
     else make('')
   }
 

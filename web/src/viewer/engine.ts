@@ -152,7 +152,7 @@ export class Engine {
         this.askWords(data.data?.label ?? data.label ?? '', done),
     }
     for (const name of TOOL_NAMES)
-      group.addTool(drawnBy(name), { ...TOOLS[name].config, ...(name === 'arrow' || name === 'text' ? asks : {}) } as never)
+      group.addTool(drawnBy(name), { ...TOOLS[name].config, ...(name === 'arrow' || name === 'text' || name === 'spine' ? asks : {}) } as never)
     this.bind()
     this.stopWatching = onPixelRatio(() => this.resize())
   }

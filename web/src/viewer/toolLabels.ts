@@ -22,6 +22,7 @@ export const TOOL_LABEL: Record<HandName, string> = {
   arrow: 'Arrow with text',
   text: 'Text',
   ratio: 'Cardiothoracic ratio',
+  spine: 'Spine label',
 }
 
 export const TOOL_KEY: Record<HandName, string> = {
@@ -43,6 +44,7 @@ export const TOOL_KEY: Record<HandName, string> = {
   arrow: 'u',
   text: 'Shift+U',
   ratio: 'Shift+C',
+  spine: 'Shift+V',
 }
 
 export const MEASURING: readonly ToolName[] = [
@@ -57,4 +59,5 @@ export const MEASURING: readonly ToolName[] = [
   'arrow',
   'text',
   'ratio',
+  'spine',
 ]

@@ -17,6 +17,7 @@ import {
 import { PixelProbeTool } from './measure/probe'
 import { promptly, type ToolClass } from './measure/promptly'
 import { CardiothoracicRatioTool } from './measure/ratio'
+import { SpineLabelTool } from './measure/spine'
 import { wordsFor } from './measure/words'
 import { RegionWindowTool } from './regionWindow'
 
@@ -39,6 +40,7 @@ export type ToolName =
   | 'arrow'
   | 'text'
   | 'ratio'
+  | 'spine'
 
 interface Made {
   tool: ToolClass
@@ -52,7 +54,7 @@ interface Made {
 const measure = (tool: ToolClass, config: Record<string, unknown> = {}, isRegion = false): Made => ({
   tool: promptly(tool, isRegion),
   measures: true,
-  counts: tool !== ArrowAnnotateTool && tool !== LabelTool,
+  counts: tool !== ArrowAnnotateTool && tool !== LabelTool && tool !== SpineLabelTool,
   config: { ...config, getTextLines: wordsFor(String(tool.toolName)) },
 })
 const hand = (tool: ToolClass, config?: Record<string, unknown>): Made => ({ tool, measures: false, counts: false, ...(config ? { config } : {}) })
@@ -75,6 +77,7 @@ export const TOOLS: Record<ToolName, Made> = {
   arrow: measure(ArrowAnnotateTool),
   text: measure(LabelTool),
   ratio: measure(CardiothoracicRatioTool),
+  spine: measure(SpineLabelTool),
 }
 
 export const TOOL_NAMES = Object.keys(TOOLS) as ToolName[]

@@ -71,6 +71,7 @@ function measurementOf(annotation: Annotation, tool: ToolName, frame: Frame): Me
   const values = before?.values ?? valuesOf(tool, stats, calibrationOfTarget(target))
   if (TOOLS[tool].counts && !values.length) return null
   const words = !TOOLS[tool].counts ? (data.label ?? '') : (before?.comment ?? wordsOf(drawnBy(tool), annotation.data as Measured, target).join(' · '))
+  if (!TOOLS[tool].counts && !words) return null
   return {
     tracking_uid: uidOf(annotation.annotationUID),
     tracking_identifier: TOOL_LABEL[tool],

@@ -17,7 +17,7 @@ export function shapesOf(tool: ToolName, handles: readonly Point[], outline: rea
     return first && outline.length >= 3 ? [line(...outline, first)] : null
   }
   if (!a) return null
-  if (tool === 'probe' || tool === 'text') return [{ graphic_type: 'POINT', points: [a] }]
+  if (tool === 'probe' || tool === 'text' || tool === 'spine') return [{ graphic_type: 'POINT', points: [a] }]
   if (!b) return null
   if (tool === 'length' || tool === 'arrow') return [line(a, b)]
   if (!c) return null

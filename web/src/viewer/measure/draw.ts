@@ -1,6 +1,7 @@
 import type { StackViewport, Types } from '@cornerstonejs/core'
 import type { Types as ToolTypes } from '@cornerstonejs/tools'
 import { TOOLS, type ToolName } from '../tools'
+import { levelOf } from './spine'
 import { handlesOf, type Point } from './shapes'
 
 interface Maker {
@@ -23,6 +24,7 @@ export function annotationOf(tool: ToolName, viewport: StackViewport | Types.IVo
       cachedStats: {},
     },
   })
+  if (tool === 'spine') (made.data as { label?: string }).label = levelOf(label)
   made.highlighted = false
   made.invalidated = true
   return made

@@ -4,6 +4,7 @@ import { rangeOfRegion } from '../regionWindow'
 import { rememberCalibration } from './calibration'
 import { cardiothoracic } from './ratio'
 import { handlesOf, type Point } from './shapes'
+import { levelNext, levelOf } from './spine'
 import { wordsOf, type Stats } from './words'
 
 const frame = (imageId: string, kind: Frame['calibration']['kind']) => ({ imageId, calibration: { kind, label: '' } }) as Frame
@@ -121,5 +122,16 @@ describe('a window by region', () => {
   it('needs something to look at', () => {
     expect(rangeOfRegion(values, 20, 20, [3, 3], [4, 3])).toBeNull()
     expect(rangeOfRegion(new Array(100).fill(7), 10, 10, [1, 1], [8, 8])).toEqual({ lower: 6, upper: 8 })
+  })
+})
+
+describe('labels of the spine', () => {
+  it('go on down or up, over the borders of its parts', () => {
+    expect([levelNext('C7', true), levelNext('T12', true), levelNext('L5', true), levelNext('T1', false)]).toEqual(['T1', 'L1', 'S1', 'C7'])
+    expect([levelNext('S1', true), levelNext('C1', false), levelNext('Coccyx', true)]).toEqual([null, null, null])
+  })
+
+  it('are known however they are typed', () => {
+    expect(['l 4', 'Th12', 'd3', 'S1', 'L6'].map(levelOf)).toEqual(['L4', 'T12', 'T3', 'S1', 'L6'])
   })
 })

@@ -81,6 +81,11 @@ export function isStale(one: Annotation, tool: ToolName): boolean {
   return TOOLS[tool].counts && one.invalidated === true && !isAsKept(one)
 }
 
+/** Whether it is being drawn or moved, or waits for its words. */
+function isUnfinished(one: Annotation, tool: ToolName): boolean {
+  return TOOLS[tool].counts ? isStale(one, tool) || isInHand(one) : !(one.data as Measured).label
+}
+
 /** Whether it is as it was kept: its picture was not shown since. */
 export function isAsKept(one: Annotation): boolean {
   const { kept, cachedStats } = one.data as WithKept
@@ -144,7 +149,7 @@ export class Measurements {
       imageId: one.metadata?.referencedImageId ?? null,
       words: wordsNow(one, tool),
       selected: annotation.selection.isAnnotationSelected(one.annotationUID ?? ''),
-      drawing: isStale(one, tool) || isInHand(one),
+      drawing: isUnfinished(one, tool),
       author: authorOf(one),
     }))
     // Pictures are drawn more often than measurements change.
@@ -209,7 +214,7 @@ export class Measurements {
   /** Waits until nothing is being drawn and all numbers are of the shapes that stand; false: that does not come by itself. */
   async settled(): Promise<boolean> {
     for (let tries = 0; tries < SETTLING_FRAMES; tries++) {
-      if (measured().every(({ annotation: one, tool }) => !isStale(one, tool) && !isInHand(one))) return true
+      if (measured().every(({ annotation: one, tool }) => !isUnfinished(one, tool))) return true
       getRenderingEngine(this.renderingEngineId)?.render()
       await new Promise((done) => requestAnimationFrame(done))
     }

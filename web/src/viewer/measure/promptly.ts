@@ -3,7 +3,7 @@ import { Counting } from './counting'
 
 /** Part of Cornerstone's annotation tools that its types leave out or keep to themselves. */
 interface Inner {
-  _calculateCachedStats(...given: unknown[]): unknown
+  _calculateCachedStats: ((...given: unknown[]) => unknown) | undefined
   _throttledCalculateCachedStats: (...given: unknown[]) => unknown
   getTargetImageData(targetId: string): unknown
   configuration: { statsCalculator?: unknown }
@@ -43,19 +43,23 @@ export function promptly(tool: ToolClass, isRegion = false): ToolClass {
     constructor(...given: unknown[]) {
       super(...given)
       if (isRegion) this.configuration.statsCalculator = this.counting
+      // Arrows and texts have no numbers.
+      const cornerstones = this._calculateCachedStats?.bind(this)
+      if (!cornerstones) return
       let last = 0
       let later: ReturnType<typeof setTimeout> | undefined
       const work = (...call: unknown[]): unknown => {
         clearTimeout(later)
         const drawn = call[0] as Drawn
         const before = drawn.invalidated
-        const made = this._calculateCachedStats(...call)
+        const made = cornerstones(...call)
         if (isRegion) this.outlined(drawn)
         last = performance.now()
         // Where the picture has gone there was nothing to count: its numbers are as old as before.
         if (!Object.keys(drawn.data.cachedStats ?? {}).some((targetId) => this.getTargetImageData(targetId))) drawn.invalidated = before ?? true
         return made
       }
+      this._calculateCachedStats = work
       this._throttledCalculateCachedStats = (...call) => {
         // All pixels of a large region take their time: while the hand moves they are counted now and then, at its end at once.
         const wait = isRegion && store.state.isInteractingWithTool ? COUNTING_MS - (performance.now() - last) : 0

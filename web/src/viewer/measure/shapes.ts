@@ -17,6 +17,7 @@ export const POINTS: Partial<Record<HandName, number | null>> = {
   arrow: 2,
   text: 1,
   ratio: 4,
+  spine: 1,
 }
 
 /** What the next point of a tool is, in words. */

@@ -10,7 +10,8 @@ export interface Stats {
   area?: number
   areaUnit?: string
   isEmptyArea?: boolean
-  mean?: number
+  /** Null: no pixel of it counts. */
+  mean?: number | null
   stdDev?: number
   min?: number
   max?: number
@@ -76,6 +77,7 @@ function regionWords(stats: Stats, kind: Calibration['kind']): string[] {
     words.push(`Mean ${rounded(stats.mean)}${unit}${isNumber(stats.stdDev) ? ` · SD ${rounded(stats.stdDev)}` : ''}`)
     if (isNumber(stats.min) && isNumber(stats.max)) words.push(`Min ${rounded(stats.min)} · max ${rounded(stats.max)}`)
   }
+  if (stats.mean === null) words.push('No values: padding, or behind a shutter')
   if (isNumber(stats.area) && !stats.isEmptyArea) {
     const unit = unitOf(stats.areaUnit, kind)
     words.push(unit === null ? NOT_CALIBRATED : `Area ${areaWords(stats.area, unit)}`)
@@ -107,6 +109,7 @@ const WORDS: Record<string, Words> = {
   Probe: (stats) => (isNumber(stats.value) ? [`${rounded(stats.value)}${valueUnit(stats)}`] : Array.isArray(stats.value) ? [colour(stats.value)] : []),
   ArrowAnnotate: (_, __, label) => [label],
   Label: (_, __, label) => [label],
+  SpineLabel: (_, __, label) => [label],
   CardiothoracicRatio: (stats, kind) =>
     isNumber(stats.ratio)
       ? [

@@ -1,0 +1,196 @@
+"""Presentation states and reports of other programs: shown as they say, or said not to be shown."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+from pydicom.dataset import Dataset
+from pydicom.uid import generate_uid
+
+import viewer_pictures as pictures
+from viewer_fixtures import PATIENCE_MS, OpenStudy
+from viewer_hand import Hand, filed, measuring, phantom, slice_of
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(500)]
+expect.set_options(timeout=PATIENCE_MS)
+GSPS = "1.2.840.10008.5.1.4.1.1.11.1"
+COMPREHENSIVE_3D_SR = "1.2.840.10008.5.1.4.1.1.88.34"
+
+
+def item(**attributes: Any) -> Dataset:
+    ds = Dataset()
+    for keyword, value in attributes.items():
+        setattr(ds, keyword, value)
+    return ds
+
+
+def code(value: str, scheme: str, meaning: str) -> list[Dataset]:
+    return [item(CodeValue=value, CodingSchemeDesignator=scheme, CodeMeaning=meaning)]
+
+
+def beside(store: Any, image: Dataset, ds: Dataset) -> None:
+    """Files an object of another program into the study of an image."""
+    for keyword in ("StudyInstanceUID", "PatientName", "PatientID", "IssuerOfPatientID", "AccessionNumber"):
+        setattr(ds, keyword, getattr(image, keyword))
+    ds.PatientBirthDate, ds.PatientSex = "", ""
+    ds.SeriesInstanceUID, ds.SOPInstanceUID = generate_uid(), generate_uid()
+    ds.SeriesNumber, ds.InstanceNumber, ds.Manufacturer = 90, 1, "Another"
+    ds.SpecificCharacterSet = "ISO_IR 192"
+    ds.file_meta = pictures.FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = pictures.ExplicitVRLittleEndian
+    [result] = store(pictures.as_file(ds), as_files=True)
+    assert result.status == 0, result
+
+
+def reference(image: Dataset) -> Dataset:
+    return item(ReferencedSOPClassUID=image.SOPClassUID, ReferencedSOPInstanceUID=image.SOPInstanceUID)
+
+
+def state(image: Dataset, **attributes: Any) -> Dataset:
+    return item(
+        SOPClassUID=GSPS, Modality="PR", ContentLabel="SENT", ContentDescription="", ContentCreatorName="Other^One",
+        PresentationCreationDate="20261120", PresentationCreationTime="101500",
+        ReferencedSeriesSequence=[item(SeriesInstanceUID=image.SeriesInstanceUID, ReferencedImageSequence=[reference(image)])],
+        DisplayedAreaSelectionSequence=[
+            item(
+                DisplayedAreaTopLeftHandCorner=[1, 1], DisplayedAreaBottomRightHandCorner=[120, 100],
+                PresentationSizeMode="SCALE TO FIT", PresentationPixelSpacing=["0.5", "0.8"],
+            )
+        ],
+        PresentationLUTShape="IDENTITY", **attributes,
+    )  # fmt: skip
+
+
+def graphic(kind: str, points: list[float], units: str = "PIXEL", filled: str = "N") -> Dataset:
+    return item(
+        GraphicAnnotationUnits=units, GraphicDimensions=2, NumberOfGraphicPoints=len(points) // 2,
+        GraphicData=points, GraphicType=kind, GraphicFilled=filled,
+    )  # fmt: skip
+
+
+def shown_box(page: Page, form: str) -> tuple[float, float, float, float]:
+    """Left, top, width and height of what is drawn, on the page; a browser adds what corners of its line could need."""
+    box = page.get_by_test_id("drawn").locator(form).first.bounding_box()
+    assert box
+    return box["x"], box["y"], box["width"], box["height"]
+
+
+def test_a_presentation_state_of_another_is_drawn_as_it_says(store: Any, open_study: OpenStudy) -> None:
+    image = slice_of(phantom())
+    study = filed(store, image)
+    annotation = item(
+        GraphicLayer="FINDINGS",
+        GraphicObjectSequence=[
+            graphic("ELLIPSE", [40, 50, 80, 50, 60, 40, 60, 60]),
+            graphic("POLYLINE", [0.25, 0.25, 0.75, 0.5], units="DISPLAY"),
+            graphic("POLYLINE", [1, 1, 5, 5], units="MATRIX"),
+        ],
+        TextObjectSequence=[
+            item(
+                BoundingBoxAnnotationUnits="DISPLAY", BoundingBoxTopLeftHandCorner=[0.6, 0.1],
+                BoundingBoxBottomRightHandCorner=[0.95, 0.2], BoundingBoxTextHorizontalJustification="LEFT",
+                AnchorPointAnnotationUnits="PIXEL", AnchorPoint=[60, 40], AnchorPointVisibility="Y",
+                UnformattedTextValue="Größer als zuvor",
+            )
+        ],
+    )  # fmt: skip
+    beside(store, image, state(
+        image,
+        GraphicLayerSequence=[item(GraphicLayer="FINDINGS", GraphicLayerOrder=1, GraphicLayerRecommendedDisplayGrayscaleValue=65535)],
+        GraphicAnnotationSequence=[annotation],
+        ShutterShape="RECTANGULAR", ShutterLeftVerticalEdge=11, ShutterRightVerticalEdge=110,
+        ShutterUpperHorizontalEdge=6, ShutterLowerHorizontalEdge=95, ShutterPresentationValue=0,
+        PresentationLUTSequence=[item(LUTDescriptor=[4, 0, 16], LUTData=b"\0\0\x20\x4e\x40\x9c\xff\xff")],
+    ))  # fmt: skip
+    page = open_study(study, 1100, 760)
+    hand: Hand = measuring(page)
+    panel = page.get_by_role("complementary", name="Measurements")
+    panel.get_by_role("button", name=re.compile("^Presentation SENT")).click()
+    expect(page.get_by_test_id("drawn")).to_be_visible()
+    left, top, width, height = shown_box(page, "ellipse")
+    (x1, y1), (x2, y2) = hand.at((40, 40)), hand.at((80, 60))
+    assert (left, top) == (pytest.approx(x1, abs=3.5), pytest.approx(y1, abs=3.5))
+    assert (width, height) == (pytest.approx(x2 - x1, abs=7), pytest.approx(y2 - y1, abs=7))
+    # Parts of what is displayed, which is all of the picture.
+    left, top, width, height = shown_box(page, "polyline")
+    (x1, y1), (x2, y2) = hand.at((30, 25)), hand.at((90, 50))
+    assert (left, top) == (pytest.approx(x1, abs=3.5), pytest.approx(y1, abs=3.5))
+    assert (width, height) == (pytest.approx(x2 - x1, abs=7), pytest.approx(y2 - y1, abs=7))
+    expect(page.get_by_test_id("drawn")).to_contain_text("Größer als zuvor")
+    expect(page.get_by_test_id("drawn").locator("path[data-shutter]")).to_have_count(1)
+    expect(page.get_by_test_id("drawn").locator("polyline")).to_have_count(1)
+    expect(panel).to_contain_text("Not shown: its table of greys (Presentation LUT).")
+    expect(panel).to_contain_text("Not shown: graphics in other units than pixels or the display.")
+
+
+def content(relationship: str, kind: str, name: tuple[str, str, str] | None, **attributes: Any) -> Dataset:
+    ds = item(RelationshipType=relationship, ValueType=kind, **attributes)
+    if name:
+        ds.ConceptNameCodeSequence = code(*name)
+    return ds
+
+
+def number(name: tuple[str, str, str], value: str, unit: tuple[str, str, str], *below: Dataset) -> Dataset:
+    measured = item(NumericValue=value, MeasurementUnitsCodeSequence=code(*unit))
+    ds = content("CONTAINS", "NUM", name, MeasuredValueSequence=[measured])
+    if below:
+        ds.ContentSequence = list(below)
+    return ds
+
+
+def test_a_report_of_another_is_told_in_words_and_drawn_where_it_measures(
+    store: Any, open_study: OpenStudy
+) -> None:
+    image = slice_of(phantom())
+    study = filed(store, image)
+    # (48, 35) is at the patient's (-40 + 47.5 * 0.8, -30 + 34.5 * 0.5), the slice at 10 mm.
+    spatial = [-2.0, -12.75, 10.0, 14.0, -12.75, 10.0, 14.0, -2.75, 10.0]
+    line = content(
+        "INFERRED FROM", "SCOORD3D", None, GraphicType="POLYLINE", GraphicData=spatial,
+        ReferencedFrameOfReferenceUID=image.FrameOfReferenceUID,
+    )  # fmt: skip
+    body = content(
+        "INFERRED FROM", "SCOORD3D", None, GraphicType="ELLIPSOID", GraphicData=[0.0] * 18,
+        ReferencedFrameOfReferenceUID=image.FrameOfReferenceUID,
+    )  # fmt: skip
+    group = content(
+        "CONTAINS", "CONTAINER", ("125007", "DCM", "Measurement Group"), ContinuityOfContent="SEPARATE"
+    )
+    group.ContentSequence = [
+        number(("X77", "99ELSE", "Wobble index"), "12.5", ("{wob}", "UCUM", "wobbles"), line),
+        number(("118565006", "SCT", "Volume"), "7.25", ("cm3", "UCUM", "cubic centimeter"), body),
+        content("CONTAINS", "TEXT", ("121106", "DCM", "Comment"), TextValue="Größe unverändert"),
+        content("CONTAINS", "HOLOGRAM", ("Y1", "99ELSE", "Of a kind to come")),
+    ]
+    report = item(
+        SOPClassUID=COMPREHENSIVE_3D_SR, Modality="SR", ContentDate="20261120", ContentTime="101500",
+        CompletionFlag="COMPLETE", VerificationFlag="UNVERIFIED", ValueType="CONTAINER",
+        ContinuityOfContent="SEPARATE", ConceptNameCodeSequence=code("126000", "DCM", "Imaging Measurement Report"),
+        ContentSequence=[group],
+    )  # fmt: skip
+    beside(store, image, report)
+    # One that says nothing at all.
+    beside(
+        store, image, item(SOPClassUID="1.2.840.10008.5.1.4.1.1.88.11", Modality="SR", ValueType="CONTAINER")
+    )
+    page = open_study(study, 1100, 760)
+    hand: Hand = measuring(page)
+    panel = page.get_by_role("complementary", name="Measurements")
+    # It is no measurement of ours: nobody moves it, and it is not kept again.
+    expect(panel.locator("ol > li")).to_have_count(0)
+    panel.get_by_role("button", name=re.compile("^Report Imaging Measurement Report")).click()
+    expect(panel).to_contain_text("Wobble index")
+    expect(panel).to_contain_text("12.5 wobbles")
+    expect(panel).to_contain_text("7.25 cubic centimeter")
+    expect(panel).to_contain_text("Größe unverändert")
+    expect(panel).to_contain_text("Not drawn: places told as ELLIPSOID.")
+    left, top, width, height = shown_box(page, "polyline")
+    (x1, y1), (x2, y2) = hand.at((48, 35)), hand.at((68, 55))
+    assert (left, top) == (pytest.approx(x1, abs=3.5), pytest.approx(y1, abs=3.5))
+    assert (width, height) == (pytest.approx(x2 - x1, abs=7), pytest.approx(y2 - y1, abs=7))
+    expect(page.get_by_test_id("drawn")).to_contain_text("Wobble index 12.5 wobbles")
+    panel.get_by_role("button", name=re.compile("^Report")).last.click()
+    expect(panel).to_contain_text("It says nothing in words.")
