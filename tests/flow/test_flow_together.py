@@ -373,3 +373,29 @@ def test_a_cut_line_comes_back_and_a_revoked_guest_does_not(case: Case) -> None:
     assert guest.evaluate(ask, frame) == 401
     guest.reload()
     expect(guest.get_by_text("This session is not open to you")).to_be_visible()
+
+
+# A tone in place of a microphone, which a test's machine has not: the rest is the browsers' own WebRTC.
+TONE = """
+navigator.mediaDevices.getUserMedia = async () => {
+  const context = new AudioContext(), tone = context.createOscillator(), out = context.createMediaStreamDestination()
+  tone.connect(out)
+  tone.start()
+  return out.stream
+}
+"""
+
+
+def test_voices_go_from_browser_to_browser_once_both_switched_them_on(case: Case) -> None:
+    lead = begin(case)
+    guest = come_as_guest(case, link_of(lead))
+    guest.get_by_role("button", name=re.compile("people and words")).click()
+    for page in (lead, guest):
+        page.evaluate(TONE)
+        expect(page.locator("[data-heard]")).to_have_count(0)
+        page.get_by_role("button", name="Speak (this network)").click()
+    for page in (lead, guest):
+        expect(page.locator("[data-heard='1']")).to_be_visible()
+    expect(lead.get_by_text("Speaking: Dr. Ann Far")).to_be_visible()
+    guest.get_by_role("button", name="Microphone on").click()
+    expect(lead.locator("[data-heard='0']")).to_be_visible()

@@ -9,6 +9,7 @@ import type { Person } from './line'
 import classes from './together.module.css'
 import type { Account, Invited } from './types'
 import { colourOf, type Together } from './useTogether'
+import { VoiceButton } from './VoiceButton'
 
 const MINUTES = [
   { value: '15', label: '15 min' },
@@ -64,6 +65,7 @@ export function Panel({ together, onClose, onGone }: { together: Together; onClo
           {mayTake ? 'Take the lead' : own?.may_change ? 'Ask for the lead' : 'You may look, not draw'}
         </Button>
       )}
+      <VoiceButton together={together} />
       {isHost ? <Inviting base={base} /> : null}
       <Words together={together} />
       {isHost ? (
