@@ -61,7 +61,13 @@ def bucket_of(url: str, prefix: str) -> dict[str, Any]:
 
 
 def feed(
-    archive: Archive, make_dicom: Any, count: int, *, size: int = 128, study: str | None = None
+    archive: Archive,
+    make_dicom: Any,
+    count: int,
+    *,
+    size: int = 128,
+    study: str | None = None,
+    settled: bool = True,
 ) -> dict[str, str]:
     """Stores objects; SOP Instance UID → SHA-256 of the data set."""
     kept: dict[str, str] = {}
@@ -82,6 +88,8 @@ def feed(
             incoming.write(data)
             assert incoming.commit().status == 0
             kept[one.SOPInstanceUID] = hashlib.sha256(data).hexdigest()
+    if settled:
+        archive.intake.settler.settle()
     return kept
 
 

@@ -137,7 +137,7 @@ def test_what_waits_beside_its_row_is_moved_after_it_settled(
     make_archive: MakeArchive, make_dicom: Any, tmp_path: Path
 ) -> None:
     archive = make_archive(folders(tmp_path))
-    kept = feed(archive, make_dicom, 3)
+    kept = feed(archive, make_dicom, 3, settled=False)
     with archive.offices.work(SYSTEM) as work:
         waiting = work.session.scalar(select(func.count()).select_from(FreshObject)) or 0
         assert len(next_of(work, "local", 0)) == 3 - waiting
