@@ -45,7 +45,13 @@ def alone(database: Database) -> Iterator[bool]:
     """True where nobody else moves or sweeps stored objects meanwhile, in any process."""
     with psycopg.connect(database.url, autocommit=True, application_name="wetread-mover") as connection:
         row = connection.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,)).fetchone()
-        yield bool(row and row[0])
+        got = bool(row and row[0])
+        try:
+            yield got
+        finally:
+            # The end of the connection would do it too, a little later than the next one asks.
+            if got:
+                connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
 
 
 @dataclass(slots=True)
