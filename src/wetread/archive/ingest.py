@@ -25,7 +25,6 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from itertools import islice
 from types import TracebackType
 from typing import Any
@@ -53,6 +52,7 @@ from wetread.archive.rules import (
 from wetread.archive.sealing import Damaged
 from wetread.archive.vault import UNKNOWN_STUDY, SealedWriter, Vault
 from wetread.kit import limits
+from wetread.kit.clock import Clock, SystemClock
 from wetread.kit.db import Database
 from wetread.kit.errors import Denied
 from wetread.security.service import Actor, AuditEventID, Offices, Permission, Work, audit_entry
@@ -236,9 +236,10 @@ class Settler:
     synced beside their commit go with them.
     """
 
-    def __init__(self, database: Database, vault: Vault) -> None:
+    def __init__(self, database: Database, vault: Vault, clock: Clock | None = None) -> None:
         self._database = database
         self._vault = vault
+        self._clock = clock or SystemClock()
         self._lock = threading.Lock()
         self._waiting: dict[str, bytes | None] = {}
         self._waiting_bytes = 0
@@ -305,15 +306,15 @@ class Settler:
             raise
         except (Damaged, OSError) as fault:
             log.warning("an object that was not acknowledged was not kept", fault=str(fault))
-            self.withdraw(location, one.study_instance_uid, Actor.system("archive"), datetime.now(UTC))
+            self.withdraw(location, one.study_instance_uid, Actor.system("archive"))
 
-    def withdraw(self, location: str, study_instance_uid: str, actor: Actor, now: datetime) -> None:
+    def withdraw(self, location: str, study_instance_uid: str, actor: Actor) -> None:
         """Takes back the rows of an object that was not kept and not acknowledged."""
         with self._database.raw() as connection:
             if store.withdraw(connection, location):
                 entry = audit_entry(
                     actor,
-                    now,
+                    self._clock.now(),
                     AuditEventID.INSTANCES_TRANSFERRED,
                     "D",
                     study_instance_uid=study_instance_uid,
@@ -444,7 +445,7 @@ class Intake:
         self.vault = vault
         self.group = CommitGroup(database.url)
         self.announcer = Announcer(offices)
-        self.settler = Settler(database, vault)
+        self.settler = Settler(database, vault, offices.clock)
         self._lock = threading.Lock()
         self._series: OrderedDict[str, tuple[int, int, str]] = OrderedDict()
         self._beginning: dict[str, _Turn] = {}
@@ -641,9 +642,7 @@ class Transfer:
             (outcome,) = self._intake.group.add(send, writer.make_durable, may_be_ahead=writer.is_readable)
         except _NotDurable as fault:
             if fault.answer == [b"stored"]:
-                self._intake.settler.withdraw(
-                    writer.location, filing.study_instance_uid, self._actor, self._intake.offices.clock.now()
-                )
+                self._intake.settler.withdraw(writer.location, filing.study_instance_uid, self._actor)
             raise fault.why from None
         if outcome == b"stored":
             self._intake.announcer.note(study_pk, filing.study_instance_uid)

@@ -235,4 +235,3 @@ def _earlier(text: str, days: int) -> str:
     except (ValueError, OverflowError):
         return ""  # what is no whole date cannot be moved, and does not stay
     return f"{day.year:04d}{day.month:02d}{day.day:02d}{text[8:]}"
-
