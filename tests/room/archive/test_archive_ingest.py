@@ -191,6 +191,8 @@ def test_two_processes_that_begin_a_study_keep_both_keys(
         for incoming, data in coming:  # all are sealed before any key is kept
             incoming.write(data)
         assert [incoming.commit().outcome for incoming, _ in coming] == ["stored"] * 4
+    other.intake.close()
+    other.decoder.close()
     assert scalar(archive, select(func.count()).where(StudyKey.study_instance_uid == study)) == 2
     archive.vault.forget_keys()
     for ds in sets:

@@ -154,8 +154,8 @@ def test_two_diameters_are_told_each(store: Any, open_study: OpenStudy) -> None:
     hand.drag("d", (20, 50), (100, 50))
     long, short = re.search(r"Long ([\d.]+) mm\s+Short ([\d.]+) mm", said(page)).groups()
     assert float(long) == pytest.approx(64, abs=0.5)
-    # The short one is drawn in the middle, half as long.
-    assert float(short) == pytest.approx(32, abs=0.5)
+    # The short one is drawn across the middle, a third to each side.
+    assert float(short) == pytest.approx(64 * 2 / 3, abs=0.5)
 
 
 def test_the_heart_is_told_as_a_part_of_the_chest(store: Any, open_study: OpenStudy) -> None:
