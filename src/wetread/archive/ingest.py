@@ -8,9 +8,7 @@ things in `Incoming.commit` is what "acknowledged means kept" rests on:
 2. the rows are committed (for the first object of a study in a transfer together with the audit record and the event);
 3. only then is a status returned.
 
-Killed before 2, the object is an orphan that the janitor removes; killed after 2, everything is there. The disk does 1 and
-2 of a large object in a third of the time when it does them side by side: then a mark is committed with the rows, and
-where a power cut came between the two, the next start takes back the rows of what was not kept (`Settler.settle_left`).
+Killed before 2, the object is an orphan that the janitor removes; killed after 2, everything is there.
 
 Rows of concurrent associations are committed together: the first to arrive leads, sends its rows and, while the
 database works on them, makes its own object durable; whoever arrives meanwhile hands its rows to the leader.
@@ -39,7 +37,7 @@ from wetread.archive.events import ObjectQuarantined, StudyUpdated
 from wetread.archive.head import Head, HeadReader, Unreadable
 from wetread.archive.hiding import policy_of, revive
 from wetread.archive.model import Quarantine, QuarantineReason, StoredObject, StoredRole, Study
-from wetread.archive.objects import NoSpace, StoreUnavailable
+from wetread.archive.objects import NoSpace
 from wetread.archive.rules import (
     Filing,
     FragmentFollower,
@@ -49,10 +47,8 @@ from wetread.archive.rules import (
     dumps,
     filing_of,
 )
-from wetread.archive.sealing import Damaged
 from wetread.archive.vault import UNKNOWN_STUDY, SealedWriter, Vault
 from wetread.kit import limits
-from wetread.kit.clock import Clock, SystemClock
 from wetread.kit.db import Database
 from wetread.kit.errors import Denied
 from wetread.security.service import Actor, AuditEventID, Offices, Permission, Work, audit_entry
@@ -85,19 +81,6 @@ class _Failed(Exception):
     """Nothing was kept, for want of space or of the database."""
 
 
-class _NotDurable(Exception):
-    """Rows were committed ahead of their object, which then was not kept."""
-
-    def __init__(self, answer: store.Answer, why: BaseException) -> None:
-        super().__init__(str(why))
-        self.answer = answer
-        self.why = why
-
-
-Send = Callable[[store.IngestPipeline, bool], None]
-"""Sends rows; with True, ahead of their object."""
-
-
 class CommitGroup:
     """Commits the rows of concurrent callers together, on one connection of its own."""
 
@@ -107,16 +90,14 @@ class CommitGroup:
         self._lock = threading.Lock()
         self._waiting: deque[_Rows] = deque()
         self._led = False
-        self._is_alone = True
 
     def add(
-        self, send: Send, make_durable: Callable[[], None], *, may_be_ahead: bool = False
+        self, send: Callable[[store.IngestPipeline], None], make_durable: Callable[[], None]
     ) -> store.Answer:
-        """Sends rows, of which one is answered; returns the answer after the commit. `make_durable` is called before it, or
-        where rows `may_be_ahead` and nobody else shares the commit, beside it.
+        """Sends rows, of which one is answered; returns the answer after the commit. `make_durable` is called before it.
 
-        Raises NoSpace from `make_durable`, _NotDurable where that failed beside a commit, psycopg.Error where the database
-        failed: then nothing is known about whether the rows are there.
+        Raises NoSpace from `make_durable`, psycopg.Error where the database failed: then nothing is known about
+        whether the rows are there.
         """
         mine = _Rows(send)
         with self._lock:
@@ -136,7 +117,7 @@ class CommitGroup:
             if lead:
                 self._lead(mine, None)
         else:
-            self._lead(mine, make_durable, is_ahead=may_be_ahead and self._is_alone)
+            self._lead(mine, make_durable)
         if mine.error is not None:
             raise mine.error
         assert mine.result is not None
@@ -148,17 +129,16 @@ class CommitGroup:
             self._pipeline.close()
             self._pipeline = None
 
-    def _lead(self, mine: _Rows, make_durable: Callable[[], None] | None, *, is_ahead: bool = False) -> None:
+    def _lead(self, mine: _Rows, make_durable: Callable[[], None] | None) -> None:
         batch = [mine]
         try:
-            self._commit(batch, make_durable, is_ahead=is_ahead)
+            self._commit(batch, make_durable)
         except BaseException as error:  # noqa: BLE001 - each caller gets it as its own
             for one in batch:
                 one.error = error
         for one in batch[1:]:
             one.done.set()
         with self._lock:
-            self._is_alone = len(batch) == 1 and not self._waiting
             # Someone who waits now leads the next batch, in its own thread.
             if self._waiting:
                 successor = self._waiting.popleft()
@@ -167,14 +147,11 @@ class CommitGroup:
             else:
                 self._led = False
 
-    def _commit(self, batch: list[_Rows], make_durable: Callable[[], None] | None, *, is_ahead: bool) -> None:
+    def _commit(self, batch: list[_Rows], make_durable: Callable[[], None] | None) -> None:
         pipeline = self._pipeline
         if pipeline is None or not pipeline.usable:
             pipeline = self._pipeline = store.IngestPipeline(self._url)
-        batch[0].send(pipeline, is_ahead)
-        if is_ahead and make_durable is not None:
-            self._commit_beside(pipeline, batch[0], make_durable)
-            return
+        batch[0].send(pipeline)
         if make_durable is not None:
             try:
                 make_durable()
@@ -187,7 +164,7 @@ class CommitGroup:
             batch += self._waiting
             self._waiting.clear()
         for one in batch[1:]:
-            one.send(pipeline, False)
+            one.send(pipeline)
         try:
             answers = pipeline.commit()
         except psycopg.Error:
@@ -198,23 +175,11 @@ class CommitGroup:
         for one, answer in zip(batch, answers, strict=True):
             one.result = answer
 
-    @staticmethod
-    def _commit_beside(pipeline: store.IngestPipeline, one: _Rows, make_durable: Callable[[], None]) -> None:
-        pipeline.end()
-        fault: BaseException | None = None
-        try:
-            make_durable()
-        except BaseException as error:  # noqa: BLE001 - the caller gets it with the answer
-            fault = error
-        (one.result,) = pipeline.answers()
-        if fault is not None:
-            one.error = _NotDurable(one.result, fault)
-
     def _commit_singly(self, pipeline: store.IngestPipeline, batch: list[_Rows]) -> None:
         # One bad row must not take the others with it.
         for one in batch:
             try:
-                one.send(pipeline, False)
+                one.send(pipeline)
                 (one.result,) = pipeline.commit()
             except psycopg.Error as error:
                 one.error = error
@@ -222,7 +187,7 @@ class CommitGroup:
 
 @dataclass(slots=True)
 class _Rows:
-    send: Send
+    send: Callable[[store.IngestPipeline], None]
     done: threading.Event = field(default_factory=threading.Event)
     result: store.Answer | None = None
     error: BaseException | None = None
@@ -232,16 +197,14 @@ class _Rows:
 class Settler:
     """Writes to the store what was kept beside its rows, many objects together, from a thread of its own.
 
-    What a killed process left is written by the next one (`settle_left`). Twice is harmless. The marks of files that were
-    synced beside their commit go with them.
+    What a killed process left is written by the next one (`settle_left`). Twice is harmless.
     """
 
-    def __init__(self, database: Database, vault: Vault, clock: Clock | None = None) -> None:
+    def __init__(self, database: Database, vault: Vault) -> None:
         self._database = database
         self._vault = vault
-        self._clock = clock or SystemClock()
         self._lock = threading.Lock()
-        self._waiting: dict[str, bytes | None] = {}
+        self._waiting: dict[str, bytes] = {}
         self._waiting_bytes = 0
         self._wake = threading.Event()
         self._stop = threading.Event()
@@ -252,11 +215,11 @@ class Settler:
         """Whether more may come; else objects go to the store at once, at the store's pace."""
         return self._waiting_bytes < limits.ARCHIVE_FRESH_BYTES_MAX
 
-    def add(self, location: str, content: bytes | None) -> None:
-        """The object is kept beside its rows, and waits for the store; None: it is in the store, and its mark is to go."""
+    def add(self, location: str, content: bytes) -> None:
+        """The object is kept beside its rows, and waits for the store."""
         with self._lock:
             self._waiting[location] = content
-            self._waiting_bytes += len(content or b"")
+            self._waiting_bytes += len(content)
             if self._thread is None and not self._stop.is_set():
                 self._thread = threading.Thread(target=self._run, name="archive-settler", daemon=True)
                 self._thread.start()
@@ -272,56 +235,19 @@ class Settler:
             self._write(batch)
             with self._lock:
                 for location, content in batch.items():
-                    if location in self._waiting:
-                        del self._waiting[location]
-                        self._waiting_bytes -= len(content or b"")
+                    if self._waiting.pop(location, None) is not None:
+                        self._waiting_bytes -= len(content)
 
     def settle_left(self, *, older_than_s: float = 0.0) -> int:
-        """Writes what other processes left behind; returns how many objects. Raises NoSpace, psycopg.Error.
-
-        Of a file that was being synced when the power went, the rows are taken back where not all of it is there: it was
-        never acknowledged.
-        """
+        """Writes what other processes left behind; returns how many objects. Raises NoSpace, psycopg.Error."""
         settled = 0
         while True:
             with self._database.raw() as connection:
                 batch = store.fresh_objects(connection, older_than_s, _SETTLED_TOGETHER_MAX)
             if not batch:
                 return settled
-            for location, content in batch.items():
-                if content is None:
-                    self._keep_or_withdraw(location)
             self._write(batch)
             settled += len(batch)
-
-    def _keep_or_withdraw(self, location: str) -> None:
-        with self._database.raw() as connection:
-            one = store.ahead_object(connection, location)
-        if one is None:
-            return
-        try:
-            self._vault.objects.sync(location)
-            self._vault.read_through(one)
-        except StoreUnavailable:
-            raise
-        except (Damaged, OSError) as fault:
-            log.warning("an object that was not acknowledged was not kept", fault=str(fault))
-            self.withdraw(location, one.study_instance_uid, Actor.system("archive"))
-
-    def withdraw(self, location: str, study_instance_uid: str, actor: Actor) -> None:
-        """Takes back the rows of an object that was not kept and not acknowledged."""
-        with self._database.raw() as connection:
-            if store.withdraw(connection, location):
-                entry = audit_entry(
-                    actor,
-                    self._clock.now(),
-                    AuditEventID.INSTANCES_TRANSFERRED,
-                    "D",
-                    study_instance_uid=study_instance_uid,
-                    object_type="object not kept",
-                    outcome=8,
-                )
-                store.add_entry(connection, entry)
 
     def close(self) -> None:
         """Ends the thread after a last turn."""
@@ -339,10 +265,8 @@ class Settler:
             if self._stop.is_set() or not self._wake.is_set():
                 return
 
-    def _write(self, batch: Mapping[str, bytes | None]) -> None:
-        held = {location: content for location, content in batch.items() if content is not None}
-        if held:
-            self._vault.objects.put(held)
+    def _write(self, batch: Mapping[str, bytes]) -> None:
+        self._vault.objects.put(batch)
         with self._database.raw() as connection:
             store.forget_fresh(connection, list(batch))
 
@@ -445,7 +369,7 @@ class Intake:
         self.vault = vault
         self.group = CommitGroup(database.url)
         self.announcer = Announcer(offices)
-        self.settler = Settler(database, vault, offices.clock)
+        self.settler = Settler(database, vault)
         self._lock = threading.Lock()
         self._series: OrderedDict[str, tuple[int, int, str]] = OrderedDict()
         self._beginning: dict[str, _Turn] = {}
@@ -629,24 +553,15 @@ class Transfer:
             row = replace(row, study_key_pk=writer.key.study_key_pk)
         entry = self._begun(filing, "study", study_pk) if first else None
 
-        was_ahead = False
-
-        def send(pipeline: store.IngestPipeline, is_ahead: bool) -> None:
-            nonlocal was_ahead
-            was_ahead = is_ahead
-            pipeline.send_instance(study_pk, series_pk, row, writer.held, is_ahead=is_ahead)
+        def send(pipeline: store.IngestPipeline) -> None:
+            pipeline.send_instance(study_pk, series_pk, row, writer.held)
             if entry is not None:
                 pipeline.send_entry(entry)
 
-        try:
-            (outcome,) = self._intake.group.add(send, writer.make_durable, may_be_ahead=writer.is_readable)
-        except _NotDurable as fault:
-            if fault.answer == [b"stored"]:
-                self._intake.settler.withdraw(writer.location, filing.study_instance_uid, self._actor)
-            raise fault.why from None
+        (outcome,) = self._intake.group.add(send, writer.make_durable)
         if outcome == b"stored":
             self._intake.announcer.note(study_pk, filing.study_instance_uid)
-            self._settle(writer, was_ahead=was_ahead)
+            self._settle(writer)
         return (outcome or b"").decode(), study_pk
 
     def _policy_for_removed(self, filing: Filing, *, returning: bool) -> str:
@@ -713,7 +628,7 @@ class Transfer:
             event=StudyUpdated(0, filing.study_instance_uid, first_image=False),
         )
 
-        def send(pipeline: store.IngestPipeline, _: bool) -> None:
+        def send(pipeline: store.IngestPipeline) -> None:
             pipeline.send_first(begins, row, writer.held)
 
         filed = store.FirstFiled.of(self._intake.group.add(send, writer.make_durable))
@@ -723,8 +638,8 @@ class Transfer:
             self._settle(writer)
         return filed.outcome, filed.study_pk, filed.series_pk
 
-    def _settle(self, writer: SealedWriter, *, was_ahead: bool = False) -> None:
-        if writer.held is not None or was_ahead:
+    def _settle(self, writer: SealedWriter) -> None:
+        if writer.held is not None:
             self._intake.settler.add(writer.location, writer.held)
 
     def repair(self, filing: Filing, row: InstanceRow, writer: SealedWriter) -> bool:

@@ -7,6 +7,7 @@ received once more takes the place of the damaged one. Copies are read with thei
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ from wetread.archive.model import (
     StudyKey,
 )
 from wetread.archive.objects import Missing, NoSpace, StoreUnavailable
-from wetread.archive.sealing import Damaged, sealed_size
+from wetread.archive.sealing import Damaged, Unsealer, sealed_size
 from wetread.archive.service import Archive, the_archive
 from wetread.jobs.service import PREPARATION, defer, task
 from wetread.kit import limits
@@ -83,7 +84,7 @@ def fault_of(archive: Archive, one: Checked) -> str | None:
 def fault_at(archive: Archive, location: str, one: Checked) -> str | None:
     """The same of what lies at `location`."""
     try:
-        archive.vault.read_through(one, location)
+        _read_through(archive, location, one)
     except Damaged as damage:
         return str(damage)
     except StoreUnavailable:
@@ -93,13 +94,28 @@ def fault_at(archive: Archive, location: str, one: Checked) -> str | None:
     return None
 
 
+def _read_through(archive: Archive, location: str, one: Checked) -> None:
+    digest = hashlib.sha256()
+    data_key = archive.vault.data_key(one.study_key_pk, one.sealed_key)
+    reader = archive.objects.open_here(location)
+    try:
+        sealed = Unsealer(data_key, one.size_bytes, reader.read_at, reader.stored_bytes)
+        offset = one.dataset_offset
+        for piece in sealed.iterate(offset, one.size_bytes - offset, piece_bytes=_PIECE_BYTES):
+            digest.update(piece)
+    finally:
+        reader.close()
+    if digest.digest() != one.dataset_sha256:
+        raise Damaged("is not what was received")
+
+
 def place(archive: Archive, one: Checked, target: str, *, source: str | None = None) -> None:
     """Has a sound copy of the sealed bytes at `target`, from `source` (else from where its row says): written, and read
     again and hashed. One that is there already stays, one that is not sound is replaced. Raises Missing or Damaged where
     the source is that, NoSpace, StoreUnavailable."""
     replace = False
     try:
-        archive.vault.read_through(one, target)
+        _read_through(archive, target, one)
     except Missing:
         pass
     except Damaged:
@@ -124,10 +140,10 @@ def place(archive: Archive, one: Checked, target: str, *, source: str | None = N
     finally:
         reader.close()
     try:
-        archive.vault.read_through(one, target)
+        _read_through(archive, target, one)
     except Damaged:
         archive.objects.delete_here(target)
-        archive.vault.read_through(one, source)  # raises what is wrong with the source
+        _read_through(archive, source, one)  # raises what is wrong with the source
         raise StoreUnavailable(f"{target.partition(':')[0]} does not give back what was written") from None
 
 

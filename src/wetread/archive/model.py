@@ -608,13 +608,12 @@ class RejectionNote(Base):
 
 class FreshObject(Base):
     """The sealed bytes of a small object that came just now. They are kept with its rows, by the same commit, and are
-    written to the store a little later, many together; then the row goes. Without bytes: its rows were committed while
-    its file was still being synced; after a crash it is looked at whether all of it is there."""
+    written to the store a little later, many together; then the row goes."""
 
     __tablename__ = "fresh_object"
 
     location: Mapped[str] = mapped_column(String(200), primary_key=True)
-    content: Mapped[bytes | None] = mapped_column(LargeBinary)
+    content: Mapped[bytes] = mapped_column(LargeBinary)
     received_at: Mapped[Utc] = mapped_column(server_default=func.clock_timestamp())
 
 

@@ -40,11 +40,9 @@ class Missing(Damaged):
 
 
 class ObjectWriter(Protocol):
-    """One object being written. `is_readable`: readers find what is written at once, though a power cut may take it until
-    `commit` has returned."""
+    """One object being written."""
 
     location: str
-    is_readable: bool
 
     def write(self, parts: list[bytes]) -> None: ...
 
@@ -88,9 +86,6 @@ class ObjectStore(Protocol):
     def writer(self, location: str, *, replace: bool) -> ObjectWriter:
         """Writes under a known key, which appears whole at `commit` or not at all: a copy of an object that lies in another
         store, or with `replace` a sound one in the place of a damaged one. Raises NoSpace."""
-
-    def sync(self, location: str) -> None:
-        """Returns once what is there would survive a power cut. Raises Missing, StoreUnavailable."""
 
     def delete(self, location: str) -> None:
         """Removes the object, and its copies in other stores."""
@@ -254,17 +249,6 @@ class LocalObjects:
         """See ObjectStore: the one store there is."""
         return self.open(location)
 
-    def sync(self, location: str) -> None:
-        """See ObjectStore."""
-        reader = self.open(location)
-        try:
-            reader.sync()
-        except OSError as error:
-            raise Missing(f"cannot be kept ({error.strerror})") from error
-        finally:
-            reader.close()
-        os.fsync(self._folders[int(location[:2], 16)])
-
     def delete(self, location: str) -> None:
         """Removes the object, where it is there."""
         with suppress(FileNotFoundError):
@@ -315,8 +299,6 @@ class LocalObjects:
 
 class LocalWriter:
     """Writes one file; see ObjectWriter. `entry_durable`: its folder was fsynced after the file was made."""
-
-    is_readable = True
 
     def __init__(self, descriptor: int, folder: int, name: str, location: str) -> None:
         self.location = location
@@ -375,8 +357,6 @@ class LocalWriter:
 class PlacedWriter:
     """Writes a file under a name that nobody reads, which gets its own at the end; see ObjectStore.writer."""
 
-    is_readable = False
-
     def __init__(self, draft: LocalWriter, folder: int, location: str, *, replace: bool) -> None:
         self.location = location
         self._draft = draft
@@ -430,10 +410,6 @@ class LocalReader:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self.stored_bytes = os.fstat(descriptor).st_size
-
-    def sync(self) -> None:
-        """Returns once the file would survive a power cut. Raises OSError."""
-        os.fsync(self._descriptor)
 
     def read_at(self, start: int, length: int) -> bytes:
         """Bytes `start … start+length`, fewer at the end."""

@@ -159,9 +159,6 @@ class S3Objects:
         except Missing:
             return None
 
-    def sync(self, location: str) -> None:
-        """See ObjectStore: what a bucket has taken stays."""
-
     def delete(self, location: str) -> None:
         """Removes the object, where it is there. Raises StoreUnavailable."""
         with suppress(Missing):
@@ -236,8 +233,6 @@ class _Cut(Exception):
 
 class S3Writer:
     """Writes one object; see ObjectWriter. Up to one part it waits in memory, then parts go up as they fill."""
-
-    is_readable = False
 
     def __init__(self, objects: S3Objects, location: str, *, replace: bool) -> None:
         self.location = location

@@ -527,12 +527,6 @@ class IngestPipeline:
                 " WHERE EXISTS (SELECT FROM stored_object WHERE location = $1)",
             ),
             (
-                "mark_ahead",
-                ("text",),
-                "INSERT INTO fresh_object (location) SELECT $1"
-                " WHERE EXISTS (SELECT FROM stored_object WHERE location = $1)",
-            ),
-            (
                 "audit_entry",
                 (),
                 f"INSERT INTO audit_record ({', '.join(AUDIT_ENTRY_COLUMNS)}) VALUES ({{}})",
@@ -553,16 +547,12 @@ class IngestPipeline:
         """Whether the connection still stands."""
         return self._link.status == ConnStatus.OK
 
-    def send_instance(
-        self, study_pk: int, series_pk: int, row: InstanceRow, content: bytes | None, *, is_ahead: bool
-    ) -> None:
-        """An instance of a known series, answered by its outcome, with its sealed bytes where they are few, or with a mark
-        where the rows are committed ahead of its file; the server begins on it at once."""
+    def send_instance(self, study_pk: int, series_pk: int, row: InstanceRow, content: bytes | None) -> None:
+        """An instance of a known series, answered by its outcome, with its sealed bytes where they are few; the server
+        begins on it at once."""
         self._send(b"archive_instance", (study_pk, series_pk, *row.values()), _INSTANCE_FORMATS)
         if content is not None:
             self._send(b"keep_fresh", (row.location, content), (0, 1))
-        elif is_ahead:
-            self._send(b"mark_ahead", (row.location,), None)
         self._flush()
 
     def send_first(self, first: FirstObject, row: InstanceRow, content: bytes | None) -> None:
@@ -600,20 +590,12 @@ class IngestPipeline:
         self._link.send_query_params(b"SELECT archive_instance_spoiled", None)
         self._sent += 1
 
-    def end(self) -> None:
-        """Has the server commit the transaction; `answers` waits for it."""
+    def commit(self) -> list[Answer]:
+        """Ends the transaction; the answers to what was sent to be answered, in its order. Raises psycopg.Error: then
+        nothing is kept."""
+        sent, self._sent = self._sent, 0
         self._link.pipeline_sync()
         self._flush()
-
-    def commit(self) -> list[Answer]:
-        """Ends the transaction, and waits; see `answers`."""
-        self.end()
-        return self.answers()
-
-    def answers(self) -> list[Answer]:
-        """The answers to what was sent to be answered, in its order, once its transaction is committed. Raises
-        psycopg.Error: then nothing is kept."""
-        sent, self._sent = self._sent, 0
         answers: list[Answer] = []
         fault: psycopg.Error | None = None
         for _ in range(sent):
@@ -778,69 +760,18 @@ def fresh_object(connection: psycopg.Connection[Any], location: str) -> bytes | 
     found = connection.execute(
         b"SELECT content FROM fresh_object WHERE location = %s", (location,), prepare=True, binary=True
     ).fetchone()
-    return None if found is None or found[0] is None else bytes(found[0])
+    return None if found is None else bytes(found[0])
 
 
-def fresh_objects(
-    connection: psycopg.Connection[Any], older_than_s: float, limit: int
-) -> dict[str, bytes | None]:
-    """location → sealed bytes of those that have waited longer than that, oldest first; None of those that may lie in the
-    store already, if no power cut took them."""
+def fresh_objects(connection: psycopg.Connection[Any], older_than_s: float, limit: int) -> dict[str, bytes]:
+    """location → sealed bytes of those that have waited longer than that, oldest first."""
     found = connection.execute(
         b"SELECT location, content FROM fresh_object WHERE received_at <= clock_timestamp() - make_interval(secs => %s)"
         b" ORDER BY received_at LIMIT %s",
         (older_than_s, limit),
         binary=True,
     ).fetchall()
-    return {location: None if content is None else bytes(content) for location, content in found}
-
-
-@dataclass(frozen=True, slots=True)
-class AheadObject:
-    """An object whose rows were committed while its file was still being synced; see vault.Sealed."""
-
-    location: str
-    study_instance_uid: str
-    study_key_pk: int
-    sealed_key: bytes
-    size_bytes: int
-    dataset_offset: int
-    dataset_sha256: bytes
-
-
-def ahead_object(connection: psycopg.Connection[Any], location: str) -> AheadObject | None:
-    """The original that lies at a location."""
-    found = connection.execute(
-        b"SELECT t.study_instance_uid, o.study_key_pk, k.sealed_key, o.size_bytes, o.dataset_offset, o.dataset_sha256"
-        b" FROM stored_object o JOIN study_key k ON k.study_key_pk = o.study_key_pk"
-        b" JOIN instance i ON i.instance_pk = o.instance_pk JOIN study t ON t.study_pk = i.study_pk"
-        b" WHERE o.location = %s AND o.role = 'original'",
-        (location,),
-    ).fetchone()
-    return None if found is None else AheadObject(location, *found)
-
-
-def withdraw(connection: psycopg.Connection[Any], location: str) -> bool:
-    """Takes back the rows of an original that was not kept and never acknowledged; whether they were there."""
-    return connection.execute(_WITHDRAW, {"location": location}).rowcount > 0
-
-
-_WITHDRAW = b"""
-WITH gone AS (
-    DELETE FROM instance i USING stored_object o
-    WHERE o.location = %(location)s AND o.role = 'original' AND o.instance_pk = i.instance_pk
-    RETURNING i.series_pk, i.study_pk
-), unmarked AS (
-    DELETE FROM fresh_object WHERE location = %(location)s
-), of_series AS (
-    UPDATE series s SET number_of_series_related_instances = s.number_of_series_related_instances - 1,
-        updated_at = clock_timestamp()
-    FROM gone WHERE s.series_pk = gone.series_pk
-)
-UPDATE study t SET number_of_study_related_instances = t.number_of_study_related_instances - 1,
-    updated_at = clock_timestamp()
-FROM gone WHERE t.study_pk = gone.study_pk
-"""
+    return {location: bytes(content) for location, content in found}
 
 
 def forget_fresh(connection: psycopg.Connection[Any], locations: Sequence[str]) -> None:

@@ -188,11 +188,6 @@ class Stores:
         name, key = split(location)
         return self.member(name).objects.open(key)
 
-    def sync(self, location: str) -> None:
-        """See ObjectStore."""
-        name, key = split(location)
-        self.member(name).objects.sync(key)
-
     def delete(self, location: str) -> None:
         """Removes the object from every store: what was moved keeps its key. Raises StoreUnavailable at the end where one
         could not be asked."""

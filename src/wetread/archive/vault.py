@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from wetread.archive import store
 from wetread.archive.objects import Missing, ObjectReader, ObjectStore, ObjectWriter
-from wetread.archive.sealing import Damaged, Sealer, Unsealer, new_data_key
+from wetread.archive.sealing import Sealer, Unsealer, new_data_key
 from wetread.kit.db import Database
 from wetread.security.service import MasterKey
 
 UNKNOWN_STUDY = ""  # the key of objects whose study could not be made out
 _KEYS_CACHED_MAX = 20_000
-_PIECE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,23 +26,6 @@ class StudyKey:
     study_key_pk: int | None
     sealed_key: bytes
     data_key: bytes
-
-
-class Sealed(Protocol):
-    """An object that is to be read again, and what it must be."""
-
-    @property
-    def location(self) -> str: ...
-    @property
-    def study_key_pk(self) -> int: ...
-    @property
-    def sealed_key(self) -> bytes: ...
-    @property
-    def size_bytes(self) -> int: ...
-    @property
-    def dataset_offset(self) -> int: ...
-    @property
-    def dataset_sha256(self) -> bytes: ...
 
 
 class SealedWriter:
@@ -87,11 +67,6 @@ class SealedWriter:
             self._waiting = []
         else:
             self._target.hurry()
-
-    @property
-    def is_readable(self) -> bool:
-        """Whether readers find it once it is finished, though a power cut may take it until it is durable."""
-        return self._target is not None and self._target.is_readable
 
     def make_durable(self) -> None:
         """The same before its rows are committed: a held object needs nothing, its bytes go with them."""
@@ -211,26 +186,6 @@ class Vault:
             yield Unsealer(data_key, size_bytes, reader.read_at, reader.stored_bytes)
         finally:
             reader.close()
-
-    def read_through(self, one: Sealed, location: str | None = None) -> None:
-        """Reads all of an object at `location`, by default its own, as it was received. Raises Missing, Damaged,
-        StoreUnavailable, OSError."""
-        digest = hashlib.sha256()
-        reader = self.objects.open_here(location or one.location)
-        try:
-            sealed = Unsealer(
-                self.data_key(one.study_key_pk, one.sealed_key),
-                one.size_bytes,
-                reader.read_at,
-                reader.stored_bytes,
-            )
-            offset = one.dataset_offset
-            for piece in sealed.iterate(offset, one.size_bytes - offset, piece_bytes=_PIECE_BYTES):
-                digest.update(piece)
-        finally:
-            reader.close()
-        if digest.digest() != one.dataset_sha256:
-            raise Damaged("is not what was received")
 
     def _open(self, location: str) -> ObjectReader:
         try:
