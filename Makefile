@@ -38,7 +38,7 @@ serve: $(STATE)/installed ## Start an empty system
 
 test: $(STATE)/dev ## Run all checks and all tests (T=path for some)
 	@if [ "$(T)" = tests ]; then $(MAKE) --no-print-directory check; fi
-	$(BIN)/pytest $(T) -n $(N) --dist loadfile --no-loadscope-reorder -q
+	$(BIN)/pytest $(T) -n $(N) --dist loadfile -q
 
 bench: $(STATE)/dev ## Measure beside Orthanc on this machine (R=rounds)
 	$(BIN)/python -m bench --rounds $(R)

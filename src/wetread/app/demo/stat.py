@@ -48,6 +48,7 @@ _HEAD_SEED = 11
 _EARLIER = timedelta(days=428)
 _FAMILY = ("Castellanos", "Weiß", "Okonkwo", "Sørensen", "Marchetti")
 _GIVEN = ("Ruth", "Emil", "Ngozi", "Freja", "Paolo")
+_ORDER_ANSWER_S = 90.0  # the hospital may still be building itself
 Say = Callable[[str], None]
 
 
@@ -153,7 +154,7 @@ def play_stat_case(
     now = datetime.now(UTC)
     placer = f"P{number}{int(time.time()) % 100000}"
     try:
-        ack = send(host, hl7_port, _order(victim, placer, now))
+        ack = send(host, hl7_port, _order(victim, placer, now), timeout_s=_ORDER_ANSWER_S)
     except NoAcknowledgment as error:
         raise StepRefused(f"The order got no answer: {error}") from None
     if not ack.accepted:
