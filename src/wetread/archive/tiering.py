@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import psycopg
 import structlog
 from sqlalchemy import ColumnElement, exists, func, select, text, true
 from sqlalchemy.orm import Session
@@ -130,7 +131,8 @@ def stores_now(work: Work, *, thorough: bool = False) -> list[StoreNow]:
 
 def _raw_state(session: Session) -> tuple[dict[str, int], list[str]]:
     driver = session.connection().connection.driver_connection
-    return store.stores_state(driver)  # type: ignore[arg-type]
+    assert isinstance(driver, psycopg.Connection)
+    return store.stores_state(driver)
 
 
 def _fault_of(member: Member, thorough: bool) -> tuple[str | None, tuple[int, int] | None]:
