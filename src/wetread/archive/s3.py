@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 from threading import BoundedSemaphore
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import obstore
 import structlog
@@ -31,6 +31,9 @@ from obstore.store import S3Store
 
 from wetread.archive.objects import Missing, StoreUnavailable
 from wetread.kit.stores import StoreSettings
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, S3Config
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -52,7 +55,7 @@ class S3Objects:
     def __init__(self, settings: StoreSettings) -> None:
         assert settings.bucket is not None
         self.name = settings.name
-        config: dict[str, Any] = {
+        config: S3Config = {
             "region": settings.region,
             "virtual_hosted_style_request": not settings.path_style,
             "conditional_put": "etag",
@@ -65,7 +68,7 @@ class S3Objects:
             config["secret_access_key"] = settings.secret or ""
         if settings.server_side_encryption is not None:
             config["server_side_encryption"] = settings.server_side_encryption
-        client: dict[str, Any] = {
+        client: ClientConfig = {
             "allow_http": (settings.endpoint or "").startswith("http://"),
             "connect_timeout": timedelta(seconds=5),
             "timeout": timedelta(seconds=settings.timeout_s),
@@ -75,8 +78,8 @@ class S3Objects:
         self._store = S3Store(
             settings.bucket,
             prefix=settings.prefix.strip("/") or None,
-            config=config,  # type: ignore[arg-type]
-            client_options=client,  # type: ignore[arg-type]
+            config=config,
+            client_options=client,
             retry_config={
                 "max_retries": 3,
                 "retry_timeout": timedelta(seconds=settings.timeout_s),

@@ -63,7 +63,7 @@ def age(archive: Archive, days: int, modality: str | None = None) -> None:
         at = work.now() - days * DAY
         query = update(Study).values(created_at=at, updated_at=at)
         if modality is not None:
-            query = query.where(Study.modalities_in_study.any(modality))  # type: ignore[arg-type]
+            query = query.where(Study.modalities_in_study.any(modality))
         work.session.execute(query)
 
 
