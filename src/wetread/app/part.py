@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import signal
+import threading
 
 import structlog
 import uvicorn
@@ -18,6 +19,7 @@ from wetread.app.subscriptions import SUBSCRIPTIONS
 from wetread.app.wiring import wire
 from wetread.jobs.worker import run_worker
 from wetread.kit.config import Settings
+from wetread.orders.service import load_diagnoses
 
 log = structlog.get_logger()
 
@@ -34,6 +36,11 @@ def _settle() -> None:
     """What was imported and built stays as long as the process: the garbage collector need not walk it again."""
     gc.collect()
     gc.freeze()
+
+
+def _load_diagnoses_ahead() -> None:
+    """The first order after a start does not wait the seconds that the dictionary of diagnoses takes to load."""
+    threading.Thread(target=load_diagnoses, name="diagnoses", daemon=True).start()
 
 
 def _web(settings: Settings) -> None:
@@ -60,6 +67,7 @@ def _web(settings: Settings) -> None:
         proxy_headers=settings.behind_tls_proxy,
     )
     _settle()
+    _load_diagnoses_ahead()
     try:
         uvicorn.Server(config).run()
     finally:
@@ -74,6 +82,8 @@ def _node(settings: Settings) -> None:
     house = build_house(settings, part="node")
     archive = wire(house)
     _settle()
+    if "hl7" in settings.roles:
+        _load_diagnoses_ahead()
     try:
         run_node(house, archive)
     finally:
