@@ -18,15 +18,15 @@ const COLUMNS: readonly WorkColumn<Hold>[] = [
     label: 'Patient',
     value: (hold) => formatPersonName(hold.patient_name ?? ''),
     render: (hold) => <PersonName value={hold.patient_name} />,
-    width: 170,
+    width: 140,
     grow: 2,
   },
-  { id: 'what', label: 'What', value: whatOf, width: 180, grow: 2 },
+  { id: 'what', label: 'What', value: whatOf, width: 130, grow: 2 },
   { id: 'date', label: 'Study date', value: (hold) => hold.study_date, render: (hold) => <DicomDate value={hold.study_date} />, width: 104 },
-  { id: 'reason', label: 'Why', value: (hold) => hold.reason, width: 200, grow: 3 },
-  { id: 'by', label: 'By', value: (hold) => hold.placed_by, width: 100 },
-  { id: 'placed', label: 'Since', value: (hold) => new Date(hold.placed_at), render: (hold) => <DateTime value={hold.placed_at} />, width: 128 },
-  { id: 'until', label: 'Until', value: (hold) => hold.until, render: (hold) => (hold.until ? <DicomDate value={hold.until} /> : 'lifted'), width: 104 },
+  { id: 'reason', label: 'Why', value: (hold) => hold.reason, width: 130, grow: 3 },
+  { id: 'by', label: 'By', value: (hold) => hold.placed_by, width: 90 },
+  { id: 'placed', label: 'Since', value: (hold) => new Date(hold.placed_at), render: (hold) => <DateTime value={hold.placed_at} />, width: 118 },
+  { id: 'until', label: 'Until', value: (hold) => hold.until, render: (hold) => (hold.until ? <DicomDate value={hold.until} /> : 'lifted'), width: 100 },
 ]
 
 const keyOf = (hold: Hold) => String(hold.legal_hold_pk)

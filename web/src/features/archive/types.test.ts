@@ -28,8 +28,8 @@ it('says what accepting does to each kind', () => {
 it('says how the reading-again stands', () => {
   const check = { started_at: '2026-11-02T10:00:00Z', finished_at: null, objects: 12_000, bytes: 1, damaged: 0 }
   expect(checkText({ check: null, completed_at: null })).toBe('not all was read again yet')
-  expect(checkText({ check, completed_at: null })).toMatch(/^12,000 objects read since .+; not all was read again yet$/)
-  expect(checkText({ check: { ...check, finished_at: '2026-11-03T10:00:00Z' }, completed_at: '2026-11-03T10:00:00Z' })).toMatch(
-    /^all was read on /,
+  expect(checkText({ check, completed_at: null })).toMatch(/^12,000 objects read since 2026-11-02; not all was read again yet$/)
+  expect(checkText({ check: { ...check, finished_at: '2026-11-03T10:00:00Z' }, completed_at: '2026-11-03T10:00:00Z' })).toBe(
+    'all was read on 2026-11-03',
   )
 })

@@ -1,4 +1,5 @@
 import type { Answer, Sent } from '@/lib/api'
+import { formatDay } from '@/lib/time'
 
 export type QuarantinePage = Answer<'/api/archive/quarantine', 'get'>
 export type QuarantinedObject = QuarantinePage['items'][number]
@@ -57,10 +58,9 @@ export function meaningOfAccepting(object: QuarantinedObject): string {
 
 /** How the reading-again stands, in one line. */
 export function checkText({ check, completed_at }: Pick<Integrity, 'check' | 'completed_at'>): string {
-  const day = (at: string) => new Date(at).toLocaleDateString()
-  const last = completed_at ? `all was read on ${day(completed_at)}` : 'not all was read again yet'
+  const last = completed_at ? `all was read on ${formatDay(completed_at)}` : 'not all was read again yet'
   if (!check || check.finished_at) return last
-  return `${check.objects.toLocaleString()} objects read since ${day(check.started_at)}; ${last}`
+  return `${check.objects.toLocaleString()} objects read since ${formatDay(check.started_at)}; ${last}`
 }
 
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'] as const
