@@ -210,7 +210,7 @@ function GuestLink({ base }: { base: string }) {
   return (
     <>
       <SegmentedControl aria-label="How long the link lasts" data={MINUTES} value={minutes} onChange={setMinutes} fullWidth />
-      <Checkbox label="May draw and be given the lead" checked={mayChange} onChange={(event) => setMayChange(event.currentTarget.checked)} />
+      <Checkbox size="md" label="May draw and be given the lead" checked={mayChange} onChange={(event) => setMayChange(event.currentTarget.checked)} />
       <Button onClick={() => void make()}>Make the link</Button>
     </>
   )
