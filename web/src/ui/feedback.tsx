@@ -51,6 +51,15 @@ export function ProblemText({ problem }: { problem: ApiProblem }) {
   )
 }
 
+/** What the last attempt came to, in an inspector; `calm` where it goes on without a person. */
+export function Fault({ calm = false, children }: { calm?: boolean; children: ReactNode }) {
+  return (
+    <div className={classes['fault']} data-calm={calm || undefined}>
+      {children}
+    </div>
+  )
+}
+
 /** An error where the eye is: what happened, what is safe, what to do. */
 export function ProblemNote({
   error,

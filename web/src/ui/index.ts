@@ -19,7 +19,7 @@ export {
   type Shape,
   type StateOf,
 } from './signs'
-export { Empty, Later, Outline, ProblemNote, ProblemText, ProgressNote, toast, toastProblem } from './feedback'
+export { Empty, Fault, Later, Outline, ProblemNote, ProblemText, ProgressNote, toast, toastProblem } from './feedback'
 export { WorkList, type WorkListProps } from './worklist/WorkList'
 export type { Sort, WorkAction, WorkColumn, WorkFilter, WorkView } from './worklist/model'
 export { ConfirmIrreversible, ReauthDialog, Refusal, type Reauthentication } from './forms/dialogs'

@@ -2,7 +2,7 @@ import { Button, Modal, SegmentedControl, TextInput } from '@mantine/core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { http } from '@/lib/api'
-import { DateTime, Facts, Form, Glyph, Outline, ProblemNote, Section, StateSign, toast, toastProblem, useProblemForm } from '@/ui'
+import { DateTime, Facts, Fault, Form, Glyph, Outline, ProblemNote, Section, StateSign, toast, toastProblem, useProblemForm } from '@/ui'
 import classes from './interfaces.module.css'
 import { adviceFor, needsAPerson, placeText, stateOf, typeText, type Message, type MessageContent, type MessageSegment } from './types'
 
@@ -27,10 +27,10 @@ export function MessageInspector({ message, mayWrite }: { message: Message; mayW
     <>
       <Section title={typeText(message.message_type)} aside={<StateSign state={stateOf(message)} of="queue" />}>
         {message.error_text && message.state !== 'applied' ? (
-          <div className={needsAPerson(message) ? classes['wrong'] : classes['remark']}>
+          <Fault calm={!needsAPerson(message)}>
             {message.error_location ? <strong>{placeText(message.error_location)}</strong> : null}
             <p>{message.error_text}</p>
-          </div>
+          </Fault>
         ) : null}
         {advice ? <p className={classes['advice']}>{advice}</p> : null}
         {mayWrite ? (

@@ -4,7 +4,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { http, useLive, useSession, type Page } from '@/lib/api'
-import { DateTime, Facts, Form, Screen, Section, StateSign, toast, toastProblem, useProblemForm, Wide, WorkList, type WorkColumn } from '@/ui'
+import { DateTime, Facts, Fault, Form, Screen, Section, StateSign, toast, toastProblem, useProblemForm, Wide, WorkList, type WorkColumn } from '@/ui'
 import classes from './interfaces.module.css'
 import type { Receiver, ReceiverFields } from './types'
 
@@ -97,13 +97,13 @@ function ReceiverInspector({ receiver, mayWrite }: { receiver: Receiver; mayWrit
     <>
       <Section title={receiver.name} aside={<Pulse receiver={receiver} />}>
         {receiver.last_error ? (
-          <div className={classes['wrong']}>
+          <Fault>
             <strong>
               <DateTime value={receiver.last_error_at} />
             </strong>
             <p>{receiver.last_error}</p>
             <p>What waits is kept and tried again; nothing is lost.</p>
-          </div>
+          </Fault>
         ) : null}
         <Facts
           facts={[

@@ -4,7 +4,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { http, useSession } from '@/lib/api'
-import { DateTime, Facts, Form, Screen, Section, StateSign, toast, toastProblem, useProblemForm, Wide, WorkList, type WorkColumn } from '@/ui'
+import { DateTime, Facts, Fault, Form, Screen, Section, StateSign, toast, toastProblem, useProblemForm, Wide, WorkList, type WorkColumn } from '@/ui'
 import classes from './priors.module.css'
 import { prefetchText, pulseOf, WAYS, whereOf, type Archive, type ArchiveFields, type Entity, type Retrieve } from './types'
 
@@ -95,12 +95,12 @@ function ArchiveInspector({ archive, mayWrite }: { archive: Archive; mayWrite: b
     <>
       <Section title={archive.name} aside={<Pulse archive={archive} />}>
         {archive.last_error ? (
-          <div className={classes['wrong']}>
+          <Fault>
             <strong>
               <DateTime value={archive.last_error_at} />
             </strong>
             <p>{archive.last_error}</p>
-          </div>
+          </Fault>
         ) : null}
         <Facts
           facts={[

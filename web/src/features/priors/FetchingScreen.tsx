@@ -3,7 +3,7 @@ import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useMemo, useState } from 'react'
 import { http, useLive, useSession } from '@/lib/api'
-import { DateTime, DicomDate, Facts, PersonName, Screen, Section, StateSign, toast, toastProblem, WorkList, type WorkColumn } from '@/ui'
+import { DateTime, DicomDate, Facts, Fault, PersonName, Screen, Section, StateSign, toast, toastProblem, WorkList, type WorkColumn } from '@/ui'
 import classes from './priors.module.css'
 import { progressText, stateOf, type Fetching, type FetchPage, type Lookup } from './types'
 
@@ -161,10 +161,10 @@ function useAct() {
 function Wrong({ fault, hint }: { fault: string | null; hint: string }) {
   if (!fault) return null
   return (
-    <div className={classes['wrong']}>
+    <Fault>
       <strong>{fault}</strong>
       <p>{hint}</p>
-    </div>
+    </Fault>
   )
 }
 

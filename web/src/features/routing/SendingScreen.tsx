@@ -6,6 +6,7 @@ import { http, useLive, useSession } from '@/lib/api'
 import {
   DateTime,
   Facts,
+  Fault,
   PersonName,
   Screen,
   Section,
@@ -153,14 +154,14 @@ function SendingInspector({ sending, mayWrite }: { sending: Sending; mayWrite: b
     <>
       <Section title={`To ${sending.ae_title}`} aside={<StateSign state={stateOf(sending)} of="queue" />}>
         {fault ? (
-          <div className={classes['wrong']}>
+          <Fault>
             <strong>{fault}</strong>
             <p>
               {sending.state === 'failed'
                 ? 'It is not tried again by itself. Mend what it names, then send it again.'
                 : 'It is kept and tried again; nothing is lost.'}
             </p>
-          </div>
+          </Fault>
         ) : null}
         <Facts
           facts={[
