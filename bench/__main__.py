@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import statistics
 import tempfile
 import time
@@ -31,10 +32,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="how often each is measured, in turn")
     parser.add_argument("--json", type=Path, help="write the figures of each round here")
+    parser.add_argument(
+        "--only", default="", help="only the C-STORE cases whose title contains this text, no DICOMweb"
+    )
     asked = parser.parse_args()
     if shutil.which("storescu") is None:
         raise SystemExit("DCMTK's storescu is needed (Debian: dcmtk).")
+    cases = [one for one in CASES if asked.only in one[0]]
     console = Console()
+    # Rounds take minutes: one that is stopped still shows what it has.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     raw: dict[str, dict[str, list[float]]] = {}
     with tempfile.TemporaryDirectory(prefix="wetread-bench-") as scratch:
         root = Path(scratch)
@@ -50,7 +58,7 @@ def main() -> None:
             study = ""
             for number in range(asked.rounds):
                 order = running if number % 2 == 0 else running[::-1]
-                for at, (title, shape, associations, send) in enumerate(CASES):
+                for at, (title, shape, associations, send) in enumerate(cases):
                     console.print(f"Round {number + 1} of {asked.rounds}: {title}", style="dim")
                     files, size, made = corpus.write(root / f"corpus{number}-{at}", **shape)
                     share = len(files) // associations  # as scanners do: each brings whole studies
@@ -74,10 +82,14 @@ def main() -> None:
                         _note(raw, server.name, "memory MB", memory)
                     shutil.rmtree(root / f"corpus{number}-{at}")
                     study = made if at == 0 else study
+                if asked.only:
+                    continue
                 console.print(f"Round {number + 1} of {asked.rounds}: DICOMweb", style="dim")
                 for server in order:
                     for name, value in web.measure(server, study).items():
                         _note(raw, server.name, f"DICOMweb: {name}", value)
+        except KeyboardInterrupt:
+            console.print("Stopped: the figures are of the rounds until now.")
         finally:
             for server in running:
                 server.stop()
@@ -99,8 +111,8 @@ def _print(console: Console, raw: dict[str, dict[str, list[float]]]) -> None:
         less_is_better = figure.endswith(("_ms", "acknowledged", "follows", "memory MB"))
         ratio = ""
         if theirs:
-            pairs = [
-                them / us if less_is_better else us / them for us, them in zip(ours, theirs, strict=True)
+            pairs = [  # a round that was stopped has one side
+                them / us if less_is_better else us / them for us, them in zip(ours, theirs, strict=False)
             ]
             ratio = f"{statistics.median(pairs):.2f}"
         other = f"{statistics.median(theirs):.1f}" if theirs else ""
