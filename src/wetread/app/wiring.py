@@ -44,6 +44,7 @@ def wire(house: House) -> Archive:
         Stores.of(house.settings.stores_in_order, house.database),
         house.master_key,
         visibility=SeenTogether(OwnPatients()),
+        redo_folder=house.settings.redo_path,
     )
     use_archive(archive)
     use_guests(actor_of_pass)

@@ -10,6 +10,8 @@ things in `Incoming.commit` is what "acknowledged means kept" rests on:
 
 Killed before 2, the object is an orphan that the janitor removes; killed after 2, everything is there.
 
+For most objects of a stream, 2 does not wait for the disk: what is durable then is enough to file them anew (`redo`).
+
 Rows of concurrent associations are committed together: the first to arrive leads, sends its rows and, while the
 database works on them, makes its own object durable; whoever arrives meanwhile hands its rows to the leader.
 """
@@ -24,6 +26,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -38,6 +41,7 @@ from wetread.archive.head import Head, HeadReader, Unreadable
 from wetread.archive.hiding import policy_of, revive
 from wetread.archive.model import Quarantine, QuarantineReason, StoredObject, StoredRole, Study
 from wetread.archive.objects import NoSpace
+from wetread.archive.redo import Covered, Left, Redo
 from wetread.archive.rules import (
     Filing,
     FragmentFollower,
@@ -47,6 +51,7 @@ from wetread.archive.rules import (
     dumps,
     filing_of,
 )
+from wetread.archive.sealing import Damaged
 from wetread.archive.vault import UNKNOWN_STUDY, SealedWriter, Vault
 from wetread.kit import limits
 from wetread.kit.db import Database
@@ -364,9 +369,14 @@ def recover(offices: Offices) -> int:
 class Intake:
     """What all transfers of one process share."""
 
-    def __init__(self, database: Database, offices: Offices, vault: Vault) -> None:
+    def __init__(
+        self, database: Database, offices: Offices, vault: Vault, *, redo_folder: Path | None = None
+    ) -> None:
         self.offices = offices
         self.vault = vault
+        self.redo = (
+            None if redo_folder is None else Redo(redo_folder, database, vault.objects, self._file_anew)
+        )
         self.group = CommitGroup(database.url)
         self.announcer = Announcer(offices)
         self.settler = Settler(database, vault)
@@ -412,11 +422,36 @@ class Intake:
         with self._lock:
             self._series.pop(series_instance_uid, None)
 
+    def file_left(self) -> int:
+        """Files anew what killed processes left without rows; returns how many objects were looked at. Raises psycopg.Error,
+        NoSpace."""
+        return 0 if self.redo is None else self.redo.file_left()
+
     def close(self) -> None:
         """Tells what waits, and closes the connection."""
+        if self.redo is not None:
+            self.redo.close()
         self.announcer.close()
         self.settler.close()
         self.group.close()
+
+    def _file_anew(self, left: Left) -> None:
+        """Takes an object in from its sealed bytes, as if it had just been received. What cannot be read was never
+        acknowledged, or was destroyed on purpose."""
+        result: StoreResult | None = None
+        with self.transfer(Actor.system("archive"), received_from="archive") as transfer:
+            incoming = transfer.file()
+            try:
+                with self.vault.open_left(left.location, left.study_key_pk, left.content) as plain:
+                    for piece in plain.iterate(0, plain.size_bytes):
+                        incoming.write(piece)
+            except Damaged:
+                incoming.abort()
+            else:
+                result = incoming.commit()
+        if result is not None and result.outcome == "refused" and result.status == Status.OUT_OF_RESOURCES:
+            raise NoSpace(result.detail)
+        log.warning("filed anew", outcome="unreadable" if result is None else result.outcome)
 
 
 @dataclass(slots=True)
@@ -551,18 +586,41 @@ class Transfer:
         study_pk, series_pk = known
         if row.study_key_pk is None:  # its key was kept meanwhile
             row = replace(row, study_key_pk=writer.key.study_key_pk)
+        # The record of a transfer that begins waits for the disk with its first object.
         entry = self._begun(filing, "study", study_pk) if first else None
+        redo = self._intake.redo
+        covered = None if redo is None or first else self._cover(redo, writer)
 
         def send(pipeline: store.IngestPipeline) -> None:
-            pipeline.send_instance(study_pk, series_pk, row, writer.held)
+            pipeline.send_instance(study_pk, series_pk, row, writer.held, soon=covered is not None)
             if entry is not None:
                 pipeline.send_entry(entry)
 
-        (outcome,) = self._intake.group.add(send, writer.make_durable)
+        def make_durable() -> None:
+            if redo is not None and covered is not None:
+                redo.keep(covered)
+            writer.make_durable()
+
+        outcome: bytes | None = None
+        try:
+            (outcome,) = self._intake.group.add(send, make_durable)
+        finally:
+            if redo is not None and covered is not None:
+                if outcome == b"stored":
+                    redo.filed(covered)
+                else:
+                    redo.drop(covered)
         if outcome == b"stored":
             self._intake.announcer.note(study_pk, filing.study_instance_uid)
             self._settle(writer)
         return (outcome or b"").decode(), study_pk
+
+    @staticmethod
+    def _cover(redo: Redo, writer: SealedWriter) -> Covered | None:
+        study_key_pk = writer.key.study_key_pk
+        if study_key_pk is None or (writer.held is None and not writer.note_key(study_key_pk)):
+            return None
+        return redo.cover(writer.location, study_key_pk, writer.held)
 
     def _policy_for_removed(self, filing: Filing, *, returning: bool) -> str:
         """What becomes of an object that was removed here: "quarantine", "refuse", or "accept", and then it can be filed."""
@@ -636,6 +694,8 @@ class Transfer:
             self._intake.vault.kept(key, filed.study_key_pk)
         if filed.outcome == "stored":
             self._settle(writer)
+            if self._intake.redo is not None:
+                self._intake.redo.forget(writer.location)
         return filed.outcome, filed.study_pk, filed.series_pk
 
     def _settle(self, writer: SealedWriter) -> None:

@@ -87,10 +87,11 @@ def prepare_study(work: Work, study_pk: int) -> None:
 def remove_orphans_hourly(work: Work) -> None:
     """Removes what was written but never filed, e.g. because a process was killed in between."""
     try:
+        the_archive().intake.file_left()
         the_archive().intake.settler.settle_left(older_than_s=_LEFT_BEHIND_S)
     except NoSpace as error:
         # Sweeping may make the room that they want.
-        log.warning("small objects wait beside their rows", error=str(error))
+        log.warning("small objects wait for the store", error=str(error))
     removed = remove_orphans(work, older_than_s=_ORPHAN_AGE_S)
     if removed:
         log.info("orphan objects removed", count=removed)

@@ -15,7 +15,7 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -39,6 +39,10 @@ class Missing(Damaged):
     """An object that the index names is not in the store."""
 
 
+NoteAhead = Callable[[Sequence[str]], bool]
+"""Takes locations of files that are made ahead, and returns whether they are written down for good."""
+
+
 class ObjectWriter(Protocol):
     """One object being written."""
 
@@ -51,6 +55,9 @@ class ObjectWriter(Protocol):
 
     def commit(self) -> None:
         """Returns once the object would survive a power cut."""
+
+    def note_key(self, study_key_pk: int) -> bool:
+        """Writes beside the object, to become durable with it, which key has sealed it; False where the store cannot."""
 
     def abort(self) -> None: ...
 
@@ -96,6 +103,12 @@ class ObjectStore(Protocol):
     def listing(self, older_than_s: float) -> Iterator[str]:
         """Locations of objects that were last written longer ago than that."""
 
+    def note_ahead(self, note: NoteAhead) -> None:
+        """From now on, `note` is called with the locations of files that are made ahead, before any of them is used."""
+
+    def noted_key(self, location: str) -> int | None:
+        """The key that `note_key` wrote beside an object; None where there is none, or no such object."""
+
     def space(self) -> tuple[int, int] | None:
         """(bytes used by anything, bytes free) of what the store lies on, None where that has no bounds."""
 
@@ -105,6 +118,7 @@ class ObjectStore(Protocol):
 _SAME_FOLDER_S = 2.0
 _POOL_FILES = 32
 _POOL_AGE_S_MAX = 600.0  # far below the age at which the janitor takes a file for an orphan
+_KEY_ATTRIBUTE = "user.wetread.study_key"
 _WRITE_BACK_BYTES = 256 * 1024
 _SYNC_FILE_RANGE_WRITE = 2
 
@@ -133,6 +147,7 @@ class LocalObjects:
         self._wanted = threading.Event()
         self._closed = False
         self._maker: threading.Thread | None = None
+        self._note: NoteAhead | None = None
 
     def create(self) -> LocalWriter:
         """A writer under a fresh random key. Raises NoSpace."""
@@ -234,8 +249,10 @@ class LocalObjects:
                 for writer in made:
                     writer.abort()
                 continue  # the next caller makes its own file, and hears why it cannot
+            noted = self._note is not None and self._note([one.location for one in made])
             for writer in made:
                 writer.entry_durable = True
+                writer.noted = noted
             self._ready.extend(made)
 
     def open(self, location: str) -> LocalReader:
@@ -274,6 +291,17 @@ class LocalObjects:
                         if entry.stat().st_mtime < limit:
                             yield f"{folder.name}/{entry.name}"
 
+    def note_ahead(self, note: NoteAhead) -> None:
+        """See ObjectStore."""
+        self._note = note
+
+    def noted_key(self, location: str) -> int | None:
+        """See ObjectStore."""
+        try:
+            return int(os.getxattr(self._path(location), _KEY_ATTRIBUTE))
+        except (OSError, ValueError, Missing):
+            return None
+
     def space(self) -> tuple[int, int]:
         """(used, free) bytes of the file system."""
         stat = os.statvfs(self.root)
@@ -298,11 +326,13 @@ class LocalObjects:
 
 
 class LocalWriter:
-    """Writes one file; see ObjectWriter. `entry_durable`: its folder was fsynced after the file was made."""
+    """Writes one file; see ObjectWriter. `entry_durable`: its folder was fsynced after the file was made; `noted`: so
+    was its name where it is looked for after a crash."""
 
     def __init__(self, descriptor: int, folder: int, name: str, location: str) -> None:
         self.location = location
         self.entry_durable = False
+        self.noted = False
         self.made_at = time.monotonic()
         self._descriptor = descriptor
         self._folder = folder
@@ -330,6 +360,16 @@ class LocalWriter:
         """See ObjectWriter."""
         _start_write_back(self._descriptor, self._started, self._written - self._started)
         self._started = self._written
+
+    def note_key(self, study_key_pk: int) -> bool:
+        """See ObjectWriter."""
+        if not self.noted:
+            return False
+        try:
+            os.setxattr(self._descriptor, _KEY_ATTRIBUTE, str(study_key_pk).encode())
+        except OSError:
+            return False  # not every file system has them
+        return True
 
     def commit(self) -> None:
         """Makes file and folder entry durable. Raises NoSpace; a failed fsync is never tried again."""
@@ -371,6 +411,10 @@ class PlacedWriter:
     def hurry(self) -> None:
         """See ObjectWriter."""
         self._draft.hurry()
+
+    def note_key(self, study_key_pk: int) -> bool:
+        """See ObjectWriter: nothing is received under such a name."""
+        return False
 
     def commit(self) -> None:
         """Makes file and name durable. Raises NoSpace; where the name is taken and may not be, the one that is there stays."""

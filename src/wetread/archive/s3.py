@@ -29,7 +29,7 @@ from obstore.exceptions import (
 )
 from obstore.store import S3Store
 
-from wetread.archive.objects import Missing, StoreUnavailable
+from wetread.archive.objects import Missing, NoteAhead, StoreUnavailable
 from wetread.kit.stores import StoreSettings
 
 if TYPE_CHECKING:
@@ -180,6 +180,13 @@ class S3Objects:
         except BaseError as error:
             raise self._unavailable("list", error) from None
 
+    def note_ahead(self, note: NoteAhead) -> None:
+        """See ObjectStore: nothing is made ahead in a bucket."""
+
+    def noted_key(self, location: str) -> int | None:
+        """See ObjectStore."""
+        return None
+
     def space(self) -> tuple[int, int] | None:
         """A bucket knows no bounds."""
         return None
@@ -260,6 +267,10 @@ class S3Writer:
 
     def hurry(self) -> None:
         """See ObjectWriter: a bucket cannot begin with less than all."""
+
+    def note_key(self, study_key_pk: int) -> bool:
+        """See ObjectWriter: nothing is made ahead in a bucket."""
+        return False
 
     def commit(self) -> None:
         """Returns once the store has said that it keeps the object. Raises StoreUnavailable."""

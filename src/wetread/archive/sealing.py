@@ -45,6 +45,15 @@ def sealed_size(size_bytes: int) -> int:
     return HEADER_BYTES + size_bytes + _chunks(size_bytes) * TAG_BYTES
 
 
+def plain_size(stored_bytes: int) -> int:
+    """Plain bytes of a sealed object of `stored_bytes`, as `sealed_size` undone. Raises Damaged where none has that size."""
+    sealed = stored_bytes - HEADER_BYTES
+    size_bytes = sealed - max(-(-sealed // (CHUNK_BYTES + TAG_BYTES)), 1) * TAG_BYTES
+    if size_bytes < 0 or sealed_size(size_bytes) != stored_bytes:
+        raise Damaged(f"has {stored_bytes} bytes, as no whole object has")
+    return size_bytes
+
+
 class Sealer:
     """Turns a stream of plain bytes into sealed bytes. `update` and `finish` return what is ready to be written."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -96,11 +97,12 @@ class Archive:
         *,
         visibility: StudyVisibility | None = None,
         decoder: Decoder | None = None,
+        redo_folder: Path | None = None,
     ) -> None:
         self.offices = offices
         self.objects = objects
         self.vault = Vault(database, objects, master_key)
-        self.intake = Intake(database, offices, self.vault)
+        self.intake = Intake(database, offices, self.vault, redo_folder=redo_folder)
         self._own_decoder = decoder is None
         self.decoder = decoder or Decoder()
         self.retrieval = Retrieval(offices, self.vault, visibility=visibility, decoder=self.decoder)
@@ -108,10 +110,11 @@ class Archive:
     def recover(self) -> int:
         """To be called once at the start of a process that takes objects in; returns how many studies had lost news."""
         try:
+            self.intake.file_left()
             self.intake.settler.settle_left()
         except NoSpace as error:
             # A full store, or one that is out of reach, keeps nobody from reading; what waits is moved hourly.
-            log.warning("small objects wait beside their rows", error=str(error))
+            log.warning("small objects wait for the store", error=str(error))
         return recover(self.offices)
 
     def close(self) -> None:

@@ -512,12 +512,17 @@ class IngestPipeline:
             application_name="wetread-ingest",
             options="-c lock_timeout=10s -c statement_timeout=60s -c timezone=UTC",
         )
+        # Where a stand-by takes over, what was to wait for it must not be missing there.
+        standby = self._connection.execute(b"SHOW synchronous_standby_names").fetchone()
+        if standby == ("",):
+            self._connection.execute(b"SET synchronous_commit = off")
         for name, kinds, statement in (
-            ("archive_instance", _INSTANCE_KINDS, "SELECT outcome FROM archive_instance({})"),
+            ("archive_instance", _INSTANCE_KINDS, f"SELECT outcome FROM archive_instance({{}}), {_WAIT}"),
+            ("archive_instance_soon", _INSTANCE_KINDS, "SELECT outcome FROM archive_instance({})"),
             (
                 "archive_begin",
                 _BEGIN_KINDS,
-                "SELECT study_pk, series_pk, study_key_pk, outcome, new_study FROM archive_begin({})",
+                f"SELECT study_pk, series_pk, study_key_pk, outcome, new_study FROM archive_begin({{}}), {_WAIT}",
             ),
             (
                 "keep_fresh",
@@ -547,10 +552,13 @@ class IngestPipeline:
         """Whether the connection still stands."""
         return self._link.status == ConnStatus.OK
 
-    def send_instance(self, study_pk: int, series_pk: int, row: InstanceRow, content: bytes | None) -> None:
+    def send_instance(
+        self, study_pk: int, series_pk: int, row: InstanceRow, content: bytes | None, *, soon: bool
+    ) -> None:
         """An instance of a known series, answered by its outcome, with its sealed bytes where they are few; the server
-        begins on it at once."""
-        self._send(b"archive_instance", (study_pk, series_pk, *row.values()), _INSTANCE_FORMATS)
+        begins on it at once. `soon`: nothing of it makes the commit wait for the disk."""
+        name = b"archive_instance_soon" if soon else b"archive_instance"
+        self._send(name, (study_pk, series_pk, *row.values()), _INSTANCE_FORMATS)
         if content is not None:
             self._send(b"keep_fresh", (row.location, content), (0, 1))
         self._flush()
@@ -631,6 +639,8 @@ class IngestPipeline:
         return self._link.get_result()
 
 
+# Makes the commit of the transaction wait for the disk, which this connection's otherwise does not.
+_WAIT = "set_config('synchronous_commit', 'on', true)"
 _INSTANCE_KINDS = (
     *("bigint", "bigint", "text", "text", "int", "int", "int", "int", "smallint", "smallint", "text"),
     *("date", "time", "text", "bigint", "bigint", "bytea", "text", "int", "bigint", "bigint", "bytea"),
@@ -662,6 +672,27 @@ def study_key(connection: psycopg.Connection[Any], study_instance_uid: str) -> t
         prepare=True,
     ).fetchone()
     return None if found is None else (found[0], found[1])
+
+
+def sealed_key(connection: psycopg.Connection[Any], study_key_pk: int) -> bytes | None:
+    """The sealed key, None where it was destroyed."""
+    found = connection.execute(
+        b"SELECT sealed_key FROM study_key WHERE study_key_pk = %s", (study_key_pk,), prepare=True
+    ).fetchone()
+    return None if found is None else bytes(found[0])
+
+
+def filed_surely(connection: psycopg.Connection[Any], locations: Sequence[str]) -> set[str]:
+    """Those of `locations` that a row names. Once this transaction is committed, all that it saw is on disk."""
+    found = connection.execute(
+        b"SELECT location FROM stored_object WHERE location = ANY(%s)"
+        b" UNION ALL SELECT location FROM object_copy WHERE location = ANY(%s)",
+        (list(locations), list(locations)),
+        prepare=True,
+    ).fetchall()
+    # A commit waits for the disk only where it has something to write, and then for all that was written before.
+    connection.execute(b"SELECT pg_logical_emit_message(true, 'wetread', '')", prepare=True)
+    return {row[0] for row in found}
 
 
 def keep_study_key(connection: psycopg.Connection[Any], study_instance_uid: str, sealed_key: bytes) -> int:

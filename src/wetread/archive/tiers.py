@@ -21,6 +21,7 @@ from wetread.archive.objects import (
     LocalObjects,
     Missing,
     NoSpace,
+    NoteAhead,
     ObjectReader,
     ObjectStore,
     ObjectWriter,
@@ -214,6 +215,21 @@ class Stores:
                     yield named(member.name, key)
             except StoreUnavailable as error:
                 log.warning("a store was not listed", store=member.name, error=str(error))
+
+    def note_ahead(self, note: NoteAhead) -> None:
+        """See ObjectStore."""
+
+        def of(member: Member) -> NoteAhead:
+            return lambda keys: note([named(member.name, key) for key in keys])
+
+        for member in self.members.values():
+            member.objects.note_ahead(of(member))
+
+    def noted_key(self, location: str) -> int | None:
+        """See ObjectStore."""
+        name, key = split(location)
+        member = self.members.get(name)
+        return None if member is None else member.objects.noted_key(key)
 
     def space(self) -> tuple[int, int] | None:
         """Of the first store that takes new objects."""

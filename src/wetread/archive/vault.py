@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from wetread.archive import store
 from wetread.archive.objects import Missing, ObjectReader, ObjectStore, ObjectWriter
-from wetread.archive.sealing import Sealer, Unsealer, new_data_key
+from wetread.archive.sealing import Sealer, Unsealer, new_data_key, plain_size
 from wetread.kit.db import Database
 from wetread.security.service import MasterKey
 
@@ -72,6 +72,10 @@ class SealedWriter:
         """The same before its rows are committed: a held object needs nothing, its bytes go with them."""
         if self.held is None:
             self.commit()
+
+    def note_key(self, study_key_pk: int) -> bool:
+        """See ObjectWriter; False for a held object."""
+        return self._target is not None and self._target.note_key(study_key_pk)
 
     def commit(self) -> None:
         """Returns once the object survives a power cut in the store. Raises NoSpace."""
@@ -195,6 +199,25 @@ class Vault:
             with self._database.raw() as connection:
                 content = store.fresh_object(connection, location)
             return self.objects.open(location) if content is None else _HeldReader(content)
+
+    @contextmanager
+    def open_left(self, location: str, study_key_pk: int, content: bytes | None) -> Iterator[Unsealer]:
+        """Reads an object that no row tells of: sealed `content`, or what lies at `location`. Raises Missing, also where its
+        key was destroyed, and Damaged, also where it was never finished."""
+        with self._database.raw() as connection:
+            sealed_key = store.sealed_key(connection, study_key_pk)
+        if sealed_key is None:
+            raise Missing("its key is not there")
+        reader = self.objects.open_here(location) if content is None else _HeldReader(content)
+        try:
+            yield Unsealer(
+                self.data_key(study_key_pk, sealed_key),
+                plain_size(reader.stored_bytes),
+                reader.read_at,
+                reader.stored_bytes,
+            )
+        finally:
+            reader.close()
 
     def data_key(self, study_key_pk: int, sealed_key: bytes) -> bytes:
         """The unsealed data key of a row of study_key."""

@@ -89,6 +89,11 @@ class Settings:
         return self.data / "objects"
 
     @property
+    def redo_path(self) -> Path:
+        """Where what was received last is kept until its rows are on disk."""
+        return self.data / "redo"
+
+    @property
     def stores_in_order(self) -> tuple[StoreSettings, ...]:
         """The object stores in the order of tiers, the local folder among them."""
         return in_order(self.stores, self.objects_path)
