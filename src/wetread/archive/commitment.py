@@ -26,6 +26,7 @@ from wetread.archive.service import Archive, the_archive
 from wetread.archive.store import StoredInstance
 from wetread.jobs.service import Retry, defer, task
 from wetread.kit import limits
+from wetread.kit.failpoints import failpoint
 from wetread.security.service import Actor, AuditEventID, Offices, Permission, Work
 
 log = structlog.get_logger()
@@ -213,7 +214,9 @@ def report_commitment(work: Work, storage_commitment_pk: int) -> None:
         if not _reporters:
             raise ReportFailed("this process cannot call application entities")
         event_type_id, event = commitment_report(archive, storage_commitment_pk)
+        failpoint("commitment.before_report")
         _reporters[0](peer, event_type_id, event)
+        failpoint("commitment.heard")
     except ReportFailed as failed:
         with _step(archive.offices, storage_commitment_pk, "not heard") as after:
             _update(

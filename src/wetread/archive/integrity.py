@@ -37,6 +37,7 @@ from wetread.archive.sealing import Damaged, Unsealer, sealed_size
 from wetread.archive.service import Archive, the_archive
 from wetread.jobs.service import PREPARATION, defer, task
 from wetread.kit import limits
+from wetread.kit.failpoints import failpoint
 from wetread.security.service import Actor, AuditEventID, Offices, Permission, Work
 
 log = structlog.get_logger()
@@ -133,7 +134,9 @@ def place(archive: Archive, one: Checked, target: str, *, source: str | None = N
         try:
             for at in range(0, reader.stored_bytes, _PIECE_BYTES):
                 writer.write([reader.read_at(at, min(_PIECE_BYTES, reader.stored_bytes - at))])
+            failpoint("place.written")
             writer.commit()
+            failpoint("place.durable")
         except BaseException:
             writer.abort()
             raise

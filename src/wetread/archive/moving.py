@@ -31,6 +31,7 @@ from wetread.jobs.service import PREPARATION, Retry, defer, task
 from wetread.kit import limits
 from wetread.kit.db import Database
 from wetread.kit.errors import Conflict, FieldError, Invalid, NotFound
+from wetread.kit.failpoints import failpoint
 from wetread.security.service import Actor, AuditEventID, Permission, Work
 
 log = structlog.get_logger()
@@ -105,6 +106,7 @@ def move_objects(
         target = named(to, split(one.location)[1])
         try:
             place(archive, one, target)
+            failpoint("moving.placed")
         except Missing:
             # Beside its row still, or removed meanwhile.
             with lock:
@@ -173,6 +175,7 @@ def _swap(
             known = store.known_locations(session, late)
         gone += [target for target in late if target not in known]
     for location in gone:
+        failpoint("moving.before_delete")
         with suppress(StoreUnavailable, OSError):  # the janitor finds it
             stores.delete_here(location)
 

@@ -37,6 +37,7 @@ from wetread.archive.service import the_archive, visible_studies
 from wetread.jobs.service import PREPARATION, defer, task
 from wetread.kit import limits
 from wetread.kit.errors import Conflict, Denied, FieldError, Invalid, NotFound
+from wetread.kit.failpoints import failpoint
 from wetread.kit.paging import Page, decode_cursor, encode_cursor
 from wetread.security.service import AuditEventID, Permission, Work
 
@@ -152,6 +153,7 @@ def take_away(
     study_instance_uid, patient_pk = study.study_instance_uid, study.patient_pk
     settle(work.session, [study_pk])
     work.session.refresh(removal)
+    failpoint("removal.hidden")
     work.audit(
         AuditEventID.STUDY_DELETED,
         "D",
@@ -425,6 +427,7 @@ def _purge(work: Work, removal: Removal) -> None:
     removal.purged_at = work.now()
     session.execute(delete(FreshObject).where(FreshObject.location.in_(locations)))
     session.flush()
+    failpoint("removal.purged")
     study_instance_uid, patient_pk = session.execute(
         select(Study.study_instance_uid, Study.patient_pk)
         .where(Study.study_pk == removal.study_pk)
@@ -454,6 +457,7 @@ def destroy_objects(work: Work, locations: list[str]) -> None:
     known = store.known_locations(work.session, locations)
     for location in locations:
         if location not in known:
+            failpoint("removal.before_delete")
             archive.objects.delete(location)
     work.audit(
         AuditEventID.APPLICATION_ACTIVITY,

@@ -19,6 +19,7 @@ from wetread.billing.rules import ChargeMove
 from wetread.billing.scrubber import audit_claim, scrub, unsent_claim
 from wetread.kit import limits
 from wetread.kit.errors import FieldError, Invalid, NotFound
+from wetread.kit.failpoints import failpoint
 from wetread.kit.paging import Page, decode_cursor, encode_cursor
 from wetread.orders import service as orders
 from wetread.patients import service as patients
@@ -124,6 +125,7 @@ def _charge(work: Work, done: store.Performed, component: Component, reader_pk: 
     )
     work.session.add(charge)
     work.session.flush()
+    failpoint("billing.charged")
     return charge
 
 

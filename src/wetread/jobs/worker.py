@@ -19,6 +19,7 @@ from sqlalchemy import select, update
 from wetread.jobs.service import FORWARDING, PREPARATION, REGISTRY, Retry, Task, defer
 from wetread.kit import limits, tracing
 from wetread.kit.events import CHANNEL, OutboxEvent
+from wetread.kit.failpoints import failpoint
 from wetread.security.service import Actor, Offices, Work
 
 log = structlog.get_logger()
@@ -62,6 +63,7 @@ def run_now(offices: Offices, task: Task, args: dict[str, Any]) -> None:
             # What streams in keeps the disk busy enough; a crash that undoes this undoes the job's end too.
             offices.database.commit_soon(work.session)
         task.run(work, **args)
+        failpoint("jobs.done")
 
 
 def run_for_events(offices: Offices, task: Task, events: Sequence[dict[str, Any]]) -> None:
@@ -139,6 +141,7 @@ def relay(work: Work, subscriptions: Subscriptions) -> int:
             defer(work, task, events=events_of_job)
         else:
             defer(work, _DELIVER, told=told)
+    failpoint("jobs.deferred")
     if events:
         work.session.execute(
             update(OutboxEvent)

@@ -11,6 +11,7 @@ from sqlalchemy import delete, exists, func, select
 
 from wetread.archive.model import Instance, Series, Study
 from wetread.kit.errors import Conflict, Denied, FieldError, Invalid, NotFound
+from wetread.kit.failpoints import failpoint
 from wetread.orders.model import ImagingServiceRequest, Procedure, RequestedProcedure
 from wetread.patients.service import PatientBar, patient_bars
 from wetread.reporting import rules
@@ -321,6 +322,7 @@ def sign(
         )
     reauthenticate(work, password, totp)
     version = _sign(work, report, kind, cleaned, acknowledged)
+    failpoint("reporting.signed")
     report.state = state
     report.draft_sections = cleaned if kind == "preliminary" else None
     if kind == "final":

@@ -19,6 +19,7 @@ from wetread.archive.service import RetrieveObject, instances_for_retrieve
 from wetread.dicom.deidentify import Options, Pseudonyms
 from wetread.jobs.service import FORWARDING, defer
 from wetread.kit.errors import Conflict, FieldError, Invalid, NotFound
+from wetread.kit.failpoints import failpoint
 from wetread.routing import telling
 from wetread.routing.events import ForwardingChanged
 from wetread.routing.model import Forwarding, ForwardingFailure, ForwardingState, PseudonymKey, RoutingRule
@@ -591,6 +592,7 @@ def forward(offices: Offices, forwarding_pk: int, *, slice_s: float = _SLICE_S) 
     ended = time.monotonic() + slice_s
     try:
         for offer in _senders[0](order.peer, order.objects, order.disguise):
+            failpoint("routing.sent")
             if not progress.took(offer):
                 return  # a person stopped it
             if time.monotonic() > ended:

@@ -17,6 +17,7 @@ from wetread.kit.clock import Clock, SystemClock
 from wetread.kit.db import Database
 from wetread.kit.errors import Denied
 from wetread.kit.events import Event, publish, publish_all
+from wetread.kit.failpoints import failpoint
 from wetread.security.model import AuditRecord
 from wetread.security.rules import AUDIT_ACTIONS, AuditEventID, Permission, Role, permissions_of
 
@@ -213,6 +214,8 @@ class Offices:
             work = Work(session, actor, self.clock)
             yield work
             work.check_audited()
+            failpoint("work.before_commit")
+        failpoint("work.after_commit")
 
 
 def effective_permissions(roles: frozenset[Role], scopes: list[str]) -> frozenset[Permission]:
