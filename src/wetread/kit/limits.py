@@ -8,6 +8,7 @@ from typing import Final
 REQUEST_BODY_BYTES_MAX: Final = 4 * 1024 * 1024  # JSON bodies; STOW-RS streams have their own limit
 PAGE_ITEMS_MAX: Final = 500
 MEASUREMENTS_MAX: Final = 500  # kept at once
+HANGING_PROTOCOLS_MAX: Final = 200  # of one person, one site, or everybody
 MEASUREMENT_POINTS_MAX: Final = 4000
 PRESENTED_IMAGES_MAX: Final = 2000
 SEARCH_TEXT_CHARACTERS_MAX: Final = 200

@@ -50,6 +50,7 @@ class Permission(StrEnum):
     CONFIG_WRITE = "config.write"
     USER_ADMIN = "user.admin"
     AUDIT_READ = "audit.read"
+    HANGING_SHARE = "hanging_protocol.share"  # with a site; with everybody an administrator
     LIVE_START = "live_session.start"
     LIVE_JOIN = "live_session.join"  # a guest holds nothing else
     SELF = "self"  # one's own account; every signed-in person has it
@@ -64,7 +65,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         _WORKITEMS
         | _CLINICAL
         | {P.READING_LIST, P.REPORT_WRITE, P.REPORT_SIGN, P.RECONCILE, P.RESULT_READ, P.STUDY_REMOVE, P.HOLD}
-        | {P.LIVE_START, P.LIVE_JOIN}
+        | {P.HANGING_SHARE, P.LIVE_START, P.LIVE_JOIN}
     ),
     Role.TECHNOLOGIST: frozenset(
         _WORKITEMS
@@ -84,6 +85,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.ADMIN: frozenset(
         {P.SELF, P.CONFIG_READ, P.CONFIG_WRITE, P.USER_ADMIN, P.AUDIT_READ, P.QUEUE_READ, P.QUEUE_WRITE}
         | {P.QUARANTINE_READ, P.QUARANTINE_WRITE, P.STUDY_STORE, P.STUDY_REMOVE, P.HOLD}
+        | {P.HANGING_SHARE}
     ),
 }
 

@@ -1408,6 +1408,54 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/hanging-protocols": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Hanging Protocols
+         * @description All that apply to the asker: their own, their sites', everybody's.
+         */
+        get: operations["list_hanging_protocols_api_hanging_protocols_get"];
+        put?: never;
+        /**
+         * Add Hanging Protocol
+         * @description Keeps a protocol; for a site it needs the right to share, for everybody an administrator.
+         */
+        post: operations["add_hanging_protocol_api_hanging_protocols_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/hanging-protocols/{hanging_protocol_pk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change Hanging Protocol
+         * @description Changes a protocol, or whose it is; 409 where somebody changed it meanwhile.
+         */
+        put: operations["change_hanging_protocol_api_hanging_protocols__hanging_protocol_pk__put"];
+        post?: never;
+        /**
+         * Remove Hanging Protocol
+         * @description Forgets a protocol.
+         */
+        delete: operations["remove_hanging_protocol_api_hanging_protocols__hanging_protocol_pk__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/interfaces/messages": {
         parameters: {
             query?: never;
@@ -5797,6 +5845,32 @@ export interface components {
             studies: number;
         };
         /**
+         * Definition
+         * @description Which studies it is for; all that is said must be so of a study (Hanging Protocol Definition Sequence).
+         *
+         *     `procedure`: words that must all stand in the description of the procedure or the study.
+         *     `number_of_priors_referenced`: at least so many comparable priors.
+         */
+        Definition: {
+            /** Body Part Examined */
+            body_part_examined?: string | null;
+            /** Laterality */
+            laterality?: ("L" | "R" | "B") | null;
+            /** Modality */
+            modality?: string | null;
+            /**
+             * Number Of Priors Referenced
+             * @default 0
+             */
+            number_of_priors_referenced: number;
+            /** Procedure */
+            procedure?: string | null;
+            /** Procedure Code */
+            procedure_code?: string | null;
+            /** View Position */
+            view_position?: string | null;
+        };
+        /**
          * DeidentifyIO
          * @description Options of the de-identification (PS3.15 E.3). `allow_burned_in`: also objects whose pixels may show a name.
          */
@@ -6412,6 +6486,73 @@ export interface components {
             live_session_pk: number;
         };
         /**
+         * HangingProtocolChangeIn
+         * @description A change to the version that it was made from.
+         */
+        HangingProtocolChangeIn: {
+            /** Display Sets */
+            display_sets: components["schemas"]["Stage"][];
+            hanging_protocol_definition: components["schemas"]["Definition"];
+            /** @default SINGLE_USER */
+            hanging_protocol_level: components["schemas"]["HangingProtocolLevel"];
+            /** Name */
+            name: string;
+            /** Site Pk */
+            site_pk?: number | null;
+            /** Version */
+            version: number;
+        };
+        /**
+         * HangingProtocolIn
+         * @description A protocol as a person makes it. Level SITE without `site_pk`: for everybody.
+         */
+        HangingProtocolIn: {
+            /** Display Sets */
+            display_sets: components["schemas"]["Stage"][];
+            hanging_protocol_definition: components["schemas"]["Definition"];
+            /** @default SINGLE_USER */
+            hanging_protocol_level: components["schemas"]["HangingProtocolLevel"];
+            /** Name */
+            name: string;
+            /** Site Pk */
+            site_pk?: number | null;
+        };
+        /**
+         * HangingProtocolLevel
+         * @description For whom it is (PS3.3 C.23.1, Hanging Protocol Level). Of a SITE without a `site_pk`: every site.
+         * @enum {string}
+         */
+        HangingProtocolLevel: "SINGLE_USER" | "SITE";
+        /**
+         * HangingProtocolOut
+         * @description A protocol, whose it is, and whether the asker may change it.
+         */
+        HangingProtocolOut: {
+            /** Display Sets */
+            display_sets: components["schemas"]["Stage"][];
+            hanging_protocol_definition: components["schemas"]["Definition"];
+            hanging_protocol_level: components["schemas"]["HangingProtocolLevel"];
+            /** Hanging Protocol Pk */
+            hanging_protocol_pk: number;
+            /** Made By */
+            made_by: string;
+            /** May Change */
+            may_change: boolean;
+            /** Name */
+            name: string;
+            /** Site Code */
+            site_code: string | null;
+            /** Site Pk */
+            site_pk: number | null;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Version */
+            version: number;
+        };
+        /**
          * HoldIn
          * @description A study or a patient that is to be held, why, and until when; without a day, until somebody lifts it.
          */
@@ -6519,6 +6660,36 @@ export interface components {
             issuer_of_patient_id: string;
             /** Patient Id */
             patient_id: string;
+        };
+        /**
+         * ImageBox
+         * @description What hangs in one box (Image Boxes Sequence). `abstract_prior_value`: null the study that is read, 1 its most telling
+         *     comparable prior, 2 the next. Turned first and flipped then (PS3.3 C.10.5). `presentation_pixel_magnification_ratio`:
+         *     pixels of the screen for one of the image; null fits it to the box.
+         */
+        ImageBox: {
+            /** Abstract Prior Value */
+            abstract_prior_value?: number | null;
+            /**
+             * Image Horizontal Flip
+             * @default false
+             */
+            image_horizontal_flip: boolean;
+            /**
+             * Image Rotation
+             * @default 0
+             * @enum {integer}
+             */
+            image_rotation: 0 | 90 | 180 | 270;
+            /** Presentation Pixel Magnification Ratio */
+            presentation_pixel_magnification_ratio?: number | null;
+            selector: components["schemas"]["Selector"];
+            /**
+             * Show Grayscale Inverted
+             * @default false
+             */
+            show_grayscale_inverted: boolean;
+            window?: components["schemas"]["Window"] | null;
         };
         /**
          * ImageIn
@@ -7484,7 +7655,7 @@ export interface components {
          * @description What can be allowed. `<noun>.<verb>`; object-level visibility is decided beside it.
          * @enum {string}
          */
-        Permission: "patient.read" | "patient.write" | "order.read" | "order.write" | "schedule.read" | "schedule.write" | "step.perform" | "study.read" | "study.store" | "study.reconcile" | "study.remove" | "study.hold" | "reading_list.read" | "report.read" | "report.write" | "report.sign" | "result.read" | "billing.read" | "billing.write" | "analytics.read" | "queue.read" | "queue.write" | "workitem.read" | "workitem.write" | "quarantine.read" | "quarantine.write" | "config.read" | "config.write" | "user.admin" | "audit.read" | "live_session.start" | "live_session.join" | "self";
+        Permission: "patient.read" | "patient.write" | "order.read" | "order.write" | "schedule.read" | "schedule.write" | "step.perform" | "study.read" | "study.store" | "study.reconcile" | "study.remove" | "study.hold" | "reading_list.read" | "report.read" | "report.write" | "report.sign" | "result.read" | "billing.read" | "billing.write" | "analytics.read" | "queue.read" | "queue.write" | "workitem.read" | "workitem.write" | "quarantine.read" | "quarantine.write" | "config.read" | "config.write" | "user.admin" | "audit.read" | "hanging_protocol.share" | "live_session.start" | "live_session.join" | "self";
         /**
          * PictureOut
          * @description What is known of a patient's studies at other archives; `differing` wait for a decision whose they are; so many
@@ -8239,6 +8410,24 @@ export interface components {
             total: number;
         };
         /**
+         * Reformatting
+         * @description Planes laid through the series of one box, from 1 as boxes count (PS3.3 C.23.3, Reformatting Operation Type).
+         */
+        Reformatting: {
+            /** Image Box Number */
+            image_box_number: number;
+            /**
+             * Reformatting Operation Type
+             * @default MPR
+             * @enum {string}
+             */
+            reformatting_operation_type: "MPR" | "SLAB";
+            /** Reformatting Thickness */
+            reformatting_thickness?: number | null;
+            /** Slab */
+            slab?: ("MIP" | "MINIP" | "AVERAGE") | null;
+        };
+        /**
          * RefusedOut
          * @description A claim that could not go into the file.
          */
@@ -8987,6 +9176,47 @@ export interface components {
             name: string;
         };
         /**
+         * Selector
+         * @description Which series: all that is said must be so of it (Image Set Selector Sequence). A localiser only where asked for.
+         *
+         *     `series_description`: words that must all stand in it. `plane`: as Reformatting Operation Initial View Direction names
+         *     them. `slice_thickness_min` and `_max` in mm. `occurrence`: which of several that are so, by series number, from 1.
+         */
+        Selector: {
+            /** Contrast Bolus */
+            contrast_bolus?: boolean | null;
+            /** Convolution Kernel */
+            convolution_kernel?: string | null;
+            /** Image Laterality */
+            image_laterality?: ("L" | "R" | "B") | null;
+            /**
+             * Is Localizer
+             * @default false
+             */
+            is_localizer: boolean;
+            /** Modality */
+            modality?: string | null;
+            /**
+             * Occurrence
+             * @default 1
+             */
+            occurrence: number;
+            /** Patient Orientation */
+            patient_orientation?: string[] | null;
+            /** Plane */
+            plane?: ("TRANSVERSE" | "SAGITTAL" | "CORONAL" | "OBLIQUE") | null;
+            /** Scanning Sequence */
+            scanning_sequence?: string[] | null;
+            /** Series Description */
+            series_description?: string | null;
+            /** Slice Thickness Max */
+            slice_thickness_max?: number | null;
+            /** Slice Thickness Min */
+            slice_thickness_min?: number | null;
+            /** View Position */
+            view_position?: string | null;
+        };
+        /**
          * SendIn
          * @description Studies that a person sends to a peer.
          */
@@ -9321,6 +9551,30 @@ export interface components {
              * Format: date-time
              */
             starts_at: string;
+        };
+        /**
+         * Stage
+         * @description One Display Set: boxes by reading order; null leaves a box empty.
+         */
+        Stage: {
+            /** Columns */
+            columns: number;
+            /** Display Set Label */
+            display_set_label?: string | null;
+            /** Image Boxes */
+            image_boxes: (components["schemas"]["ImageBox"] | null)[];
+            reformatting?: components["schemas"]["Reformatting"] | null;
+            /** Rows */
+            rows: number;
+            /**
+             * @default {
+             *       "lines": true,
+             *       "scroll": true,
+             *       "view": false,
+             *       "window": true
+             *     }
+             */
+            together: components["schemas"]["Together"];
         };
         /**
          * StartIn
@@ -9809,6 +10063,32 @@ export interface components {
             sites: components["schemas"]["SiteOfDay"][];
             /** Turnaround */
             turnaround: components["schemas"]["Turnaround"][];
+        };
+        /**
+         * Together
+         * @description What boxes do together: scroll by place, zoom and move, window, reference lines.
+         */
+        Together: {
+            /**
+             * Lines
+             * @default true
+             */
+            lines: boolean;
+            /**
+             * Scroll
+             * @default true
+             */
+            scroll: boolean;
+            /**
+             * View
+             * @default false
+             */
+            view: boolean;
+            /**
+             * Window
+             * @default true
+             */
+            window: boolean;
         };
         /** TokenIn */
         TokenIn: {
@@ -10778,6 +11058,16 @@ export interface components {
             next_cursor?: string | null;
             /** Total */
             total: number;
+        };
+        /**
+         * Window
+         * @description In the image's own units.
+         */
+        Window: {
+            /** Window Center */
+            window_center: number;
+            /** Window Width */
+            window_width: number;
         };
         /**
          * WishIn
@@ -13427,6 +13717,123 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    list_hanging_protocols_api_hanging_protocols_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HangingProtocolOut"][];
+                };
+            };
+        };
+    };
+    add_hanging_protocol_api_hanging_protocols_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HangingProtocolIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HangingProtocolOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    change_hanging_protocol_api_hanging_protocols__hanging_protocol_pk__put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                hanging_protocol_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HangingProtocolChangeIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HangingProtocolOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    remove_hanging_protocol_api_hanging_protocols__hanging_protocol_pk__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                hanging_protocol_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
             };
         };
     };
