@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -296,18 +297,21 @@ def _day(text: str, place: str) -> date | None:
 
 def moment(text: str, zone: str) -> datetime | None:
     """An HL7 time stamp as aware UTC; without an offset, wall time of the site. None where it is no time."""
-    match = re.fullmatch(r"(\d{8})(\d{4})?(\d{2})?(?:\.\d+)?([+-]\d{4})?", text.strip())
+    match = re.fullmatch(r"(\d{8}(?:\d{2}){0,3})(?:\.\d+)?([+-]\d{4})?", text.strip())
     if not match:
         return None
-    day, clock, seconds, offset = match.groups()
+    digits, offset = match.groups()
     try:
-        naive = datetime.strptime(f"{day}{clock or '0000'}{seconds or '00'}", "%Y%m%d%H%M%S")  # noqa: DTZ007
+        naive = datetime.strptime(digits.ljust(14, "0"), "%Y%m%d%H%M%S")  # noqa: DTZ007
         if offset:
             delta = timedelta(hours=int(offset[:3]), minutes=int(offset[0] + offset[3:]))
             return naive.replace(tzinfo=timezone(delta)).astimezone(UTC)
     except ValueError:
         return None
-    return naive.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    local = naive.replace(tzinfo=ZoneInfo(zone))
+    at = local.astimezone(UTC)
+    # An hour that the clock skips never was.
+    return at if at.astimezone(local.tzinfo).replace(tzinfo=None) == naive else None
 
 
 _SEX: Final = {"M": "M", "F": "F", "O": "O", "A": "O", "N": "O"}  # HL7 table 0001; U and others say nothing
@@ -373,27 +377,38 @@ def _patient_for_order(work: Work, message: Message, settings: InterfaceSettings
     identifiers = _identity(message, settings)
     demographics = _demographics(message)
     patient = _known_patient(work, identifiers)
-    if patient is not None:
-        _same_person(patient, demographics)
-        return patient
-    return _register(work, identifiers, demographics)
+    if patient is None:
+        patient, made = _registered(work, identifiers, demographics)
+        if made:
+            return patient
+    _same_person(patient, demographics)
+    return patient
 
 
-def _register(
+def _registered(
     work: Work, identifiers: Sequence[patients.IdentifierInput], demographics: dict[str, Any]
-) -> Patient:
+) -> tuple[Patient, bool]:
+    """(patient, whether made here): who is not known yet. Another message or the desk may have been quicker."""
     if not demographics.get("patient_name"):
         raise error("101", "PID^1^5", "The patient is new here and needs a name")
     values = {name: value for name, value in demographics.items() if value is not None}
-    return patients.register_patient(work, patients.PatientInput(identifiers=tuple(identifiers), **values))
+    given = patients.PatientInput(identifiers=tuple(identifiers), **values)
+    try:
+        with queue.attempt(work):
+            return patients.register_patient(work, given), True
+    except Conflict:
+        patient = _known_patient(work, identifiers)
+        if patient is None:
+            raise
+        return patient, False
 
 
 def _patient_update(work: Work, message: Message, settings: InterfaceSettings) -> Applied:
     identifiers, demographics = _identity(message, settings), _demographics(message)
-    patient = _known_patient(work, identifiers)
+    patient, made = _known_patient(work, identifiers), False
     if patient is None:
-        patient = _register(work, identifiers, demographics)
-    else:
+        patient, made = _registered(work, identifiers, demographics)
+    if not made:
         patients.change_patient(work, patient.patient_pk, demographics)
     _coverages(work, message, patient)
     return Applied(patient.patient_pk)
@@ -407,7 +422,7 @@ def _patient_merge(work: Work, message: Message, settings: InterfaceSettings) ->
         raise reject("101", "MRG^1^1", "The identifier of the record to merge is missing")
     if set(ending) & set(staying):
         raise reject("205", "MRG^1^1", "A record cannot be merged into itself")
-    survivor = _known_patient(work, staying) or _register(work, staying, _demographics(message))
+    survivor = _known_patient(work, staying) or _registered(work, staying, _demographics(message))[0]
     loser = _known_patient(work, ending)
     if loser is None or loser.patient_pk == survivor.patient_pk:
         return Applied(survivor.patient_pk)
@@ -589,6 +604,38 @@ def _check_patient(
         raise reject("204", "PID^1^3", "This order belongs to another patient")
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a new order says, in our terms."""
+
+    choices: list[orders.ProcedureChoice]
+    priority: str | None
+    reason: str | None
+    codes: list[str]
+    comments: str | None
+    accession_number: str | None
+
+
+def _said(work: Work, message: Message, group: list[Message], sequence: int) -> _Said:
+    choices = [_choice(work, part, sequence + index) for index, part in enumerate(group)]
+    given = [choice.requested_procedure_id for choice in choices if choice.requested_procedure_id]
+    if len(set(given)) < len(given):  # OBR-19 is often one number for the whole order
+        choices = [replace(choice, requested_procedure_id=None) for choice in choices]
+    part, obr = group[0], group[0].first("OBR")
+    codes, kept_words = _diagnoses(message, obr)
+    reason = _reason(obr, codes)
+    comments = [obr.text(13) if obr.text(13) != reason else "", *kept_words]
+    comments += [nte.text(3) for nte in part.all("NTE")]
+    return _Said(
+        choices,
+        _stated_priority(part, sequence),
+        reason[:400] or None,
+        codes,
+        "\n".join(text for text in comments if text.strip())[:2000] or None,
+        part.first("IPC").value(1) or obr.value(18) or None,
+    )
+
+
 def _placed(
     work: Work,
     message: Message,
@@ -598,50 +645,86 @@ def _placed(
     known: ImagingServiceRequest | None,
     settings: InterfaceSettings,
 ) -> ImagingServiceRequest:
-    choices = [_choice(work, part, sequence + index) for index, part in enumerate(group)]
-    given = [choice.requested_procedure_id for choice in choices if choice.requested_procedure_id]
-    if len(set(given)) < len(given):  # OBR-19 is often one number for the whole order
-        choices = [replace(choice, requested_procedure_id=None) for choice in choices]
+    said = _said(work, message, group, sequence)
+    orc = group[0].first("ORC")
     if known is not None:
-        standing = {one.procedure_pk for one in orders.procedures_of(work, known.imaging_service_request_pk)}
-        if standing == {choice.procedure_pk for choice in choices}:
-            return known
-        raise reject("205", f"ORC^{sequence}^2", "This placer order number stands for another order already")
+        return _placed_before(work, orc, known, said, sequence)
     patient = _patient_for_order(work, message, settings)
     _coverages(work, message, patient)
     coverages = patients.get_patient(work, patient.patient_pk).coverages
     site = _site(work, message, settings)
-    part, obr = group[0], group[0].first("OBR")
-    referrer = _referrer(work, message, part)
-    codes, kept_words = _diagnoses(message, obr)
-    reason = _reason(obr, codes)
-    comments = [obr.text(13) if obr.text(13) != reason else "", *kept_words]
-    comments += [nte.text(3) for nte in part.all("NTE")]
-    ipc = part.first("IPC")
-    return orders.place_order(
-        work,
-        orders.OrderInput(
-            patient_pk=patient.patient_pk,
-            site_pk=site.site_pk,
-            procedures=choices,
-            requested_procedure_priority=_priority(part, sequence),
-            reason_for_the_requested_procedure=reason[:400] or None,
-            diagnosis_codes=codes,
-            referring_practitioner_pk=referrer[0],
-            referring_physician_name=referrer[1],
-            requesting_service=part.first("ORC").value(17, 1, 2)[:64]
-            or part.first("ORC").value(17)[:64]
-            or None,
-            coverage_pk=coverages[0][0].coverage_pk if coverages else None,
-            placer_order_number=numbers[0],
-            issuer_of_placer_order_number=numbers[1],
-            accession_number=ipc.value(1) or obr.value(18) or None,
-            admission_id=message.first("PV1").value(19)[:64] or None,
-            patient_transport_arrangements=(obr.value(30, 1, 2) or obr.value(30))[:64] or None,
-            comments="\n".join(text for text in comments if text.strip())[:2000] or None,
-            ordered_at=moment(part.first("ORC").value(9), site.time_zone),
-        ),
-    )
+    obr = group[0].first("OBR")
+    referrer = _referrer(work, message, group[0])
+    try:
+        return orders.place_order(
+            work,
+            orders.OrderInput(
+                patient_pk=patient.patient_pk,
+                site_pk=site.site_pk,
+                procedures=said.choices,
+                requested_procedure_priority=said.priority or "ROUTINE",
+                reason_for_the_requested_procedure=said.reason,
+                diagnosis_codes=said.codes,
+                referring_practitioner_pk=referrer[0],
+                referring_physician_name=referrer[1],
+                requesting_service=orc.value(17, 1, 2)[:64] or orc.value(17)[:64] or None,
+                coverage_pk=coverages[0][0].coverage_pk if coverages else None,
+                placer_order_number=numbers[0],
+                issuer_of_placer_order_number=numbers[1],
+                accession_number=said.accession_number,
+                admission_id=message.first("PV1").value(19)[:64] or None,
+                patient_transport_arrangements=(obr.value(30, 1, 2) or obr.value(30))[:64] or None,
+                comments=said.comments,
+                ordered_at=moment(orc.value(9), site.time_zone),
+            ),
+        )
+    except Conflict:
+        known = _known_order(work, orc, *numbers)
+        if known is None:
+            raise
+        # The same order came under another control number at the same instant.
+        _check_patient(work, message, known, settings)
+        return _placed_before(work, orc, known, said, sequence)
+
+
+def _placed_before(
+    work: Work, orc: Segment, known: ImagingServiceRequest, said: _Said, sequence: int
+) -> ImagingServiceRequest:
+    """An order number that came before: the same order again is answered as the first time. What says otherwise is
+    refused whole: taken for the same, a new side or urgency would be lost under an AA."""
+    standing = [
+        one for one in orders.procedures_of(work, known.imaging_service_request_pk) if one.state != "CANCELED"
+    ]
+    if not standing:
+        words = "The order of this number was cancelled; a new order needs a number of its own"
+        raise _refused(orc, known, sequence, "UA", words, fault=("205", 2))
+    if differing := _differing(said, known, standing):
+        # What differs comes first: of MSA-3 many show 80 characters.
+        words = f"The order of this number has another {', '.join(differing)}; a change is sent as XO"
+        raise _refused(orc, known, sequence, "UA", words, fault=("205", 2))
+    return known
+
+
+def _differing(
+    said: _Said, known: ImagingServiceRequest, standing: Sequence[RequestedProcedure]
+) -> list[str]:
+    """What a repeated order says otherwise than the one that stands; what it does not say differs from nothing."""
+    same = Counter(one.procedure_pk for one in said.choices) == Counter(one.procedure_pk for one in standing)
+    sides = Counter((one.procedure_pk, one.laterality) for one in said.choices)
+    uids = {one.study_instance_uid for one in said.choices if one.study_instance_uid}
+    checks = {
+        "procedure": not same,
+        "side": same and sides != Counter((one.procedure_pk, one.laterality) for one in standing),
+        "urgency": said.priority
+        and any(one.requested_procedure_priority != said.priority for one in standing),
+        "reason": said.reason
+        and any(one.reason_for_the_requested_procedure != said.reason for one in standing),
+        "diagnoses": said.codes and any(one.diagnosis_codes != said.codes for one in standing),
+        "comments": said.comments and said.comments not in (known.imaging_service_request_comments or ""),
+        "accession number": said.accession_number not in (None, known.accession_number),
+        "Study Instance UID": not uids <= {one.study_instance_uid for one in standing},
+    }
+    return [name for name, differs in checks.items() if differs]
 
 
 def _choice(work: Work, part: Message, sequence: int) -> orders.ProcedureChoice:
@@ -668,10 +751,6 @@ def _choice(work: Work, part: Message, sequence: int) -> orders.ProcedureChoice:
     raise error(
         "103", f"OBR^{sequence}^4", f"The catalogue has no procedure with the code '{codes[0][0][:20]}'"
     )
-
-
-def _priority(part: Message, sequence: int) -> str:
-    return _stated_priority(part, sequence) or "ROUTINE"
 
 
 def _stated_priority(part: Message, sequence: int) -> str | None:
@@ -811,12 +890,26 @@ def _cancelled(
 ) -> ImagingServiceRequest:
     if known is None:
         raise error("204", f"ORC^{sequence}^2", "There is no order of this number to cancel")
-    orc = part.first("ORC")
+    orc, obr = part.first("ORC"), part.first("OBR")
+    answer = "UC" if control == "CA" else "UD"
     reason = orc.value(16, 1, 2) or orc.value(16) or part.first("NTE").text(3) or "Cancelled by the placer"
+    pk = known.imaging_service_request_pk
+    named = None
+    standing = orders.procedures_of(work, pk)
+    if len(standing) > 1 and part.has("OBR") and (obr.value(4) or obr.value(4, 1, 4)):
+        # One number may stand for several procedures: only what is named is cancelled.
+        choice = _choice(work, part, sequence)
+        named = {
+            one.requested_procedure_pk
+            for one in standing
+            if one.procedure_pk == choice.procedure_pk and choice.laterality in (None, one.laterality)
+        }
+        if not named:
+            words = "The order of this number has no such procedure"
+            raise _refused(orc, known, sequence, answer, words, code="AE")
     try:
-        return orders.cancel_order(work, known.imaging_service_request_pk, reason[:200])
+        return orders.cancel_order(work, pk, reason[:200], requested_procedure_pks=named)
     except IllegalTransition as refusal:
-        answer = "UC" if control == "CA" else "UD"
         words = "The procedure has begun and cannot be cancelled by the placer"
         raise _refused(orc, known, sequence, answer, words) from refusal
 
@@ -829,11 +922,13 @@ def _refused(
     words: str,
     *,
     code: str = "AR",
+    fault: tuple[str, int] = ("207", 1),
 ) -> Fault:
-    """A fault with the order control code (HL7 table 0119) that says the request stays undone."""
+    """A fault with the order control code (HL7 table 0119) that says the request stays undone; `fault` is its code of
+    table 0357 and the field of ORC."""
     number = orc.value(2), orc.value(2, 1, 2)
     refused = segment("ORC", answer, number, known.accession_number if known else None)
-    return Fault(code, "207", f"ORC^{sequence}^1", words, orders=[refused])
+    return Fault(code, fault[0], f"ORC^{sequence}^{fault[1]}", words, orders=[refused])
 
 
 _Handler = Callable[[Work, Message, InterfaceSettings], Applied]

@@ -208,7 +208,13 @@ def place_order(work: Work, given: OrderInput) -> ImagingServiceRequest:
     errors: list[FieldError] = []
     if priority is None:
         errors.append(FieldError("requested_procedure_priority", "must be STAT, URGENT (HIGH) or ROUTINE"))
-    patient = work.session.get(Patient, given.patient_pk)
+    # A merge waits for this order and moves it, or has ended and is seen: nothing is left with a record that is no more.
+    patient = work.session.get(
+        Patient,
+        given.patient_pk,
+        with_for_update={"read": True, "key_share": True},
+        populate_existing=True,
+    )
     if patient is None or patient.merged_into_patient_pk is not None:
         errors.append(FieldError("patient_pk", "no such patient"))
     site = work.session.get(Site, given.site_pk)
@@ -405,8 +411,14 @@ def _changed_values(request: ImagingServiceRequest, change: OrderChange) -> tupl
     return values, comments
 
 
-def cancel_order(work: Work, imaging_service_request_pk: int, reason: str) -> ImagingServiceRequest:
-    """Cancels what has not begun. Raises IllegalTransition once a procedure is under way or done, NotFound, Invalid.
+def cancel_order(
+    work: Work,
+    imaging_service_request_pk: int,
+    reason: str,
+    *,
+    requested_procedure_pks: Iterable[int] | None = None,
+) -> ImagingServiceRequest:
+    """Cancels what has not begun, of all procedures of the order or of those named. Raises IllegalTransition once a procedure is under way or done, NotFound, Invalid.
 
     The steps and appointments of the order follow by the event `order.changed`.
     """
@@ -424,10 +436,12 @@ def cancel_order(work: Work, imaging_service_request_pk: int, reason: str) -> Im
         object_id=imaging_service_request_pk,
         detail={"what": "cancel"},
     )
+    wanted = None if requested_procedure_pks is None else set(requested_procedure_pks)
     living = [
         one
         for one in store.procedures_of(work.session, imaging_service_request_pk, lock=True)
         if one.state != RequestedProcedureState.CANCELED
+        and (wanted is None or one.requested_procedure_pk in wanted)
     ]
     for one in living:
         rules.moved(one.state, Move.CANCEL)

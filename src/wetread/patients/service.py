@@ -347,11 +347,16 @@ def payer_by_identifier(work: Work, given: PayerInput) -> Payer:
     """The payer with this identifier, made if new."""
     work.require(Permission.PATIENT_WRITE, Permission.BILLING_WRITE)
     payer = work.session.scalar(select(Payer).where(Payer.payer_id == given.payer_id))
-    if payer is None:
-        payer = Payer(**{f.name: getattr(given, f.name) for f in fields(given)})
-        work.session.add(payer)
-        work.session.flush()
-        work.audit(AuditEventID.APPLICATION_ACTIVITY, "C", object_type="payer", object_id=payer.payer_pk)
+    if payer is not None:
+        return payer
+    payer = Payer(**{f.name: getattr(given, f.name) for f in fields(given)})
+    try:
+        with work.session.begin_nested():
+            work.session.add(payer)
+            work.session.flush()
+    except IntegrityError:  # another made it a moment ago
+        return work.session.scalars(select(Payer).where(Payer.payer_id == given.payer_id)).one()
+    work.audit(AuditEventID.APPLICATION_ACTIVITY, "C", object_type="payer", object_id=payer.payer_pk)
     return payer
 
 

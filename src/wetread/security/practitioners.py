@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from wetread.dicom.personname import PersonName
 from wetread.kit.errors import Conflict, FieldError, Invalid, NotFound
@@ -21,8 +22,15 @@ _CHANGEABLE = frozenset({"person_name", "npi", "taxonomy_code", "phone", "email"
 def known_practitioner(work: Work, npi: str, person_name: str, *, phone: str | None = None) -> Practitioner:
     """The physician with this NPI, made with this PN where new; the name of a known one stays."""
     work.require(Permission.ORDER_WRITE, Permission.CONFIG_WRITE)
-    found = work.session.scalar(select(Practitioner).where(Practitioner.npi == npi))
-    return found or _add(work, Practitioner(npi=npi, person_name=person_name[:324], phone=phone))
+    by_npi = select(Practitioner).where(Practitioner.npi == npi)
+    found = work.session.scalar(by_npi)
+    if found is not None:
+        return found
+    try:
+        with work.session.begin_nested():
+            return _add(work, Practitioner(npi=npi, person_name=person_name[:324], phone=phone))
+    except IntegrityError:  # another made the same a moment ago
+        return work.session.scalars(by_npi).one()
 
 
 def add_practitioner(work: Work, given: Mapping[str, str | None]) -> Practitioner:

@@ -147,9 +147,63 @@ def test_the_same_order_under_a_new_control_number_is_one_order(interface: Inter
     assert told(interface, message("M1")).code == "AA"
     assert told(interface, message("M2")).code == "AA"
     assert len(look.session.scalars(select(ImagingServiceRequest)).all()) == 1
-    other = message("M3", OBR="OBR|1|P-1^EPIC||XRKNEE^XR knee^99WETREAD|||||||||||^^^^LT")
-    ack = told(interface, other)
-    assert ack.code == "AR" and "205" in ack.message.first("ERR").raw(1)
+
+
+KNEE = "OBR|1|P-1^EPIC||XRKNEE^XR knee^99WETREAD|||||||||||^^^^LT|||{accession}" + "|" * 13 + "{reason}"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"OBR": KNEE.replace("^^^^LT", "^^^^RT")}, "side"),
+        ({"OBR": KNEE.replace("XRKNEE^XR knee", "CTHEAD^CT head")}, "procedure"),
+        ({"ORC": "ORC|NW|P-1^EPIC|||||^^^^^S"}, "urgency"),
+        ({"OBR": KNEE.replace("{reason}", "Fell from a horse")}, "reason"),
+        ({"OBR": KNEE.replace("{accession}", "OTHER1")}, "accession number"),
+        ({"ZDS": "ZDS|1.2.3.4"}, "Study Instance UID"),
+        ({"DG1": "DG1|1||S80.02XA^^I10"}, "diagnoses"),
+        ({"NTE": "NTE|1||Pregnant"}, "comments"),
+    ],
+)
+def test_a_known_order_number_that_says_otherwise_is_refused_never_passed_over(
+    interface: Interface, look: Work, changes: dict[str, str], words: str
+) -> None:
+    knee = {"OBR": KNEE, "ORC": "ORC|NW|P-1^EPIC|||||^^^^^R"}
+
+    def text(number: str, **more: str) -> str:
+        return message(number, **{**knee, **more}).replace("{accession}", "").replace("{reason}", "Fell")
+
+    assert told(interface, text("M1")).code == "AA"
+    assert told(interface, text("M2")).code == "AA"
+    ack = told(interface, text("M3", **changes))
+    assert ack.code == "AR" and ack.message.first("ERR").raw(1).startswith("ORC^1^2^205")
+    assert ack.message.first("ORC").value(1) == "UA" and words in ack.text
+    (one,) = look.session.scalars(select(RequestedProcedure))
+    assert (one.laterality, one.requested_procedure_priority) == ("L", "ROUTINE")
+
+
+def test_a_cancelled_order_does_not_pass_for_a_new_one(interface: Interface, look: Work) -> None:
+    told(interface, message("M1"))
+    assert told(interface, message("M2").replace("ORC|NW", "ORC|CA")).code == "AA"
+    ack = told(interface, message("M3"))
+    assert ack.code == "AR" and ack.message.first("ORC").value(1) == "UA" and "cancelled" in ack.text
+    assert look.session.scalars(select(RequestedProcedure)).one().state == "CANCELED"
+    assert told(interface, message("M4", "2")).code == "AA"
+
+
+def test_a_cancel_that_names_one_procedure_leaves_the_others(interface: Interface, look: Work) -> None:
+    more = "ORC|NW|P-1^EPIC\rOBR|1|P-1^EPIC||XRKNEE^XR knee^99WETREAD|||||||||||^^^^RT"
+    assert told(interface, message("M1") + more).code == "AA"
+    cancel = message("M2", OBR="OBR|1|P-1^EPIC||XRKNEE^XR knee^99WETREAD|||||||||||^^^^RT")
+    assert told(interface, cancel.replace("ORC|NW", "ORC|CA")).code == "AA"
+    states = dict(look.session.execute(select(RequestedProcedure.laterality, RequestedProcedure.state)).all())
+    assert states == {None: "REQUESTED", "R": "CANCELED"}
+    unknown = message("M3", OBR="OBR|1|P-1^EPIC||XRKNEE^XR knee^99WETREAD|||||||||||^^^^LT")
+    ack = told(interface, unknown.replace("ORC|NW", "ORC|CA"))
+    assert ack.code == "AE" and ack.message.first("ORC").value(1) == "UC"
+    assert told(interface, message("M4", OBR="").replace("ORC|NW", "ORC|CA")).code == "AA"
+    look.session.expire_all()
+    assert set(look.session.scalars(select(RequestedProcedure.state))) == {"CANCELED"}
 
 
 def test_a_known_order_for_another_patient_is_refused_by_the_patient_field(

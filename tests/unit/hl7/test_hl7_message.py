@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wetread.hl7.inbound import moment
 from wetread.hl7.message import (
     STANDARD,
     Delimiters,
@@ -195,3 +196,22 @@ def test_samples_of_others_round_trip(path: Path | None) -> None:
     kept = {s.name for s in message.segments}
     lines = raw.decode("latin-1").replace("\n", "\r").split("\r")
     assert {line[:3] for line in lines if line[3:4] == "|"} == kept
+
+
+@pytest.mark.parametrize(
+    ("written", "at"),
+    [
+        ("2026112603", "2026-11-26T08:00"),  # to the hour: the third pair is no seconds
+        ("202611260315", "2026-11-26T08:15"),
+        ("20261126031530.1234", "2026-11-26T08:15"),
+        ("20261126", "2026-11-26T05:00"),
+        ("20261126031500-0330", "2026-11-26T06:45"),
+        ("202703140230", None),  # the clock in New York is put forward from 2 to 3
+        ("202703140230-0500", "2027-03-14T07:30"),
+        ("2026112", None),
+        ("2026112625", None),
+    ],
+)
+def test_a_time_stamp_is_as_exact_as_it_is_written(written: str, at: str | None) -> None:
+    found = moment(written, "America/New_York")
+    assert (found and f"{found:%Y-%m-%dT%H:%M}") == at

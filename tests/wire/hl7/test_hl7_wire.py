@@ -5,10 +5,13 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 
+from wetread.hl7 import inbound
 from wetread.hl7.acknowledgment import read_acknowledgment
 from wetread.hl7.client import NoAcknowledgment, send
 from wetread.hl7.framing import Framer, frame
@@ -19,8 +22,8 @@ from wetread.hl7.server import MllpServer
 from wetread.kit.db import Database
 from wetread.orders.model import ImagingServiceRequest
 from wetread.orders.service import ProcedureInput, add_procedure
-from wetread.patients.model import Patient
-from wetread.security.model import Site
+from wetread.patients.model import Patient, Payer
+from wetread.security.model import Practitioner, Site
 from wetread.security.service import Actor, AuditEventID, Offices, Work
 from wetread.sharing import messages_service as queue
 from wetread.sharing.messages import InterfaceMessage, InterfaceReceiver
@@ -97,6 +100,40 @@ def test_senders_in_parallel_and_repeated_are_applied_once_each(
         thread.join()
     assert answers == ["AA"] * 24
     assert count(committed, ImagingServiceRequest) == 14 == count(committed, InterfaceMessage)
+
+
+def test_first_orders_for_a_new_patient_at_one_instant_are_all_taken(
+    committed: Offices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look, together = inbound._known_patient, threading.Barrier(2)
+    waited: set[int] = set()
+
+    def known_patient(*given: Any) -> Patient | None:
+        found = look(*given)
+        if threading.get_ident() not in waited:
+            waited.add(threading.get_ident())
+            together.wait(10)  # both have seen that nobody is there
+        return found
+
+    monkeypatch.setattr(inbound, "_known_patient", known_patient)
+    interface = Interface(committed, InterfaceSettings("WETREAD"))
+    more = "IN1|1|PPO|BWH01|Bluewater|||||||||||CI|Doe^Jane|SEL" + "|" * 19 + "B1\r"
+    referrer = "|" * 5 + "1679576722^Smith^Ann"
+
+    def tell(number: str, order: str) -> str:
+        text = ORDER.replace("P{n}", order).replace("|1|^^^^^S", f"|1|^^^^^S{referrer}") + more
+        text = text.replace("ORM^O01|{n}", f"ORM^O01|{number}").replace("{n}", "4711")
+        ack = read_acknowledgment(interface.handle(text.encode()))
+        assert ack is not None
+        return f"{ack.code} {ack.text}".strip()
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(tell, ("1", "2"), ("P1", "P2"))) == ["AA", "AA"]
+        waited.clear()
+        # The same order under two control numbers is one.
+        assert list(pool.map(tell, ("3", "4"), ("P3", "P3"))) == ["AA", "AA"]
+    assert count(committed, Patient) == count(committed, Payer) == count(committed, Practitioner) == 1
+    assert count(committed, ImagingServiceRequest) == 3
 
 
 def test_many_messages_on_one_connection_with_sloppy_framing(server: MllpServer) -> None:
