@@ -176,12 +176,13 @@ def _inbound(raw: bytes, network_address: str | None) -> queue.Inbound:
         message = Message.parse(raw)
     except NotHl7:
         return queue.Inbound(raw, "", "", "", "", network_address)
+    # PostgreSQL cannot keep a NUL in a text; the message itself is kept byte for byte.
     return queue.Inbound(
         raw,
-        message.message_type,
-        message.control_id,
-        message.header.raw(3),
-        message.header.raw(4),
+        message.message_type.replace("\x00", ""),
+        message.control_id.replace("\x00", ""),
+        message.header.raw(3).replace("\x00", ""),
+        message.header.raw(4).replace("\x00", ""),
         network_address,
     )
 

@@ -10,11 +10,12 @@ from wetread.kit.events import Event
 
 @dataclass(frozen=True, slots=True)
 class PatientChanged(Event):
-    """A patient was registered or altered."""
+    """A patient was registered or altered; `identity_changed`: in what images show of who it is."""
 
     kind: ClassVar[str] = "patient.changed"
 
     patient_pk: int
+    identity_changed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,6 +133,7 @@ class PatientInput:
 
 
 CHANGEABLE = frozenset(f.name for f in fields(PatientInput)) - {"identifiers", "allergies", "coverages"}
+_IDENTITY = frozenset({"patient_name", "patient_birth_date", "patient_sex"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +290,8 @@ def change_patient(work: Work, patient_pk: int, changes: Mapping[str, Any]) -> P
     if differing:
         patient.updated_at = work.now()
         _note_change(work, patient_pk, differing)
-        work.publish(PatientChanged(patient_pk))
+        identity_changed = not differing.keys().isdisjoint(_IDENTITY)
+        work.publish(PatientChanged(patient_pk, identity_changed))
     work.session.flush()
     return patient
 

@@ -469,16 +469,13 @@ def patient_merged(work: Work, event: dict[str, Any]) -> None:
 
 
 def patient_changed(work: Work, event: dict[str, Any]) -> None:
-    """On `patient.changed`: where name, birth date or sex were corrected, the studies show it too. Idempotent."""
+    """On `patient.changed`: where name, birth date or sex were corrected, the studies show it too. Idempotent.
+
+    The event says so itself: by now other changes may have followed, of what studies do not show.
+    """
     patient_pk = int(event["keys"]["patient_pk"])
-    changes = work.session.scalar(
-        select(PatientChange.changes)
-        .where(PatientChange.patient_pk == patient_pk)
-        .order_by(PatientChange.patient_change_pk.desc())
-        .limit(1)
-    )
     work.audit(AuditEventID.PATIENT_RECORD, "R", patient_pk=patient_pk, object_type="studies of patient")
-    if changes and changes.keys() & {"patient_name", "patient_birth_date", "patient_sex"}:
+    if event["keys"].get("identity_changed", True):
         pks = work.session.scalars(select(Study.study_pk).where(Study.patient_pk == patient_pk))
         _show_as_registered(work, list(pks), "the patient's record was corrected")
 

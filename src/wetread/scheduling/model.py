@@ -148,6 +148,8 @@ class ScheduledProcedureStep(Base):
                 "scheduled_procedure_step_status IN ('SCHEDULED','ARRIVED','READY','STARTED')"
             ),
         ),
+        Index("ix_scheduled_procedure_step_starts_at", "starts_at"),
+        Index("ix_scheduled_procedure_step_status_changed_at", "status_changed_at"),
         PHI,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo, available_timezones
@@ -266,7 +266,7 @@ def schedule(
     _check_aware(starts_at, "starts_at")
     requested, request, procedure = _requested(work, requested_procedure_pk, lock=True)
     resource = work.session.get(ModalityResource, modality_resource_pk)
-    if resource is None or not resource.active:
+    if resource is None or not resource.active or not _works_at(work, resource.site_pk):
         raise NotFound("There is no such resource.")
     if resource.modality != procedure.modality:
         raise Invalid(
@@ -508,7 +508,12 @@ def reschedule(
     _check_aware(starts_at, "starts_at")
     appointment, step, patient_pk = _appointment(work, appointment_pk)
     resource = work.session.get(ModalityResource, modality_resource_pk)
-    if resource is None or not resource.active or resource.modality != step.modality:
+    if (
+        resource is None
+        or not resource.active
+        or resource.modality != step.modality
+        or not _works_at(work, resource.site_pk)
+    ):
         raise Invalid(
             "That scanner does not fit.", fields=[FieldError("modality_resource_pk", "wrong modality")]
         )
@@ -654,6 +659,12 @@ def stat_order_arrived(work: Work, event: dict[str, Any]) -> None:
     _, request, procedure = _requested(work, requested.requested_procedure_pk)
     if request.placer_order_number is None:
         return
+    if work.session.scalar(
+        select(func.count()).where(
+            ScheduledProcedureStep.requested_procedure_pk == requested.requested_procedure_pk
+        )
+    ):
+        return  # people have taken it off the list: a no-show, or a slot that they gave up, does not come back by itself
     fitting = resources(work, site_pk=request.site_pk, modality=procedure.modality)
     chosen = next((one for one in fitting if one.active), None)
     if chosen is not None:
@@ -678,7 +689,10 @@ def day_board(
     """All bookings of a day in wall time of each site."""
     work.require(Permission.SCHEDULE_READ)
     local = func.timezone(Site.time_zone, ScheduledProcedureStep.starts_at)
-    where = [func.date(local) == day]
+    noon = datetime.combine(day, time(12), UTC)
+    # By the index to what is that day anywhere on earth, then by each site's clock.
+    around = ScheduledProcedureStep.starts_at.between(noon - timedelta(hours=27), noon + timedelta(hours=25))
+    where = [around, func.date(local) == day]
     if site_pk is not None:
         where.append(Site.site_pk == site_pk)
     if modality_resource_pk is not None:
@@ -803,9 +817,13 @@ def _requested(
     if requested is None:
         raise NotFound("There is no such requested procedure.")
     request = work.session.get_one(ImagingServiceRequest, requested.imaging_service_request_pk)
-    if work.actor.site_pks is not None and request.site_pk not in work.actor.site_pks:
+    if not _works_at(work, request.site_pk):
         raise NotFound("There is no such requested procedure.")
     return requested, request, work.session.get_one(Procedure, requested.procedure_pk)
+
+
+def _works_at(work: Work, site_pk: int) -> bool:
+    return work.actor.site_pks is None or site_pk in work.actor.site_pks
 
 
 def _appointment(work: Work, appointment_pk: int) -> tuple[Appointment, ScheduledProcedureStep, int]:

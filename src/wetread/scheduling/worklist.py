@@ -6,6 +6,7 @@ import fnmatch
 import re
 from datetime import datetime
 from itertools import islice
+from textwrap import wrap
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -122,7 +123,7 @@ def _item(row: Any) -> JsonDict:
             "PatientSex": patient.patient_sex,
             "PatientSize": patient.patient_size_m,
             "PatientWeight": patient.patient_weight_kg,
-            "MedicalAlerts": patient.medical_alerts or patient.implants,
+            "MedicalAlerts": _values_of(patient.medical_alerts, patient.implants),
             "Allergies": allergies,
             "PregnancyStatus": _PREGNANCY.get(patient.pregnancy_status or ""),
             "SpecialNeeds": patient.special_needs,
@@ -176,13 +177,27 @@ def _model(attributes: JsonDict) -> JsonDict:
             if value:
                 entry["Value"] = [_model(item) for item in value]
         elif value is not None:
-            entry["Value"] = [PersonName.parse(value).as_json()] if vr == "PN" else _values(value)
+            entry["Value"] = (
+                [PersonName.parse(value).as_json()] if vr == "PN" else _values(keyword, vr, value)
+            )
         result[f"{int(tag):08X}"] = entry
     return result
 
 
-def _values(value: Any) -> list[Any]:
-    return value.split("\\") if isinstance(value, str) else [value]
+_SEVERAL = frozenset({"MedicalAlerts", "Allergies"})  # VM 1-n
+_TEXTS = frozenset({"LT", "ST", "UT"})  # in these a backslash is a character (PS3.5 6.2)
+
+
+def _values(keyword: str, vr: str, value: Any) -> list[Any]:
+    if not isinstance(value, str) or vr in _TEXTS:
+        return [value]
+    return value.split("\\") if keyword in _SEVERAL else [value.replace("\\", " ")]
+
+
+def _values_of(*texts: str | None) -> str | None:
+    """Texts as values of an LO, each of at most 64 characters: nothing of a warning is cut off."""
+    given = (text.replace("\\", " ") for text in texts if text)
+    return "\\".join(line for text in given for line in wrap(text, 64)) or None
 
 
 def _value(keys: JsonDict, tag: str) -> str:

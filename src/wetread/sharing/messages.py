@@ -100,6 +100,11 @@ class InterfaceMessage(Base):
             "interface_message_pk",
             postgresql_where=text("state = 'queued'"),
         ),
+        Index(
+            "ix_interface_message_duplicate",
+            "duplicate_of_interface_message_pk",
+            postgresql_where=text("duplicate_of_interface_message_pk IS NOT NULL"),
+        ),
         Index("ix_interface_message_list", "direction", "state", "interface_message_pk"),
         PHI,
     )

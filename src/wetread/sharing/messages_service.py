@@ -78,19 +78,34 @@ def receive(work: Work, given: Inbound) -> Receipt:
     if given.message_control_id:
         key = "\x1f".join((given.sending_application, given.sending_facility, given.message_control_id))
         work.session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 2575))"), {"key": key})
-        before = work.session.scalars(
+        first = work.session.scalar(
             select(InterfaceMessage)
             .where(
-                InterfaceMessage.direction == Direction.IN,
-                InterfaceMessage.sending_application == given.sending_application,
-                InterfaceMessage.sending_facility == given.sending_facility,
-                InterfaceMessage.message_control_id == given.message_control_id,
+                # Said as the unique index says it, so that it is found there whatever has come before.
+                text(
+                    "direction = 'in' AND duplicate_of_interface_message_pk IS NULL AND message_control_id <> ''"
+                ),
+                InterfaceMessage.sending_application == given.sending_application[:227],
+                InterfaceMessage.sending_facility == given.sending_facility[:227],
+                InterfaceMessage.message_control_id == given.message_control_id[:199],
             )
-            .order_by(InterfaceMessage.interface_message_pk)
             .options(undefer(InterfaceMessage.acknowledgment))
-        ).all()
-        first = before[0] if before else None
-        if same := next((one for one in before if one.content_sha256 == digest), None):
+            .with_for_update()
+        )
+        same = first
+        if first is not None and first.content_sha256 != digest:
+            same = work.session.scalar(
+                select(InterfaceMessage)
+                .where(
+                    InterfaceMessage.duplicate_of_interface_message_pk == first.interface_message_pk,
+                    InterfaceMessage.content_sha256 == digest,
+                )
+                .order_by(InterfaceMessage.interface_message_pk)
+                .limit(1)
+                .options(undefer(InterfaceMessage.acknowledgment))
+                .with_for_update()
+            )
+        if same is not None:
             work.audit(
                 AuditEventID.IMPORT,
                 "R",

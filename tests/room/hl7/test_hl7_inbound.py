@@ -299,6 +299,7 @@ def test_what_is_missing_or_wrong_is_named_and_kept(
         (b"MSH|^~\\&|A|B|C|D|2026||ORM^O01||P|2.3", "AR", ""),
         (b"MSH|^~\\&|A|B|C|D|2026||QRY^A19|M9|P|2.3", "AR", "M9"),
         (b"MSH|^~\\&|A|B|C|D|2026||ADT^A99|M9|P|2.5.1", "AR", "M9"),
+        (b"MSH|^~\\&|A\x00|B|C|D|2026||ADT^A99|M9|P|2.5.1", "AR", "M9"),
         (b"MSH|^~\\&|A|B|C|D|2026||ADT^A04|M9|P|2.5.1\rMSH|^~\\&|A|B", "AR", "M9"),
     ],
 )

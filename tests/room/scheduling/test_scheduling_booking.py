@@ -478,6 +478,25 @@ def test_a_stat_order_of_another_system_stands_on_the_worklist_by_itself(hospita
         )
     steps = hospital.work.session.scalars(select(ScheduledProcedureStep)).all()
     assert [step.requested_procedure_pk for step in steps] == [foreign.requested_procedure_pk]
+    # Who did not come, or whose slot was given up, is not put on a scanner again behind the desk's back.
+    service.mark_no_show(hospital.work, steps[0].appointment_pk)
+    service.stat_order_arrived(
+        hospital.work, {"keys": {"requested_procedure_pk": foreign.requested_procedure_pk}}
+    )
+    statuses = hospital.work.session.scalars(select(ScheduledProcedureStep.scheduled_procedure_step_status))
+    assert list(statuses) == ["CANCELED"]
+
+
+def test_nobody_books_a_scanner_of_a_site_where_they_do_not_work(hospital: Any, work_as: Any) -> None:
+    at = datetime(2026, 11, 25, 15, tzinfo=UTC)
+    (requested,) = hospital.order()
+    step = service.schedule(hospital.work, requested.requested_procedure_pk, hospital.ct1, at)
+    (other,) = hospital.order()
+    elsewhere = {"site_pks": frozenset({hospital.east})}
+    with pytest.raises(NotFound), work_as("front_desk", **elsewhere) as work:
+        service.schedule(work, other.requested_procedure_pk, hospital.ct_west, at)
+    with pytest.raises(Invalid), work_as("front_desk", **elsewhere) as work:
+        service.reschedule(work, step.appointment_pk, hospital.ct_west, at)
 
 
 # --- the technologist's buttons -------------------------------------------------------------------------------

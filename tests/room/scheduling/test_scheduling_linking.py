@@ -273,6 +273,12 @@ def test_a_corrected_name_reaches_the_images_and_an_address_does_not_touch_them(
     assert study.patient_name == "UNKNOWN^MALE 1"
     change(patient_name="Doe^John", patient_birth_date=date(1970, 1, 2))
     assert (study.patient_name, study.patient_birth_date) == ("Doe^John", date(1970, 1, 2))
+    # Another change has followed before anybody heard of the first.
+    patients.change_patient(hospital.work, unknown.patient_pk, {"patient_name": "Doe^Johnny"})
+    patients.replace_allergies(hospital.work, unknown.patient_pk, [])
+    for event in told(hospital, "patient.changed")[-2:]:
+        service.patient_changed(hospital.work, event)
+    assert study.patient_name == "Doe^Johnny"
     late = study_of(hospital, requested, study_instance_uid=new_uid(), **brought)
     service.match_studies(hospital.work, [late.study_pk])
     assert links_of(hospital, late) == [("matched", requested.requested_procedure_pk)]

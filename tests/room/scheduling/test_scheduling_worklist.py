@@ -232,6 +232,20 @@ def test_every_key_of_table_k_6_1_has_its_value_or_is_empty(listed: Any) -> None
     assert item["00401001"]["Value"][0].isascii() and len(item["00401001"]["Value"][0]) <= 16
 
 
+def test_no_warning_crowds_out_another_and_no_value_is_longer_than_an_lo(hospital: Any) -> None:
+    alert = (
+        "Difficult airway, was intubated awake by fibre optics in 2019 and again in 2023; call anaesthesia"
+    )
+    patient_pk = hospital.patient(medical_alerts=alert, implants="Pacemaker, not MR\\conditional")
+    (requested,) = hospital.order(patient_pk, reason_for_the_requested_procedure="Pain L4\\L5")
+    service.schedule(hospital.work, requested.requested_procedure_pk, hospital.ct1, AT)
+    (item,) = service.worklist_items(hospital.work, asked(_00102000="", _00401002=""))
+    alerts = item["00102000"]["Value"]
+    assert " ".join(alerts) == f"{alert} Pacemaker, not MR conditional"
+    assert len(alerts) == 3 and all(len(one) <= 64 for one in alerts)
+    assert item["00401002"]["Value"] == ["Pain L4 L5"]  # VM 1
+
+
 def test_many_open_steps_hide_nobody_who_is_asked_for(listed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worklist, "ITEMS_MAX", 1)
     assert found(listed, _00100020="P3") == ["P3"]
