@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import http.client
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from io import BytesIO
 from urllib.parse import urlsplit
-
-import pydicom
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_dataset
 
 from wetread.app.peers import context_of
 from wetread.archive.model import RemoteAE
-from wetread.archive.service import Damaged, RetrieveObject
-from wetread.archive.transcoding import data_set_in
-from wetread.dicom.deidentify import HeldBack, deidentify
-from wetread.dicom.part10 import build_meta
-from wetread.dicom.transfersyntax import EXPLICIT_VR_LITTLE_ENDIAN, transfer_syntax
+from wetread.archive.service import Damaged, RetrieveObject, data_set_in, deidentified
+from wetread.dicom.deidentify import HeldBack
 from wetread.dimse.client import Association, AssociationFailed, sending_contexts
 from wetread.kit import limits
 from wetread.kit.config import Settings
-from wetread.kit.errors import TooLarge, WetreadError
+from wetread.kit.errors import WetreadError
 from wetread.kit.tls import TlsUnusable, client_context
 from wetread.routing.service import Disguise, Offer, Sender, Unreachable
 from wetread.routing.telling import NotTold, Post
@@ -95,8 +86,8 @@ def _refusal(association: Association, one: RetrieveObject, disguise: Disguise |
     data: Iterable[bytes | memoryview]
     try:
         if disguise is not None:
-            uid, changed = _disguised(one, syntax, disguise)
-            data = [changed]
+            changed, encoded = deidentified(one, syntax, disguise.pseudonyms, disguise.options)
+            uid, data = str(changed.SOPInstanceUID), [encoded]
         else:
             data = one.chunks() if syntax == one.transfer_syntax_uid else [data_set_in(one, syntax)]
     except HeldBack as held:
@@ -107,25 +98,6 @@ def _refusal(association: Association, one: RetrieveObject, disguise: Disguise |
     if answer.status == 0 or answer.status & 0xF000 == 0xB000:
         return None
     return f"status {answer.status:04X}"
-
-
-def _disguised(one: RetrieveObject, syntax: str, disguise: Disguise) -> tuple[str, bytes]:
-    """The object's pseudonym and its data set without what says who the patient is. Raises HeldBack, WetreadError."""
-    if one.stored.size_bytes > limits.TRANSCODE_BYTES_MAX:
-        raise TooLarge("This object is too large to be de-identified.")
-    kind = transfer_syntax(one.transfer_syntax_uid)
-    as_it_is = syntax == one.transfer_syntax_uid and not kind.big_endian and not kind.deflated
-    read_as = syntax if as_it_is else EXPLICIT_VR_LITTLE_ENDIAN
-    chunks = one.chunks() if as_it_is else [data_set_in(one, read_as)]
-    meta = build_meta(one.sop_class_uid, one.sop_instance_uid, read_as)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # values that are not quite right go out as they came
-        dataset = pydicom.dcmread(BytesIO(b"".join((meta, *chunks))), force=True)
-        deidentify(dataset, disguise.pseudonyms, disguise.options)
-        out = DicomBytesIO()
-        out.is_little_endian, out.is_implicit_VR = True, not transfer_syntax(syntax).explicit
-        write_dataset(out, dataset)
-    return str(dataset.SOPInstanceUID), bytes(out.getvalue())
 
 
 def _by_association(objects: Sequence[RetrieveObject]) -> Iterator[Sequence[RetrieveObject]]:

@@ -26,6 +26,8 @@ from wetread.routing.service import use_key, use_sender
 from wetread.routing.telling import use_post
 from wetread.scheduling.model import StudyLink
 from wetread.security.service import Work, use_guests
+from wetread.sharing.exports import use_export_policy
+from wetread.sharing.exports_rules import ExportPolicy
 from wetread.sharing.service import OwnPatients, ReleasePolicy, use_release_policy
 from wetread.together.service import SeenTogether, actor_of_pass, use_policy
 from wetread.workitems.service import use_reporter as use_workitem_reporter
@@ -62,6 +64,7 @@ def wire(house: House) -> Archive:
     use_post(post_as(house.settings))
     use_network(PeerNetwork(house.settings), house.master_key)
     use_release_policy(ReleasePolicy(preliminary=house.settings.results_release_preliminary))
+    use_export_policy(ExportPolicy(referrers=house.settings.referrers_may_export))
     return archive
 
 

@@ -66,6 +66,7 @@ class Settings:
     session_idle_minutes: int = 15
     results_release_preliminary: bool = True
     live_session_names_patient: bool = True
+    referrers_may_export: bool = False
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

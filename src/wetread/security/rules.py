@@ -30,6 +30,7 @@ class Permission(StrEnum):
     STUDY_READ = "study.read"
     STUDY_STORE = "study.store"
     RECONCILE = "study.reconcile"
+    STUDY_EXPORT = "study.export"  # pictures, prints and files that leave the house by a person's hand
     STUDY_REMOVE = "study.remove"
     HOLD = "study.hold"
     READING_LIST = "reading_list.read"
@@ -65,13 +66,13 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         _WORKITEMS
         | _CLINICAL
         | {P.READING_LIST, P.REPORT_WRITE, P.REPORT_SIGN, P.RECONCILE, P.RESULT_READ, P.STUDY_REMOVE, P.HOLD}
-        | {P.HANGING_SHARE, P.LIVE_START, P.LIVE_JOIN}
+        | {P.HANGING_SHARE, P.LIVE_START, P.LIVE_JOIN, P.STUDY_EXPORT}
     ),
     Role.TECHNOLOGIST: frozenset(
         _WORKITEMS
         | _CLINICAL
         | {P.SCHEDULE_WRITE, P.STEP_PERFORM, P.STUDY_STORE, P.RECONCILE, P.PATIENT_WRITE, P.STUDY_REMOVE}
-        | {P.LIVE_START, P.LIVE_JOIN}
+        | {P.LIVE_START, P.LIVE_JOIN, P.STUDY_EXPORT}
     ),
     Role.FRONT_DESK: frozenset(
         {P.SELF, P.PATIENT_READ, P.PATIENT_WRITE, P.ORDER_READ, P.ORDER_WRITE, P.SCHEDULE_READ}

@@ -1408,6 +1408,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/exports/dicom": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Export File Set
+         * @description The objects as a ZIP with DICOMDIR (PS3.10, PS3.12 V), with patient data or without.
+         */
+        post: operations["export_file_set_api_exports_dicom_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/exports/dicom/estimate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Estimate File Set
+         * @description How much a file-set would hold, and how much of it may show who the patient is.
+         */
+        post: operations["estimate_file_set_api_exports_dicom_estimate_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/exports/pictures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Record Pictures
+         * @description Records that pictures leave the house or are printed, before the browser makes them.
+         */
+        post: operations["record_pictures_api_exports_pictures_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/exports/rights": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export Rights
+         * @description Whether the caller may export and print what they see.
+         */
+        get: operations["export_rights_api_exports_rights_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/hanging-protocols": {
         parameters: {
             query?: never;
@@ -6065,6 +6145,21 @@ export interface components {
             study_pk: number | null;
         };
         /**
+         * Estimate
+         * @description What a file-set would hold. `burned_in`: pictures that may show who the patient is; `held_back`: objects that cannot
+         *     be cleaned of it (reports, documents). Both count only where patient data are to be removed.
+         */
+        Estimate: {
+            /** Burned In */
+            burned_in: number;
+            /** Held Back */
+            held_back: number;
+            /** Number Of Instances */
+            number_of_instances: number;
+            /** Size Bytes */
+            size_bytes: number;
+        };
+        /**
          * ExpiredOut
          * @description A study that is over by a rule.
          */
@@ -6095,6 +6190,14 @@ export interface components {
             study_instance_uid: string;
             /** Study Pk */
             study_pk: number;
+        };
+        /**
+         * ExportRights
+         * @description What the caller may do.
+         */
+        ExportRights: {
+            /** May Export */
+            may_export: boolean;
         };
         /**
          * FeeIn
@@ -6215,6 +6318,26 @@ export interface components {
             number: number;
             /** Value */
             value: string;
+        };
+        /**
+         * FileSetIn
+         * @description Objects for a file-set. `uncompressed`: in Explicit VR Little Endian, which every reader of media takes (PS3.11 D).
+         */
+        FileSetIn: {
+            /**
+             * Burned In Accepted
+             * @default false
+             */
+            burned_in_accepted: boolean;
+            /** Identified */
+            identified: boolean;
+            /** Scopes */
+            scopes: components["schemas"]["ScopeIn"][];
+            /**
+             * Uncompressed
+             * @default false
+             */
+            uncompressed: boolean;
         };
         /** FindAuditIn */
         FindAuditIn: {
@@ -7655,7 +7778,7 @@ export interface components {
          * @description What can be allowed. `<noun>.<verb>`; object-level visibility is decided beside it.
          * @enum {string}
          */
-        Permission: "patient.read" | "patient.write" | "order.read" | "order.write" | "schedule.read" | "schedule.write" | "step.perform" | "study.read" | "study.store" | "study.reconcile" | "study.remove" | "study.hold" | "reading_list.read" | "report.read" | "report.write" | "report.sign" | "result.read" | "billing.read" | "billing.write" | "analytics.read" | "queue.read" | "queue.write" | "workitem.read" | "workitem.write" | "quarantine.read" | "quarantine.write" | "config.read" | "config.write" | "user.admin" | "audit.read" | "hanging_protocol.share" | "live_session.start" | "live_session.join" | "self";
+        Permission: "patient.read" | "patient.write" | "order.read" | "order.write" | "schedule.read" | "schedule.write" | "step.perform" | "study.read" | "study.store" | "study.reconcile" | "study.export" | "study.remove" | "study.hold" | "reading_list.read" | "report.read" | "report.write" | "report.sign" | "result.read" | "billing.read" | "billing.write" | "analytics.read" | "queue.read" | "queue.write" | "workitem.read" | "workitem.write" | "quarantine.read" | "quarantine.write" | "config.read" | "config.write" | "user.admin" | "audit.read" | "hanging_protocol.share" | "live_session.start" | "live_session.join" | "self";
         /**
          * PictureOut
          * @description What is known of a patient's studies at other archives; `differing` wait for a decision whose they are; so many
@@ -7670,6 +7793,28 @@ export interface components {
             differing: number;
             /** Studies */
             studies: components["schemas"]["ElsewhereOut"][];
+        };
+        /**
+         * PicturesIn
+         * @description Pictures that the browser is about to make. `burned_in_accepted`: a person has seen that they name nobody.
+         */
+        PicturesIn: {
+            /**
+             * Burned In Accepted
+             * @default false
+             */
+            burned_in_accepted: boolean;
+            /**
+             * Form
+             * @enum {string}
+             */
+            form: "png" | "jpeg" | "video" | "print";
+            /** Identified */
+            identified: boolean;
+            /** Number Of Pictures */
+            number_of_pictures: number;
+            /** Scopes */
+            scopes: components["schemas"]["ScopeIn"][];
         };
         /**
          * PolicyIn
@@ -8382,6 +8527,19 @@ export interface components {
             reason: string;
             /** Requested Procedure Pk */
             requested_procedure_pk: number;
+        };
+        /**
+         * Recorded
+         * @description The record of an export. `burned_in`: of its pictures, how many may show who the patient is.
+         */
+        Recorded: {
+            /** Burned In */
+            burned_in: number;
+            /**
+             * Recorded At
+             * Format: date-time
+             */
+            recorded_at: string;
         };
         /**
          * ReferrerOut
@@ -9104,6 +9262,8 @@ export interface components {
          * @description A rule with the secret that signs what `tell_url` is told; without one the known secret stays.
          */
         RuleChangeIn: {
+            /** Compress To */
+            compress_to?: string | null;
             /** Conditions */
             conditions: components["schemas"]["ConditionIO"][];
             deidentify?: components["schemas"]["DeidentifyIO"] | null;
@@ -9115,7 +9275,7 @@ export interface components {
             /** Name */
             name: string;
             /** Remote Ae Pk */
-            remote_ae_pk: number;
+            remote_ae_pk?: number | null;
             /** Tell Secret */
             tell_secret?: string | null;
             /** Tell Url */
@@ -9132,7 +9292,9 @@ export interface components {
          */
         RuleOut: {
             /** Ae Title */
-            ae_title: string;
+            ae_title: string | null;
+            /** Compress To */
+            compress_to?: string | null;
             /** Conditions */
             conditions: components["schemas"]["ConditionIO"][];
             deidentify?: components["schemas"]["DeidentifyIO"] | null;
@@ -9146,7 +9308,7 @@ export interface components {
             /** Position */
             position: number;
             /** Remote Ae Pk */
-            remote_ae_pk: number;
+            remote_ae_pk?: number | null;
             /** Routing Rule Pk */
             routing_rule_pk: number;
             /** Tell Url */
@@ -9156,6 +9318,21 @@ export interface components {
              * @default 60
              */
             wait_s: number;
+        };
+        /**
+         * ScopeIn
+         * @description A study, or of it a series, or of that some instances.
+         */
+        ScopeIn: {
+            /** Series Instance Uid */
+            series_instance_uid?: string | null;
+            /**
+             * Sop Instance Uids
+             * @default []
+             */
+            sop_instance_uids: string[];
+            /** Study Instance Uid */
+            study_instance_uid: string;
         };
         /** SearchIn */
         SearchIn: {
@@ -13717,6 +13894,123 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    export_file_set_api_exports_dicom_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FileSetIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    estimate_file_set_api_exports_dicom_estimate_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FileSetIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Estimate"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    record_pictures_api_exports_pictures_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PicturesIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Recorded"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    export_rights_api_exports_rights_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportRights"];
+                };
             };
         };
     };
