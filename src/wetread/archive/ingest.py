@@ -388,6 +388,8 @@ class Intake:
         """For one association or one STOW-RS request. Raises Denied without STUDY_STORE."""
         if not actor.may(Permission.STUDY_STORE):
             raise Denied(f"This needs the permission {Permission.STUDY_STORE}.")
+        if self.redo is not None:
+            self.redo.start()
         return Transfer(self, actor, received_from[:64], network_address)
 
     @contextmanager

@@ -135,7 +135,7 @@ class _Segment:
 
 
 class Redo:
-    """The log of one process, in a folder of its own beneath `folder`. Made when it is first needed.
+    """The log of one process, in a folder of its own beneath `folder`. Made once the process takes objects in (`start`).
 
     `file_anew` files what lacks its rows; it raises psycopg.Error or NoSpace where that has to be tried again.
     """
@@ -158,11 +158,18 @@ class Redo:
         self._thread: threading.Thread | None = None
         objects.note_ahead(self._note)
 
+    def start(self) -> None:
+        """Objects are about to come in. Idempotent."""
+        if self._thread is None:
+            with self._lock:
+                if self._thread is None and not self._stop.is_set():
+                    self._thread = threading.Thread(target=self._run, name="archive-redo", daemon=True)
+                    self._thread.start()
+
     def cover(self, location: str, study_key_pk: int, content: bytes | None) -> Covered | None:
         """Makes room for the object's record, or finds its file's name written down (`content` None); None where it can not
         be: then its rows have to wait for the disk. Ends by `filed` or `drop`."""
         with self._lock:
-            self._start()
             if content is None:
                 return Covered(location, study_key_pk, None) if location in self._batches else None
             segment = self._current
@@ -216,7 +223,6 @@ class Redo:
                     self._done(one)
         with self._lock:
             self._turn()
-            self._forget_old_names()
 
     def file_left(self) -> int:
         """Files anew what processes that are no more have left without rows; returns how many objects were looked at.
@@ -252,11 +258,6 @@ class Redo:
             own.leave()  # the next start files what lacks its rows
         else:
             own.remove()
-
-    def _start(self) -> None:
-        if self._thread is None and not self._stop.is_set():
-            self._thread = threading.Thread(target=self._run, name="archive-redo", daemon=True)
-            self._thread.start()
 
     def _run(self) -> None:
         try:
@@ -296,7 +297,10 @@ class Redo:
         return self._own_folder().path
 
     def _note(self, locations: Sequence[str]) -> bool:
-        """Writes down names of files that are made ahead; False where it cannot, and they are not covered then."""
+        """Writes down names of files that are made ahead; False where it cannot, and they are not covered then, and in a
+        process that makes files of its own alone."""
+        if self._thread is None:
+            return False
         try:
             own = self._own_folder()
             path = own.path / f"names-{secrets.token_hex(8)}"
@@ -312,6 +316,7 @@ class Redo:
         names = _Names(path, set(locations))
         with self._lock:
             self._batches.update(dict.fromkeys(locations, names))
+            self._forget_old_names()
         return True
 
     def _done(self, covered: Covered) -> None:

@@ -62,7 +62,7 @@ def covering(
     monkeypatch.setattr(Redo, "_run", lambda self: self._make_segments())
     monkeypatch.setattr(Settler, "_run", lambda _: None)
     made = opened(clean_database, tmp_path, decoder)
-    made.intake.redo._start()
+    made.intake.redo.start()
     made.intake.redo._thread.join()
     yield made
     made.close()
@@ -252,6 +252,25 @@ def test_only_the_rest_of_a_stream_commits_without_waiting(
     store_all(covering, objects[:3])
     store_all(covering, objects[3:])  # the record of the next transfer waits for the disk
     assert asked == [True, True, False]
+
+
+def test_names_are_written_down_where_objects_come_in_and_nowhere_else(
+    clean_database: Database, tmp_path: Path, decoder: Decoder
+) -> None:
+    made = opened(clean_database, tmp_path, decoder)
+    try:
+        made.objects.create().abort()
+        made.objects._maker.join(1)
+        assert not (tmp_path / "redo").exists()
+        with made.intake.transfer(ADMIN, received_from="CT1"):
+            while made.objects._ready:
+                made.objects.create().abort()
+            made.objects.create().abort()
+            made.objects._maker.join(1)
+        assert list((tmp_path / "redo").rglob("names-*"))
+    finally:
+        made.close()
+    assert list((tmp_path / "redo").iterdir()) == []
 
 
 def test_without_an_attribute_on_the_file_the_rows_wait(
