@@ -1,0 +1,98 @@
+"""K2: every named failpoint of every scene: the n-th call dies or fails, n = 1, 2, … until none fires any more."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from tools.faults.plans import Outcome, settle_and_audit
+from tools.faults.scenes import SCENES
+from tools.faults.senders import Ledger
+from tools.faults.stand import Stand, standing
+
+ACTIONS = ("exit", "EIO", "ENOSPC", "timeout")
+_CALLS_MAX = 400
+
+
+def k2(
+    seed: int,
+    *,
+    scenes: Sequence[str] = tuple(SCENES),
+    actions: Sequence[str] = ACTIONS,
+    every: int = 1,
+) -> Outcome:
+    """Each scene is prepared afresh, fails at one call, is done again, and has to have come to the right end; the audit looks
+    at all of it. `every`: only each so manieth call, beginning somewhere (for a short run)."""
+    outcome, began, chance = Outcome("K2"), time.monotonic(), random.Random(seed)
+    faults: list[str] = []
+    reached: Counter[str] = Counter()
+    with standing(takes_orders="report" in scenes) as stand:
+        second = {"name": "second", "folder": str(stand.data / "second"), "reserve_gb": 0, "takes_new": False}
+        local = {"name": "local", "folder": str(stand.settings.objects_path), "reserve_gb": 0}
+        stand.more["WETREAD_STORES"] = json.dumps([local, second])
+        run = 0
+        for name in scenes:
+            for action in actions:
+                number = 1 + chance.randrange(every)
+                while number < _CALLS_MAX:
+                    run += 1
+                    fired = _one(stand, name, f"{action}@{number}", run, reached, faults)
+                    if not fired:
+                        break
+                    outcome.done[f"{name} {action}"] += 1
+                    number += every
+        ledger = _ledger(stand.data / "notes")
+        outcome.verdict = settle_and_audit(stand, ledger)
+    outcome.verdict.faults += faults
+    outcome.answers = dict(reached)
+    outcome.seconds = time.monotonic() - began
+    return outcome
+
+
+def _one(stand: Stand, scene: str, plan: str, run: int, reached: Counter[str], faults: list[str]) -> bool:
+    """Whether the failpoint fired."""
+    log, result = stand.data / "failpoints.log", stand.data / "result.json"
+    for path in (log, result):
+        path.unlink(missing_ok=True)
+    asked = {
+        "scene": scene, "seed": run, "notes": str(stand.data / "notes"), "result": str(result), "facts": {}, "prepare": True,
+        "plan": {"TEST_FAILPOINTS": f"*={plan}", "TEST_FAILPOINTS_LOG": str(log)},
+    }  # fmt: skip
+    stand.play(**asked)
+    lines = [line.split() for line in log.read_text().splitlines()] if log.exists() else []
+    fired = [name for name, action in lines if action != "-"]
+    told = json.loads(result.read_text()) if result.exists() else {}
+    if "done" not in told:
+        if not fired or "exit" not in plan:
+            faults.append(f"{scene} at {plan} of {fired or lines[-1:]}: {stand.log_end()[-600:]}")
+        else:
+            result.unlink()
+            stand.play(**{**asked, "facts": told["facts"], "prepare": False, "plan": {}})
+            if not result.exists() or "done" not in json.loads(result.read_text()):
+                faults.append(f"{scene} after death at {plan} of {fired}: {stand.log_end()[-600:]}")
+    reached.update(fired)
+    return bool(fired)
+
+
+def _ledger(notes: Path) -> Ledger:
+    """What scenes were told about objects; those of studies that they purged count for nothing."""
+    ledger = Ledger()
+    for line in notes.read_text().splitlines() if notes.exists() else ():
+        kind, *words = line.split()
+        if kind == "sent":
+            ledger.attempted[words[1]] = words[2]
+        elif kind == "twin":
+            ledger.twins.add(words[2])
+        elif kind == "kept":
+            ledger.acknowledged[words[1]] = words[0]
+        elif kind == "aside":
+            ledger.aside.add(words[2])
+        elif kind == "purged":
+            gone = [uid for uid, study in ledger.acknowledged.items() if study == words[0]]
+            for uid in gone:
+                del ledger.acknowledged[uid]
+    return ledger

@@ -1,0 +1,78 @@
+"""Starts parts of the house in an instant: a process that has everything imported, and forks.
+
+Reads one JSON document a line from standard input, `{"parts": [...], "environment": {...}}`, and answers with the process
+ids of the forked parts; or `{"play": {...}, "environment": {...}}`, of a child that plays a scene. They end with it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from functools import partial
+
+from tools.faults.scenes import play
+from wetread.app import node, web  # noqa: F401 - imported ahead
+from wetread.app.part import run_part
+from wetread.app.rooms import MODELS, ROUTERS, TASKS, load
+from wetread.kit import failpoints
+from wetread.kit.config import load_settings
+from wetread.orders.service import load_diagnoses
+
+_PR_SET_PDEATHSIG = 1
+
+
+def _become(run: Callable[[], None], environment: dict[str, str], log: int) -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    os.dup2(log, 2)
+    os.environ.update(environment)
+    failpoints.arm(os.environ)
+    code = 1
+    try:
+        run()
+        code = 0
+    except Exception:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _part(name: str) -> None:
+    run_part(load_settings(), name)
+
+
+def main() -> None:
+    """See above; the arguments are the file that parts log to, and `orders` where orders will come."""
+    load(MODELS)
+    load(ROUTERS)
+    load(TASKS)
+    if "orders" in sys.argv[2:]:
+        load_diagnoses()  # the first order would wait some seconds for it, in every part anew
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the killed
+    log = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        runs = [partial(_part, name) for name in asked.get("parts", ())]
+        if "play" in asked:
+            runs.append(partial(play, asked["play"]))
+        pids = []
+        for run in runs:
+            child = os.fork()
+            if child == 0:
+                _become(run, asked["environment"], log)
+            pids.append(child)
+        sys.stdout.write(json.dumps(pids) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
