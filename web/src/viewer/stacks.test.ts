@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { DicomJson } from './dicom'
-import { firstStack, hang } from './hanging'
+import { firstStack, hang } from './hanging/builtIn'
 import { FOUR, SIDE_BY_SIDE } from './layout'
 import { presetsFor, rangeOf, windowOf } from './presets'
 import { calibrationOf, mostAlike, seriesHead, speltLaterality, stacksOfSeries, type SeriesHead, type Stack } from './stacks'

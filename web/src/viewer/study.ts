@@ -7,6 +7,9 @@ export interface ViewerStudy {
   study_date: string | null
   study_description: string | null
   modalities_in_study: string[]
+  body_part_examined?: string | null
+  /** Of the site that it was made for, where that is known. */
+  site_code?: string | null
 }
 
 /** How long before the study that is read a prior was made, as it stands on the picture: `PRIOR · 14 months`. */

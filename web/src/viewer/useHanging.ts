@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState, type RefObject } from 'react'
-import { firstStack, hang } from './hanging'
+import { firstStack, hang } from './hanging/builtIn'
 import { cells, isSame, ONE, PANES, SIDE_BY_SIDE, type Layout, type PaneId } from './layout'
 import { mostAlike, type Stack } from './stacks'
 import type { ViewerStudy } from './study'

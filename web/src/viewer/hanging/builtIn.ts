@@ -1,6 +1,6 @@
-import { FOUR, ONE, SIDE_BY_SIDE, type Layout } from './layout'
-import { mostAlike, type Stack } from './stacks'
-import { isLocaliser } from './view'
+import { FOUR, ONE, SIDE_BY_SIDE, type Layout } from '../layout'
+import { mostAlike, type Stack } from '../stacks'
+import { isLocaliser } from '../view'
 
 const MAMMOGRAPHY = [
   ['R', 'CC'],
