@@ -68,3 +68,13 @@ class StudyRestored(Event):
 
     study_pk: int
     removal_pk: int
+
+
+@dataclass(frozen=True, slots=True)
+class CompressionChanged(Event):
+    """The compression of a study in the archive came further, ended or failed."""
+
+    kind: ClassVar[str] = "compression.changed"
+
+    compression_pk: int
+    state: str

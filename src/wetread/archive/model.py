@@ -25,6 +25,7 @@ from sqlalchemy import (
     String,
     Text,
     Time,
+    UniqueConstraint,
     event,
     func,
     text,
@@ -260,6 +261,95 @@ class StoredObject(Base):
     frame_length: Mapped[int | None] = mapped_column(BigInteger)
     frame_table: Mapped[bytes | None] = mapped_column(LargeBinary)
     created_at: Mapped[Utc] = mapped_column(server_default=func.now())
+
+
+class Compression(Base):
+    """The native pictures of some series of a study that a rule has compressed without loss, in their place in the archive.
+
+    waiting → working → done | waiting (tries again) | failed; a person stops it (canceled) or has what was received put
+    back (restoring → restored), and begins it again.
+    """
+
+    __tablename__ = "compression"
+    __table_args__ = (
+        UniqueConstraint("study_pk", "transfer_syntax_uid"),
+        CheckConstraint(
+            "state IN ('waiting','working','done','failed','canceled','restoring','restored')", name="state"
+        ),
+        Index("ix_compression_open", "compression_pk", postgresql_where=text("state <> 'done'")),
+        PHI,
+    )
+
+    compression_pk: Mapped[Pk]
+    study_pk: Mapped[int] = mapped_column(ForeignKey("study.study_pk", ondelete="CASCADE"))
+    transfer_syntax_uid: Mapped[str] = mapped_column(String(64))
+    series_pks: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    requested_by: Mapped[str] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(String(16))
+    objects: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    bytes_before: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    bytes_after: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    last_error: Mapped[str | None] = mapped_column(String(200))
+    not_before: Mapped[Utc]
+    created_at: Mapped[Utc] = mapped_column(server_default=func.now())
+    updated_at: Mapped[Utc]
+
+
+class CompressedObject(Base):
+    """An original that was compressed here after it came, and what is needed to give back what came, bit by bit.
+
+    The plain bytes begin with those of the received data set before its pixels (`received_head_bytes`) and after them
+    (`received_rest_bytes`); then the compressed Part 10 file.
+    """
+
+    __tablename__ = "compressed_object"
+
+    stored_object_pk: Mapped[int] = mapped_column(
+        ForeignKey("stored_object.stored_object_pk", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    )
+    compression_pk: Mapped[int | None] = mapped_column(
+        ForeignKey("compression.compression_pk", ondelete="SET NULL"), index=True
+    )
+    received_transfer_syntax_uid: Mapped[str] = mapped_column(String(64))
+    received_dataset_sha256: Mapped[bytes] = mapped_column(LargeBinary)
+    received_size_bytes: Mapped[int] = mapped_column(BigInteger)
+    received_head_bytes: Mapped[int] = mapped_column(Integer)
+    received_rest_bytes: Mapped[int] = mapped_column(Integer)
+    received_photometric_interpretation: Mapped[str | None] = mapped_column(String(16))
+    proved_at: Mapped[Utc]
+
+
+class UncompressedObject(Base):
+    """An original that was to be compressed and stays as it came, and why."""
+
+    __tablename__ = "uncompressed_object"
+
+    stored_object_pk: Mapped[int] = mapped_column(
+        ForeignKey("stored_object.stored_object_pk", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    )
+    compression_pk: Mapped[int] = mapped_column(
+        ForeignKey("compression.compression_pk", ondelete="CASCADE"), primary_key=True
+    )
+    reason: Mapped[str] = mapped_column(String(200))
+
+
+class PartingObject(Base):
+    """A superseded object whose bytes go then: another form of the same object took its place, and who had begun to read
+    it must be able to end."""
+
+    __tablename__ = "parting_object"
+
+    stored_object_pk: Mapped[int] = mapped_column(
+        ForeignKey("stored_object.stored_object_pk", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    )
+    until: Mapped[Utc] = mapped_column(index=True)
 
 
 class ObjectCopy(Base):
@@ -829,8 +919,11 @@ BEGIN
     ON CONFLICT (sop_instance_uid) DO NOTHING
     RETURNING instance.instance_pk INTO instance_pk;
     IF NOT FOUND THEN
-        SELECT i.instance_pk, o.dataset_sha256, i.removal_pk INTO instance_pk, known, removed
+        -- What was compressed here is known by what it was when it came.
+        SELECT i.instance_pk, coalesce(c.received_dataset_sha256, o.dataset_sha256), i.removal_pk
+        INTO instance_pk, known, removed
         FROM instance i LEFT JOIN stored_object o ON o.instance_pk = i.instance_pk AND o.role = 'original'
+            LEFT JOIN compressed_object c ON c.stored_object_pk = o.stored_object_pk
         WHERE i.sop_instance_uid = p_sop_instance_uid;
         outcome := CASE WHEN removed IS NOT NULL THEN 'removed'
             WHEN known = p_dataset_sha256 THEN 'duplicate' ELSE 'content-differs' END;

@@ -39,7 +39,7 @@ def overlay(head: bytes, transfer_syntax_uid: str, corrections: Corrections) -> 
     out: list[bytes] = []
     waiting = sorted(patch)
     end = 0
-    for tag, start, stop in _elements(head, explicit=syntax.explicit):
+    for tag, start, stop in elements(head, explicit=syntax.explicit):
         while waiting and waiting[0] < tag:
             out.append(_encoded(waiting[0], patch, codecs[0], explicit=syntax.explicit))
             waiting.pop(0)
@@ -54,7 +54,7 @@ def overlay(head: bytes, transfer_syntax_uid: str, corrections: Corrections) -> 
     return b"".join(out)
 
 
-def _elements(head: bytes, *, explicit: bool) -> Iterator[tuple[int, int, int]]:
+def elements(head: bytes, *, explicit: bool) -> Iterator[tuple[int, int, int]]:
     """(tag, start, stop) of the top level; the pixel data element is its header alone."""
     view = memoryview(head)
     reader = _Reader(view, explicit=explicit, order="<", whole=True)
@@ -87,7 +87,7 @@ def _elements(head: bytes, *, explicit: bool) -> Iterator[tuple[int, int, int]]:
 def _character_set(head: bytes, explicit: bool, big_endian: bool) -> str:
     if big_endian:
         return ""
-    for tag, start, stop in _elements(head, explicit=explicit):
+    for tag, start, stop in elements(head, explicit=explicit):
         if tag == _CHARACTER_SET:
             return head[start + 8 : stop].decode("latin-1").strip(" \0")
         if tag > _CHARACTER_SET:
@@ -153,7 +153,7 @@ def _in_codec(tag: int, element: JsonDict, codec: str, *, explicit: bool) -> byt
 def _without_character_set(element: bytes, tag: int, *, explicit: bool) -> bytes:
     # The encoder announces UTF-8 before non-ASCII text; the data set has said so already.
     if tag != _CHARACTER_SET:
-        for found, start, stop in _elements(element, explicit=explicit):
+        for found, start, stop in elements(element, explicit=explicit):
             if found == tag:
                 return element[start:stop]
     return element
@@ -170,7 +170,7 @@ def _reencoded(head: bytes, transfer_syntax_uid: str, patch: dict[int, JsonDict]
 
     syntax = transfer_syntax(transfer_syntax_uid)
     header_end = len(head)
-    for tag, start, _ in [] if syntax.big_endian else list(_elements(head, explicit=syntax.explicit)):
+    for tag, start, _ in [] if syntax.big_endian else list(elements(head, explicit=syntax.explicit)):
         if tag in PIXEL_TAGS:
             header_end = start
     if syntax.big_endian and head[-12:-8] == b"\x7f\xe0\x00\x10":

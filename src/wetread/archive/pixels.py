@@ -252,6 +252,10 @@ class Decoder:
         """The frame's HTJ2K (lossless, RPCL) codestream, decoded again and found identical. Raises CannotDecode."""
         return self._ask({"do": "encode_htj2k", **picture.header()}, picture.data)
 
+    def encode(self, picture: Picture, transfer_syntax_uid: str) -> bytes:
+        """A plain frame without loss in a compressed syntax; its caller proves that it is the same. Raises CannotDecode."""
+        return self._ask({"do": "encode", "to": transfer_syntax_uid, **picture.header()}, picture.data)
+
     def close(self) -> None:
         """Ends the workers."""
         self._closed = True

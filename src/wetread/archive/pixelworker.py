@@ -46,8 +46,8 @@ def main() -> None:
     while head := _exactly(source, 12):
         length, size = struct.unpack("<IQ", head)
         header, data = orjson.loads(_exactly(source, length)), _exactly(source, size)
-        if header["do"] == "encode_htj2k" and not steps_aside:
-            # Copies for viewing are made ahead of need: a process that makes them takes only what nobody else wants.
+        if header["do"] in ("encode", "encode_htj2k") and not steps_aside:
+            # They are made ahead of need: a process that makes them takes only what nobody else wants.
             steps_aside = True
             os.nice(19)
         try:
@@ -80,6 +80,8 @@ def answer_to(header: Header, data: bytes) -> bytes:
     _check(header)
     if header["do"] == "encode_htj2k":
         return encode_htj2k(header, data)
+    if header["do"] == "encode":
+        return encode(header, data)
     if header["do"] == "render":
         embedded = any(plane["bit"] and not plane["data"] for plane in header["overlays"])
         raw = _raw_bits(header, data) if embedded else None
@@ -276,6 +278,47 @@ def encode_htj2k(header: Header, data: bytes) -> bytes:
     if again.dtype != frame.dtype or again.shape != frame.shape or not np.array_equal(again, frame):
         raise Undecodable("its HTJ2K copy is not identical")
     return bytes(encoded)
+
+
+def encode(header: Header, data: bytes) -> bytes:
+    """A plain frame in the compressed syntax `to`, without loss."""
+    frame = _native(header, data)
+    samples, bits, to = header["samples_per_pixel"], header["bits_allocated"], header["to"]
+    if bits not in (8, 16) or samples not in (1, 3) or (samples == 3 and bits != 8):
+        raise Undecodable("its kind of pixels is not compressed")
+    frame = np.ascontiguousarray(frame.astype(frame.dtype.newbyteorder("="), copy=False))
+    number = to.removeprefix(_JPEG)
+    if to == _RLE:
+        return _as_run_lengths(frame)
+    if number == "202":
+        return bytes(imagecodecs.htj2k_encode(frame, reversible=True, tlm=True))
+    if number == "90":
+        return bytes(
+            imagecodecs.jpeg2k_encode(
+                frame,
+                level=0,
+                codecformat="J2K",
+                reversible=True,
+                bitspersample=header["bits_stored"] or bits,
+            )
+        )
+    if number == "80":
+        # JPEG-LS knows no sign: its samples are two's complement (PS3.5 8.2.3).
+        return bytes(imagecodecs.jpegls_encode(frame.view(f"u{frame.dtype.itemsize}")))
+    raise Undecodable("nothing is put into that transfer syntax")
+
+
+def _as_run_lengths(frame: Array) -> bytes:
+    """RLE Lossless (PS3.5 G): a segment for each byte of each sample, the high byte first, each row by itself."""
+    samples = frame if frame.ndim == 3 else frame[:, :, None]
+    segments = []
+    for sample in np.moveaxis(samples, 2, 0):
+        octets = np.ascontiguousarray(sample).view(np.uint8).reshape(*sample.shape, -1)
+        for place in range(octets.shape[2] - 1, -1, -1):  # of little-endian words
+            packed = imagecodecs.packbits_encode(np.ascontiguousarray(octets[:, :, place]), axis=-1)
+            segments.append(bytes(packed) + b"\0" * (len(packed) % 2))
+    offsets = [64 + sum(map(len, segments[:place])) for place in range(len(segments))]
+    return struct.pack("<16I", len(segments), *offsets, *[0] * (15 - len(segments))) + b"".join(segments)
 
 
 def render(header: Header, frame: Array, raw: Array | None = None) -> bytes:

@@ -29,6 +29,8 @@ EXPLICIT_VR_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2.1"
 DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN: Final = "1.2.840.10008.1.2.1.99"
 EXPLICIT_VR_BIG_ENDIAN: Final = "1.2.840.10008.1.2.2"
 JPEG_BASELINE: Final = "1.2.840.10008.1.2.4.50"
+JPEG_LS_LOSSLESS: Final = "1.2.840.10008.1.2.4.80"
+JPEG_2000_LOSSLESS: Final = "1.2.840.10008.1.2.4.90"
 RLE_LOSSLESS: Final = "1.2.840.10008.1.2.5"
 HTJ2K_LOSSLESS: Final = "1.2.840.10008.1.2.4.201"
 HTJ2K_LOSSLESS_RPCL: Final = "1.2.840.10008.1.2.4.202"
@@ -50,9 +52,9 @@ TRANSFER_SYNTAXES: Final[dict[str, TransferSyntax]] = {
         _compressed(_JPEG + "51", "JPEG Extended (Process 2 & 4)", "image/jpeg", lossy=True),
         _compressed(_JPEG + "57", "JPEG Lossless (Process 14)", "image/jpeg"),
         _compressed(_JPEG + "70", "JPEG Lossless (Process 14, Selection Value 1)", "image/jpeg"),
-        _compressed(_JPEG + "80", "JPEG-LS Lossless", "image/jls"),
+        _compressed(JPEG_LS_LOSSLESS, "JPEG-LS Lossless", "image/jls"),
         _compressed(_JPEG + "81", "JPEG-LS Near-Lossless", "image/jls", lossy=True),
-        _compressed(_JPEG + "90", "JPEG 2000 Lossless Only", "image/jp2"),
+        _compressed(JPEG_2000_LOSSLESS, "JPEG 2000 Lossless Only", "image/jp2"),
         _compressed(_JPEG + "91", "JPEG 2000", "image/jp2", lossy=True),
         _compressed(_JPEG + "92", "JPEG 2000 Part 2 Multi-component Lossless Only", "image/jpx"),
         _compressed(_JPEG + "93", "JPEG 2000 Part 2 Multi-component", "image/jpx", lossy=True),

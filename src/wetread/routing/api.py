@@ -50,12 +50,14 @@ class DeidentifyIO(BaseModel):
 
 
 class RuleIn(ConditionsIn):
-    """A rule as an administrator writes it. `wait_s`: seconds without news of the study before it is sent;
-    `deidentify`: objects go out without what says who the patient is."""
+    """A rule as an administrator writes it. `wait_s`: seconds without news of the study before something is done with it;
+    `remote_ae_pk`: where it is sent, if anywhere; `compress_to`: the lossless transfer syntax that native pictures of
+    matching series are compressed to, in their place in the archive; `deidentify`: objects go out without what says who the patient is."""
 
     name: str = Field(max_length=64)
     is_enabled: bool = True
-    remote_ae_pk: int
+    remote_ae_pk: int | None = None
+    compress_to: str | None = Field(default=None, max_length=64)
     wait_s: int = 60
     deidentify: DeidentifyIO | None = None
     tell_url: str | None = Field(default=None, max_length=400)
@@ -71,7 +73,7 @@ class RuleOut(RuleIn):
     """A rule with the title of its destination."""
 
     routing_rule_pk: int
-    ae_title: str
+    ae_title: str | None
     position: int
 
 
@@ -113,6 +115,7 @@ def _rule(ruled: service.Ruled) -> RuleOut:
         is_enabled=rule.is_enabled,
         conditions=[ConditionIO.model_validate(one) for one in rule.conditions],
         remote_ae_pk=rule.remote_ae_pk,
+        compress_to=rule.compress_to,
         ae_title=ruled.ae_title,
         position=rule.position,
         tell_url=rule.tell_url,

@@ -35,8 +35,9 @@ class ForwardingState(StrEnum):
 
 
 class RoutingRule(Base):
-    """Where studies go that meet all conditions. Rules do not exclude each other: a study goes wherever one says. Of
-    several that name the same destination the first, by `position`, says how it goes there."""
+    """What is done with studies that meet all conditions: they are sent on, compressed here, or both. Rules do not exclude
+    each other: a study goes wherever one says. Of several that name the same destination the first, by `position`, says
+    how it goes there; of several that compress the same series, the first says to what."""
 
     __tablename__ = "routing_rule"
     __table_args__ = (CheckConstraint("wait_s BETWEEN 0 AND 86400", name="wait"),)
@@ -45,7 +46,11 @@ class RoutingRule(Base):
     name: Mapped[str] = mapped_column(String(64), unique=True)
     is_enabled: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))
     conditions: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)  # rules.Condition
-    remote_ae_pk: Mapped[int] = mapped_column(ForeignKey("remote_ae.remote_ae_pk"))
+    remote_ae_pk: Mapped[int | None] = mapped_column(
+        ForeignKey("remote_ae.remote_ae_pk")
+    )  # absent: sent nowhere
+    # The lossless transfer syntax that native pictures of matching series are compressed to, in their place here.
+    compress_to: Mapped[str | None] = mapped_column(String(64))
     wait_s: Mapped[int] = mapped_column(Integer)  # without news of the study before it is sent
     position: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     # Options of the de-identification under which objects go out (dicom.deidentify.Options); absent: as they are.

@@ -8,6 +8,12 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
+from wetread.dicom.transfersyntax import (
+    HTJ2K_LOSSLESS_RPCL,
+    JPEG_2000_LOSSLESS,
+    JPEG_LS_LOSSLESS,
+    RLE_LOSSLESS,
+)
 from wetread.kit.errors import FieldError, Invalid
 
 CONDITIONS_MAX = 20
@@ -32,6 +38,15 @@ KEYWORDS: Mapping[str, str] = {
     "AccessionNumber": "study",
 }
 """What conditions can look at, and at which level it stands; of a series' attribute any value in the study counts."""
+
+
+COMPRESSIONS: Mapping[str, str] = {
+    HTJ2K_LOSSLESS_RPCL: "High-Throughput JPEG 2000, lossless",
+    JPEG_2000_LOSSLESS: "JPEG 2000, lossless",
+    JPEG_LS_LOSSLESS: "JPEG-LS, lossless",
+    RLE_LOSSLESS: "RLE, lossless",
+}
+"""What a rule can have pictures compressed to. None is lossy: that would be another image, not another form of it."""
 
 
 class Operator(StrEnum):

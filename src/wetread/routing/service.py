@@ -24,6 +24,7 @@ from wetread.routing import telling
 from wetread.routing.events import ForwardingChanged
 from wetread.routing.model import Forwarding, ForwardingFailure, ForwardingState, PseudonymKey, RoutingRule
 from wetread.routing.rules import (
+    COMPRESSIONS,
     KEYWORDS,
     SOURCE,
     Condition,
@@ -37,6 +38,7 @@ log = structlog.get_logger()
 
 JOB = "routing.forward"
 TELL = "routing.tell"
+COMPRESS = "archive.order_compression"
 _LEASE = timedelta(minutes=2)  # renewed with each note of progress; then somebody else may go on
 _NOTE_S = 3.0
 _SLICE_S = 60.0  # one job sends so long, then lets others have the place
@@ -94,10 +96,10 @@ def use_sender(sender: Sender) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Ruled:
-    """A rule and the title of where it sends to."""
+    """A rule and the title of where it sends to, None for nowhere."""
 
     rule: RoutingRule
-    ae_title: str
+    ae_title: str | None
 
 
 def rules(work: Work) -> list[Ruled]:
@@ -105,7 +107,7 @@ def rules(work: Work) -> list[Ruled]:
     work.require(Permission.CONFIG_READ)
     rows = work.session.execute(
         select(RoutingRule, RemoteAE.ae_title)
-        .join(RemoteAE, RemoteAE.remote_ae_pk == RoutingRule.remote_ae_pk)
+        .outerjoin(RemoteAE, RemoteAE.remote_ae_pk == RoutingRule.remote_ae_pk)
         .order_by(RoutingRule.position, RoutingRule.routing_rule_pk)
     )
     return [Ruled(rule, title) for rule, title in rows]
@@ -118,8 +120,9 @@ def save_rule(
     name: str,
     is_enabled: bool,
     conditions: Sequence[Mapping[str, Any]],
-    remote_ae_pk: int,
+    remote_ae_pk: int | None,
     wait_s: int,
+    compress_to: str | None = None,
     deidentify: Mapping[str, Any] | None = None,
     tell_url: str | None = None,
     tell_secret: str | None = None,
@@ -143,10 +146,24 @@ def save_rule(
     known = None if routing_rule_pk is None else work.session.get(RoutingRule, routing_rule_pk)
     keeps = known is not None and known.sealed_tell_secret is not None and known.tell_url == url
     faults += telling.faults_of(url, secret, has_secret=keeps)
-    peer = work.session.get(RemoteAE, remote_ae_pk)
-    if peer is None:
+    peer = None if remote_ae_pk is None else work.session.get(RemoteAE, remote_ae_pk)
+    if remote_ae_pk is not None and peer is None:
         faults.append(FieldError("remote_ae_pk", "is no known application entity"))
-    if faults or peer is None:
+    if compress_to is not None and compress_to not in COMPRESSIONS:
+        faults.append(
+            FieldError(
+                "compress_to",
+                "is no lossless syntax: a lossy form is another image and takes no received one's place",
+            )
+        )
+    if remote_ae_pk is None:
+        if compress_to is None:
+            faults.append(FieldError("remote_ae_pk", "is needed, unless the rule does something else"))
+        if deidentify is not None:
+            faults.append(FieldError("deidentify", "is for what is sent: choose where to"))
+        if url is not None:
+            faults.append(FieldError("tell_url", "tells of an arrival: choose where to"))
+    if faults:
         raise Invalid("Some fields need attention.", fields=faults)
     namesake = work.session.scalar(
         select(RoutingRule.routing_rule_pk).where(func.lower(RoutingRule.name) == title.lower())
@@ -166,6 +183,7 @@ def save_rule(
     rule.deidentify = None if deidentify is None else dict(deidentify)
     rule.name, rule.is_enabled, rule.wait_s = title, is_enabled, wait_s
     rule.conditions, rule.remote_ae_pk = stored(checked), remote_ae_pk
+    rule.compress_to = compress_to
     rule.updated_at = work.now()
     work.session.add(rule)
     work.session.flush()
@@ -176,12 +194,13 @@ def save_rule(
         object_id=rule.routing_rule_pk,
         detail={
             "name": title,
-            "to": peer.ae_title,
+            "to": "" if peer is None else peer.ae_title,
+            "compress to": compress_to or "",
             "enabled": str(is_enabled),
             "deidentified": str(deidentify is not None),
         },
     )
-    return Ruled(rule, peer.ae_title)
+    return Ruled(rule, None if peer is None else peer.ae_title)
 
 
 def put_in_order(work: Work, routing_rule_pks: Sequence[int]) -> None:
@@ -264,24 +283,38 @@ def _met(conditions: Iterable[Condition], facts: Mapping[str, frozenset[str]]) -
 def _facts(work: Work, study_pks: Iterable[int]) -> dict[int, dict[str, frozenset[str]]]:
     """study_pk → keyword → values."""
     collected: dict[int, dict[str, set[str]]] = {}
+    for (study_pk, _), of_series in _facts_by_series(work, study_pks).items():
+        facts = collected.setdefault(study_pk, {keyword: set() for keyword in KEYWORDS})
+        for keyword, values in of_series.items():
+            facts[keyword] |= values
+    return {
+        key: {keyword: frozenset(values) for keyword, values in facts.items()}
+        for key, facts in collected.items()
+    }
+
+
+def _facts_by_series(
+    work: Work, study_pks: Iterable[int]
+) -> dict[tuple[int, int], dict[str, frozenset[str]]]:
+    """(study_pk, series_pk) → keyword → values; series_pk is 0 where a study has none."""
     keys = sorted(set(study_pks))
     levels = {"study": Study, "series": Series}
     columns = {
         keyword: getattr(levels[level], "".join(_snake(keyword))) for keyword, level in KEYWORDS.items()
     }
     rows = work.session.execute(
-        select(Study.study_pk, *(column.label(keyword) for keyword, column in columns.items()))
+        select(
+            Study.study_pk, Series.series_pk, *(column.label(keyword) for keyword, column in columns.items())
+        )
         .outerjoin(Series, Series.study_pk == Study.study_pk)
         .where(Study.study_pk.in_(keys))
+        .order_by(Study.study_pk, Series.series_pk)
     )
-    for row in rows.mappings():
-        facts = collected.setdefault(row["study_pk"], {keyword: set() for keyword in KEYWORDS})
-        for keyword in KEYWORDS:
-            if row[keyword]:
-                facts[keyword].add(str(row[keyword]))
     return {
-        key: {keyword: frozenset(values) for keyword, values in facts.items()}
-        for key, facts in collected.items()
+        (row["study_pk"], row["series_pk"] or 0): {
+            keyword: frozenset([str(row[keyword])] if row[keyword] else []) for keyword in KEYWORDS
+        }
+        for row in rows.mappings()
     }
 
 
@@ -312,13 +345,16 @@ def studies_updated(work: Work, events: Sequence[Mapping[str, Any]]) -> None:
         row[0]: row[1]
         for row in work.session.execute(
             select(RemoteAE.remote_ae_pk, RemoteAE.ae_title).where(
-                RemoteAE.remote_ae_pk.in_({rule.remote_ae_pk for rule in enabled})
+                RemoteAE.remote_ae_pk.in_({rule.remote_ae_pk for rule in enabled if rule.remote_ae_pk})
             )
         )
     }
+    _have_compressed(work, [rule for rule in enabled if rule.compress_to], study_pks)
     facts = _facts(work, study_pks)
     decided: set[tuple[int, int]] = set()
     for rule in enabled:
+        if rule.remote_ae_pk is None:
+            continue
         conditions = conditions_of(rule.conditions)
         for study_pk in study_pks:
             of_study = facts.get(study_pk)
@@ -337,6 +373,31 @@ def studies_updated(work: Work, events: Sequence[Mapping[str, Any]]) -> None:
                 routing_rule_pk=rule.routing_rule_pk,
                 requested_by=rule.name,
                 deidentify=rule.deidentify,
+            )
+
+
+def _have_compressed(work: Work, compressing: Sequence[RoutingRule], study_pks: Sequence[int]) -> None:
+    """Orders compression of the series that rules name; conditions are asked of each series by itself."""
+    if not compressing:
+        return
+    decided: set[int] = set()
+    facts = _facts_by_series(work, study_pks)
+    for rule in compressing:
+        conditions = conditions_of(rule.conditions)
+        chosen: dict[int, list[int]] = {}
+        for (study_pk, series_pk), of_series in facts.items():
+            if series_pk not in decided and _met(conditions, of_series):
+                decided.add(series_pk)  # an earlier rule says to what
+                chosen.setdefault(study_pk, []).append(series_pk)
+        for study_pk, series_pks in chosen.items():
+            defer(
+                work,
+                COMPRESS,
+                study_pk=study_pk,
+                series_pks=series_pks,
+                to=rule.compress_to,
+                wait_s=rule.wait_s,
+                requested_by=rule.name,
             )
 
 
