@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Collection
 
 import structlog
 from sqlalchemy import exists, select
@@ -15,7 +15,6 @@ from wetread.app.priors import PeerNetwork
 from wetread.app.wanted import needed
 from wetread.archive.commitment import use_reporter
 from wetread.archive.corrections import use_order_check
-from wetread.archive.integrity import check_soon
 from wetread.archive.service import Archive, Damaged, Rendering, use_archive
 from wetread.archive.tiering import use_needed
 from wetread.archive.tiers import Stores
@@ -23,10 +22,12 @@ from wetread.availability.service import use_means
 from wetread.hl7.client import use_context
 from wetread.kit.errors import WetreadError
 from wetread.patients.service import use_issuer
+from wetread.priors.model import FetchState, RemoteStudy
 from wetread.priors.service import use_network
 from wetread.reporting.pictures import Renderer, use_renderer
 from wetread.routing.service import use_key, use_sender
 from wetread.routing.telling import use_post
+from wetread.scheduling.linking import use_foreign
 from wetread.scheduling.model import StudyLink
 from wetread.security.service import Work, use_guests
 from wetread.sharing.exports import use_export_policy
@@ -52,11 +53,11 @@ def wire(house: House) -> Archive:
         redo_folder=house.settings.redo_path,
     )
     use_archive(archive)
-    archive.vault.on_damage = partial(check_soon, archive)
     use_guests(actor_of_pass)
     use_policy(names_patient=house.settings.live_session_names_patient)
     use_renderer(renderer_of(archive))
     use_order_check(hangs_on_order)
+    use_foreign(fetched)
     use_reporter(reporter_as(house.settings))
     use_workitem_reporter(workitem_reporter_as(house.settings))
     use_needed(needed)
@@ -80,6 +81,19 @@ def hangs_on_order(session: Session, study_pk: int) -> bool:
         StudyLink.state.in_(("matched", "resolved")),
     )
     return bool(session.scalar(select(found)))
+
+
+def fetched(session: Session, study_instance_uids: Collection[str]) -> set[str]:
+    """Of these studies, those that came, or are coming, because they were fetched from another archive."""
+    coming = (FetchState.WAITING, FetchState.FETCHING, FetchState.FETCHED)
+    return set(
+        session.scalars(
+            select(RemoteStudy.study_instance_uid).where(
+                RemoteStudy.study_instance_uid.in_(study_instance_uids),
+                RemoteStudy.fetch_state.in_(coming),
+            )
+        )
+    )
 
 
 def renderer_of(archive: Archive) -> Renderer:

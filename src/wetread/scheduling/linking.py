@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, select, text, tuple_
+from sqlalchemy.orm import Session
 
 from wetread.archive.model import Study
 from wetread.archive.service import correct_study
@@ -29,6 +30,15 @@ from wetread.security.service import AuditEventID, Permission, Work
 
 _TAKEN_BACK = "link"
 HISTORIC = timedelta(days=2)  # an earlier study of a known patient needs no order here
+
+Foreign = Callable[[Session, Collection[str]], set[str]]
+"""Of these Study Instance UIDs, those of studies that were fetched from another archive."""
+_foreign: list[Foreign] = []
+
+
+def use_foreign(foreign: Foreign) -> None:
+    """Names who knows what was fetched from elsewhere (called once by the composition root)."""
+    _foreign[:] = [foreign]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +107,9 @@ def match_studies(work: Work, study_pks: Iterable[int]) -> None:
     links: dict[int, list[StudyLink]] = {study.study_pk: [] for study in studies}
     for link in work.session.scalars(select(StudyLink).where(StudyLink.study_pk.in_(links))):
         links[link.study_pk].append(link)
-    candidates = _candidates(work, studies)
+    uids = {study.study_instance_uid for study in studies}
+    foreign = {uid for one in _foreign for uid in one(work.session, uids)}
+    candidates = _candidates(work, studies, foreign)
     known = _known_patients(work, [study for study in studies if not candidates[study.study_pk]])
     work.audit_studies(
         AuditEventID.PROCEDURE_RECORD,
@@ -112,7 +124,8 @@ def match_studies(work: Work, study_pks: Iterable[int]) -> None:
             continue
         if any(reason["field"] == _TAKEN_BACK for link in links[key] for reason in link.reasons):
             continue  # a person said that it belongs elsewhere; agreement of what it says cannot outweigh that
-        _match(work, study, links[key], candidates[key], known.get(key), news.append)
+        is_foreign = study.study_instance_uid in foreign
+        _match(work, study, links[key], candidates[key], known.get(key), news.append, is_foreign=is_foreign)
     work.publish_all(news)
 
 
@@ -123,6 +136,8 @@ def _match(
     candidates: Sequence[Candidate],
     known_patient_pk: int | None,
     tell: Callable[[Event], None],
+    *,
+    is_foreign: bool,
 ) -> None:
     of_study = _of_study(study)
     reasons: list[dict[str, str]] = []
@@ -167,7 +182,9 @@ def _match(
             correct_study(
                 work, study.study_pk, {}, reason="patient known", patient_pk=known_patient_pk, coerced=True
             )
-        if known_patient_pk is not None and study.study_date and _is_historic(work, study.study_date):
+        historic = study.study_date is not None and _is_historic(work, study.study_date)
+        if known_patient_pk is not None and (is_foreign or historic):
+            # It was ordered elsewhere, or long ago: it hangs on its patient, and on no order here.
             _note(work, links, study, None, "matched", [], "agreement", tell)
             return
         reasons.append(
@@ -212,8 +229,9 @@ def _is_historic(work: Work, study_date: date) -> bool:
     return study_date < (work.now() - HISTORIC).date()
 
 
-def _candidates(work: Work, studies: Sequence[Study]) -> dict[int, list[Candidate]]:
-    """By study_pk: the procedures of its study UID, else those of its accession number."""
+def _candidates(work: Work, studies: Sequence[Study], foreign: Collection[str]) -> dict[int, list[Candidate]]:
+    """By study_pk: the procedures of its study UID, else those of its accession number; another archive's accession
+    numbers are not ours."""
     base = (
         select(RequestedProcedure, ImagingServiceRequest, Procedure)
         .join(
@@ -237,7 +255,9 @@ def _candidates(work: Work, studies: Sequence[Study]) -> dict[int, list[Candidat
         by_accession.setdefault(request.accession_number, []).append(candidate)
     return {
         study.study_pk: by_uid.get(study.study_instance_uid)
-        or by_accession.get(study.accession_number or "", [])
+        or by_accession.get(
+            (study.accession_number or "") if study.study_instance_uid not in foreign else "", []
+        )
         for study in studies
     }
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from wetread.app.wiring import fetched
 from wetread.archive.model import Study
 from wetread.dicom.uid import new_uid
 from wetread.kit.errors import Conflict, Denied, Invalid, NotFound
@@ -16,7 +17,8 @@ from wetread.orders.model import RequestedProcedure
 from wetread.orders.service import cancel_order
 from wetread.patients import service as patients
 from wetread.patients.model import PatientIdentifier
-from wetread.scheduling import service
+from wetread.priors.model import RemoteArchive, RemoteStudy
+from wetread.scheduling import linking, service
 from wetread.scheduling.model import Appointment, ScheduledProcedureStep, StudyLink
 
 AT = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -158,6 +160,48 @@ def test_an_earlier_study_of_a_known_patient_needs_no_order(hospital: Any) -> No
         service.match_studies(hospital.work, [study.study_pk])
     assert (links_of(hospital, prior), prior.patient_pk) == ([("matched", None)], patient_pk)
     assert (links_of(hospital, stranger), stranger.patient_pk) == ([("unmatched", None)], None)
+
+
+def test_what_was_fetched_as_a_prior_asks_for_no_order_here(
+    hospital: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(linking, "_foreign", [fetched])
+    patient_pk = hospital.patient()
+    (ordered,) = hospital.order(patient_pk)
+    values: dict[str, Any] = {
+        "patient_name": "Doe^Jane", "patient_id": "P1", "issuer_of_patient_id": "CITY",
+        "patient_birth_date": date(1980, 3, 4), "patient_sex": "F",
+    }  # fmt: skip
+    yesterdays = study_of(hospital, **values, accession_number="X1", study_date=date(2026, 11, 24))
+    # The other archive gave it a number that is one of ours, of the same patient.
+    same_number = study_of(hospital, **values, accession_number=ordered.accession_number)
+    stranger = study_of(hospital, **(values | {"patient_birth_date": date(1981, 3, 4)}))
+    ours_back = study_of(hospital, ordered)
+    not_fetched = study_of(hospital, **values, accession_number="X2")
+    archive = RemoteArchive(
+        name="City", retrieve="WADO-RS", base_url="https://city.example/dicom-web", issuer_of_patient_id="CITY",
+        prefetch_max=3, years_max=5, lead_hours=24,
+    )  # fmt: skip
+    hospital.work.session.add(archive)
+    hospital.work.session.flush()
+    for study, state in (
+        (yesterdays, "fetched"), (same_number, "fetching"), (stranger, "fetched"), (ours_back, "fetched"),
+        (not_fetched, "absent"),
+    ):  # fmt: skip
+        hospital.work.session.add(
+            RemoteStudy(
+                remote_archive_pk=archive.remote_archive_pk, patient_pk=patient_pk, fetch_state=state, reasons=[],
+                study_instance_uid=study.study_instance_uid, seen_at=AT, updated_at=AT, agreement="agrees",
+            )
+        )  # fmt: skip
+    service.match_studies(
+        hospital.work, [one.study_pk for one in (yesterdays, same_number, stranger, ours_back, not_fetched)]
+    )
+    assert (links_of(hospital, yesterdays), yesterdays.patient_pk) == ([("matched", None)], patient_pk)
+    assert (links_of(hospital, same_number), same_number.patient_pk) == ([("matched", None)], patient_pk)
+    assert (links_of(hospital, stranger), stranger.patient_pk) == ([("unmatched", None)], None)
+    assert links_of(hospital, ours_back) == [("matched", ordered.requested_procedure_pk)]
+    assert links_of(hospital, not_fetched) == [("unmatched", None)]
 
 
 def test_images_of_a_cancelled_order_are_kept_and_wait(hospital: Any) -> None:
