@@ -40,7 +40,7 @@ from wetread.archive.events import ObjectQuarantined, StudyUpdated
 from wetread.archive.head import Head, HeadReader, Unreadable
 from wetread.archive.hiding import policy_of, revive
 from wetread.archive.model import Quarantine, QuarantineReason, StoredObject, StoredRole, Study
-from wetread.archive.objects import NoSpace
+from wetread.archive.objects import NoSpace, StoreUnavailable
 from wetread.archive.redo import Covered, Left, Redo
 from wetread.archive.rules import (
     Filing,
@@ -811,7 +811,7 @@ class Incoming:
             else:
                 self._pass(fragment)
         except NoSpace as error:
-            self._fail(f"no room in the store: {error}")
+            self._fail(_why_not_kept(error))
         except psycopg.Error as error:
             self._fail(f"the database does not answer ({type(error).__name__})")
 
@@ -827,7 +827,7 @@ class Incoming:
             return self._commit(only_study)
         except NoSpace as error:
             self.abort()
-            return self._result(Status.OUT_OF_RESOURCES, "refused", f"no room in the store: {error}")
+            return self._result(Status.OUT_OF_RESOURCES, "refused", _why_not_kept(error))
         except _Failed as error:
             self.abort()
             return self._result(Status.OUT_OF_RESOURCES, "refused", str(error))
@@ -1027,6 +1027,11 @@ def raw_connection(work: Work) -> psycopg.Connection[Any]:
     connection = work.session.connection().connection.driver_connection
     assert isinstance(connection, psycopg.Connection)
     return connection
+
+
+def _why_not_kept(error: NoSpace) -> str:
+    # A store that is out of reach may have all the room there is.
+    return str(error) if isinstance(error, StoreUnavailable) else f"no room in the store: {error}"
 
 
 def _cut(text: str | None, length: int) -> str | None:

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from archive_fixtures import PACKAGE_FILES
 from wetread.archive.jobs import remove_orphans
 from wetread.archive.model import Instance, Quarantine, Resolution, StoredObject, Study
-from wetread.archive.objects import LocalWriter, NoSpace
+from wetread.archive.objects import LocalWriter, NoSpace, StoreUnavailable
 from wetread.archive.service import Archive, Status, instances_for_retrieve, resolve_quarantine
 from wetread.kit.errors import Conflict, Invalid
 from wetread.security.service import Actor
@@ -145,17 +145,30 @@ def test_the_message_and_the_data_set_must_name_the_same_object(
 LARGE = {"Rows": 256, "Columns": 256, "PixelData": bytes(2 * 256 * 256)}  # too large to wait beside its rows
 
 
-def test_a_full_store_is_said_and_leaves_nothing(
-    archive: Archive, make_dicom: Any, store: Store, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (NoSpace("2 GB are kept free"), "no room in the store: 2 GB are kept free"),
+        (StoreUnavailable("store far does not answer"), "store far does not answer"),
+    ],
+)
+def test_a_full_store_or_one_out_of_reach_is_said_and_leaves_nothing(
+    archive: Archive,
+    make_dicom: Any,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: NoSpace,
+    said: str,
 ) -> None:
     def full() -> None:
-        raise NoSpace("test")
+        raise fault
 
     monkeypatch.setattr(archive.objects, "create", full)
     monkeypatch.setattr(archive.objects, "new_location", full)
     for ds in (make_dicom(), make_dicom(**LARGE)):
         (result,) = store(ds)
         assert (result.status, result.outcome) == (Status.OUT_OF_RESOURCES, "refused")
+        assert result.detail == said
     assert count(archive, Study) == count(archive, Quarantine) == 0
 
 
