@@ -36,7 +36,7 @@ import {
   IconZoomScan,
   type Icon,
 } from '@tabler/icons-react'
-import { useState } from 'react'
+import { useState, type ReactNode } from 'react'
 import { showKeys, useKeys, type KeyBinding } from '@/lib/keys'
 import { cells, type Layout } from './layout'
 import { LayoutPicker } from './LayoutPicker'
@@ -58,6 +58,8 @@ export interface ToolbarProps {
   /** Whether the list of measurements is shown, and how many there are. */
   measurements: { shown: boolean; count: number }
   presets: readonly WindowPreset[]
+  /** What hangs and why. */
+  hanging?: ReactNode
   can: {
     compare: boolean
     mark: boolean
@@ -329,8 +331,10 @@ export function Toolbar(props: ToolbarProps) {
         disabled={can.planes !== true}
         onClick={on.planes}
       />
+      {props.hanging}
       <LayoutPicker layout={layout} onLayout={on.layout} />
       {can.mark ? <Tool label={isKey ? 'Unmark the key image' : 'Mark as key image'} keys="k" icon={IconStar} pressed={isKey} onClick={on.mark} /> : null}
+      {props.children}
     </div>
   )
 }

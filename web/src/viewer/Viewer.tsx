@@ -4,6 +4,8 @@ import { load, save } from '@/lib/storage'
 import { toast } from '@/ui'
 import { useCine } from './cine'
 import { Engine } from './engine'
+import { ExportButton } from './export/ExportButton'
+import type { Source } from './export/Panel'
 import { applyLook } from './keep/applyLook'
 import { KeptList } from './keep/KeptList'
 import { LeaveQuestion } from './keep/LeaveQuestion'
@@ -11,7 +13,10 @@ import { isAbout, lookOf } from './keep/presentation'
 import { keyPictures, type KeptDocument } from './keep/structured'
 import { useKeeping, type OnScreen } from './keep/useKeeping'
 import { useKeyImages } from './keyImages'
-import { cells, panesOf, type PaneId } from './layout'
+import { useProtocols } from './hanging/useProtocols'
+import { slabOf, useStaging } from './hanging/useStaging'
+import { useDress } from './hanging/useDress'
+import { cells, PANES, panesOf, type PaneId } from './layout'
 import { AskWords } from './measure/AskWords'
 import { annotationOf } from './measure/draw'
 import { MeasurementList } from './measure/MeasurementList'
@@ -33,6 +38,7 @@ import { useHanging, type Hung } from './useHanging'
 import { useTogether } from './useTogether'
 import { patientOf } from './view'
 import { VolumeStage } from './volume/VolumeStage'
+import { AT_FIRST, type Slab } from './volume/slab'
 import { judgeStack } from './volume/volumes'
 import { useStudy, type LoadedStudy } from './useStudy'
 import classes from './viewer.module.css'
@@ -77,6 +83,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps)
   const [over, setOver] = useState<PaneId | null>(null)
   const [asked, setAsked] = useState<Asked | null>(null)
   const [planes, setPlanes] = useState(false)
+  const slab = useRef<Slab>(AT_FIRST)
   const [marks, setMarks] = useState(true)
   const [placing, setPlacing] = useState(false)
 
@@ -85,7 +92,9 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps)
   const seen = loaded.stacks.length > 0
   const [wanted, setWanted] = useState<ViewerStudy | null>(priors[0] ?? null)
   const loadedPrior = useStudy(seen && wanted ? wanted.study_instance_uid : null)
-  const hanging = useHanging(study, wanted, loaded, loadedPrior, root)
+  // Who follows a lead sees what the lead hangs.
+  const protocols = useProtocols(share?.mode !== 'follow')
+  const hanging = useHanging({ study, priors, prior: wanted, loaded, loadedPrior, root, protocols })
   const { layout, hungIn, stackIn } = hanging
   const keys = useKeyImages(study.study_pk, canMark, onKeyImage)
   const drawn = useMeasurements(engine)
@@ -132,7 +141,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps)
     marked: of === study ? keys.marked : null,
     panes: shownOf(of),
   })
-  const studies = [onScreen(study, loaded), ...(hanging.prior ? [onScreen(hanging.prior, loadedPrior)] : [])]
+  const studies = hanging.opened.map((one) => onScreen(one.study, one.loaded))
   const keeping = useKeeping({ mayKeep: canMark, engine, drawn, studies })
 
   const hangIn = (id: PaneId, next: Hung | null, index?: number) => {
@@ -148,7 +157,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps)
     layout,
     visible,
     studies: [study, ...priors],
-    stacks: [...loaded.stacks, ...loadedPrior.stacks],
+    stacks: hanging.opened.flatMap((one) => one.loaded.stacks),
     stackIn,
     hungIn,
     hangIn,
@@ -156,6 +165,23 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps)
     want: setWanted,
   })
   const together = useTogether({ engine, visible, active: activePane, stackIn, studyPkIn: (id) => hungIn(id)?.study.study_pk ?? 0, indexes, led: following })
+
+  const dress = useDress(engine, hanging, visible)
+  const staging = useStaging({ study, priors, engine, hanging, protocols, visible, active: activePane, inPlanes, links: together.links, slab: slab.current })
+  // What a stage says of the panes as a whole.
+  const byProtocol = hanging.applied
+  useEffect(() => {
+    const stage = byProtocol?.protocol.display_sets[byProtocol.stage]
+    if (!stage) return
+    setAlone(false)
+    setIndexes({})
+    together.link(stage.together)
+    const through = stage.reformatting
+    setPlanes(through != null)
+    if (through) setActive(PANES[through.image_box_number - 1] ?? 'a')
+    // Once for each stage that is hung.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [byProtocol?.stamp])
 
   // Pictures are fetched ahead: what is on the screen first, then the rest of the study.
   const ahead = [
@@ -176,12 +202,14 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps)
   }, [engine, aheadKey])
 
   const activate = (id: PaneId) => {
+    hanging.touched()
     together.drive(id)
     setActive(id)
   }
 
   const onImage = (id: PaneId, index: number) => {
     setIndexes((before) => (before[id] === index ? before : { ...before, [id]: index }))
+    dress.drawn(id)
     together.onImage(id, index)
   }
 
@@ -193,6 +221,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps)
   }
   const goTo = (index: number) => {
     if (!activeStack || inPlanes) return
+    hanging.touched()
     together.drive(activePane)
     engine?.goTo(activePane, Math.max(0, Math.min(activeStack.length - 1, index)))
   }
@@ -213,10 +242,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps)
     else hangIn(activePane, { study: found.study, stackKey: found.stack.key }, found.index)
   }
   const stackWith = (imageId: string): { study: ViewerStudy; stack: Stack; index: number } | null => {
-    const all = [
-      ...loaded.stacks.map((stack) => ({ study, stack })),
-      ...(hanging.prior ? loadedPrior.stacks.map((stack) => ({ study: hanging.prior as ViewerStudy, stack })) : []),
-    ]
+    const all = hanging.opened.flatMap((one) => one.loaded.stacks.map((stack) => ({ study: one.study, stack })))
     for (const one of all) {
       const index = one.stack.frames.findIndex((frame) => frame.imageId === imageId)
       if (index >= 0) return { ...one, index }
@@ -331,16 +357,32 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps)
     end: (last) => goTo(last && activeStack ? activeStack.length - 1 : 0),
     series: (step) => {
       if (inPlanes) return
-      const from: LoadedStudy = hungIn(activePane)?.study.study_pk === study.study_pk ? loaded : loadedPrior
-      const of = from === loaded ? study : hanging.prior
-      const at = from.stacks.findIndex((stack) => stack.key === activeStack?.key)
-      const next = from.stacks[at + step]
+      const of = hungIn(activePane)?.study
+      const from = hanging.opened.find((one) => one.study.study_pk === of?.study_pk)?.loaded
+      const at = from?.stacks.findIndex((stack) => stack.key === activeStack?.key) ?? -1
+      const next = from?.stacks[at + step]
       if (next && of) hangIn(activePane, { study: of, stackKey: next.key })
     },
     pane: (step) => {
       const at = visible.indexOf(activePane)
       activate(visible[(at + step + visible.length) % visible.length] ?? 'a')
     },
+  }
+
+  const leaving = (): Source | string => {
+    if (inPlanes) return 'Planes are not exported: close them, and export the images.'
+    const pickOf = (id: PaneId) => {
+      const [stack, of, shown] = [stackIn(id), hungIn(id)?.study, engine?.viewport(id)]
+      return stack && of && shown && engine?.imageOn(id) ? [{ study: of, stack, index: shown.getCurrentImageIdIndex(), like: { viewport: shown, shows: true } }] : []
+    }
+    const [current] = pickOf(activePane)
+    if (!engine || !current) return 'There is no image to export yet.'
+    const marked = loaded.stacks.flatMap((stack) =>
+      stack.frames.flatMap((frame, index) =>
+        keys.isKey(frame.sopInstanceUid, frame.frameNumber) ? [{ study, stack, index, like: { viewport: current.like.viewport, shows: stack.key === current.stack.key } }] : [],
+      ),
+    )
+    return { engine, graphics: applied && !applied.ours ? applied.instance : null, active: current, panes: visible.flatMap(pickOf), keys: marked }
   }
 
   const onDropped = useCallback((pane: PaneId | null) => setOver(pane), [])
@@ -388,6 +430,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps)
           thumbnails={thumbnails}
           measurements={{ shown: listed, count: drawn.list.length }}
           presets={presetsFor(activeStack?.modality ?? null, activeStack?.bodyPart ?? null)}
+          hanging={staging.menu}
           can={{
             compare: priors.length > 0,
             mark: canMark,
@@ -397,7 +440,9 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps)
             window: activeStack !== null,
           }}
           on={on}
-        />
+        >
+          <ExportButton source={leaving} />
+        </Toolbar>
         <div className={classes['floor']}>
           <div
             className={classes['grid']}
@@ -418,7 +463,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps)
                       stack={stack}
                       start={indexes[id] ?? null}
                       patientId={patientId}
-                      waiting={waitingWords(id, loaded, loadedPrior, hanging.prior)}
+                      waiting={hanging.missingIn(id) ?? waitingWords(id, loaded, loadedPrior, hanging.prior)}
                       active={id === activePane && cells(layout) > 1}
                       alone={alone && id === activePane && cells(layout) > 1}
                       over={id === over}
@@ -430,7 +475,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps)
                       spot={together.spotIn(stack)}
                       onActivate={() => activate(id)}
                       onImage={(index) => onImage(id, index)}
-                      onView={(changed) => together.onView(id, changed)}
+                      onView={(changed) => (dress.busy() ? undefined : together.onView(id, changed))}
                       onDouble={() => (cells(layout) > 1 ? setAlone(!alone) : undefined)}
                       onLocate={tool === 'locate' ? (point) => together.locate(id, point) : null}
                     >
@@ -453,12 +498,17 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps)
               <VolumeStage
                 study={hungIn(activePane)?.study ?? study}
                 prior={hungIn(activePane)?.study.study_pk === study.study_pk ? null : priorLabel(hungIn(activePane)?.study ?? study, study)}
+                key={byProtocol?.stamp}
                 stack={activeStack}
                 tool={tool}
+                slabAtFirst={slabOf(byProtocol?.protocol.display_sets[byProtocol.stage]?.reformatting)}
+                onSlab={(next) => (slab.current = next)}
+                staged={(byProtocol?.protocol.display_sets.length ?? 0) > 1}
                 onClose={() => setPlanes(false)}
               />
             ) : null}
           </div>
+          {staging.editor}
           {listed ? (
             <MeasurementList
               measurements={drawn.list}

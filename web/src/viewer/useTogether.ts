@@ -25,6 +25,8 @@ export interface Panes {
 export interface Together {
   links: Links
   toggle: (kind: LinkKind) => void
+  /** What panes do together from now on, as a hanging says. */
+  link: (links: Links) => void
   /** What happens from now on comes of a hand on this pane: the others follow it, and it follows none. */
   drive: (id: PaneId) => void
   /** Another stack hangs in a pane: where it was linked counts no longer. */
@@ -62,6 +64,10 @@ export function useTogether({ engine, visible, active, stackIn, studyPkIn, index
 
   return {
     links,
+    link: (next) => {
+      anchors.current.clear()
+      setLinks(next)
+    },
     drive,
     forget: (id) => anchors.current.delete(id),
     toggle: (kind) => {

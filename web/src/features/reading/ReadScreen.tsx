@@ -129,6 +129,7 @@ function Case({ item }: { item: ReadingItem }) {
         study_date: prior.study_date,
         study_description: prior.study_description,
         modalities_in_study: prior.modalities_in_study,
+        body_part_examined: prior.body_part_examined,
       })),
     [priors.data],
   )
@@ -139,8 +140,10 @@ function Case({ item }: { item: ReadingItem }) {
       study_date: item.study_date,
       study_description: item.requested_procedure_description,
       modalities_in_study: [item.modality],
+      body_part_examined: item.body_part_examined,
+      site_code: item.site_code,
     }),
-    [item.study_pk, item.study_instance_uid, item.study_date, item.requested_procedure_description, item.modality],
+    [item.study_pk, item.study_instance_uid, item.study_date, item.requested_procedure_description, item.modality, item.body_part_examined, item.site_code],
   )
 
   return (

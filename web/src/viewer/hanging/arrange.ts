@@ -70,8 +70,3 @@ function place(box: Box, current: Opened, comparable: readonly ViewerStudy[], op
   if (own !== null && other !== null && own !== other) return { missing: `${who}: its images name another patient ID, so it does not hang by itself`, waits: false }
   return { study: prior, stack }
 }
-
-/** Whether a stage shows anything of a study, or may yet. */
-export function showsSomething(placed: readonly (Placed | null)[]): boolean {
-  return placed.some((one) => one !== null && 'stack' in one)
-}

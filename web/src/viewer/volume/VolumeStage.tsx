@@ -25,6 +25,12 @@ export interface VolumeStageProps {
   stack: Stack
   /** Chosen in the viewer's tool bar. */
   tool: HandName
+  /** How it begins, as a hanging says. */
+  slabAtFirst?: Slab | undefined
+  /** The slab is another. */
+  onSlab?: (slab: Slab) => void
+  /** Whether its keys for five slices are those of the hanging's stages. */
+  staged?: boolean
   onClose: () => void
 }
 
@@ -39,7 +45,7 @@ interface Seen {
 const TITLE: Record<PlaneId, string> = { axial: 'Axial', sagittal: 'Sagittal', coronal: 'Coronal' }
 
 /** Planes through a volume, straight and oblique, as slabs, and the body itself. */
-export function VolumeStage({ study, prior, stack, tool, onClose }: VolumeStageProps) {
+export function VolumeStage({ study, prior, stack, tool, slabAtFirst, onSlab, staged = false, onClose }: VolumeStageProps) {
   const elements = useRef<Partial<Record<PlaneId, HTMLDivElement>>>({})
   const bodyElement = useRef<HTMLDivElement>(null)
   const [scene, setScene] = useState<Scene | null>(null)
@@ -49,7 +55,7 @@ export function VolumeStage({ study, prior, stack, tool, onClose }: VolumeStageP
   const [seen, setSeen] = useState<Partial<Record<PlaneId, Seen>>>({})
   const [window, setWindow] = useState<{ center: number; width: number } | null>(null)
   const [active, setActive] = useState<PlaneId>('axial')
-  const [slab, setSlab] = useState<Slab>(AT_FIRST)
+  const [slab, setSlab] = useState<Slab>(slabAtFirst ?? AT_FIRST)
   const [crossing, setCrossing] = useState(true)
   const [body, setBody] = useState(false)
   const uneven = useMemo(() => {
@@ -113,6 +119,11 @@ export function VolumeStage({ study, prior, stack, tool, onClose }: VolumeStageP
   useEffect(() => {
     if (ready) scene?.slab(slab)
   }, [scene, ready, slab])
+  const told = useRef(onSlab)
+  useEffect(() => {
+    told.current = onSlab
+  })
+  useEffect(() => told.current?.(slab), [slab])
   useEffect(() => {
     const element = bodyElement.current
     if (!scene || !ready || !body || !element) return
@@ -135,8 +146,8 @@ export function VolumeStage({ study, prior, stack, tool, onClose }: VolumeStageP
   useKeys('Planes', [
     { keys: 'ArrowDown', label: 'Next slice of the plane', run: () => scene?.scroll(active, 1) },
     { keys: 'ArrowUp', label: 'Previous slice of the plane', run: () => scene?.scroll(active, -1) },
-    { keys: 'PageDown', label: 'Five slices on', run: () => scene?.scroll(active, 5) },
-    { keys: 'PageUp', label: 'Five slices back', run: () => scene?.scroll(active, -5) },
+    { keys: 'PageDown', label: 'Five slices on', run: () => scene?.scroll(active, 5), disabled: staged },
+    { keys: 'PageUp', label: 'Five slices back', run: () => scene?.scroll(active, -5), disabled: staged },
     { keys: 'ArrowRight', label: 'Turn the other planes right', run: () => scene?.turn(active, -5) },
     { keys: 'ArrowLeft', label: 'Turn the other planes left', run: () => scene?.turn(active, 5) },
     { keys: 'b', label: 'Next plane', run: () => step(1) },
