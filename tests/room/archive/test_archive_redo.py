@@ -321,12 +321,3 @@ def test_no_size_is_made_up(stored: int) -> None:
     except Damaged:
         return
     assert sealed_size(size) == stored
-
-
-def test_a_role_without_privileges_can_confirm(clean_database: Database) -> None:
-    with psycopg.connect(clean_database.url) as connection:
-        connection.execute("CREATE ROLE wetread_plain NOSUPERUSER")
-        connection.execute("GRANT SELECT ON stored_object, object_copy TO wetread_plain")
-        connection.execute("SET LOCAL ROLE wetread_plain")
-        assert store.filed_surely(connection, ["ab/none"]) == set()
-        connection.rollback()
