@@ -30,7 +30,7 @@ from wetread.orders.service import (
     procedures_of,
 )
 from wetread.patients.service import IdentifierInput, PatientInput, register_patient
-from wetread.reporting import pictures
+from wetread.reporting import pictures, rules
 from wetread.reporting.model import KeyImage, Report, ReportProcedure, ReportVersion
 from wetread.scheduling.model import StudyLink
 from wetread.scheduling.service import match_studies
@@ -175,7 +175,7 @@ class House:
                 ReportVersion(
                     report_pk=report.report_pk, version_number=number, kind=kind, sections=sections,
                     signed_by_user_pk=self.reader, signed_by_name="Dr. Inès Moreau", signed_at=work.now(),
-                    content_sha256=b"x",
+                    content_sha256=rules.content_hash(sections),
                 )
             )  # fmt: skip
             work.audit(AuditEventID.PROCEDURE_RECORD, "C")

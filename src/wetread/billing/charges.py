@@ -18,7 +18,7 @@ from wetread.billing.model import (
 from wetread.billing.rules import ChargeMove
 from wetread.billing.scrubber import audit_claim, scrub, unsent_claim
 from wetread.kit import limits
-from wetread.kit.errors import FieldError, Invalid, NotFound
+from wetread.kit.errors import Conflict, FieldError, Invalid, NotFound
 from wetread.kit.failpoints import failpoint
 from wetread.kit.paging import Page, decode_cursor, encode_cursor
 from wetread.orders import service as orders
@@ -202,6 +202,9 @@ def change_charge(work: Work, charge_pk: int, changes: Mapping[str, Any]) -> Cha
     if charge is None or charge.state == ChargeState.VOID:
         raise NotFound("No such charge.")
     claim = unsent_claim(work, charge.claim_pk)
+    work.session.refresh(charge)  # as it is now that nobody else can change it
+    if charge.state == ChargeState.VOID or charge.claim_pk != claim.claim_pk:
+        raise Conflict("The charge was changed a moment ago. Look at it again.")
     errors = [
         FieldError(name, "is fixed")
         for name in changes

@@ -134,7 +134,10 @@ def open_claim(
 def claim(session: Session, claim_pk: int, *, lock: bool = False) -> Claim | None:
     """The claim, locked for a change."""
     query = select(Claim).where(Claim.claim_pk == claim_pk)
-    return session.scalar(query.with_for_update() if lock else query)
+    if lock:
+        # It may have been read before, and changed by who held it until now.
+        query = query.with_for_update().execution_options(populate_existing=True)
+    return session.scalar(query)
 
 
 def lines(session: Session, claim_pks: Iterable[int]) -> dict[int, list[Charge]]:

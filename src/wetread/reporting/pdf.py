@@ -97,11 +97,7 @@ def render(view: ReportView, site: Site, pictures: Sequence[KeyPicture] = ()) ->
     if not view.versions:
         raise ValueError("nothing is signed")
     zone = ZoneInfo(site.time_zone)
-    final = [version for version in view.versions if version.kind == "final"]
-    shown = [
-        final[-1] if final else view.versions[-1],
-        *(one for one in view.versions if one.kind == "addendum"),
-    ]
+    shown = rules.standing(view.versions)
     first = view.procedures[0]
     bar = view.patient
     born = bar.patient_birth_date.isoformat() if bar.patient_birth_date else "unknown"
@@ -116,7 +112,7 @@ def render(view: ReportView, site: Site, pictures: Sequence[KeyPicture] = ()) ->
         "institution": site.institution_name,
         "address": ", ".join(filter(None, (site.address_line, site.city, site.state, site.postal_code))),
         "phone": site.phone or "",
-        "banner": "" if final else "PRELIMINARY REPORT: not final, may still change.",
+        "banner": "" if shown[0].kind == "final" else "PRELIMINARY REPORT: not final, may still change.",
         "patient_line": f"{name} · born {born} · {bar.patient_id or ''} ({bar.issuer_of_patient_id or ''})",
         "facts": [
             ("Patient", name),

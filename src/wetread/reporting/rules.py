@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol, TypeVar
 
 import orjson
 
@@ -62,6 +63,25 @@ def after(state: str, step: Step) -> ReportState:
         return TRANSITIONS[ReportState(state), step]
     except KeyError:
         raise IllegalTransition("The report", state, step) from None
+
+
+class Version(Protocol):
+    """A signed version, as far as it matters whether it stands."""
+
+    @property
+    def kind(self) -> str: ...
+
+
+V = TypeVar("V", bound=Version)
+
+
+def standing(versions: Sequence[V]) -> list[V]:
+    """Of a report's versions, oldest first, those that stand: the last final one with its addenda, else the last
+    preliminary one. A text that another replaced is not shown as if it were true beside it."""
+    final = [one for one in versions if one.kind == "final"]
+    if not final:
+        return list(versions[-1:])
+    return [final[-1], *(one for one in versions if one.kind == "addendum")]
 
 
 @dataclass(frozen=True, slots=True)

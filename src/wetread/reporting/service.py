@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import delete, exists, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 
 from wetread.archive.model import Instance, Series, Study
 from wetread.kit.errors import Conflict, Denied, FieldError, Invalid, NotFound
@@ -125,23 +127,16 @@ def open_report(
     found = _procedures(work, requested_procedure_pks)
     if {requested.requested_procedure_pk for requested, *_ in found} != set(requested_procedure_pks):
         raise NotFound("There is no such requested procedure.")
-    existing = set(
-        work.session.scalars(
-            select(ReportProcedure.report_pk).where(
-                ReportProcedure.requested_procedure_pk.in_(requested_procedure_pks)
-            )
-        )
-    )
-    if len(existing) > 1:
-        raise Conflict("These procedures already have different reports.")
-    if existing:
-        return get_report(work, existing.pop())
+    if (begun := _report_of(work, requested_procedure_pks)) is not None:
+        return get_report(work, begun)
     work.require(Permission.REPORT_WRITE)
     patients = {request.patient_pk for _, request, _ in found}
     if len(patients) != 1:
         raise Invalid(
             "A report is about one patient.", fields=[FieldError("requested_procedure_pks", "two patients")]
         )
+    if any(requested.state == "CANCELED" for requested, *_ in found):
+        raise Conflict("The order of this procedure was cancelled; there is nothing to report.")
     first, request, procedure = found[0]
     chosen = (
         rules.template(template_key)
@@ -162,13 +157,22 @@ def open_report(
         editor_since=work.now(),
         created_at=work.now(),
     )
-    work.session.add(report)
-    work.session.flush()
-    work.session.add_all(
-        ReportProcedure(requested_procedure_pk=requested.requested_procedure_pk, report_pk=report.report_pk)
-        for requested, _, _ in found
-    )
-    work.session.flush()
+    try:
+        with work.session.begin_nested():
+            work.session.add(report)
+            work.session.flush()
+            work.session.add_all(
+                ReportProcedure(
+                    requested_procedure_pk=requested.requested_procedure_pk, report_pk=report.report_pk
+                )
+                for requested, _, _ in found
+            )
+            work.session.flush()
+    except IntegrityError:
+        begun = _report_of(work, requested_procedure_pks)
+        if begun is None:
+            raise
+        return get_report(work, begun)  # somebody else began it at the same instant
     work.publish(ReportChanged(report.report_pk, report.state))
     work.audit(
         AuditEventID.PROCEDURE_RECORD,
@@ -178,6 +182,20 @@ def open_report(
         object_id=report.report_pk,
     )
     return _view(work, report)
+
+
+def _report_of(work: Work, requested_procedure_pks: Sequence[int]) -> int | None:
+    """The report of these procedures that there is. Raises Conflict where they have different ones."""
+    existing = set(
+        work.session.scalars(
+            select(ReportProcedure.report_pk).where(
+                ReportProcedure.requested_procedure_pk.in_(requested_procedure_pks)
+            )
+        )
+    )
+    if len(existing) > 1:
+        raise Conflict("These procedures already have different reports.")
+    return existing.pop() if existing else None
 
 
 def get_report(work: Work, report_pk: int) -> ReportView:
@@ -200,12 +218,25 @@ def signed_report(work: Work, report_pk: int) -> ReportView:
 
 
 def document(work: Work, view: ReportView) -> bytes:
-    """The signed report as PDF with its key images. Raises Conflict where nothing is signed."""
+    """The signed report as PDF with its key images. Raises Conflict where nothing is signed, or where a text is not what
+    its signature stands for."""
     from wetread.reporting import pdf
     from wetread.reporting.pictures import picture_of
 
     if not view.versions:
         raise Conflict("Nothing of this report is signed yet.")
+    signed = {
+        row.version_number: row.content_sha256
+        for row in work.session.execute(
+            select(ReportVersion.version_number, ReportVersion.content_sha256).where(
+                ReportVersion.report_pk == view.report_pk
+            )
+        )
+    }
+    if any(rules.content_hash(one.sections) != signed.get(one.version_number) for one in view.versions):
+        raise Conflict(
+            "The text of this report is not what was signed. It does not leave the house like this."
+        )
     site = work.session.get_one(Site, view.site_pk)
     pictures = [picture for image in view.key_images if (picture := picture_of(work, image)) is not None]
     return pdf.render(view, site, pictures)
@@ -348,7 +379,7 @@ def addend(work: Work, report_pk: int, text: str, *, password: str, totp: str | 
 
 
 def prior_reports(work: Work, patient_pk: int, *, except_report_pk: int | None = None) -> list[PriorReport]:
-    """Signed reports of a patient from the actor's sites, newest first."""
+    """Signed reports of a patient from the actor's sites, newest first, each with the text that stands."""
     work.require(Permission.REPORT_READ)
     query = (
         _joined(ReportVersion, Report, RequestedProcedure, Procedure, Study)
@@ -360,31 +391,30 @@ def prior_reports(work: Work, patient_pk: int, *, except_report_pk: int | None =
         query = query.where(Report.site_pk.in_(work.actor.site_pks))
     rows = work.session.execute(query).all()
     work.audit(AuditEventID.PATIENT_RECORD, "R", patient_pk=patient_pk, object_type="reports")
-    found: dict[int, PriorReport] = {}
-    texts: dict[int, list[str]] = {}
+    heads: dict[int, tuple[Report, RequestedProcedure, Procedure, Study | None]] = {}
+    versions: dict[int, dict[int, ReportVersion]] = {}
     for version, report, requested, procedure, study in rows:
-        if report.report_pk == except_report_pk:
-            continue
-        words = rules.plain_text(version.sections)
-        if words not in texts.setdefault(report.report_pk, []):
-            texts[report.report_pk].append(words)
-        if report.report_pk in found and version.kind == "addendum":
-            continue
-        if report.report_pk in found and found[report.report_pk].impression:
-            continue
-        found[report.report_pk] = PriorReport(
-            report.report_pk,
-            report.state,
-            requested.requested_procedure_description,
-            procedure.modality,
-            None if study is None else study.study_pk,
-            None if study is None else study.study_date,
-            version.signed_at,
-            version.signed_by_name,
-            version.sections.get("impression", ""),
-            "",
+        if report.report_pk != except_report_pk:
+            heads.setdefault(report.report_pk, (report, requested, procedure, study))
+            versions.setdefault(report.report_pk, {})[version.version_number] = version
+    found = []
+    for report, requested, procedure, study in heads.values():
+        standing = rules.standing([one for _, one in sorted(versions[report.report_pk].items())])
+        found.append(
+            PriorReport(
+                report.report_pk,
+                report.state,
+                requested.requested_procedure_description,
+                procedure.modality,
+                None if study is None else study.study_pk,
+                None if study is None else study.study_date,
+                standing[0].signed_at,
+                standing[0].signed_by_name,
+                standing[0].sections.get("impression", ""),
+                "\n\n".join(rules.plain_text(one.sections) for one in standing),
+            )
         )
-    return [replace(prior, text="\n\n".join(reversed(texts[prior.report_pk]))) for prior in found.values()]
+    return found
 
 
 def templates(work: Work) -> list[Template]:
@@ -422,24 +452,22 @@ def mark_key_image(
         raise Invalid(
             "There is no such frame.", fields=[FieldError("frame_number", f"the image has {frames}")]
         )
-    image = work.session.scalar(
-        select(KeyImage).where(
-            KeyImage.sop_instance_uid == sop_instance_uid, KeyImage.frame_number == frame_number
-        )
+    statement = insert(KeyImage).values(
+        study_pk=study_pk,
+        study_instance_uid=study.study_instance_uid,
+        series_instance_uid=series_instance_uid,
+        sop_instance_uid=sop_instance_uid,
+        frame_number=frame_number,
+        note=note,
+        marked_by_user_pk=work.actor.user_pk,
+        marked_at=work.now(),
     )
-    if image is None:
-        image = KeyImage(
-            study_pk=study_pk,
-            study_instance_uid=study.study_instance_uid,
-            series_instance_uid=series_instance_uid,
-            sop_instance_uid=sop_instance_uid,
-            frame_number=frame_number,
-            marked_by_user_pk=work.actor.user_pk,
-            marked_at=work.now(),
-        )
-        work.session.add(image)
-    image.note = note
-    work.session.flush()
+    image = work.session.scalars(
+        statement.on_conflict_do_update(
+            index_elements=["sop_instance_uid", "frame_number"], set_={"note": statement.excluded.note}
+        ).returning(KeyImage),
+        execution_options={"populate_existing": True},
+    ).one()
     work.audit(
         AuditEventID.PROCEDURE_RECORD,
         "C",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeVar, get_args
+from typing import Literal, get_args
 
+from wetread.reporting.rules import V, standing
 from wetread.security.rules import Permission, Role, permissions_of
 
 # What a referrer sees of an order, from its beginning to its end. The first that fits is the state.
@@ -34,24 +35,7 @@ def sees_only_own(roles: Collection[Role]) -> bool:
     return Role.REFERRER in roles and Permission.STUDY_READ not in permissions_of(others)
 
 
-class Version(Protocol):
-    """A signed version, as far as its release is concerned."""
-
-    @property
-    def version_number(self) -> int: ...
-
-    @property
-    def kind(self) -> str: ...
-
-
-V = TypeVar("V", bound=Version)
-
-
 def released(versions: Sequence[V], policy: ReleasePolicy) -> list[V]:
-    """The text that stands: the last final version with its addenda, else the last preliminary one where that is
-    released. A preliminary version that a final one replaced is not shown again."""
-    final = [one for one in versions if one.kind == "final"]
-    if final:
-        return [final[-1], *(one for one in versions if one.kind == "addendum")]
-    preliminary = [one for one in versions if one.kind == "preliminary"]
-    return preliminary[-1:] if policy.preliminary else []
+    """The text that stands, where it is released: a preliminary one only by the policy."""
+    found = standing(versions)
+    return [one for one in found if one.kind in policy.kinds]

@@ -345,14 +345,12 @@ def priors(work: Work, study_pk: int) -> list[PriorStudy]:
     if study.patient_pk is None:
         work.audit(AuditEventID.QUERY, "E", object_type="priors", object_id=study_pk)
         return []
+    # Of each study by itself: grouped and joined, PostgreSQL would go through the series of the whole house.
     part_of = (
-        select(Series.study_pk, func.min(Series.body_part_examined).label("part"))
-        .group_by(Series.study_pk)
-        .subquery()
+        select(func.min(Series.body_part_examined)).where(Series.study_pk == Study.study_pk).scalar_subquery()
     )
     rows = work.session.execute(
-        select(Study, part_of.c.part, ReportProcedure.report_pk)
-        .outerjoin(part_of, part_of.c.study_pk == Study.study_pk)
+        select(Study, part_of, ReportProcedure.report_pk)
         .outerjoin(StudyLink, and_(StudyLink.study_pk == Study.study_pk, _LINKED))
         .outerjoin(
             ReportProcedure, ReportProcedure.requested_procedure_pk == StudyLink.requested_procedure_pk
@@ -446,7 +444,7 @@ def _lock(work: Work, requested_procedure_pk: int) -> int:
             RequestedProcedure.imaging_service_request_pk == ImagingServiceRequest.imaging_service_request_pk,
         )
         .where(RequestedProcedure.requested_procedure_pk == requested_procedure_pk)
-        .with_for_update(of=RequestedProcedure)
+        .with_for_update(of=RequestedProcedure, key_share=True)
     ).one_or_none()
     sites = work.actor.site_pks
     if found is None or (sites is not None and found[1] not in sites):

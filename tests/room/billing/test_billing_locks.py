@@ -108,3 +108,18 @@ def test_the_dictionary_of_diagnoses_is_loaded_before_anything_is_held(
     with ward.offices.work(Actor.system("desk")) as work:
         orders.change_order(work, order, orders.OrderChange(diagnosis_codes=["I61.9"]))
     assert free == [True, True]
+
+
+def test_a_claim_that_was_taken_meanwhile_is_seen_as_it_is_now(committed_ward: Ward) -> None:
+    """Read before it is locked, as who looks again at one does; another has ended it in between."""
+    ward = committed_ward
+    case, _ = done(ward)
+    with ward.offices.work(Actor.system("billing")) as work:
+        service.procedure_changed(work, case.requested_procedure_pk)
+    with ward.made() as work:
+        read_before = work.session.scalars(select(Claim)).one()
+        assert read_before.findings
+        with beside(ward) as connection:
+            connection.execute("UPDATE claim SET state = 'void', findings = '[]'")
+        service.recheck(work, read_before.claim_pk)
+        assert (read_before.state, read_before.findings) == ("void", [])

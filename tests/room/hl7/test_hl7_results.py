@@ -21,6 +21,7 @@ from wetread.orders.service import (
     procedures_of,
 )
 from wetread.patients.service import IdentifierInput, PatientInput, register_patient
+from wetread.reporting import rules
 from wetread.reporting.model import Report, ReportProcedure, ReportVersion
 from wetread.security.model import Practitioner, Site
 from wetread.security.service import Actor, AuditEventID, Offices, Role, Work, create_user
@@ -97,7 +98,8 @@ class Signed:
             ReportVersion(
                 report_pk=self.report.report_pk, version_number=self.versions, kind=kind, sections=sections,
                 signed_by_user_pk=self.user.user_pk, signed_by_name=self.user.display_name,
-                signed_by_practitioner_pk=self.reader.practitioner_pk, signed_at=self.work.now(), content_sha256=b"x",
+                signed_by_practitioner_pk=self.reader.practitioner_pk, signed_at=self.work.now(),
+                content_sha256=rules.content_hash(sections),
             )
         )  # fmt: skip
         self.work.session.flush()

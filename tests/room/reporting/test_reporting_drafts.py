@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from sqlalchemy import select
 
 from case_fixtures import Ward
 from wetread.kit.errors import Conflict, Denied, IllegalTransition, Invalid, NotFound
 from wetread.kit.events import OutboxEvent
+from wetread.orders.service import cancel_order
 from wetread.reporting import rules, service
 from wetread.reporting.service import ReportView
 from wetread.security.model import AuditRecord
-from wetread.security.service import Actor, Role
+from wetread.security.service import Actor, Role, Work
 
 PASSWORD = "correct horse battery staple"
 
@@ -36,6 +41,36 @@ def test_opening_begins_one_draft_with_the_reason_and_the_fitting_template(ward:
     assert view.draft_sections["findings"].startswith("Haemorrhage")
     again = opened(ward, ward.person("Dr. Second"), case.requested_procedure_pk)
     assert (again.report_pk, again.may_edit, again.editor_name) == (view.report_pk, False, "Dr. Ines Moreau")
+
+
+def test_two_who_open_the_same_case_at_one_instant_have_one_draft(
+    committed_ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ward = committed_ward
+    case = ward.case()
+    people = [ward.person(), ward.person("Dr. Second")]
+    look, together, waited = service._report_of, threading.Barrier(2), set[int]()
+
+    def report_of(work: Work, procedures: Sequence[int]) -> int | None:
+        found = look(work, procedures)
+        if threading.get_ident() not in waited:
+            waited.add(threading.get_ident())
+            together.wait(10)  # both have seen that there is none
+        return found
+
+    monkeypatch.setattr(service, "_report_of", report_of)
+    with ThreadPoolExecutor(2) as pool:
+        views = list(pool.map(lambda one: opened(ward, one, case.requested_procedure_pk), people))
+    assert len({view.report_pk for view in views}) == 1
+    assert sorted(view.may_edit for view in views) == [False, True]
+
+
+def test_nothing_is_reported_of_an_order_that_was_cancelled(ward: Ward) -> None:
+    requested = ward.ordered()
+    with ward.made() as work:
+        cancel_order(work, requested.imaging_service_request_pk, "not needed")
+    with pytest.raises(Conflict, match="cancelled"):
+        opened(ward, ward.person(), requested.requested_procedure_pk)
 
 
 def test_a_report_may_cover_several_procedures_of_one_patient_only(ward: Ward) -> None:

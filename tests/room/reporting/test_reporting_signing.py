@@ -343,6 +343,35 @@ def test_the_database_itself_refuses_to_alter_what_is_signed(ward: Ward, stateme
     assert kept.sections == NORMAL
 
 
+def test_a_text_that_is_not_what_was_signed_does_not_leave_the_house(ward: Ward) -> None:
+    reader = ward.person()
+    view = sign(ward, reader, opened(ward, reader))
+    with ward.offices.work(reader) as work:
+        assert service.document(work, view).startswith(b"%PDF")
+        work.session.execute(text("ALTER TABLE report_version DISABLE TRIGGER USER"))
+        work.session.execute(
+            text('UPDATE report_version SET sections = sections || \'{"impression": "Tumour."}\'')
+        )
+        work.session.expire_all()
+        with pytest.raises(Conflict, match="not what was signed"):
+            service.document(work, service.get_report(work, view.report_pk))
+
+
+def test_a_prior_report_shows_no_text_that_another_replaced(ward: Ward) -> None:
+    reader = ward.person()
+    case = ward.case()
+    with ward.offices.work(reader) as work:
+        view = service.open_report(work, [case.requested_procedure_pk])
+    view = sign(ward, reader, view, "preliminary", sections={"impression": "Bleeding."})
+    with ward.offices.work(reader) as work:
+        (prior,) = service.prior_reports(work, case.patient_pk)
+    assert (prior.state, prior.impression) == ("preliminary", "Bleeding.")
+    addend(ward, reader, sign(ward, reader, view, sections={"impression": "No bleeding."}))
+    with ward.offices.work(reader) as work:
+        (prior,) = service.prior_reports(work, case.patient_pk)
+    assert prior.text == "IMPRESSION\nNo bleeding.\n\nADDENDUM\nCompared with 2020."
+
+
 def test_prior_reports_carry_every_signed_word_newest_first(ward: Ward, clock: FixedClock) -> None:
     reader = ward.person()
     case = ward.case()
