@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import psycopg
 import structlog
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from wetread.archive import store
@@ -306,6 +308,36 @@ def _make_anew(work: Work, one: Checked) -> None:
             queue=PREPARATION,
             study_pk=study_pk,
         )
+
+
+# When somebody meets it ---------------------------------------------------------------------------------------------
+
+
+def check_soon(archive: Archive, location: str) -> None:
+    """Whoever reads an object has found damage: it is looked at in the background, mended from a copy or noted."""
+    try:
+        with archive.offices.work(Actor.system("store check")) as work:
+            defer(
+                work,
+                "archive.check_object",
+                queueing_lock=f"archive.check_object:{location}",
+                queue=PREPARATION,
+                location=location,
+            )
+            work.audit(AuditEventID.APPLICATION_ACTIVITY, "E", object_type="stored_object")
+    except (psycopg.Error, SQLAlchemyError) as error:
+        log.warning("damage was met and not noted", error=type(error).__name__)
+
+
+@task("archive.check_object", queue=PREPARATION)
+def check_object(work: Work, location: str) -> None:
+    """Reads one object again, which was found damaged by whoever read it."""
+    work.audit(AuditEventID.APPLICATION_ACTIVITY, "E", object_type="stored_object")
+    archive = the_archive()
+    with archive.offices.work(Actor.system("store check")) as short:
+        found = _next(short, 0, StoredObject.location == location)
+    for one in found:
+        note(archive.offices, one, _checked(archive, one))
 
 
 # On schedule ----------------------------------------------------------------------------------------------------

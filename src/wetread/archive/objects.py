@@ -90,6 +90,9 @@ class ObjectStore(Protocol):
     def open_here(self, location: str) -> ObjectReader:
         """From the one store that the location names. Raises Missing, StoreUnavailable."""
 
+    def copies(self, location: str) -> Iterator[ObjectReader]:
+        """The same object in other stores, as far as they can be reached. The caller closes them."""
+
     def writer(self, location: str, *, replace: bool) -> ObjectWriter:
         """Writes under a known key, which appears whole at `commit` or not at all: a copy of an object that lies in another
         store, or with `replace` a sound one in the place of a damaged one. Raises NoSpace."""
@@ -265,6 +268,10 @@ class LocalObjects:
     def open_here(self, location: str) -> LocalReader:
         """See ObjectStore: the one store there is."""
         return self.open(location)
+
+    def copies(self, location: str) -> Iterator[LocalReader]:
+        """See ObjectStore: the one store there is."""
+        return iter(())
 
     def delete(self, location: str) -> None:
         """Removes the object, where it is there."""

@@ -180,6 +180,10 @@ class S3Objects:
         except BaseError as error:
             raise self._unavailable("list", error) from None
 
+    def copies(self, location: str) -> Iterator[S3Reader]:
+        """See ObjectStore: the one store there is."""
+        return iter(())
+
     def note_ahead(self, note: NoteAhead) -> None:
         """See ObjectStore: nothing is made ahead in a bucket."""
 

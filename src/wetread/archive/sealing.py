@@ -16,7 +16,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -104,18 +105,27 @@ class Sealer:
 
 
 class Unsealer:
-    """Gives out plain bytes of a sealed object by range. `size_bytes` is its plain size, as the index has it."""
+    """Gives out plain bytes of a sealed object by range. `size_bytes` is its plain size, as the index has it.
 
-    def __init__(self, data_key: bytes, size_bytes: int, read_at: ReadAt, stored_bytes: int) -> None:
-        if stored_bytes != sealed_size(size_bytes):
-            raise Damaged(f"has {stored_bytes} bytes in the store in place of {sealed_size(size_bytes)}")
+    `copies` are asked for once there is damage, and read on from, each as (read_at, stored_bytes).
+    """
+
+    def __init__(
+        self,
+        data_key: bytes,
+        size_bytes: int,
+        read_at: ReadAt,
+        stored_bytes: int,
+        copies: Iterable[tuple[ReadAt, int]] = (),
+    ) -> None:
         self.size_bytes = size_bytes
-        self._read_at = read_at
-        self._header = read_at(0, HEADER_BYTES)
-        if self._header[: len(_MAGIC) + 1] != _MAGIC + bytes([CHUNK_BITS]):
-            raise Damaged("does not begin as a sealed object")
-        self._aead = AESGCM(_object_key(data_key, self._header))
+        self._data_key = data_key
         self._last = _chunks(size_bytes) - 1
+        self._copies = iter(copies)
+        try:
+            self._take(read_at, stored_bytes)
+        except Damaged as damage:
+            self._take_copy(damage)
 
     def read(self, start: int, length: int) -> memoryview:
         """Plain bytes `start … start+length`, cut at the end of the object. Raises Damaged."""
@@ -135,9 +145,32 @@ class Unsealer:
             yield self.read(start, until - start)
             start = until
 
+    def _take(self, read_at: ReadAt, stored_bytes: int) -> None:
+        if stored_bytes != sealed_size(self.size_bytes):
+            raise Damaged(f"has {stored_bytes} bytes in the store in place of {sealed_size(self.size_bytes)}")
+        header = _read(read_at, 0, HEADER_BYTES)
+        if header[: len(_MAGIC) + 1] != _MAGIC + bytes([CHUNK_BITS]):
+            raise Damaged("does not begin as a sealed object")
+        self._read_at, self._header = read_at, header
+        self._aead = AESGCM(_object_key(self._data_key, header))
+
+    def _take_copy(self, damage: Damaged) -> None:
+        for read_at, stored_bytes in self._copies:
+            with suppress(Damaged):
+                self._take(read_at, stored_bytes)
+                return
+        raise damage
+
     def _chunks(self, first: int, until: int) -> memoryview:
+        while True:
+            try:
+                return self._unsealed(first, until)
+            except Damaged as damage:
+                self._take_copy(damage)
+
+    def _unsealed(self, first: int, until: int) -> memoryview:
         step = CHUNK_BYTES + TAG_BYTES
-        sealed = memoryview(self._read_at(HEADER_BYTES + first * step, (until - first) * step))
+        sealed = memoryview(_read(self._read_at, HEADER_BYTES + first * step, (until - first) * step))
         count = until - first
         plain = memoryview(bytearray(max(len(sealed) - count * TAG_BYTES, 0)))
         number = first
@@ -154,6 +187,13 @@ class Unsealer:
         except (InvalidTag, ValueError):
             raise Damaged(f"chunk {number} is not what was written") from None
         return plain
+
+
+def _read(read_at: ReadAt, start: int, length: int) -> bytes:
+    try:
+        return read_at(start, length)
+    except OSError as error:
+        raise Damaged(f"cannot be read ({error.strerror})") from error
 
 
 def _chunks(size_bytes: int) -> int:

@@ -189,6 +189,14 @@ class Stores:
         name, key = split(location)
         return self.member(name).objects.open(key)
 
+    def copies(self, location: str) -> Iterator[ObjectReader]:
+        """See ObjectStore: from wherever else it lies now."""
+        name, key = split(location)
+        keys = [named(other, key) for other in self.members if other != name]
+        for other in self._index.elsewhere(location, keys) if keys else []:
+            with suppress(Missing, StoreUnavailable):
+                yield self.open_here(other)
+
     def delete(self, location: str) -> None:
         """Removes the object from every store: what was moved keeps its key. Raises StoreUnavailable at the end where one
         could not be asked."""
@@ -275,11 +283,8 @@ class Stores:
         return self._state
 
     def _open_elsewhere(self, location: str, fault: Exception) -> ObjectReader:
-        name, key = split(location)
-        keys = [named(other, key) for other in self.members if other != name]
-        for other in self._index.elsewhere(location, keys) if keys else []:
-            with suppress(Missing, StoreUnavailable):
-                return self.open_here(other)
+        for reader in self.copies(location):
+            return reader
         raise fault
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from wetread.archive import store
 from wetread.archive.objects import Missing, ObjectReader, ObjectStore, ObjectWriter
-from wetread.archive.sealing import Sealer, Unsealer, new_data_key, plain_size
+from wetread.archive.sealing import ReadAt, Sealer, Unsealer, new_data_key, plain_size
 from wetread.kit.db import Database
 from wetread.security.service import MasterKey
 
@@ -131,6 +131,7 @@ class Vault:
         self._lock = threading.Lock()
         self._by_study: OrderedDict[str, StudyKey] = OrderedDict()
         self._by_pk: OrderedDict[int, bytes] = OrderedDict()
+        self.on_damage: Callable[[str], None] = lambda _: None
 
     def begin(self, study_instance_uid: str, *, hold_bytes: int) -> SealedWriter:
         """A writer under a key of the study that this process knows, or under a new one, which the caller keeps in the
@@ -183,13 +184,25 @@ class Vault:
     def open(
         self, location: str, study_key_pk: int, sealed_key: bytes, size_bytes: int
     ) -> Iterator[Unsealer]:
-        """Reads an object of `size_bytes` plain bytes. Raises Missing, Damaged."""
+        """Reads an object of `size_bytes` plain bytes, damaged ones from their copies. Raises Missing, Damaged."""
         data_key = self.data_key(study_key_pk, sealed_key)
-        reader = self._open(location)
-        try:
-            yield Unsealer(data_key, size_bytes, reader.read_at, reader.stored_bytes)
-        finally:
-            reader.close()
+        with ExitStack() as readers:
+            reader = self._open(location)
+            readers.callback(reader.close)
+            yield Unsealer(
+                data_key,
+                size_bytes,
+                reader.read_at,
+                reader.stored_bytes,
+                self._copies(location, readers),
+            )
+
+    def _copies(self, location: str, readers: ExitStack) -> Iterator[tuple[ReadAt, int]]:
+        """Asked for where the bytes at `location` are damaged: whoever mends them hears of it now."""
+        self.on_damage(location)
+        for copy in self.objects.copies(location):
+            readers.callback(copy.close)
+            yield copy.read_at, copy.stored_bytes
 
     def _open(self, location: str) -> ObjectReader:
         try:

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,13 @@ from archive_stores import (
     read_all,
 )
 from s3_server import s3_server
+from wetread.archive.integrity import Checked, check_object, check_slice, check_soon, place
 from wetread.archive.integrity import Tally as CheckTally
-from wetread.archive.integrity import check_slice, place
 from wetread.archive.jobs import remove_orphans
 from wetread.archive.model import DamagedObject, FreshObject, ObjectCopy, StoreMove
 from wetread.archive.moving import alone, change_move, list_moves, move_slice, next_of, start_move
 from wetread.archive.objects import NoSpace, StoreUnavailable
+from wetread.archive.sealing import Damaged
 from wetread.archive.service import Archive
 from wetread.archive.tiers import Stores, split
 from wetread.kit import limits
@@ -246,11 +248,9 @@ def test_a_store_that_is_not_in_the_settings_is_said_to_be(
         read_all(other, list(kept))
 
 
-def test_damage_is_mended_from_the_copy_and_the_copy_from_the_object(
-    make_archive: MakeArchive, make_dicom: Any, tmp_path: Path
-) -> None:
-    archive = make_archive(folders(tmp_path))
-    kept = feed(archive, make_dicom, 3, size=400)
+def copied(archive: Archive, make_dicom: Any, count: int) -> tuple[dict[str, str], list[Checked]]:
+    """Objects of several chunks with copies in the slow store: (SOP Instance UID → hash, what lies in the first)."""
+    kept = feed(archive, make_dicom, count, size=400)
     with archive.offices.work(SYSTEM) as work:
         ones = next_of(work, "local", 0)
     for one in ones:
@@ -263,6 +263,62 @@ def test_damage_is_mended_from_the_copy_and_the_copy_from_the_object(
                     verified_at=session.scalar(select(func.now())),
                 )
             )
+    return kept, ones
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda sealed: sealed[:-20] + bytes(20),
+        lambda sealed: sealed[:200] + bytes(20) + sealed[220:],
+        lambda sealed: sealed[:-20],
+        lambda sealed: b"XXXX" + sealed[4:],
+    ],
+    ids=["its end", "its middle", "cut", "its header"],
+)
+def test_what_is_damaged_is_read_from_its_copy_at_once_and_mended_soon(
+    make_archive: MakeArchive, make_dicom: Any, tmp_path: Path, damage: Any
+) -> None:
+    archive = make_archive(folders(tmp_path))
+    archive.vault.on_damage = partial(check_soon, archive)
+    kept, ones = copied(archive, make_dicom, 2)
+    path = tmp_path / "local" / ones[0].location
+    sound = path.read_bytes()
+    path.write_bytes(damage(sound))
+    assert read_all(archive, list(kept)) == kept
+    assert read_all(archive, list(kept)) == kept
+    assert path.read_bytes() != sound
+    with archive.offices.database.transaction() as session:
+        waiting = session.scalars(
+            text("SELECT args FROM procrastinate_jobs WHERE task_name = 'archive.check_object'")
+        ).all()
+    assert waiting == [{"location": ones[0].location}]
+    with archive.offices.work(SYSTEM) as work:
+        check_object(work, ones[0].location)
+    assert path.read_bytes() == sound
+
+
+def test_damage_without_a_copy_is_refused_and_noted_soon(
+    make_archive: MakeArchive, make_dicom: Any, tmp_path: Path
+) -> None:
+    archive = make_archive(folders(tmp_path))
+    archive.vault.on_damage = partial(check_soon, archive)
+    kept, (one, _) = copied(archive, make_dicom, 2)
+    for store in ("local", "slow"):
+        (tmp_path / store / one.location).write_bytes(bytes(500))
+    with pytest.raises(Damaged):
+        read_all(archive, list(kept))
+    with archive.offices.work(SYSTEM) as work:
+        check_object(work, one.location)
+    with archive.offices.database.transaction() as session:
+        assert session.scalars(select(DamagedObject.stored_object_pk)).all() == [one.stored_object_pk]
+
+
+def test_damage_is_mended_from_the_copy_and_the_copy_from_the_object(
+    make_archive: MakeArchive, make_dicom: Any, tmp_path: Path
+) -> None:
+    archive = make_archive(folders(tmp_path))
+    kept, ones = copied(archive, make_dicom, 3)
     with archive.offices.work(SYSTEM) as work:
         remove_orphans(work, older_than_s=-5)
     assert len(files(tmp_path / "slow")) == 3  # copies are nobody's orphans
