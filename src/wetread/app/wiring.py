@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 
 import structlog
 from sqlalchemy import exists, select
@@ -15,6 +16,7 @@ from wetread.app.priors import PeerNetwork
 from wetread.app.wanted import needed
 from wetread.archive.commitment import use_reporter
 from wetread.archive.corrections import use_order_check
+from wetread.archive.integrity import check_soon
 from wetread.archive.service import Archive, Damaged, Rendering, use_archive
 from wetread.archive.tiering import use_needed
 from wetread.archive.tiers import Stores
@@ -53,6 +55,7 @@ def wire(house: House) -> Archive:
         redo_folder=house.settings.redo_path,
     )
     use_archive(archive)
+    archive.vault.on_damage = partial(check_soon, archive)
     use_guests(actor_of_pass)
     use_policy(names_patient=house.settings.live_session_names_patient)
     use_renderer(renderer_of(archive))
