@@ -26,6 +26,7 @@ MODELS = (
     "wetread.sharing.messages",
 )
 ROUTERS = (
+    "wetread.dicomweb.api",  # first: routes are tried in their order, and images are asked for most
     "wetread.security.api",
     "wetread.jobs.api",
     "wetread.patients.api",
@@ -45,7 +46,6 @@ ROUTERS = (
     "wetread.sharing.exports_api",
     "wetread.together.api",
     "wetread.analytics.api",
-    "wetread.dicomweb.api",
     "wetread.hl7.api",
 )
 TASKS = (
