@@ -72,7 +72,7 @@ function describe(frames: readonly Frame[]): void {
   for (const frame of frames) wadors.metaDataManager.add(frame.imageId, frame.metadata as never)
 }
 
-interface Place {
+export interface Place {
   zoom: number
   pan: Types.Point2
   viewUp: Types.Point3 | undefined
@@ -92,7 +92,7 @@ function placeOf(viewport: StackViewport): Place {
 }
 
 /** How a reader left a picture: to be put back when its stack comes with more pictures. */
-interface Left {
+export interface Left {
   place: Place
   /** Null: by the scanner's table, or as the picture itself says. */
   voiRange: Types.VOIRange | null
@@ -107,12 +107,12 @@ interface Hung {
   placed: boolean
 }
 
-function leftOf(viewport: StackViewport): Left {
+export function leftOf(viewport: StackViewport): Left {
   const { voiRange, invert } = viewport.getProperties()
   return { place: placeOf(viewport), voiRange: tableOn(viewport) ? null : (voiRange ?? null), invert: invert === true }
 }
 
-function putBack(viewport: StackViewport, { place, voiRange, invert }: Left): void {
+export function putBack(viewport: StackViewport, { place, voiRange, invert }: Left): void {
   viewport.setProperties({ ...(voiRange ? { voiRange } : {}), invert })
   const { zoom, pan, viewUp, flipHorizontal, flipVertical } = place
   viewport.resetCamera()

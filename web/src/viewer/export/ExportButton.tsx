@@ -1,0 +1,46 @@
+import { ActionIcon, Tooltip } from '@mantine/core'
+import { IconShare2 } from '@tabler/icons-react'
+import { useQuery } from '@tanstack/react-query'
+import { lazy, Suspense, useState } from 'react'
+import { http, type Answer } from '@/lib/api'
+import { showKeys, useKeys } from '@/lib/keys'
+import { toast } from '@/ui'
+import type { Purpose, Source } from './Panel'
+
+const Panel = lazy(() => import('./Panel'))
+
+/** The way out of the viewer, for who may take it. `source` tells what is shown; words where nothing of it can leave. */
+export function ExportButton({ source }: { source: () => Source | string }) {
+  const [open, setOpen] = useState<{ source: Source; purpose: Purpose } | null>(null)
+  const rights = useQuery({
+    queryKey: ['export-rights'],
+    queryFn: ({ signal }) => http.get<Answer<'/api/exports/rights', 'get'>>('/api/exports/rights', { signal }),
+    staleTime: 300_000,
+    retry: false,
+  })
+  const may = rights.data?.may_export === true
+  const begin = (purpose: Purpose) => {
+    const found = source()
+    if (typeof found === 'string') toast(found)
+    else setOpen({ source: found, purpose })
+  }
+  useKeys('Images', [
+    { keys: 'Mod+E', label: 'Export', run: () => begin('picture'), disabled: !may },
+    { keys: 'Mod+P', label: 'Print', run: () => begin('print'), disabled: !may },
+  ])
+  if (!may) return null
+  return (
+    <>
+      <Tooltip label={`Export and print (${showKeys('Mod+E')})`} openDelay={400}>
+        <ActionIcon variant="subtle" aria-label="Export and print" onClick={() => begin('picture')}>
+          <IconShare2 size={20} />
+        </ActionIcon>
+      </Tooltip>
+      {open ? (
+        <Suspense fallback={null}>
+          <Panel source={open.source} purpose={open.purpose} onClose={() => setOpen(null)} />
+        </Suspense>
+      ) : null}
+    </>
+  )
+}

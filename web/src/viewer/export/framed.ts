@@ -1,0 +1,111 @@
+import { scaleBar } from '../view'
+import { speltLaterality, type Stack } from '../stacks'
+import type { Identity } from './identity'
+import type { Taken } from './offstage'
+
+const GROUND = '#000000'
+const INK = '#e6e8eb'
+const QUIET = '#aab1bb'
+const NARROWEST_PX = 420
+
+export interface Margin {
+  /** Null: nothing of the patient is written. */
+  identity: Identity | null
+  stack: Stack
+  /** What must be said of the file: that it is lossy, that something was left out. */
+  notes: readonly string[]
+}
+
+export function windowWords({ view }: Taken): string[] {
+  return [
+    view.window ? `W ${rounded(view.window.width)} · C ${rounded(view.window.center)}` : null,
+    view.table ? `Table: ${view.table}` : null,
+    view.inverted ? 'Inverted' : null,
+  ].filter((words): words is string => words !== null)
+}
+
+export function placeWords({ frame, view }: Taken): string {
+  return [`Image ${view.index + 1} / ${view.of}`, frame.position === null ? null : `${frame.position.toFixed(1)} mm`].filter(Boolean).join(' · ')
+}
+
+/** A picture with its margins: who and what it is above, letters of orientation beside, scale and window below; nothing over it. */
+export function framed(taken: Taken, margin: Margin): HTMLCanvasElement {
+  const { canvas: picture, view, frame, ratio } = taken
+  const { identity, stack } = margin
+  const size = Math.round(Math.min(44, Math.max(13, Math.max(picture.width, picture.height) / 52)))
+  const line = Math.round(size * 1.4)
+  const gutter = Math.round(size * 2.4)
+  const width = Math.max(NARROWEST_PX, picture.width + 2 * gutter)
+  const laterality = speltLaterality(frame.laterality)
+  const who: string[] = identity
+    ? [
+        identity.name ?? '',
+        [identity.id, identity.birthDate ? `born ${identity.birthDate}` : null, identity.sex].filter(Boolean).join(' · '),
+        [identity.studyDate, identity.studyDescription].filter(Boolean).join(' · '),
+      ].filter(Boolean)
+    : ['No patient data']
+  const what = [[stack.modality, identity ? stack.label : null].filter(Boolean).join(' · '), placeWords(taken), [laterality, frame.viewPosition].filter(Boolean).join(' ')].filter(Boolean)
+  const calibrated = frame.calibration.kind !== 'none' && frame.calibration.kind !== 'region'
+  const bar = calibrated ? scaleBar(view.pixelsPerUnit * ratio, picture.width * 0.3) : null
+  const below = [...windowWords(taken), ...(frame.lossy ? ['Lossy compression'] : [])].join(' · ')
+  const top = Math.max(who.length, what.length) * line + line
+  const bottom = 2 * line + line * (1 + margin.notes.length)
+  const made = document.createElement('canvas')
+  made.width = width
+  made.height = top + line + picture.height + bottom
+  const context = made.getContext('2d')
+  if (!context) throw new Error('This browser has no memory for the picture.')
+  context.fillStyle = GROUND
+  context.fillRect(0, 0, made.width, made.height)
+  const family = getComputedStyle(document.body).fontFamily || 'sans-serif'
+  const write = (words: string, x: number, y: number, align: CanvasTextAlign, room: number, style: { bold?: boolean; quiet?: boolean; large?: boolean } = {}) => {
+    context.font = `${style.bold ? 650 : 400} ${style.large ? Math.round(size * 1.25) : size}px ${family}`
+    context.textAlign = align
+    context.textBaseline = 'alphabetic'
+    context.fillStyle = style.quiet ? QUIET : INK
+    context.fillText(shortened(context, words, room), x, y)
+  }
+  const edge = Math.round(size * 0.8)
+  const half = width * 0.56 - edge
+  who.forEach((words, at) => write(words, edge, line * (at + 1), 'left', half, { bold: at === 0 }))
+  what.forEach((words, at) => write(words, width - edge, line * (at + 1), 'right', width - half - 3 * edge, { bold: laterality !== null && words.startsWith(laterality), large: laterality !== null && words.startsWith(laterality) }))
+  const left = Math.floor((width - picture.width) / 2)
+  const head = top + line
+  context.drawImage(picture, left, head)
+  if (view.edges) {
+    const { top: above, bottom: under, left: before, right: after } = view.edges
+    const [middle, centre] = [head + picture.height / 2 + size / 3, left + picture.width / 2]
+    write(above, centre, head - Math.round(line * 0.35), 'center', picture.width, { bold: true })
+    write(under, centre, head + picture.height + line, 'center', picture.width, { bold: true })
+    write(before, left - gutter / 2, middle, 'center', gutter, { bold: true })
+    write(after, left + picture.width + gutter / 2, middle, 'center', gutter, { bold: true })
+  }
+  const foot = head + picture.height + 2 * line
+  const words = bar ? `${bar.units >= 10 ? `${bar.units / 10} cm` : `${Number(bar.units.toFixed(2))} mm`} · ${frame.calibration.label}` : frame.calibration.label
+  write(below, edge, foot + line * 0.4, 'left', width - edge * 3 - (bar?.length_px ?? 0))
+  if (bar) {
+    const [from, to, y] = [Math.round(width - edge - bar.length_px), width - edge, Math.round(foot - line * 0.35)]
+    context.strokeStyle = INK
+    context.lineWidth = Math.max(1, Math.round(size / 9))
+    context.beginPath()
+    context.moveTo(from, y - size * 0.35)
+    context.lineTo(from, y)
+    context.lineTo(to, y)
+    context.lineTo(to, y - size * 0.35)
+    context.stroke()
+  }
+  write(words, width - edge, foot + line * 0.7, 'right', width / 2)
+  margin.notes.forEach((note, at) => write(note, edge, foot + line * (1.7 + at), 'left', width - 2 * edge, { quiet: true }))
+  return made
+}
+
+function shortened(context: CanvasRenderingContext2D, words: string, room: number): string {
+  if (context.measureText(words).width <= room) return words
+  let kept = words
+  while (kept && context.measureText(`${kept}…`).width > room) kept = kept.slice(0, -1)
+  return `${kept}…`
+}
+
+function rounded(value: number): string {
+  return Math.abs(value) >= 20 ? String(Math.round(value)) : String(Number(value.toFixed(2)))
+}
