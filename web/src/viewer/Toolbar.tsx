@@ -47,6 +47,8 @@ import type { ToolName } from './tools'
 import classes from './viewer.module.css'
 
 export interface ToolbarProps {
+  /** What stands at the end. */
+  children?: ReactNode
   tool: HandName
   layout: Layout
   links: Links
