@@ -9,6 +9,7 @@ MODELS = (
     "wetread.kit.events",
     "wetread.security.model",
     "wetread.jobs.service",
+    "wetread.notices.model",
     "wetread.patients.model",
     "wetread.orders.model",
     "wetread.archive.model",
@@ -29,6 +30,7 @@ ROUTERS = (
     "wetread.dicomweb.api",  # first: routes are tried in their order, and images are asked for most
     "wetread.security.api",
     "wetread.jobs.api",
+    "wetread.notices.api",
     "wetread.patients.api",
     "wetread.orders.api",
     "wetread.archive.api",
@@ -50,6 +52,7 @@ ROUTERS = (
 )
 TASKS = (
     "wetread.jobs.housekeeping",
+    "wetread.notices.jobs",
     "wetread.archive.jobs",
     "wetread.archive.commitment",
     "wetread.archive.compression",
@@ -71,6 +74,7 @@ TASKS = (
     "wetread.together.jobs",
     "wetread.hl7.jobs",
     "wetread.hl7.results",
+    "wetread.hl7.statuses",
     "wetread.app.wanted",
 )
 

@@ -15,6 +15,7 @@ SUBSCRIPTIONS: dict[str, tuple[str | Unless, ...]] = {
     ),
     "study.removed": ("availability.removed_or_restored",),
     "study.restored": ("availability.removed_or_restored",),
+    "study.notified": ("hl7.study_notified",),
     "order.changed": (
         "scheduling.order_changed",
         "billing.order_changed",

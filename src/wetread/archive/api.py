@@ -8,7 +8,7 @@ from typing import Annotated, Protocol
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from wetread.archive import lifecycle_api, tiers_api
+from wetread.archive import compression_api, lifecycle_api, tiers_api
 from wetread.archive.commitment import list_commitments
 from wetread.archive.integrity import check_again, integrity
 from wetread.archive.model import Quarantine, QuarantineReason, RemoteAE, Resolution, StoredRole
@@ -35,6 +35,7 @@ from wetread.security.service import Permission, Work
 router = APIRouter(prefix="/api/archive", tags=["archive"])
 router.routes.extend(lifecycle_api.router.routes)
 router.routes.extend(tiers_api.router.routes)
+router.routes.extend(compression_api.router.routes)
 
 
 class Echo(Protocol):

@@ -34,7 +34,7 @@ _SECTIONS: Final = {
     "addendum": ("55107-7", "Addendum"),
 }
 _STATUS: Final = {"preliminary": "P", "final": "F", "addendum": "C"}  # HL7 tables 0123 and 0085
-_PRIORITY: Final = {"STAT": "S", "HIGH": "A", "ROUTINE": "R"}  # HL7 table 0485
+PRIORITY: Final = {"STAT": "S", "HIGH": "A", "ROUTINE": "R"}  # HL7 table 0485
 
 
 @task("hl7.report_signed")
@@ -115,10 +115,12 @@ def build_result(
         *([None] * 5),
         "UNICODE UTF-8",
     )
-    numbers = _numbers(line)
+    numbers = order_numbers(line)
     orc = segment("ORC", "RE", *numbers)
     observations = _observations(view, version, study, pdf)
-    return Message.build([msh, _patient(view.patient), orc, _request(line, version, numbers), *observations])
+    return Message.build(
+        [msh, patient_segment(view.patient), orc, _request(line, version, numbers), *observations]
+    )
 
 
 def stamp(moment: datetime) -> str:
@@ -126,7 +128,7 @@ def stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y%m%d%H%M%S+0000")
 
 
-def _numbers(line: OrderLine) -> tuple[FieldValue, FieldValue]:
+def order_numbers(line: OrderLine) -> tuple[FieldValue, FieldValue]:
     """ORC-2 and ORC-3: the placer's number, and ours, which is the accession number."""
     request = line.imaging_service_request
     placer = (request.placer_order_number, request.issuer_of_placer_order_number)
@@ -136,7 +138,8 @@ def _numbers(line: OrderLine) -> tuple[FieldValue, FieldValue]:
     )
 
 
-def _patient(bar: PatientBar) -> Segment:
+def patient_segment(bar: PatientBar) -> Segment:
+    """PID."""
     names: list[Repetition] = []
     for code, group in zip("AIP", bar.patient_name.split("="), strict=False):
         if not group.strip("^ "):
@@ -168,23 +171,23 @@ def _request(line: OrderLine, version: SignedVersion, numbers: tuple[FieldValue,
             procedure.coding_scheme_designator,
         ),
         7: stamp(requested.state_changed_at),
-        16: _physician(None, request.referring_physician_name),
+        16: physician(None, request.referring_physician_name),
         18: request.accession_number,
         19: requested.requested_procedure_id,
         22: stamp(version.signed_at),
-        24: _SECTION_ID.get(procedure.modality, "RAD"),
+        24: SECTION_ID.get(procedure.modality, "RAD"),
         25: _STATUS[version.kind],
-        27: (None, None, None, None, None, _PRIORITY[requested.requested_procedure_priority]),
+        27: (None, None, None, None, None, PRIORITY[requested.requested_procedure_priority]),
         31: (None, requested.reason_for_the_requested_procedure),
         32: (_name_with_degree(version),),
     }
     return segment("OBR", *(fields.get(number) for number in range(1, 33)))
 
 
-_SECTION_ID: Final = {"CT": "CT", "NM": "NMR", "PT": "NMR", "US": "RUS", "XA": "VUS"}  # HL7 table 0074
+SECTION_ID: Final = {"CT": "CT", "NM": "NMR", "PT": "NMR", "US": "RUS", "XA": "VUS"}  # HL7 table 0074
 
 
-def _physician(npi: str | None, person_name: str | None) -> tuple[str | None, ...] | None:
+def physician(npi: str | None, person_name: str | None) -> tuple[str | None, ...] | None:
     """XCN from a PN."""
     if not person_name:
         return None
@@ -203,7 +206,7 @@ def _name_with_degree(version: SignedVersion) -> tuple[str | None, ...]:
 
 def _observations(view: ReportView, version: SignedVersion, study: str, pdf: bytes) -> Iterator[Segment]:
     status = _STATUS[version.kind]
-    observer = _physician(version.signed_by_npi, version.signed_by_person_name)
+    observer = physician(version.signed_by_npi, version.signed_by_person_name)
     values: list[tuple[str, tuple[str, ...], FieldValue]] = [("ST", ("113014", "DICOM Study", "DCM"), study)]
     for name, text in _texts(view):
         code, meaning = _SECTIONS.get(name, (name, name.capitalize()))

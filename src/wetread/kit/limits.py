@@ -29,6 +29,8 @@ INVITATION_S: Final = 72 * 3600
 
 # Jobs
 JOB_ATTEMPTS_MAX: Final = 10
+NOTICES_KEPT_DAYS: Final = 90
+NOTICES_COUNTED_MAX: Final = 100  # unread ones; more are said as "99+"
 EVENT_BATCH_MAX: Final = 200
 AUDIT_SEAL_BATCH_MAX: Final = 2000
 

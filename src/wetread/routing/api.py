@@ -12,7 +12,7 @@ from wetread.routing import service
 from wetread.routing.model import ForwardingState
 from wetread.routing.rules import CONDITIONS_MAX, VALUES_MAX, Operator
 from wetread.security.door import door
-from wetread.security.service import Permission, Work
+from wetread.security.service import Permission, Role, Work
 
 router = APIRouter(prefix="/api/routing", tags=["routing"])
 
@@ -52,7 +52,8 @@ class DeidentifyIO(BaseModel):
 class RuleIn(ConditionsIn):
     """A rule as an administrator writes it. `wait_s`: seconds without news of the study before something is done with it;
     `remote_ae_pk`: where it is sent, if anywhere; `compress_to`: the lossless transfer syntax that native pictures of
-    matching series are compressed to, in their place in the archive; `deidentify`: objects go out without what says who the patient is."""
+    matching series are compressed to, in their place in the archive; `deidentify`: objects go out without what says who the patient is; `notice_roles` and `notice_user_pks`: who is told
+    inside the product; `is_told_by_hl7`: whether the orders' receivers are told by OMG^O19 that images are here."""
 
     name: str = Field(max_length=64)
     is_enabled: bool = True
@@ -61,6 +62,9 @@ class RuleIn(ConditionsIn):
     wait_s: int = 60
     deidentify: DeidentifyIO | None = None
     tell_url: str | None = Field(default=None, max_length=400)
+    notice_roles: list[Role] = Field(default=[], max_length=20)
+    notice_user_pks: list[int] = Field(default=[], max_length=100)
+    is_told_by_hl7: bool = False
 
 
 class RuleChangeIn(RuleIn):
@@ -119,6 +123,9 @@ def _rule(ruled: service.Ruled) -> RuleOut:
         ae_title=ruled.ae_title,
         position=rule.position,
         tell_url=rule.tell_url,
+        notice_roles=[Role(one) for one in rule.notice_roles],
+        notice_user_pks=list(rule.notice_user_pks),
+        is_told_by_hl7=rule.is_told_by_hl7,
         wait_s=rule.wait_s,
         deidentify=None if rule.deidentify is None else DeidentifyIO.model_validate(rule.deidentify),
     )

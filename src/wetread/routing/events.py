@@ -9,6 +9,16 @@ from wetread.kit.events import Event
 
 
 @dataclass(frozen=True, slots=True)
+class StudyNotified(Event):
+    """A rule wants the systems that placed a study's orders told that its images are here."""
+
+    kind: ClassVar[str] = "study.notified"
+
+    study_pk: int
+    routing_rule_pk: int
+
+
+@dataclass(frozen=True, slots=True)
 class ForwardingChanged(Event):
     """A study on its way to another archive came further, arrived or failed."""
 

@@ -24,6 +24,20 @@ def forward(work: Work, forwarding_pk: int) -> None:
 
 
 @task(service.TELL, retry=Retry(max_attempts=12, base_s=3, wait_s_max=3600), queue=FORWARDING)
-def tell(work: Work, forwarding_pk: int) -> None:
-    """Tells another system that a study has arrived. What fails for good stands among the failed jobs."""
-    service.tell(work, forwarding_pk)
+def tell(
+    work: Work,
+    forwarding_pk: int | None = None,
+    routing_rule_pk: int | None = None,
+    study_pk: int | None = None,
+) -> None:
+    """Tells another system that a study has arrived there, or is here. What fails for good stands among the failed jobs."""
+    if forwarding_pk is not None:
+        service.tell(work, forwarding_pk)
+    elif routing_rule_pk is not None and study_pk is not None:
+        service.tell_of_study(work, routing_rule_pk, study_pk)
+
+
+@task(service.NOTIFY, queue=FORWARDING)
+def notify(work: Work, routing_rule_pk: int, study_pk: int) -> None:
+    """Tells people and systems of a study, as a rule says."""
+    service.notify(work, routing_rule_pk, study_pk)

@@ -18,7 +18,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from wetread.kit.db import Base, Pk, Utc, UtcOrNone
@@ -35,7 +35,8 @@ class ForwardingState(StrEnum):
 
 
 class RoutingRule(Base):
-    """What is done with studies that meet all conditions: they are sent on, compressed here, or both. Rules do not exclude
+    """What is done with studies that meet all conditions: they are sent on, compressed here, people and systems are told
+    of them. Rules do not exclude
     each other: a study goes wherever one says. Of several that name the same destination the first, by `position`, says
     how it goes there; of several that compress the same series, the first says to what."""
 
@@ -55,9 +56,13 @@ class RoutingRule(Base):
     position: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     # Options of the de-identification under which objects go out (dicom.deidentify.Options); absent: as they are.
     deidentify: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
-    # Who is told when a study has arrived there, and the secret that signs it (routing.telling).
+    # Who is told when a study has arrived there, or where it is sent nowhere, is all here, and the secret that signs it (routing.telling).
     tell_url: Mapped[str | None] = mapped_column(String(400))
     sealed_tell_secret: Mapped[bytes | None] = mapped_column(LargeBinary)
+    # Who is told inside the product, and whether the orders' receivers are told by HL7 that images are here.
+    notice_roles: Mapped[list[str]] = mapped_column(ARRAY(String(32)), server_default=text("'{}'"))
+    notice_user_pks: Mapped[list[int]] = mapped_column(ARRAY(BigInteger), server_default=text("'{}'"))
+    is_told_by_hl7: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
     created_at: Mapped[Utc] = mapped_column(server_default=func.now())
     updated_at: Mapped[UtcOrNone]
 

@@ -20,8 +20,9 @@ from wetread.dicom.deidentify import Options, Pseudonyms
 from wetread.jobs.service import FORWARDING, defer
 from wetread.kit.errors import Conflict, FieldError, Invalid, NotFound
 from wetread.kit.failpoints import failpoint
+from wetread.notices.service import add_notice
 from wetread.routing import telling
-from wetread.routing.events import ForwardingChanged
+from wetread.routing.events import ForwardingChanged, StudyNotified
 from wetread.routing.model import Forwarding, ForwardingFailure, ForwardingState, PseudonymKey, RoutingRule
 from wetread.routing.rules import (
     COMPRESSIONS,
@@ -32,12 +33,14 @@ from wetread.routing.rules import (
     stored,
     wait_after,
 )
-from wetread.security.service import Actor, AuditEventID, MasterKey, Offices, Permission, Work
+from wetread.security.model import User
+from wetread.security.service import Actor, AuditEventID, MasterKey, Offices, Permission, Role, Work
 
 log = structlog.get_logger()
 
 JOB = "routing.forward"
 TELL = "routing.tell"
+NOTIFY = "routing.notify"
 COMPRESS = "archive.order_compression"
 _LEASE = timedelta(minutes=2)  # renewed with each note of progress; then somebody else may go on
 _NOTE_S = 3.0
@@ -126,6 +129,9 @@ def save_rule(
     deidentify: Mapping[str, Any] | None = None,
     tell_url: str | None = None,
     tell_secret: str | None = None,
+    notice_roles: Sequence[str] = (),
+    notice_user_pks: Sequence[int] = (),
+    is_told_by_hl7: bool = False,
 ) -> Ruled:
     """Adds or changes a rule; it applies to what comes from now on. Without a `tell_secret` the known one stays, where
     the address is the same. Raises Invalid, NotFound, Conflict."""
@@ -157,12 +163,17 @@ def save_rule(
             )
         )
     if remote_ae_pk is None:
-        if compress_to is None:
+        if not (compress_to or url or notice_roles or notice_user_pks or is_told_by_hl7):
             faults.append(FieldError("remote_ae_pk", "is needed, unless the rule does something else"))
         if deidentify is not None:
             faults.append(FieldError("deidentify", "is for what is sent: choose where to"))
-        if url is not None:
-            faults.append(FieldError("tell_url", "tells of an arrival: choose where to"))
+    if unknown := sorted(set(notice_roles) - set(Role)):
+        faults.append(FieldError("notice_roles", f"has no {', '.join(unknown)[:100]}"))
+    people = set(
+        work.session.scalars(select(User.user_pk).where(User.user_pk.in_(notice_user_pks), ~User.disabled))
+    )
+    if set(notice_user_pks) - people:
+        faults.append(FieldError("notice_user_pks", "names somebody who has no account"))
     if faults:
         raise Invalid("Some fields need attention.", fields=faults)
     namesake = work.session.scalar(
@@ -184,6 +195,8 @@ def save_rule(
     rule.name, rule.is_enabled, rule.wait_s = title, is_enabled, wait_s
     rule.conditions, rule.remote_ae_pk = stored(checked), remote_ae_pk
     rule.compress_to = compress_to
+    rule.notice_roles, rule.notice_user_pks = sorted(set(notice_roles)), sorted(people)
+    rule.is_told_by_hl7 = is_told_by_hl7
     rule.updated_at = work.now()
     work.session.add(rule)
     work.session.flush()
@@ -353,12 +366,14 @@ def studies_updated(work: Work, events: Sequence[Mapping[str, Any]]) -> None:
     facts = _facts(work, study_pks)
     decided: set[tuple[int, int]] = set()
     for rule in enabled:
-        if rule.remote_ae_pk is None:
-            continue
         conditions = conditions_of(rule.conditions)
         for study_pk in study_pks:
             of_study = facts.get(study_pk)
             if of_study is None or not _met(conditions, of_study):
+                continue
+            if rule.remote_ae_pk is None:
+                if _tells(rule):
+                    _notify_after(work, rule.routing_rule_pk, study_pk, rule.wait_s)
                 continue
             if of_study[SOURCE] == {titles[rule.remote_ae_pk]}:
                 continue  # it came from there: two archives must not send the same to and fro
@@ -857,6 +872,79 @@ def _settle(work: Work, forwarding_pk: int, order: _Order, fault: str | None, *,
         rule = work.session.get(RoutingRule, forwarding.routing_rule_pk)
         if rule is not None and rule.tell_url is not None:
             defer(work, TELL, queue=FORWARDING, forwarding_pk=forwarding_pk)
+        study = work.session.get(Study, forwarding.study_pk)
+        if rule is not None and study is not None:
+            _notify(work, rule, study, order.peer.ae_title)
+
+
+# Telling people and systems -----------------------------------------------------------------------------------------
+
+
+def _tells(rule: RoutingRule) -> bool:
+    return bool(rule.tell_url or rule.notice_roles or rule.notice_user_pks or rule.is_told_by_hl7)
+
+
+def _notify_after(work: Work, routing_rule_pk: int, study_pk: int, wait_s: int) -> None:
+    defer(
+        work,
+        NOTIFY,
+        queueing_lock=f"{NOTIFY}:{routing_rule_pk}:{study_pk}",
+        queue=FORWARDING,
+        run_at=work.now() + timedelta(seconds=wait_s),
+        routing_rule_pk=routing_rule_pk,
+        study_pk=study_pk,
+    )
+
+
+def notify(work: Work, routing_rule_pk: int, study_pk: int) -> None:
+    """Tells whom a rule without destination names of a study, once no more came for a while."""
+    work.audit(AuditEventID.APPLICATION_ACTIVITY, "E", object_type="routing_rule", object_id=routing_rule_pk)
+    rule, study = work.session.get(RoutingRule, routing_rule_pk), work.session.get(Study, study_pk)
+    if rule is None or not rule.is_enabled or study is None:
+        return
+    quiet_at = study.updated_at + timedelta(seconds=rule.wait_s)
+    if quiet_at > work.now():
+        _notify_after(work, routing_rule_pk, study_pk, max((quiet_at - work.now()).seconds, 1))
+        return
+    if rule.tell_url is not None:
+        defer(work, TELL, queue=FORWARDING, routing_rule_pk=routing_rule_pk, study_pk=study_pk)
+    _notify(work, rule, study, None)
+
+
+def _notify(work: Work, rule: RoutingRule, study: Study, ae_title: str | None) -> None:
+    # No name: a notice is on the screen of everybody of a role, and what it is about stands behind the link.
+    what = " · ".join(filter(None, ["/".join(study.modalities_in_study), study.study_description]))
+    add_notice(
+        work,
+        about=f"rule:{rule.routing_rule_pk}:{study.study_pk}",
+        title=f"{what or 'A study'} {'is here' if ae_title is None else f'has arrived at {ae_title}'}",
+        body=f"Told by the rule “{rule.name}”.",
+        link=f"/studies/{study.study_pk}",
+        roles=rule.notice_roles,
+        user_pks=rule.notice_user_pks,
+    )
+    if rule.is_told_by_hl7:
+        work.publish(StudyNotified(study.study_pk, rule.routing_rule_pk))
+
+
+def tell_of_study(work: Work, routing_rule_pk: int, study_pk: int) -> None:
+    """Tells the system that a rule without destination names that a study is here. Raises telling.NotTold."""
+    work.audit(AuditEventID.APPLICATION_ACTIVITY, "E", object_type="routing_rule", object_id=routing_rule_pk)
+    rule, study = work.session.get(RoutingRule, routing_rule_pk), work.session.get(Study, study_pk)
+    if rule is None or rule.tell_url is None or rule.sealed_tell_secret is None or study is None:
+        return
+    secret = _keys[0].unseal(bytes(rule.sealed_tell_secret), _TELL_SECRET).decode()
+    telling.post(
+        work,
+        rule,
+        secret,
+        {
+            "event": "study.received",
+            "rule": rule.name,
+            "study_instance_uid": study.study_instance_uid,
+            "instances": study.number_of_study_related_instances,
+        },
+    )
 
 
 def tell(work: Work, forwarding_pk: int) -> None:

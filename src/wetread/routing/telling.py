@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
@@ -71,8 +72,7 @@ def tell(
     study_instance_uid: str,
     secret: str,
 ) -> None:
-    """Posts. Raises NotTold."""
-    at = int(work.now().timestamp())
+    """Posts that a study has arrived at a destination. Raises NotTold."""
     told = {
         "event": "study.sent",
         "rule": rule.name,
@@ -82,6 +82,12 @@ def tell(
         "instances": forwarding.sent_count,
         "forwarding": forwarding.forwarding_pk,
     }
+    post(work, rule, secret, told)
+
+
+def post(work: Work, rule: RoutingRule, secret: str, told: dict[str, Any]) -> None:
+    """Posts to the system that a rule names, signed. Raises NotTold."""
+    at = int(work.now().timestamp())
     body = orjson.dumps(told)
     headers = {"Content-Type": "application/json", "Wetread-Signature": signature(secret, at, body)}
     assert rule.tell_url is not None

@@ -18,7 +18,7 @@ from wetread.kit.errors import Conflict, FieldError, IllegalTransition, Invalid,
 from wetread.kit.events import Event
 from wetread.orders.model import ImagingServiceRequest, Procedure, RequestedProcedure
 from wetread.orders.rules import Move
-from wetread.orders.service import move_requested_procedure
+from wetread.orders.service import OrderLine, find_orders, move_requested_procedure
 from wetread.patients.model import Patient, PatientChange, PatientIdentifier, PatientMerge
 from wetread.patients.service import issuer_of_our_identifiers
 from wetread.scheduling import rules
@@ -201,6 +201,43 @@ def _match(
         tell,
         candidate=candidates[0][0].requested_procedure_pk if candidates else None,
     )
+
+
+def orders_of_study(work: Work, study_pk: int) -> tuple[str, list[OrderLine]]:
+    """(Study Instance UID, what was ordered) of a study; none where it hangs on no order. Raises NotFound."""
+    study = work.session.get(Study, study_pk)
+    if study is None:
+        raise NotFound("There is no such study.")
+    wanted = set(
+        work.session.scalars(
+            select(StudyLink.requested_procedure_pk).where(
+                StudyLink.study_pk == study_pk,
+                StudyLink.state.in_(("matched", "resolved")),
+                StudyLink.requested_procedure_pk.is_not(None),
+            )
+        )
+    )
+    numbers = work.session.scalars(
+        select(ImagingServiceRequest.accession_number)
+        .join(
+            RequestedProcedure,
+            RequestedProcedure.imaging_service_request_pk == ImagingServiceRequest.imaging_service_request_pk,
+        )
+        .where(RequestedProcedure.requested_procedure_pk.in_(wanted))
+        .order_by(ImagingServiceRequest.imaging_service_request_pk)
+    ).all()
+    work.audit(
+        AuditEventID.PROCEDURE_RECORD,
+        "R",
+        patient_pk=study.patient_pk,
+        study_instance_uid=study.study_instance_uid,
+        object_type="orders of study",
+        object_id=study_pk,
+    )
+    lines = [line for number in dict.fromkeys(numbers) for line in find_orders(work, number)]
+    return study.study_instance_uid, [
+        line for line in lines if line.requested_procedure.requested_procedure_pk in wanted
+    ]
 
 
 def _alone_with(work: Work, study_pks: Sequence[int]) -> Sequence[Study]:

@@ -33,6 +33,7 @@ from wetread.scheduling.linking import (
     Unmatched,
     match_studies,
     order_arrived,
+    orders_of_study,
     patient_changed,
     patient_merged,
     reconcile,
@@ -58,7 +59,7 @@ from wetread.security.service import AuditEventID, Permission, Work
 __all__ = [
     "Booking", "CandidateOrder", "Performed", "PerformedStepRefused", "Resolved", "ResourceInput", "Slot", "Unmatched",
     "act_on_step", "add_resource", "appointment_of_canceled_order", "book", "bookings_of_patient", "cancel_appointment", "candidate_orders", "create_performed_step", "day_board", "first_slots",
-    "first_slots_of_procedure", "mark_no_show", "match_studies", "move_open_appointment", "order_arrived", "patient_changed", "patient_merged", "performed_steps", "reconcile", "reinstate", "reschedule", "resolved", "resources", "schedule", "stat_order_arrived",
+    "first_slots_of_procedure", "mark_no_show", "match_studies", "move_open_appointment", "order_arrived", "orders_of_study", "patient_changed", "patient_merged", "performed_steps", "reconcile", "reinstate", "reschedule", "resolved", "resources", "schedule", "stat_order_arrived",
     "studies_arrived", "tracking_board", "undo_reconciliation", "unmatched", "update_performed_step", "walk_in",
     "worklist_items",
 ]  # fmt: skip

@@ -584,5 +584,5 @@ def remove_receiver(work: Work, interface_receiver_pk: int) -> None:
     work.publish(InterfaceReceiverChanged(interface_receiver_pk))
 
 
-OUTGOING_TYPES = ("ORU^R01",)
+OUTGOING_TYPES = ("ORU^R01", "OMG^O19")
 """Message types that this system sends."""

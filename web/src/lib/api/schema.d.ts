@@ -220,6 +220,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/archive/compressions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Compressions
+         * @description Studies whose pictures a rule has compressed in the archive, newest first.
+         */
+        get: operations["list_compressions_api_archive_compressions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/archive/compressions/{compression_pk}/again": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Compress Again
+         * @description Begins anew, also with what stayed as it came.
+         */
+        post: operations["compress_again_api_archive_compressions__compression_pk__again_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/archive/compressions/{compression_pk}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Compression
+         * @description Stops it; what is compressed stays so.
+         */
+        post: operations["cancel_compression_api_archive_compressions__compression_pk__cancel_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/archive/compressions/{compression_pk}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore Received
+         * @description Puts back what was received, bit by bit, in the place of its compressed form.
+         */
+        post: operations["restore_received_api_archive_compressions__compression_pk__restore_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/archive/corrections": {
         parameters: {
             query?: never;
@@ -1839,6 +1919,66 @@ export interface paths {
          * @description Takes a mark back.
          */
         delete: operations["unmark_key_image_api_key_images__key_image_pk__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Notices
+         * @description What the caller, or a role of theirs, was told.
+         */
+        get: operations["list_notices_api_notices_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notices/{notice_pk}/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read One
+         * @description Marks a notice as read by the caller.
+         */
+        post: operations["read_one_api_notices__notice_pk__read_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notices/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Read All
+         * @description Marks all of the caller's notices as read, for the caller alone.
+         */
+        post: operations["read_all_api_notices_read_post"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -5729,6 +5869,69 @@ export interface components {
             verdict: components["schemas"]["Verdict"];
         };
         /**
+         * CompressionOut
+         * @description The compression of one study by a rule. `left`: objects that stay as they came, `first_reason` why one of them does.
+         */
+        CompressionOut: {
+            /** Attempts */
+            attempts: number;
+            /** Bytes After */
+            bytes_after: number;
+            /** Bytes Before */
+            bytes_before: number;
+            /** Compression Pk */
+            compression_pk: number;
+            /** First Reason */
+            first_reason: string | null;
+            /** Last Error */
+            last_error: string | null;
+            /** Left */
+            left: number;
+            /** Modalities */
+            modalities: string[];
+            /**
+             * Not Before
+             * Format: date-time
+             */
+            not_before: string;
+            /** Objects */
+            objects: number;
+            /** Patient Id */
+            patient_id: string | null;
+            /** Patient Name */
+            patient_name: string | null;
+            /** Requested By */
+            requested_by: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "working" | "done" | "failed" | "canceled" | "restoring" | "restored";
+            /** Study Description */
+            study_description: string | null;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            /** Transfer Syntax Uid */
+            transfer_syntax_uid: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Waiting */
+            waiting: number;
+        };
+        /**
+         * CompressionPage
+         * @description Newest first; `next_before` asks for the next page.
+         */
+        CompressionPage: {
+            /** Items */
+            items: components["schemas"]["CompressionOut"][];
+            /** Next Before */
+            next_before: number | null;
+        };
+        /**
          * ConditionIO
          * @description One demand on a study: any value that it has of the attribute counts, without regard to capitals.
          */
@@ -7273,6 +7476,37 @@ export interface components {
         /** NextOut */
         NextOut: {
             item: components["schemas"]["ReadingItem"] | null;
+        };
+        /**
+         * NoticeOut
+         * @description A notice. `link` is a place inside the client; it names no patient.
+         */
+        NoticeOut: {
+            /** Body */
+            body: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Is Read */
+            is_read: boolean;
+            /** Link */
+            link: string | null;
+            /** Notice Pk */
+            notice_pk: number;
+            /** Title */
+            title: string;
+        };
+        /**
+         * NoticesOut
+         * @description Newest first; `unread` counts all of them, to a limit.
+         */
+        NoticesOut: {
+            /** Items */
+            items: components["schemas"]["NoticeOut"][];
+            /** Unread */
+            unread: number;
         };
         /**
          * Now
@@ -9272,8 +9506,23 @@ export interface components {
              * @default true
              */
             is_enabled: boolean;
+            /**
+             * Is Told By Hl7
+             * @default false
+             */
+            is_told_by_hl7: boolean;
             /** Name */
             name: string;
+            /**
+             * Notice Roles
+             * @default []
+             */
+            notice_roles: components["schemas"]["Role"][];
+            /**
+             * Notice User Pks
+             * @default []
+             */
+            notice_user_pks: number[];
             /** Remote Ae Pk */
             remote_ae_pk?: number | null;
             /** Tell Secret */
@@ -9303,8 +9552,23 @@ export interface components {
              * @default true
              */
             is_enabled: boolean;
+            /**
+             * Is Told By Hl7
+             * @default false
+             */
+            is_told_by_hl7: boolean;
             /** Name */
             name: string;
+            /**
+             * Notice Roles
+             * @default []
+             */
+            notice_roles: components["schemas"]["Role"][];
+            /**
+             * Notice User Pks
+             * @default []
+             */
+            notice_user_pks: number[];
             /** Position */
             position: number;
             /** Remote Ae Pk */
@@ -10925,6 +11189,11 @@ export interface components {
             coverage_pk?: number | null;
             /** Diagnosis Codes */
             diagnosis_codes?: string[];
+            /**
+             * Idempotency Key
+             * @description of the form: what is sent twice is made once
+             */
+            idempotency_key?: string | null;
             /** Issuer Of Placer Order Number */
             issuer_of_placer_order_number?: string | null;
             /** Patient Pk */
@@ -11772,6 +12041,126 @@ export interface operations {
                 "application/json": components["schemas"]["AbortIn"];
             };
         };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_compressions_api_archive_compressions_get: {
+        parameters: {
+            query?: {
+                before?: number | null;
+                limit?: number;
+                state?: ("waiting" | "working" | "done" | "failed" | "canceled" | "restoring" | "restored") | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CompressionPage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    compress_again_api_archive_compressions__compression_pk__again_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                compression_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    cancel_compression_api_archive_compressions__compression_pk__cancel_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                compression_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    restore_received_api_archive_compressions__compression_pk__restore_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                compression_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description Successful Response */
             204: {
@@ -14654,6 +15043,85 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
                 };
+            };
+        };
+    };
+    list_notices_api_notices_get: {
+        parameters: {
+            query?: {
+                before?: number | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoticesOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_one_api_notices__notice_pk__read_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                notice_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    read_all_api_notices_read_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
