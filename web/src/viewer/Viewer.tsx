@@ -13,7 +13,9 @@ import { isAbout, lookOf } from './keep/presentation'
 import { keyPictures, type KeptDocument } from './keep/structured'
 import { useKeeping, type OnScreen } from './keep/useKeeping'
 import { useKeyImages } from './keyImages'
+import type { Screens } from './hanging/screens'
 import { useProtocols } from './hanging/useProtocols'
+import { useScreens } from './hanging/useScreens'
 import { slabOf, useStaging } from './hanging/useStaging'
 import { useDress } from './hanging/useDress'
 import { cells, PANES, panesOf, type PaneId } from './layout'
@@ -53,6 +55,8 @@ export interface ViewerProps {
   onKeyImage?: () => void
   /** Where it is looked at together with others. */
   share?: Share
+  /** Where the case is shown in several windows. */
+  screens?: Screens
 }
 
 /** The images of a study, and a prior beside them. It fills its parent, which is positioned and has a height. */
@@ -66,7 +70,7 @@ interface Asked {
   done: (words: string | null) => void
 }
 
-function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps) {
+function StudyViewer({ study, priors, canMark, onKeyImage, share, screens }: ViewerProps) {
   const [engine, setEngine] = useState<Engine | null>(null)
   const [fault, setFault] = useState(false)
   const root = useRef<HTMLDivElement>(null)
@@ -94,7 +98,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps)
   const loadedPrior = useStudy(seen && wanted ? wanted.study_instance_uid : null)
   // Who follows a lead sees what the lead hangs.
   const protocols = useProtocols(share?.mode !== 'follow')
-  const hanging = useHanging({ study, priors, prior: wanted, loaded, loadedPrior, root, protocols })
+  const hanging = useHanging({ study, priors, prior: wanted, loaded, loadedPrior, root, protocols, chooses: !(screens && 'after' in screens) })
   const { layout, hungIn, stackIn } = hanging
   const keys = useKeyImages(study.study_pk, canMark, onKeyImage)
   const drawn = useMeasurements(engine)
@@ -167,7 +171,8 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share }: ViewerProps)
   const together = useTogether({ engine, visible, active: activePane, stackIn, studyPkIn: (id) => hungIn(id)?.study.study_pk ?? 0, indexes, led: following })
 
   const dress = useDress(engine, hanging, visible)
-  const staging = useStaging({ study, priors, engine, hanging, protocols, visible, active: activePane, inPlanes, links: together.links, slab: slab.current })
+  const staging = useStaging({ study, priors, engine, hanging, protocols, visible, active: activePane, inPlanes, links: together.links, slab: slab.current, onWindow: screens && 'open' in screens ? screens.open : undefined })
+  useScreens(screens, hanging, protocols)
   // What a stage says of the panes as a whole.
   const byProtocol = hanging.applied
   useEffect(() => {

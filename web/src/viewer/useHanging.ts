@@ -62,10 +62,12 @@ interface Given {
   root: RefObject<HTMLElement | null>
   /** Undefined until they have come. */
   protocols: readonly Protocol[] | undefined
+  /** Whether one of them is chosen here, and not by another window. */
+  chooses: boolean
 }
 
 /** What hangs in which pane: at first by a protocol or by the study itself, then as a person says. */
-export function useHanging({ study, priors, prior, loaded, loadedPrior, root, protocols }: Given): Hanging {
+export function useHanging({ study, priors, prior, loaded, loadedPrior, root, protocols, chooses }: Given): Hanging {
   const [layout, setLayout] = useState<Layout>(ONE)
   const [hung, setHung] = useState<readonly (Hung | null)[]>([])
   const [applied, setApplied] = useState<Applied | null>(null)
@@ -146,7 +148,7 @@ export function useHanging({ study, priors, prior, loaded, loadedPrior, root, pr
   const fitting = useMemo(() => (facts && protocols ? ranked(protocols, facts) : []), [facts, protocols])
   const decided = useRef(false)
   useEffect(() => {
-    if (!facts || !protocols || applied || byHand.current || (decided.current && atWork.current)) return
+    if (!facts || !protocols || !chooses || applied || byHand.current || (decided.current && atWork.current)) return
     decided.current = true
     const wins = fitting.find((one) => one.display_sets[0] && promises(arrange(one.display_sets[0], current, priors, openedOf)))
     if (wins) hangBy(wins)

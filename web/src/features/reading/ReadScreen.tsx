@@ -13,15 +13,17 @@ import { useNavigate, useParams } from '@tanstack/react-router'
 import { useEffect, useMemo, useRef, useState } from 'react'
 import { asProblem, http, useActor, useLive, useLiveEvents, useSession } from '@/lib/api'
 import { showKeys, useKeys } from '@/lib/keys'
+import { useFirstWindow } from '@/lib/caseWindows'
 import { load, save } from '@/lib/storage'
 import { StartTogether } from '@/together'
 import { Empty, Outline, PatientBar, ProblemNote, toast } from '@/ui'
+import type { ScreenState } from '@/viewer'
 import { claim, refreshCases, release, useOpenNext, usePriors } from './api'
 import { enter, takeOver, type Entry } from './entry'
 import { Images } from './Images'
 import { Panel } from './Panel'
 import classes from './report.module.css'
-import { barOf, EVERYTHING, LIST_EVENTS, type ListFilter, type ReadingItem } from './types'
+import { barOf, EVERYTHING, LIST_EVENTS, viewerPrior, viewerStudy, type ListFilter, type ReadingItem } from './types'
 
 const WIDTH = { least: 380, most: 640, usual: 460 }
 // Beside a report wider than this a tablet has no room for an image.
@@ -121,30 +123,10 @@ function Case({ item }: { item: ReadingItem }) {
   }
   const drawer = phone || (narrow && overlay)
   const width = narrow && !drawer ? Math.min(chosenWidth, NARROW_MOST) : chosenWidth
-  const others = useMemo(
-    () =>
-      (priors.data ?? []).map((prior) => ({
-        study_pk: prior.study_pk,
-        study_instance_uid: prior.study_instance_uid,
-        study_date: prior.study_date,
-        study_description: prior.study_description,
-        modalities_in_study: prior.modalities_in_study,
-        body_part_examined: prior.body_part_examined,
-      })),
-    [priors.data],
-  )
-  const study = useMemo(
-    () => ({
-      study_pk: item.study_pk,
-      study_instance_uid: item.study_instance_uid,
-      study_date: item.study_date,
-      study_description: item.requested_procedure_description,
-      modalities_in_study: [item.modality],
-      body_part_examined: item.body_part_examined,
-      site_code: item.site_code,
-    }),
-    [item.study_pk, item.study_instance_uid, item.study_date, item.requested_procedure_description, item.modality, item.body_part_examined, item.site_code],
-  )
+  const others = useMemo(() => (priors.data ?? []).map(viewerPrior), [priors.data])
+  const study = useMemo(() => viewerStudy(item), [item])
+  const [hangs, setHangs] = useState<ScreenState>({ hanging_protocol_pk: null, stage: 0 })
+  const windows = useFirstWindow({ study_pk: item.study_pk, ...hangs })
 
   return (
     <div className={classes['screen']}>
@@ -189,6 +171,12 @@ function Case({ item }: { item: ReadingItem }) {
               study={study}
               priors={others}
               canMark={may('report.write')}
+              screens={{
+                first: setHangs,
+                open: () => {
+                  if (!windows.open()) toast('The browser kept the window from opening. Allow windows of this site, and try again.')
+                },
+              }}
               onKeyImage={() => void client.invalidateQueries({ queryKey: ['key-images', item.study_pk] })}
             />
           )}

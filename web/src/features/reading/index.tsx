@@ -18,6 +18,14 @@ export const feature: Feature = {
       permission: 'reading_list.read',
       light: 'reading',
     },
+    {
+      path: '/read/window/$id/$number',
+      component: lazy(() => import('./WindowScreen')),
+      title: 'Images',
+      permission: 'reading_list.read',
+      light: 'reading',
+      frame: 'bare',
+    },
   ],
   nav: [
     {

@@ -1,3 +1,4 @@
+import type { ViewerStudy } from '@/viewer'
 import type { Answer } from '@/lib/api'
 import type { PatientBarPatient } from '@/ui'
 
@@ -31,6 +32,24 @@ export const LIST_EVENTS = [
   'report.final',
   'report.addended',
 ] as const
+
+/** A case's study as the viewer takes it. */
+export function viewerStudy(item: ReadingItem): ViewerStudy {
+  return {
+    study_pk: item.study_pk,
+    study_instance_uid: item.study_instance_uid,
+    study_date: item.study_date,
+    study_description: item.requested_procedure_description,
+    modalities_in_study: [item.modality],
+    body_part_examined: item.body_part_examined,
+    site_code: item.site_code,
+  }
+}
+
+export function viewerPrior(prior: PriorStudy): ViewerStudy {
+  const { study_pk, study_instance_uid, study_date, study_description, modalities_in_study, body_part_examined } = prior
+  return { study_pk, study_instance_uid, study_date, study_description, modalities_in_study, body_part_examined }
+}
 
 /** The patient as the server gives it, for the patient bar. */
 export function barOf(patient: ReadingItem['patient']): PatientBarPatient {
