@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from uuid import UUID
 
 from sqlalchemy import (
     Boolean,
@@ -12,6 +13,7 @@ from sqlalchemy import (
     Integer,
     String,
     UniqueConstraint,
+    Uuid,
     select,
     text,
 )
@@ -112,6 +114,8 @@ class ImagingServiceRequest(Base):
     ordered_at: Mapped[Utc]
     ordered_by: Mapped[str] = mapped_column(String(64))
     imaging_service_request_comments: Mapped[str | None] = mapped_column(String(2000))
+    # Of the form that placed it: what is sent twice is placed once.
+    idempotency_key: Mapped[UUID | None] = mapped_column(Uuid, unique=True)
 
 
 class RequestedProcedure(Base):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -14,6 +15,8 @@ State = RequestedProcedureState
 ACCESSION_NUMBER_CHARACTERS_MAX: Final = 16  # VR SH
 DIAGNOSES_MAX: Final = 12  # a claim carries twelve (837P HI)
 PROCEDURES_PER_ORDER_MAX: Final = 10
+# Within this, the same order from a form is the same one, asked for again because the answer was lost.
+ASKED_AGAIN: Final = timedelta(minutes=5)
 LATERALITY_WORD: Final = {"L": "LEFT", "R": "RIGHT", "B": "BILATERAL"}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any, Literal
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -129,6 +130,7 @@ class OrderIn(_In):
     admission_id: str | None = Field(None, max_length=64)
     patient_transport_arrangements: str | None = Field(None, max_length=64)
     comments: str | None = Field(None, max_length=2000)
+    idempotency_key: UUID | None = Field(None, description="of the form: what is sent twice is made once")
 
     def to_input(self) -> service.OrderInput:
         """As the service takes it."""

@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import lru_cache
 from threading import Lock
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import String
 from sqlalchemy.exc import IntegrityError
@@ -94,6 +95,7 @@ class OrderInput:
     patient_transport_arrangements: str | None = None
     comments: str | None = None
     ordered_at: datetime | None = None
+    idempotency_key: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +203,9 @@ def change_procedure(work: Work, procedure_pk: int, changes: Mapping[str, Any]) 
 def place_order(work: Work, given: OrderInput) -> ImagingServiceRequest:
     """Places an order: one Requested Procedure per choice, each with a Study Instance UID.
 
-    Raises Invalid naming the field, Conflict for an accession or placer number that is in use.
+    With the `idempotency_key` of a form, what is sent twice, or again because the answer was lost, is placed once. Raises
+    Invalid naming the field; Conflict for an accession or placer number that is in use, for a key that placed something
+    else, and where another person has just ordered the same.
     """
     work.require(Permission.ORDER_WRITE)
     priority = priority_of(given.requested_procedure_priority)
@@ -212,7 +216,8 @@ def place_order(work: Work, given: OrderInput) -> ImagingServiceRequest:
     patient = work.session.get(
         Patient,
         given.patient_pk,
-        with_for_update={"read": True, "key_share": True},
+        # Those of forms one at a time, so that two of the same at one instant see each other.
+        with_for_update={"read": given.idempotency_key is None, "key_share": True},
         populate_existing=True,
     )
     if patient is None or patient.merged_into_patient_pk is not None:
@@ -238,6 +243,13 @@ def place_order(work: Work, given: OrderInput) -> ImagingServiceRequest:
         raise Invalid("The order is not complete or not right.", fields=errors)
 
     now = work.now()
+    if given.idempotency_key is not None:
+        before = _placed_before(
+            work, given, [(one.procedure_pk, choice.laterality) for choice, one in chosen]
+        )
+        if before is not None:
+            _audit_look(work, before)
+            return before
     accession, issuer = given.accession_number, given.issuer_of_accession_number
     if accession is None:
         accession, issuer = _next_accession(work, site, now), issuer_of_our_identifiers()
@@ -257,12 +269,15 @@ def place_order(work: Work, given: OrderInput) -> ImagingServiceRequest:
         ordered_at=given.ordered_at or now,
         ordered_by=work.actor.username,
         imaging_service_request_comments=given.comments,
+        idempotency_key=given.idempotency_key,
     )
     try:
         with work.session.begin_nested():
             work.session.add(request)
             work.session.flush()
     except IntegrityError as error:
+        if "idempotency_key" in str(error.orig):
+            raise Conflict("This form ordered something else before. Open it again.") from error
         name = "placer_order_number" if "placer" in str(error.orig) else "accession_number"
         raise Conflict(
             "Another order has this number already.", fields=[FieldError(name, "already in use")]
@@ -294,6 +309,35 @@ def place_order(work: Work, given: OrderInput) -> ImagingServiceRequest:
         object_id=request.imaging_service_request_pk,
     )
     return request
+
+
+def _placed_before(
+    work: Work, given: OrderInput, wanted: Sequence[tuple[int, str | None]]
+) -> ImagingServiceRequest | None:
+    """What this form, or the same person a moment ago, ordered of the same for the same patient, and nobody has booked."""
+    assert given.idempotency_key is not None
+
+    def same(request: ImagingServiceRequest) -> bool:
+        standing = store.procedures_of(work.session, request.imaging_service_request_pk)
+        return sorted((one.procedure_pk, one.laterality or "") for one in standing) == sorted(
+            (pk, side or "") for pk, side in wanted
+        )
+
+    own = store.order_by_key(work.session, given.idempotency_key)
+    if own is not None:
+        if own.patient_pk != given.patient_pk or own.ordered_by != work.actor.username or not same(own):
+            raise Conflict("This form ordered something else before. Open it again.")
+        return own
+    since = work.now() - rules.ASKED_AGAIN
+    for request in store.unbooked_orders(work.session, given.patient_pk, since):
+        if not same(request):
+            continue
+        if request.ordered_by != work.actor.username:
+            raise Conflict(
+                f"{request.ordered_by} ordered the same for this patient a moment ago. It waits for a time."
+            )
+        return request
+    return None
 
 
 def _next_accession(work: Work, site: Site, now: datetime) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
@@ -88,6 +90,32 @@ def order_by_accession(session: Session, issuer: str, number: str) -> ImagingSer
         select(ImagingServiceRequest).where(
             ImagingServiceRequest.accession_number == number,
             ImagingServiceRequest.issuer_of_accession_number == issuer,
+        )
+    )
+
+
+def order_by_key(session: Session, idempotency_key: UUID) -> ImagingServiceRequest | None:
+    """The order that was placed with this key of a form."""
+    return session.scalar(
+        select(ImagingServiceRequest).where(ImagingServiceRequest.idempotency_key == idempotency_key)
+    )
+
+
+def unbooked_orders(session: Session, patient_pk: int, since: datetime) -> list[ImagingServiceRequest]:
+    """Orders of a patient that came since then and for which nobody has found a time, newest first."""
+    taken = select(RequestedProcedure.requested_procedure_pk).where(
+        RequestedProcedure.imaging_service_request_pk == ImagingServiceRequest.imaging_service_request_pk,
+        RequestedProcedure.state != "REQUESTED",
+    )
+    return list(
+        session.scalars(
+            select(ImagingServiceRequest)
+            .where(
+                ImagingServiceRequest.patient_pk == patient_pk,
+                ImagingServiceRequest.ordered_at > since,
+                ~taken.exists(),
+            )
+            .order_by(ImagingServiceRequest.imaging_service_request_pk.desc())
         )
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date, datetime, time
 from typing import Annotated, Literal, get_args
-from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -54,7 +53,6 @@ class OrderAndBookIn(schemas.OrderIn):
     starts_at: datetime | None = Field(None, description="absent: a walk-in, who is here now")
     minutes: int | None = Field(None, ge=5, le=480)
     overbook_reason: str | None = Field(None, min_length=1, max_length=200)
-    idempotency_key: UUID | None = Field(None, description="of the form: what is sent twice is made once")
 
 
 class OrderedOut(BaseModel):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any, ClassVar
+from uuid import uuid4
 
 import pytest
 from hypothesis import settings
@@ -612,6 +615,104 @@ def test_an_order_is_said_anew_over_http(api: Any, offices: Offices) -> None:
     )
     assert client.post(f"{door}/cancel", json={"reason": "ordered twice"}).status_code == 200
     assert client.patch(door, json={"requested_procedure_priority": "ROUTINE"}).status_code == 409
+
+
+def test_an_order_without_a_time_is_placed_once_however_often_it_is_sent(
+    api: Any, offices: Offices, clock: FixedClock
+) -> None:
+    with offices.work(Actor.system("test")) as work:
+        desk = furnish(work)
+        other = register_patient(work, PatientInput("Roe^Ann")).patient_pk
+    client = api.as_role("front_desk")
+    key = "6c1d1f4e-0d55-4f4d-9a53-2a9d5b7f3f1"
+    body = {
+        "patient_pk": desk.patient_pk,
+        "site_pk": desk.site_pk,
+        "procedures": [{"code_value": "CTHEAD"}],
+        "idempotency_key": f"{key}0",
+    }
+
+    def sent(**change: object) -> tuple[int, str]:
+        answer = client.post("/api/orders", json={**body, **change})
+        if answer.status_code != 201:
+            return answer.status_code, answer.json()["detail"]
+        return 201, answer.json()["imaging_service_request"]["accession_number"]
+
+    first = sent()
+    assert first[0] == 201
+    # Opened anew after a lost answer, the form has another key; it is the same person, patient and procedure.
+    assert sent(idempotency_key=f"{key}1") == first
+    for other_order in ({"procedures": [{"code_value": "CTCHEST"}]}, {"patient_pk": other}):
+        assert sent(**other_order) == (409, "This form ordered something else before. Open it again.")
+    clock.advance(rules.ASKED_AGAIN + timedelta(minutes=1))
+    assert sent() == first
+    again = sent(idempotency_key=f"{key}2")
+    assert again[0] == 201 and again != first
+    assert sent(idempotency_key=None)[1] not in (first[1], again[1])
+
+
+@pytest.mark.parametrize("desks", ["one desk, pressed twice", "two desks"])
+def test_the_same_order_from_two_forms_at_one_instant_is_placed_once(
+    desks: str, clean_database: Database
+) -> None:
+    offices = Offices(clean_database)
+    with offices.work(Actor.system("test")) as work:
+        desk = furnish(work)
+        given = OrderInput(desk.patient_pk, desk.site_pk, [ProcedureChoice(code_value="CTHEAD")])
+    together = threading.Barrier(2)
+
+    def order(number: int) -> str:
+        name = "desk" if desks.startswith("one") else f"desk {number}"
+        try:
+            with offices.work(Actor.system(name)) as work:
+                together.wait(10)
+                return service.place_order(work, replace(given, idempotency_key=uuid4())).accession_number
+        except Conflict as refused:
+            return refused.detail
+
+    with ThreadPoolExecutor(2) as pool:
+        told = list(pool.map(order, range(2)))
+    with offices.work(Actor.system("test")) as work:
+        work.audit(AuditEventID.QUERY, "E")
+        (made,) = work.session.scalars(select(ImagingServiceRequest.accession_number))
+    if desks.startswith("one"):
+        assert told == [made, made]
+    else:
+        assert made in told and any("ordered the same for this patient a moment ago" in one for one in told)
+
+
+def test_a_merge_while_an_order_is_placed_takes_it_along(
+    clean_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offices = Offices(clean_database)
+    with offices.work(Actor.system("test")) as work:
+        desk = furnish(work)
+        living = register_patient(work, PatientInput("Doe^Janet")).patient_pk
+
+    def merge() -> None:
+        with offices.work(Actor.system("merge")) as work:
+            merge_patients(work, living, desk.patient_pk, "same")
+
+    with ThreadPoolExecutor(1) as pool:
+        merging: list[Future[None]] = []
+        check = service._checked_diagnoses
+
+        def checked(codes: Sequence[str]) -> Any:
+            # The patient has been looked at, and nothing is written yet.
+            merging.append(pool.submit(merge))
+            with suppress(TimeoutError):
+                merging[0].result(1)
+            return check(codes)
+
+        monkeypatch.setattr(service, "_checked_diagnoses", checked)
+        with offices.work(Actor.system("desk")) as work:
+            given = OrderInput(desk.patient_pk, desk.site_pk, [ProcedureChoice(code_value="CTHEAD")])
+            request = service.place_order(work, given)
+        merging[0].result(20)
+    with offices.work(Actor.system("test")) as work:
+        work.audit(AuditEventID.QUERY, "E")
+        found = work.session.get_one(ImagingServiceRequest, request.imaging_service_request_pk)
+        assert found.patient_pk == living
 
 
 def test_an_order_over_http(api: Any, offices: Offices) -> None:

@@ -37,7 +37,7 @@ describe('ordering with a time', () => {
   it('places the order alone where a time is found later', async () => {
     const calls = answering(order)
     const done = await orderAndBook(what, { kind: 'later' }, key)
-    expect(calls()).toEqual([['/api/orders', 'POST', what]])
+    expect(calls()).toEqual([['/api/orders', 'POST', { ...what, idempotency_key: key }]])
     expect(done.booking).toBeUndefined()
   })
 

@@ -17,7 +17,7 @@ export interface Done {
 export async function orderAndBook(what: NewOrder, to: Target, key: string): Promise<Done> {
   let order: Order
   let booking: Booking | undefined
-  if (to.kind === 'later') order = await http.post<Order>('/api/orders', what)
+  if (to.kind === 'later') order = await http.post<Order>('/api/orders', { ...what, idempotency_key: key })
   else {
     const place =
       to.kind === 'slot'
