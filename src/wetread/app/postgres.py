@@ -24,6 +24,8 @@ import psycopg
 
 _START_S = 30.0
 _STOP_S = 30.0
+_AGAIN_S = 0.3
+ANSWERS, RECOVERING, SILENT = "answers", "recovering", "silent"
 _SOCKET_PATH_BYTES_MAX = 90  # sun_path has 108; PostgreSQL appends "/.s.PGSQL.5432.lock"
 _CLONE_NEWUSER = 0x10000000
 _PR_SET_PDEATHSIG = 1
@@ -51,6 +53,7 @@ class EmbeddedPostgres:
         self.log = data / "postgres.log"
         self._socket_folder = self._short_folder(data)
         self._process: subprocess.Popen[bytes] | None = None
+        self._log_from = 0
         self._bin = binaries()
 
     @property
@@ -83,8 +86,23 @@ class EmbeddedPostgres:
             for leftover in self.cluster.iterdir():
                 shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
             self._initdb(become)
+        self._process = self._launch(become)
+        deadline = time.monotonic() + _START_S
+        while (said := self._says()) != ANSWERS:
+            if said == RECOVERING:
+                deadline = time.monotonic() + _START_S
+            elif time.monotonic() > deadline or (self._process.poll() is not None and not self._in_the_way()):
+                raise PostgresFailed(f"PostgreSQL did not start:\n{self._log_end()}")
+            elif self._process.poll() is not None:
+                time.sleep(_AGAIN_S)
+                self._process = self._launch(become)
+            time.sleep(0.02)
+        self._make_database()
+
+    def _launch(self, become: Callable[[], None]) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
+            self._log_from = log.tell()
+            return subprocess.Popen(
                 [
                     self._bin / "postgres",
                     "-D", self.cluster,
@@ -107,12 +125,6 @@ class EmbeddedPostgres:
                 preexec_fn=become,  # noqa: PLW1509 - runs before threads exist in the child
                 cwd="/",
             )  # fmt: skip
-        deadline = time.monotonic() + _START_S
-        while not self.answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise PostgresFailed(f"PostgreSQL did not start:\n{self._log_end()}")
-            time.sleep(0.02)
-        self._make_database()
 
     def _initdb(self, become: Callable[[], None]) -> None:
         done = subprocess.run(
@@ -137,11 +149,22 @@ class EmbeddedPostgres:
 
     def answers(self) -> bool:
         """Whether the server accepts connections."""
+        return self._says() == ANSWERS
+
+    def _says(self) -> str:
         try:
             psycopg.connect(self._url("postgres", "postgres"), connect_timeout=2).close()
-        except psycopg.Error:
-            return False
-        return True
+        except psycopg.Error as error:
+            # After a crash it reads its log from the last checkpoint on, which takes as long as it takes.
+            return RECOVERING if "the database system is" in str(error) else SILENT
+        return ANSWERS
+
+    def _in_the_way(self) -> bool:
+        """Whether it ended because of another that ends: processes of a killed server notice at the end of what they do."""
+        with self.log.open("rb") as log:
+            log.seek(self._log_from)
+            said = log.read()
+        return b"pre-existing shared memory block" in said or b'"postmaster.pid" already exists' in said
 
     def _make_database(self) -> None:
         with psycopg.connect(self._url("postgres", "postgres"), autocommit=True) as connection:
