@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 
@@ -17,6 +18,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=int(time.time()), help="repeats a run")
     parser.add_argument("--audit-every", type=int, default=50, help="K1: audits between, too")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends what it started, and tidies up
     print(f"seed {given.seed}", flush=True)
     run = {
         "K1": lambda: plans.k1(given.rounds, given.seed, audit_every=given.audit_every),

@@ -80,8 +80,8 @@ def _stored(archive: Archive) -> Iterator[tuple[str, StoredObject, bytes]]:
         if not rows:
             return
         after = rows[-1][1].stored_object_pk
-        for row in rows:
-            yield row.tuple()
+        for uid, stored, sealed_key in rows:  # noqa: UP028 - rows are no tuples to the type checker
+            yield uid, stored, sealed_key
 
 
 def _digest(archive: Archive, stored: StoredObject, sealed_key: bytes) -> str:

@@ -31,7 +31,7 @@ def k2(
     faults: list[str] = []
     reached: Counter[str] = Counter()
     with standing(takes_orders="report" in scenes) as stand:
-        second = {"name": "second", "folder": str(stand.data / "second"), "reserve_gb": 0, "takes_new": False}
+        second = {"name": "second", "folder": str(stand.data / "second"), "reserve_gb": 0}
         local = {"name": "local", "folder": str(stand.settings.objects_path), "reserve_gb": 0}
         stand.more["WETREAD_STORES"] = json.dumps([local, second])
         run = 0

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import structlog
 from sqlalchemy import func, select, text
 
 from tools.faults.senders import CT, EXPLICIT, Sent, Template, new_uid
@@ -58,6 +59,7 @@ from wetread.security.identity import actor_of
 from wetread.security.model import Practitioner, Site, User
 from wetread.security.service import Actor, AuditEventID, Role, create_user
 
+log = structlog.get_logger()
 PASSWORD = "correct horse battery staple"
 SYSTEM = Actor.system("scene")
 
@@ -109,7 +111,9 @@ class Scene:
                     "twin" if one.data.endswith(b"twin") else "sent", one.study, one.instance, one.digest
                 )
                 result = incoming.commit()
-                if result.status.kept:
+                if not result.status.kept:
+                    log.warning("refused in a scene", outcome=result.outcome, detail=result.detail)
+                else:
                     self.note("kept" if result.status == 0 else "aside", one.study, one.instance, one.digest)
         self.archive.intake.announcer.flush()
         self.archive.intake.settler.settle()
@@ -132,6 +136,7 @@ class Scene:
         raise AssertionError("jobs beget jobs without an end")
 
     def _run(self, name: str, args: dict[str, Any]) -> None:
+        args.pop("timestamp", None)  # of scheduled ones
         if name == "events.deliver":
             deliver(self.house.offices, args["told"])
         elif "events" in args:
@@ -168,7 +173,6 @@ def _nothing(_: Scene) -> None:
 def _ingest(scene: Scene) -> None:
     objects = scene.objects(4)
     twin = Sent(objects[0].study, objects[0].instance, objects[0].meta, objects[0].data[:-4] + b"twin")
-    scene.archive.recover()
     scene.store([*objects, twin])
     scene.work_off()
 
@@ -192,18 +196,23 @@ def _ingested(scene: Scene) -> None:
 def _stored(scene: Scene) -> None:
     scene.store(scene.objects(4))
     scene.work_off()
+    scene.whole(scene.objects(4))
 
 
-def _before_removal(scene: Scene) -> None:
-    _stored(scene)
+def _locations(scene: Scene) -> list[str]:
     with psycopg.connect(scene.house.database.url) as connection:
-        scene.facts["locations"] = [
+        return [
             row[0]
             for row in connection.execute(
                 "SELECT location FROM stored_object o JOIN instance i USING (instance_pk) WHERE i.study_pk = %s",
                 (scene.study_pk(),),
             )
         ]
+
+
+def _before_removal(scene: Scene) -> None:
+    _stored(scene)
+    scene.facts["locations"] = _locations(scene)
     assert len(scene.facts["locations"]) == 4
     scene.note("purged", scene.objects(1)[0].study)
 
@@ -252,7 +261,7 @@ def _move(scene: Scene) -> None:
         )
     if pk is None:
         with scene.house.offices.work(SYSTEM) as work:
-            pk = start_move(work, "local", "second").store_move_pk
+            pk = start_move(work, scene.facts["from"], scene.facts["to"]).store_move_pk
     for _ in range(50):
         if move_slice(scene.archive, pk, seconds=5) is None:
             return
@@ -263,6 +272,9 @@ def _before_move(scene: Scene) -> None:
     _stored(scene)
     with scene.house.database.transaction() as session:
         scene.facts["before"] = session.scalar(select(func.max(StoreMove.store_move_pk))) or 0
+    # To and fro: what was emptied takes nothing new until another store is emptied into it.
+    (source,) = {split(one)[0] for one in _locations(scene)}
+    scene.facts |= {"from": source, "to": "second" if source == "local" else "local"}
 
 
 def _moved(scene: Scene) -> None:
@@ -272,7 +284,7 @@ def _moved(scene: Scene) -> None:
         state = connection.execute(
             "SELECT state FROM store_move ORDER BY store_move_pk DESC LIMIT 1"
         ).fetchone()
-    assert {split(one)[0] for one in locations} == {"second"}, "not all was moved"
+    assert {split(one)[0] for one in locations} == {scene.facts["to"]}, "not all was moved"
     assert state == ("done",)
 
 
@@ -429,6 +441,9 @@ def _report(scene: Scene) -> None:
     if done != "COMPLETED":
         with scene.house.offices.work(SYSTEM) as work:
             move_requested_procedure(work, requested, Move.COMPLETE)
+            work.audit(
+                AuditEventID.PROCEDURE_RECORD, "U", object_type="requested procedure", object_id=requested
+            )
     with scene.house.offices.work(reader) as work:
         view = open_report(work, [requested])
         work.audit(AuditEventID.PROCEDURE_RECORD, "R", object_type="report")
@@ -487,6 +502,7 @@ def play(asked: Mapping[str, Any]) -> None:
     archive = wire(house)
     scene = Scene(house, archive, asked["seed"], Path(asked["notes"]), dict(asked["facts"]))
     steps, result = SCENES[asked["scene"]], Path(asked["result"])
+    archive.recover()
     if asked["prepare"]:
         steps.prepare(scene)
         result.write_text(json.dumps({"facts": scene.facts}))

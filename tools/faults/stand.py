@@ -20,14 +20,13 @@ from typing import Any
 
 import psycopg
 
-from wetread import migrations
 from wetread.app.build import House, build_house
 from wetread.app.postgres import EmbeddedPostgres, PostgresFailed
 from wetread.app.rooms import MODELS, TASKS, load
 from wetread.app.wiring import wire
 from wetread.archive.service import Archive
 from wetread.kit.config import Settings, load_settings
-from wetread.kit.db import Database
+from wetread.kit.db import Database, create_schema
 from wetread.orders.service import ProcedureInput, add_procedure
 from wetread.security.model import Site
 from wetread.security.service import Actor, FileMasterKey, Offices, Role, create_token, create_user
@@ -127,7 +126,8 @@ class Stand:
         load(TASKS)
         FileMasterKey.open(self.settings.master_key_path)
         database = Database(self.postgres.url)
-        migrations.upgrade(database)
+        with database.engine.begin() as connection:
+            create_schema(connection)
         with Offices(database).work(Actor.system("stand")) as work:
             work.session.add(Site(code="RIV", institution_name="Riverside", time_zone="America/New_York"))
             work.session.flush()

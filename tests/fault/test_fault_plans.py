@@ -1,0 +1,141 @@
+"""Short runs of the plans of `tools.faults`: nothing acknowledged is lost, changed or doubled, whatever dies and whenever."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from tools.faults.audit import audit
+from tools.faults.plans import Outcome, k1, n1, p1
+from tools.faults.points import k2
+from tools.faults.senders import CT, EXPLICIT, Ledger, StoreSender
+from tools.faults.stand import Stand, standing
+
+from s3_server import BUCKET, KEY, SECRET, s3_server
+from wetread.kit import failpoints
+
+pytestmark = [pytest.mark.fault, pytest.mark.timeout(600)]
+
+
+def judge(outcome: Outcome) -> None:
+    print(outcome)
+    assert outcome.verdict.faults == []
+    assert (outcome.verdict.lost, outcome.verdict.changed, outcome.verdict.doubled) == (0, 0, 0)
+
+
+def test_k1_parts_are_killed_at_any_instant() -> None:
+    outcome = k1(25, seed=11)
+    judge(outcome)
+    assert outcome.done.total() == 25
+    assert outcome.verdict.acknowledged > 5 * 25
+    assert outcome.verdict.orders > 0
+
+
+def test_k2_each_step_is_the_last() -> None:
+    outcome = k2(seed=5, actions=("exit",), every=6)
+    judge(outcome)
+    assert {name.split()[0] for name in outcome.done} == {
+        "ingest", "removal", "moving", "commitment", "routing", "report",
+    }  # fmt: skip
+
+
+def test_p1_the_database_dies_while_objects_stream_in() -> None:
+    outcome = p1(6, seed=2)
+    judge(outcome)
+    assert (
+        outcome.done["kill -9 of all PostgreSQL"] + outcome.done["kill -9 of all PostgreSQL and the parts"]
+        == 3
+    )
+    assert outcome.verdict.acknowledged > 6 * 20
+
+
+def test_n1_the_network_is_cut_at_each_boundary() -> None:
+    with s3_server() as url:
+        bucket: dict[str, Any] = {
+            "name": "bucket", "bucket": BUCKET, "endpoint": url, "access_key_id": KEY, "secret_access_key": SECRET,
+            "timeout_s": 20,
+        }  # fmt: skip
+        outcome = n1(12, seed=3, store=bucket)
+    judge(outcome)
+    for side in ("sender/node", "node/PostgreSQL", "node/store"):
+        assert outcome.done[f"cuts of {side}"] >= 6, side
+
+
+def _filled(stand: Stand, count: int) -> Ledger:
+    """Objects that were acknowledged, and lie in the store."""
+    ledger = Ledger()
+    sender = StoreSender(ledger, 1, 1, stand.dicom)
+    parts = stand.start("node")
+    stand.wait_ready(parts, ["node"])
+    with sender.association() as association:
+        for _ in range(count):
+            one = sender.next()
+            ledger.attempt(one)
+            ledger.answered(one, association.store(CT, one.instance, EXPLICIT, [one.data]).status, twin=False)
+    parts.end()
+    assert len(ledger.acknowledged) == count
+    return ledger
+
+
+def test_the_audit_sees_what_is_wrong() -> None:
+    with standing() as stand:
+        ledger = _filled(stand, 6)
+        with stand.opened() as (house, archive):
+            sound = audit(archive, house.settings, ledger)
+            assert sound.faults == []
+            assert (sound.acknowledged, sound.objects) == (6, 6)
+            gone, spoiled, unfiled, changed, *_ = ledger.acknowledged
+            with psycopg.connect(house.database.url) as connection:
+                lying = dict(
+                    connection.execute(
+                        "SELECT sop_instance_uid, location FROM stored_object JOIN instance USING (instance_pk)"
+                    ).fetchall()
+                )
+                connection.execute(
+                    "DELETE FROM stored_object USING instance i WHERE stored_object.instance_pk = i.instance_pk"
+                    " AND i.sop_instance_uid = %s",
+                    (unfiled,),
+                )
+                connection.execute("DELETE FROM instance WHERE sop_instance_uid = %s", (unfiled,))
+            folder = house.settings.objects_path
+            (folder / lying[gone]).unlink()
+            content = bytearray((folder / lying[spoiled]).read_bytes())
+            content[len(content) // 2] ^= 1
+            (folder / lying[spoiled]).write_bytes(content)
+            ledger.attempted[changed] = "0" * 64
+            ledger.orders.add("1")
+            ledger.aside.add("1" * 64)
+            wrong = audit(archive, house.settings, ledger)
+    assert wrong.lost == 5  # a file, a spoiled file, a row, an order, a twin
+    assert wrong.changed == 1
+    words = " ".join(wrong.faults)
+    for expected in (
+        "cannot be read",
+        "have no row",
+        "is not what was sent",
+        "miscount",
+        "orders are lost",
+        "twins",
+    ):
+        assert expected in words, words
+
+
+def test_a_failpoint_acts_at_the_call_it_was_told(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    try:
+        failpoints.arm({"TEST_FAILPOINTS": "b=EIO@2, *=timeout@4", "TEST_FAILPOINTS_LOG": str(log)})
+        for name in ("a", "b"):
+            failpoints.failpoint(name)
+        with pytest.raises(OSError, match="failpoint b"):
+            failpoints.failpoint("b")
+        with pytest.raises(TimeoutError):
+            failpoints.failpoint("c")
+        failpoints.failpoint("b")
+        assert log.read_text().splitlines() == ["a -", "b -", "b EIO", "c timeout", "b -"]
+        with pytest.raises(ValueError, match="no action"):
+            failpoints.arm({"TEST_FAILPOINTS": "a=explode@1"})
+    finally:
+        failpoints.arm({})
+    failpoints.failpoint("b")
