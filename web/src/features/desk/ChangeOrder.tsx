@@ -16,14 +16,15 @@ export function ChangeOrder({ order, onDone }: { order: Order; onDone: () => voi
   const pk = order.imaging_service_request.imaging_service_request_pk
   const asked = order.lines[0]?.requested_procedure
   const [referrer, setReferrer] = useState<Referrer>()
-  const before: Before = {
+  // The order lives while the form is open; what was changed is what differs from what the form began with.
+  const [before] = useState<Before>(() => ({
     // HIGH is what DICOM says for urgent (0040,1003).
     requested_procedure_priority: asked?.requested_procedure_priority.replace('HIGH', 'URGENT') ?? 'ROUTINE',
     reason_for_the_requested_procedure: asked?.reason_for_the_requested_procedure ?? '',
     diagnosis_codes: order.diagnoses as Pick<Diagnosis, 'code' | 'description'>[],
     referring_practitioner_pk: order.imaging_service_request.referring_practitioner_pk ?? null,
     referring_physician_name: order.imaging_service_request.referring_physician_name ?? '',
-  }
+  }))
   const form = useProblemForm({ initialValues: { ...before, more_comments: '' } }, async (values) => {
     const next = await http.patch<Order>(`/api/orders/${pk}`, changeOf(before, values))
     client.setQueryData(['order', pk], next)

@@ -69,8 +69,10 @@ function PersonForm({ record, onDone }: { record: PatientRecord; onDone: () => v
   const client = useQueryClient()
   const pk = record.patient.patient_pk
   const [writings, setWritings] = useState(() => record.patient.patient_name.includes('='))
-  const form = useProblemForm({ initialValues: formOf(record.patient) }, async (values) => {
-    const changes = changesOf(record.patient, values)
+  // The record lives while the form is open; what was changed is what differs from what the form began with.
+  const [before] = useState(record.patient)
+  const form = useProblemForm({ initialValues: formOf(before) }, async (values) => {
+    const changes = changesOf(before, values)
     if (Object.keys(changes).length) {
       try {
         client.setQueryData(['patient', pk], await http.patch<PatientRecord>(`/api/patients/${pk}`, changes))

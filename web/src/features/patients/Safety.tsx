@@ -3,8 +3,10 @@ import { IconPlus, IconTrash } from '@tabler/icons-react'
 import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { http } from '@/lib/api'
+import { ApiProblem } from '@/lib/problem'
 import { DicomDate, Facts, Form, Glyph, Section, toast, useProblemForm, Wide } from '@/ui'
 import classes from './patients.module.css'
+import { safetyChanges, safetyOf, sameAllergies } from './record'
 import { PREGNANCY, type PatientRecord } from './types'
 
 /** What must be known before contrast, radiation or a magnet. */
@@ -67,48 +69,26 @@ export function Safety({ record, mayWrite }: { record: PatientRecord; mayWrite: 
   )
 }
 
-// A number out of range is refused by the server, never silently changed into another.
-const number = (value: string | number) => (value === '' ? null : Number(value))
-const text = (value: string) => value.trim() || null
-
 function SafetyForm({ record, onDone }: { record: PatientRecord; onDone: () => void }) {
   const client = useQueryClient()
-  const { patient } = record
-  const pk = patient.patient_pk
+  const pk = record.patient.patient_pk
+  // The record lives while the form is open; what was changed is what differs from what the form began with.
+  const [before] = useState(() => safetyOf(record))
   const form = useProblemForm(
     {
-      initialValues: {
-        none_known: record.bar.allergies?.length === 0,
-        allergies: record.allergies.map((one) => ({ substance: one.substance, reaction: one.reaction ?? '', severe: one.severe })),
-        implants: patient.implants ?? '',
-        pregnancy_status: patient.pregnancy_status ?? '',
-        egfr_ml_min: (patient.egfr_ml_min ?? '') as number | string,
-        egfr_date: patient.egfr_date ?? '',
-        patient_weight_kg: (patient.patient_weight_kg ?? '') as number | string,
-        patient_size_m: (patient.patient_size_m ?? '') as number | string,
-        medical_alerts: patient.medical_alerts ?? '',
-        special_needs: patient.special_needs ?? '',
-        confidentiality: patient.confidentiality ?? '',
-      },
+      initialValues: before,
       validate: { allergies: { substance: (value: string) => (value.trim() ? null : 'What must not be given?') } },
     },
     async (values) => {
-      const allergies = values.allergies.map((one) => ({ substance: one.substance.trim(), reaction: text(one.reaction), severe: one.severe }))
-      const told = allergies.length || values.none_known ? allergies : null
-      const before = record.bar.allergies ? record.allergies.map((one) => ({ substance: one.substance, reaction: one.reaction, severe: one.severe })) : null
+      const changes = safetyChanges(before, values)
+      if (changes.allergies !== undefined && !sameAllergies(before, safetyOf(record))) {
+        const now = record.allergies.map((one) => one.substance).join(', ') || (record.bar.allergies ? 'none known' : 'not asked')
+        throw new ApiProblem(409, { title: 'Not saved: the allergies were changed meanwhile', detail: `They are now: ${now}. Cancel, look at them, and change them again.` })
+      }
+      let next = record
       // The numbers first: they can be refused, and then nothing is half saved.
-      let next = await http.patch<PatientRecord>(`/api/patients/${pk}`, {
-        implants: text(values.implants),
-        pregnancy_status: values.pregnancy_status || null,
-        egfr_ml_min: number(values.egfr_ml_min),
-        egfr_date: text(values.egfr_date),
-        patient_weight_kg: number(values.patient_weight_kg),
-        patient_size_m: number(values.patient_size_m),
-        medical_alerts: text(values.medical_alerts),
-        special_needs: text(values.special_needs),
-        confidentiality: text(values.confidentiality),
-      })
-      if (JSON.stringify(told) !== JSON.stringify(before)) next = await http.put<PatientRecord>(`/api/patients/${pk}/allergies`, { allergies: told })
+      if (Object.keys(changes.patient).length) next = await http.patch<PatientRecord>(`/api/patients/${pk}`, changes.patient)
+      if (changes.allergies !== undefined) next = await http.put<PatientRecord>(`/api/patients/${pk}/allergies`, { allergies: changes.allergies })
       client.setQueryData(['patient', pk], next)
       await client.invalidateQueries({ queryKey: ['patient', pk] })
       toast('The safety marks are changed.')

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { changesOf, formOf, nameOf, told } from './record'
-import type { Patient } from './types'
+import { changesOf, formOf, nameOf, safetyChanges, safetyOf, told } from './record'
+import type { Patient, PatientRecord } from './types'
 
 const patient = {
   patient_name: 'Yamada^Tarou^^Dr.=山田^太郎=やまだ^たろう',
@@ -25,6 +25,26 @@ describe('a record in a form', () => {
       city: null,
       deceased: true,
     })
+  })
+
+  it('sends of the safety marks only what was changed, and no list of allergies that nobody touched', () => {
+    const record = {
+      patient: { implants: null, egfr_ml_min: 55, medical_alerts: 'Falls' },
+      bar: { allergies: ['Latex'] },
+      allergies: [{ substance: 'Latex', reaction: null, severe: true }],
+    } as unknown as PatientRecord
+    const before = safetyOf(record)
+    expect(safetyChanges(before, { ...before })).toEqual({ patient: {}, allergies: undefined })
+    expect(safetyChanges(before, { ...before, implants: ' Pacemaker ', egfr_ml_min: '', medical_alerts: 'Falls ' })).toEqual({
+      patient: { implants: 'Pacemaker', egfr_ml_min: null },
+      allergies: undefined,
+    })
+    const iodine = { substance: ' Iodine', reaction: '', severe: false }
+    expect(safetyChanges(before, { ...before, allergies: [...before.allergies, iodine] }).allergies).toEqual([
+      { substance: 'Latex', reaction: null, severe: true },
+      { substance: 'Iodine', reaction: null, severe: false },
+    ])
+    expect(safetyChanges(before, { ...before, allergies: [] }).allergies).toBeNull()
   })
 
   it('tells a change in words', () => {

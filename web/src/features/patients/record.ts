@@ -1,5 +1,5 @@
 import { formatPersonName, parsePersonName } from '@/lib/personname'
-import { PREGNANCY, SEX, type Change, type Changes, type Patient } from './types'
+import { PREGNANCY, SEX, type Change, type Changes, type Patient, type PatientRecord } from './types'
 
 /** A record's own fields as a form holds them: text, empty where nothing is known. */
 export interface RecordForm {
@@ -75,6 +75,64 @@ export function changesOf(patient: Patient, form: RecordForm): Partial<Changes> 
   }
   return changes
 }
+
+/** What must be known before contrast, radiation or a magnet, as a form holds it. */
+export interface SafetyForm {
+  none_known: boolean
+  allergies: { substance: string; reaction: string; severe: boolean }[]
+  implants: string
+  pregnancy_status: string
+  egfr_ml_min: number | string
+  egfr_date: string
+  patient_weight_kg: number | string
+  patient_size_m: number | string
+  medical_alerts: string
+  special_needs: string
+  confidentiality: string
+}
+
+export function safetyOf(record: PatientRecord): SafetyForm {
+  const { patient } = record
+  return {
+    none_known: record.bar.allergies?.length === 0,
+    allergies: record.allergies.map((one) => ({ substance: one.substance, reaction: one.reaction ?? '', severe: one.severe })),
+    implants: patient.implants ?? '',
+    pregnancy_status: patient.pregnancy_status ?? '',
+    egfr_ml_min: patient.egfr_ml_min ?? '',
+    egfr_date: patient.egfr_date ?? '',
+    patient_weight_kg: patient.patient_weight_kg ?? '',
+    patient_size_m: patient.patient_size_m ?? '',
+    medical_alerts: patient.medical_alerts ?? '',
+    special_needs: patient.special_needs ?? '',
+    confidentiality: patient.confidentiality ?? '',
+  }
+}
+
+type Allergies = { substance: string; reaction: string | null; severe: boolean }[] | null
+
+/** The list as it is kept: null where nobody asked. */
+function allergiesOf(form: SafetyForm): Allergies {
+  const named = form.allergies.map((one) => ({ substance: one.substance.trim(), reaction: one.reaction.trim() || null, severe: one.severe }))
+  return named.length || form.none_known ? named : null
+}
+
+/**
+ * What was changed since the form was opened on `before`: a mark that somebody else has set meanwhile is never taken away by
+ * saving another. `allergies` is undefined where the list was not touched.
+ */
+export function safetyChanges(before: SafetyForm, after: SafetyForm): { patient: Partial<Changes>; allergies: Allergies | undefined } {
+  const changes: Record<string, unknown> = {}
+  for (const key of Object.keys(before) as (keyof SafetyForm)[]) {
+    if (key === 'allergies' || key === 'none_known') continue
+    const now = typeof after[key] === 'string' ? after[key].trim() : after[key]
+    // A number out of range is refused by the server, never silently changed into another.
+    const isNumber = ['egfr_ml_min', 'patient_weight_kg', 'patient_size_m'].includes(key)
+    if (now !== before[key]) changes[key] = now === '' ? null : isNumber ? Number(now) : now
+  }
+  return { patient: changes, allergies: sameAllergies(before, after) ? undefined : allergiesOf(after) }
+}
+
+export const sameAllergies = (one: SafetyForm, other: SafetyForm) => JSON.stringify(allergiesOf(one)) === JSON.stringify(allergiesOf(other))
 
 const FIELD: Record<string, string> = {
   patient_name: 'Name',
