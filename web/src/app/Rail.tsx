@@ -7,6 +7,7 @@ import { showKeys } from '@/lib/keys'
 import { ROLE_LABEL } from '@/lib/permissions'
 import { Mark, toastProblem, useLight, type LightChoice } from '@/ui'
 import { navFor } from './features'
+import { Notices } from './Notices'
 import classes from './Rail.module.css'
 
 const LIGHTS: { value: LightChoice; label: string }[] = [
@@ -77,6 +78,7 @@ export function Rail({ onFind, onKeys }: { onFind: () => void; onKeys: () => voi
         </Menu>
       ) : null}
       <div className={classes['foot']}>
+        <Notices />
         <UnstyledButton className={[classes['place'], classes['keys']].join(' ')} onClick={onKeys} title="Keys of this screen (?)">
           <IconKeyboard size={20} stroke={1.6} aria-hidden />
           <span>Keys</span>

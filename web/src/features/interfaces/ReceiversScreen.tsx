@@ -1,4 +1,4 @@
-import { Button, Checkbox, Modal, TextInput } from '@mantine/core'
+import { Button, Checkbox, Group, Modal, TextInput } from '@mantine/core'
 import { IconPlus } from '@tabler/icons-react'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
@@ -127,7 +127,7 @@ function ReceiverInspector({ receiver, mayWrite }: { receiver: Receiver; mayWrit
   )
 }
 
-type Values = Omit<Required<ReceiverFields>, 'port' | 'message_types' | 'certificate_name'> & { port: string; certificate_name: string }
+type Values = Omit<Required<ReceiverFields>, 'port' | 'certificate_name'> & { port: string; certificate_name: string }
 
 function ReceiverForm({ receiver, onDone }: { receiver?: Receiver; onDone?: () => void }) {
   const client = useQueryClient()
@@ -139,6 +139,7 @@ function ReceiverForm({ receiver, onDone }: { receiver?: Receiver; onDone?: () =
         port: String(receiver?.port ?? 2575),
         receiving_application: receiver?.receiving_application ?? '',
         receiving_facility: receiver?.receiving_facility ?? '',
+        message_types: receiver?.message_types ?? ['ORU^R01'],
         enabled: receiver?.enabled ?? true,
         is_encrypted: receiver?.is_encrypted ?? false,
         certificate_name: receiver?.certificate_name ?? '',
@@ -146,7 +147,7 @@ function ReceiverForm({ receiver, onDone }: { receiver?: Receiver; onDone?: () =
       validate: { port: (value) => (/^\d{1,5}$/.test(value.trim()) ? null : '1 to 65535') },
     },
     async (values) => {
-      const body = { ...values, certificate_name: values.certificate_name || null, port: Number(values.port), message_types: receiver?.message_types ?? ['ORU^R01'] }
+      const body = { ...values, certificate_name: values.certificate_name || null, port: Number(values.port) }
       if (receiver) await http.put(`/api/interfaces/receivers/${receiver.interface_receiver_pk}`, body)
       else await http.post('/api/interfaces/receivers', body)
       await client.invalidateQueries({ queryKey: ['receivers'] })
@@ -183,7 +184,15 @@ function ReceiverForm({ receiver, onDone }: { receiver?: Receiver; onDone?: () =
         </Wide>
       ) : null}
       <Wide>
-        <Checkbox label="Results go out to it" {...form.form.getInputProps('enabled', { type: 'checkbox' })} />
+        <Checkbox.Group label="What it gets" {...field('message_types')}>
+          <Group mt="xs">
+            <Checkbox value="ORU^R01" label="Signed reports (ORU^R01)" />
+            <Checkbox value="OMG^O19" label="That images are here (OMG^O19)" />
+          </Group>
+        </Checkbox.Group>
+      </Wide>
+      <Wide>
+        <Checkbox label="Messages go out to it" {...form.form.getInputProps('enabled', { type: 'checkbox' })} />
       </Wide>
     </Form>
   )

@@ -1,13 +1,16 @@
-import { ActionIcon, Button, Checkbox, Modal, NumberInput, PasswordInput, Select, Switch, TagsInput, TextInput } from '@mantine/core'
+import { ActionIcon, Button, Checkbox, Modal, MultiSelect, NumberInput, PasswordInput, Select, Switch, TagsInput, TextInput } from '@mantine/core'
 import { IconArrowDown, IconArrowUp, IconPlus, IconX } from '@tabler/icons-react'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { http, useSession } from '@/lib/api'
+import { ROLE_LABEL, type Role } from '@/lib/permissions'
 import { DateTime, DicomDate, Form, Screen, Section, StateSign, toast, toastProblem, useProblemForm, Wide, WorkList, type WorkColumn } from '@/ui'
 import classes from './routing.module.css'
 import {
+  actsText,
   BASIC,
+  COMPRESSIONS,
   DATES,
   datesOf,
   demandText,
@@ -24,6 +27,7 @@ import {
   type DeidentifyOption,
   type Entity,
   type Operator,
+  type Person,
   type Rule,
   type RuleFields,
   type Trial,
@@ -32,9 +36,8 @@ import {
 const COLUMNS: readonly WorkColumn<Rule>[] = [
   { id: 'position', label: 'Order', value: (rule) => rule.position, width: 60, align: 'right' },
   { id: 'name', label: 'Rule', value: (rule) => rule.name, width: 160, grow: 1 },
-  { id: 'demand', label: 'Sends', value: (rule) => demandText(rule.conditions), width: 240, grow: 3 },
-  { id: 'to', label: 'To', value: (rule) => rule.ae_title, width: 130 },
-  { id: 'how', label: 'How', value: (rule) => (rule.deidentify ? 'without names' : 'as it is'), width: 112 },
+  { id: 'demand', label: 'Studies', value: (rule) => demandText(rule.conditions), width: 240, grow: 3 },
+  { id: 'acts', label: 'Does', value: actsText, width: 200, grow: 2 },
   { id: 'wait', label: 'After', value: (rule) => rule.wait_s, render: (rule) => waitText(rule.wait_s), width: 84, align: 'right' },
   {
     id: 'state',
@@ -47,7 +50,7 @@ const COLUMNS: readonly WorkColumn<Rule>[] = [
 
 const keyOf = (rule: Rule) => String(rule.routing_rule_pk)
 
-/** Where studies are sent on to, by what they say of themselves. */
+/** What is done with studies, by what they say of themselves. */
 export default function RulesScreen() {
   const { may } = useSession()
   const [currentPk, setCurrentPk] = useState<number>()
@@ -57,11 +60,14 @@ export default function RulesScreen() {
   const current = rules.data?.find((rule) => rule.routing_rule_pk === currentPk)
   return (
     <Screen
-      title="Routing rules"
+      title="Rules"
       actions={
         <>
           <Button component={Link} to="/system/sending" variant="default">
             Sending
+          </Button>
+          <Button component={Link} to="/system/compression" variant="default">
+            Compression
           </Button>
           {mayWrite ? (
             <Button leftSection={<IconPlus size={16} />} onClick={() => setAdding(true)}>
@@ -87,7 +93,7 @@ export default function RulesScreen() {
         onRetry={() => void rules.refetch()}
         empty={{
           title: 'No rule yet',
-          hint: 'A rule sends studies on to another archive or workstation as they come, e.g. every CT to the long-term archive.',
+          hint: 'A rule sends studies on as they come, compresses them in the archive, or tells people and systems of them, e.g. every CT to the long-term archive.',
         }}
       />
       <Modal opened={adding} onClose={() => setAdding(false)} title="Add a rule" size={680}>
@@ -143,6 +149,10 @@ interface Values {
   is_enabled: boolean
   conditions: Condition[]
   deidentify: Deidentify | null
+  compress_to: string
+  notice_roles: Role[]
+  notice_user_pks: string[]
+  is_told_by_hl7: boolean
   tell_url: string
   tell_secret: string
 }
@@ -157,23 +167,29 @@ function RuleForm({ rule, onDone }: { rule?: Rule; onDone?: () => void }) {
     {
       initialValues: {
         name: rule?.name ?? '',
-        remote_ae_pk: rule ? String(rule.remote_ae_pk) : '',
+        remote_ae_pk: rule?.remote_ae_pk ? String(rule.remote_ae_pk) : '',
         wait_s: rule?.wait_s ?? 60,
         is_enabled: rule?.is_enabled ?? true,
         conditions: rule?.conditions ?? [{ keyword: 'Modality', operator: 'is', values: [] }],
         deidentify: rule?.deidentify ?? null,
+        compress_to: rule?.compress_to ?? '',
+        notice_roles: rule?.notice_roles ?? [],
+        notice_user_pks: rule?.notice_user_pks?.map(String) ?? [],
+        is_told_by_hl7: rule?.is_told_by_hl7 ?? false,
         tell_url: rule?.tell_url ?? '',
         tell_secret: '',
       },
       validate: {
         name: (value) => (value.trim() ? null : 'Give it a name'),
-        remote_ae_pk: (value) => (value ? null : 'Choose where to'),
       },
     },
     async (values) => {
       const body: RuleFields = {
         ...values,
-        remote_ae_pk: Number(values.remote_ae_pk),
+        remote_ae_pk: values.remote_ae_pk ? Number(values.remote_ae_pk) : null,
+        deidentify: values.remote_ae_pk ? values.deidentify : null,
+        compress_to: values.compress_to || null,
+        notice_user_pks: values.notice_user_pks.map(Number),
         tell_url: values.tell_url || null,
         tell_secret: values.tell_secret || null,
       }
@@ -184,8 +200,14 @@ function RuleForm({ rule, onDone }: { rule?: Rule; onDone?: () => void }) {
       onDone?.()
     },
   )
+  const { may } = useSession()
+  const people = useQuery({
+    queryKey: ['users'],
+    queryFn: () => http.get<{ items: Person[] }>('/api/users'),
+    enabled: may('user.admin'),
+  })
   const field = form.form.getInputProps
-  const { conditions, deidentify } = form.form.getValues()
+  const { conditions, deidentify, remote_ae_pk: sentTo } = form.form.getValues()
   return (
     <Form of={form} submit={rule ? 'Save the rule' : 'Add the rule'} onCancel={onDone} columns={2}>
       <Wide>
@@ -222,9 +244,10 @@ function RuleForm({ rule, onDone }: { rule?: Rule; onDone?: () => void }) {
       <Select
         label="Send to"
         data={entities.data?.map((entity) => ({ value: String(entity.remote_ae_pk), label: entity.ae_title })) ?? []}
-        placeholder="AE title"
-        allowDeselect={false}
+        placeholder="Nowhere"
+        clearable
         {...field('remote_ae_pk')}
+        onChange={(value) => form.form.setFieldValue('remote_ae_pk', value ?? '')}
       />
       <NumberInput
         label="After so many seconds without news"
@@ -233,12 +256,52 @@ function RuleForm({ rule, onDone }: { rule?: Rule; onDone?: () => void }) {
         clampBehavior="strict"
         {...field('wait_s')}
       />
+      {sentTo ? (
+          <Wide>
+          <Disguise value={deidentify} error={form.form.errors['deidentify']} onChange={(value) => form.form.setFieldValue('deidentify', value)} />
+        </Wide>
+      ) : null}
       <Wide>
-        <Disguise value={deidentify} error={form.form.errors['deidentify']} onChange={(value) => form.form.setFieldValue('deidentify', value)} />
+        <Select
+          label="Compress in the archive"
+          description="Each series that meets the conditions. What was received can be given back bit by bit; what cannot be proved so stays as it came. Lossy forms take no image's place."
+          data={Object.entries(COMPRESSIONS).map(([value, label]) => ({ value, label }))}
+          placeholder="Not compressed"
+          clearable
+          {...field('compress_to')}
+          onChange={(value) => form.form.setFieldValue('compress_to', value ?? '')}
+        />
+      </Wide>
+      <Wide>
+        <fieldset className={classes['frame']}>
+          <legend>{sentTo ? 'Tell, once it has arrived there' : 'Tell, once no more came'}</legend>
+          <div className={classes['conditions']}>
+            <MultiSelect
+              label="Everybody who is"
+              data={Object.entries(ROLE_LABEL).map(([value, label]) => ({ value, label }))}
+              clearable
+              {...field('notice_roles')}
+            />
+            {may('user.admin') ? (
+              <MultiSelect
+                label="These people"
+                data={people.data?.items.map((one) => ({ value: String(one.user_pk), label: one.display_name })) ?? []}
+                searchable
+                clearable
+                {...field('notice_user_pks')}
+              />
+            ) : null}
+            <Checkbox
+              label="The system that ordered it, by HL7"
+              description="OMG^O19 with the status of the order, to every receiver that takes it. A study without an order has none to tell."
+              {...form.form.getInputProps('is_told_by_hl7', { type: 'checkbox' })}
+            />
+          </div>
+        </fieldset>
       </Wide>
       <Wide>
         <TextInput
-          label="Tell when a study has arrived there"
+          label="Tell another system"
           description="An address that gets a signed POST, with no patient in it."
           placeholder="https://other.example/arrived"
           autoCapitalize="none"

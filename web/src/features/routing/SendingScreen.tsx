@@ -95,6 +95,9 @@ export default function SendingScreen() {
             onChange={(value) => setView(value as View)}
             data={Object.entries(VIEWS).map(([value, label]) => ({ value, label }))}
           />
+          <Button component={Link} to="/system/compression" variant="default">
+            Compression
+          </Button>
           <Button component={Link} to="/system/rules" variant="default">
             Rules
           </Button>

@@ -5,8 +5,12 @@ import type { Feature } from '@/lib/feature'
 export const feature: Feature = {
   routes: [
     { path: '/system/sending', component: lazy(() => import('./SendingScreen')), title: 'Sending', permission: 'queue.read' },
+    { path: '/system/compression', component: lazy(() => import('./CompressionScreen')), title: 'Compression', permission: 'queue.read' },
     { path: '/system/rules', component: lazy(() => import('./RulesScreen')), title: 'Routing rules', permission: 'config.read' },
   ],
-  nav: [{ label: 'Sending', to: '/system/sending', also: ['/system/rules'], icon: IconRoute, permission: 'queue.read', order: 16 }],
-  actions: [{ id: 'routing-rules', label: 'Routing rules', to: '/system/rules', permission: 'config.write' }],
+  nav: [{ label: 'Sending', to: '/system/sending', also: ['/system/rules', '/system/compression'], icon: IconRoute, permission: 'queue.read', order: 16 }],
+  actions: [
+    { id: 'routing-rules', label: 'Rules', to: '/system/rules', permission: 'config.write' },
+    { id: 'compression', label: 'Compression in the archive', to: '/system/compression', permission: 'queue.read' },
+  ],
 }

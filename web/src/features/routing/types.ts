@@ -7,11 +7,14 @@ export type RuleFields = Sent<'/api/routing/rules', 'post'>
 export type Condition = RuleFields['conditions'][number]
 export type Operator = Condition['operator']
 export type Deidentify = NonNullable<RuleFields['deidentify']>
+export type Compressing = Answer<'/api/archive/compressions', 'get'>['items'][number]
+export type CompressingPage = Answer<'/api/archive/compressions', 'get'>
+export type Person = Answer<'/api/users', 'get'>['items'][number]
 export type Trial = Answer<'/api/routing/rules/trial', 'post'>
 export type Entity = Answer<'/api/archive/application-entities', 'get'>[number]
 
 /** The state as the state table has it: what waits after a failure is being tried again. */
-export function stateOf(sending: Pick<Sending, 'state' | 'attempts'>): string {
+export function stateOf(sending: { state: string; attempts: number }): string {
   return sending.state === 'waiting' && sending.attempts > 0 ? 'retrying' : sending.state
 }
 
@@ -25,6 +28,39 @@ export function progressText(sending: Pick<Sending, 'sent' | 'waiting' | 'refuse
 /** What went wrong, in words. */
 export function faultText(sending: Pick<Sending, 'last_error' | 'first_refusal'>): string {
   return [sending.last_error, sending.first_refusal].filter(Boolean).join(': ')
+}
+
+/** The lossless syntaxes that pictures can be kept in (PS3.6 table A-1). */
+export const COMPRESSIONS: Readonly<Record<string, string>> = {
+  '1.2.840.10008.1.2.4.202': 'High-Throughput JPEG 2000, lossless',
+  '1.2.840.10008.1.2.4.90': 'JPEG 2000, lossless',
+  '1.2.840.10008.1.2.4.80': 'JPEG-LS, lossless',
+  '1.2.840.10008.1.2.5': 'RLE, lossless',
+}
+
+/** All that a rule does, in one line. */
+export function actsText(
+  rule: Pick<Rule, 'ae_title' | 'deidentify' | 'compress_to' | 'notice_roles' | 'notice_user_pks' | 'is_told_by_hl7' | 'tell_url'>,
+): string {
+  const told = Boolean(rule.notice_roles?.length || rule.notice_user_pks?.length || rule.is_told_by_hl7 || rule.tell_url)
+  return [
+    rule.ae_title ? `send to ${rule.ae_title}${rule.deidentify ? ' without names' : ''}` : '',
+    rule.compress_to ? 'compress' : '',
+    told ? 'notify' : '',
+  ]
+    .filter(Boolean)
+    .join(', ')
+}
+
+/** How much smaller, in whole percent; nothing while nothing is compressed. */
+export function savedText(one: Pick<Compressing, 'bytes_before' | 'bytes_after'>): string {
+  return one.bytes_before ? `${Math.round((1 - one.bytes_after / one.bytes_before) * 100)} %` : ''
+}
+
+/** `12 of 40`, and what stays as it came. */
+export function compressedText(one: Pick<Compressing, 'objects' | 'waiting' | 'left'>): string {
+  const left = one.left ? `, ${one.left} as received` : ''
+  return one.waiting ? `${one.objects} of ${one.objects + one.waiting + one.left}${left}` : `${one.objects}${left}`
 }
 
 export const KEYWORDS: Readonly<Record<string, string>> = {

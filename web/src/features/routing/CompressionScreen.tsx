@@ -1,0 +1,163 @@
+import { Button, SegmentedControl } from '@mantine/core'
+import { useInfiniteQuery } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
+import { useMemo, useState } from 'react'
+import { http, useLive, useSession } from '@/lib/api'
+import { formatBytes } from '@/lib/bytes'
+import { DateTime, Facts, Fault, PersonName, Screen, Section, StateSign, toast, toastProblem, WorkList, type WorkColumn } from '@/ui'
+import classes from './routing.module.css'
+import { compressedText, COMPRESSIONS, savedText, stateOf, type Compressing, type CompressingPage } from './types'
+
+const look = (one: Compressing) => stateOf(one)
+
+const COLUMNS: readonly WorkColumn<Compressing>[] = [
+  { id: 'state', label: 'State', value: look, render: (one) => <StateSign state={look(one)} of="queue" />, width: 126 },
+  { id: 'patient', label: 'Patient', value: (one) => one.patient_name, render: (one) => <PersonName value={one.patient_name} />, width: 150, grow: 1 },
+  {
+    id: 'study',
+    label: 'Study',
+    value: (one) => [one.modalities.join(' '), one.study_description].filter(Boolean).join(' · '),
+    width: 160,
+    grow: 2,
+  },
+  { id: 'objects', label: 'Objects', value: compressedText, width: 150, align: 'right' },
+  { id: 'before', label: 'Received', value: (one) => one.bytes_before, render: (one) => formatBytes(one.bytes_before), width: 96, align: 'right' },
+  { id: 'after', label: 'Kept', value: (one) => one.bytes_after, render: (one) => formatBytes(one.bytes_after), width: 96, align: 'right' },
+  { id: 'saved', label: 'Saved', value: savedText, width: 74, align: 'right' },
+  { id: 'by', label: 'By the rule', value: (one) => one.requested_by, width: 130, grow: 1 },
+  { id: 'updated', label: 'When', value: (one) => new Date(one.updated_at), render: (one) => <DateTime value={one.updated_at} />, width: 116 },
+]
+
+const VIEWS = { all: 'All', failed: 'Failed', waiting: 'Waiting', done: 'Done', restored: 'As received' } as const
+type View = keyof typeof VIEWS
+
+const keyOf = (one: Compressing) => String(one.compression_pk)
+
+/** Studies whose pictures a rule has compressed in their place: what waits, what it saved, what stays as it came and why. */
+export default function CompressionScreen() {
+  const { may } = useSession()
+  const [view, setView] = useState<View>('all')
+  const [currentPk, setCurrentPk] = useState<number>()
+  const list = useInfiniteQuery({
+    queryKey: ['compressions', view],
+    queryFn: ({ pageParam }) =>
+      http.get<CompressingPage>('/api/archive/compressions', {
+        query: { state: view === 'all' ? undefined : view, before: pageParam ?? undefined, limit: 200 },
+      }),
+    initialPageParam: null as number | null,
+    getNextPageParam: (page) => page.next_before,
+  })
+  useLive(['compression.changed'], [['compressions']])
+  const rows = useMemo(() => list.data?.pages.flatMap((page) => page.items), [list.data])
+  const current = rows?.find((one) => one.compression_pk === currentPk)
+  return (
+    <Screen
+      title="Compression"
+      actions={
+        <>
+          <SegmentedControl
+            aria-label="Which studies"
+            value={view}
+            onChange={(value) => setView(value as View)}
+            data={Object.entries(VIEWS).map(([value, label]) => ({ value, label }))}
+          />
+          <Button component={Link} to="/system/rules" variant="default">
+            Rules
+          </Button>
+        </>
+      }
+      inspectorLabel="The chosen study"
+      inspectorHint="Choose a study to see what was compressed, and to put back what was received."
+      inspector={current ? <Inspector key={keyOf(current)} one={current} mayWrite={may('queue.write')} /> : null}
+    >
+      <WorkList
+        key={view}
+        id="compression"
+        noun="studies"
+        rows={rows}
+        rowKey={keyOf}
+        columns={COLUMNS}
+        defaultSort={{ column: 'updated', descending: true }}
+        onCurrent={(one) => setCurrentPk(one?.compression_pk)}
+        onMore={list.hasNextPage ? () => void list.fetchNextPage() : undefined}
+        isUrgent={(one) => one.state === 'failed'}
+        isQuiet={(one) => one.state === 'canceled' || one.state === 'restored'}
+        error={list.error}
+        onRetry={() => void list.refetch()}
+        searchPlaceholder="Patient, study, rule"
+        compact={(one) => (
+          <>
+            <div>
+              <StateSign state={look(one)} of="queue" bare /> <PersonName value={one.patient_name} />
+            </div>
+            <div>
+              {compressedText(one)} · {savedText(one)}
+            </div>
+          </>
+        )}
+        empty={
+          view === 'all'
+            ? { title: 'Nothing was compressed yet', hint: 'A rule that says “Compress in the archive” has its studies stand here.' }
+            : { title: `Nothing is ${VIEWS[view].toLowerCase()}`, hint: 'Other studies are under the other headings.' }
+        }
+      />
+    </Screen>
+  )
+}
+
+function Inspector({ one, mayWrite }: { one: Compressing; mayWrite: boolean }) {
+  const [busy, setBusy] = useState(false)
+  const ask = (what: 'again' | 'cancel' | 'restore', done: string) => {
+    setBusy(true)
+    void http
+      .post(`/api/archive/compressions/${one.compression_pk}/${what}`)
+      .then(() => toast(done))
+      .catch((error: unknown) => toastProblem(error))
+      .finally(() => setBusy(false))
+  }
+  const open = one.state === 'waiting' || one.state === 'working' || one.state === 'restoring'
+  return (
+    <>
+      <Section title={COMPRESSIONS[one.transfer_syntax_uid] ?? one.transfer_syntax_uid} aside={<StateSign state={look(one)} of="queue" />}>
+        {one.last_error ? (
+          <Fault calm={one.state !== 'failed'}>
+            <strong>{one.last_error}</strong>
+            <p>{one.state === 'failed' ? 'It is not tried again by itself. Mend what it names, then begin again.' : 'It is tried again; nothing is lost.'}</p>
+          </Fault>
+        ) : null}
+        <Facts
+          facts={[
+            ['Compressed', compressedText(one)],
+            ['Received', formatBytes(one.bytes_before)],
+            ['Kept', one.bytes_before ? `${formatBytes(one.bytes_after)}, ${savedText(one)} less` : formatBytes(one.bytes_after)],
+            ['By the rule', one.requested_by],
+            ...(one.state === 'waiting' ? [['Next', <DateTime key="next" value={one.not_before} />] as [string, React.ReactNode]] : []),
+          ]}
+        />
+        {one.left ? (
+          <p className={classes['hint']}>
+            {one.left === 1 ? 'One object stays' : `${one.left} objects stay`} as received: {one.first_reason}.
+          </p>
+        ) : null}
+      </Section>
+      {mayWrite ? (
+        <div className={classes['buttons']}>
+          {open ? (
+            <Button variant="default" loading={busy} onClick={() => ask('cancel', 'It is stopped; what is compressed stays so.')}>
+              Stop
+            </Button>
+          ) : (
+            <Button variant="default" loading={busy} onClick={() => ask('again', 'It begins again.')}>
+              Compress again
+            </Button>
+          )}
+          {!open && one.objects ? (
+            <Button variant="default" loading={busy} onClick={() => ask('restore', 'What was received is put back.')}>
+              Put back what was received
+            </Button>
+          ) : null}
+        </div>
+      ) : null}
+    </>
+  )
+}
