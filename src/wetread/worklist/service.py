@@ -293,7 +293,10 @@ def _item(row: Any, bars: dict[int, PatientBar], by_study: dict[int, list[int]])
 def reading_item(work: Work, study_pk: int) -> ReadingItem:
     """One case by its study. Raises NotFound."""
     work.require(Permission.READING_LIST, Permission.STUDY_READ)
-    rows = work.session.execute(_cases(work).where(Study.study_pk == study_pk)).all()
+    # Of a group case always the same one stands first.
+    rows = work.session.execute(
+        _cases(work).where(Study.study_pk == study_pk).order_by(RequestedProcedure.requested_procedure_pk)
+    ).all()
     visible = [row for row in rows if work.actor.site_pks is None or row[1].site_pk in work.actor.site_pks]
     if not visible:
         raise NotFound("There is no such case.")

@@ -3,8 +3,8 @@ import { useQuery } from '@tanstack/react-query'
 import { useState, type ReactNode } from 'react'
 import { http, useSession } from '@/lib/api'
 import { formatPersonName } from '@/lib/personname'
-import { DateTime, Empty, Priority, ProcedureName, ServiceClock, StateSign } from '@/ui'
-import { usePriorReports } from './api'
+import { DateTime, Empty, Priority, ProblemNote, ProcedureName, ServiceClock, StateSign } from '@/ui'
+import { usePriorReports, usePriors } from './api'
 import { Draft } from './Draft'
 import { Elsewhere, useElsewhere } from './Elsewhere'
 import type { Entry } from './entry'
@@ -14,7 +14,7 @@ import classes from './report.module.css'
 import { SignedReport } from './SignedReport'
 import { TakeOver } from './TakeOver'
 import { Text } from './Text'
-import { allowedSeconds, type PriorStudy, type ReadingItem, type Report } from './types'
+import { allowedSeconds, earlierNote, type PriorStudy, type ReadingItem, type Report } from './types'
 
 interface PanelProps {
   item: ReadingItem
@@ -44,6 +44,8 @@ export function Panel(props: PanelProps) {
   const isSigned = report?.state === 'final' || report?.state === 'addended'
   const reports = usePriorReports(item.patient.patient_pk, report?.report_pk ?? item.report_pk)
   const state = report?.state ?? item.reading_state
+  const known = usePriors(item.study_pk)
+  const failed = known.error ?? reports.error
   const picture = useElsewhere(item.study_pk).data
   const afar = picture?.studies.length ?? 0
 
@@ -77,16 +79,24 @@ export function Panel(props: PanelProps) {
         title="Earlier"
         note={
           [
-            priors.length || reports.data?.length
-              ? `${priors.length} ${priors.length === 1 ? 'study' : 'studies'}, ${reports.data?.length ?? 0} ${reports.data?.length === 1 ? 'report' : 'reports'}`
-              : 'nothing known here',
+            failed ? 'could not be fetched' : earlierNote(known.data?.length, reports.data?.length),
             afar ? `${afar} elsewhere` : '',
           ]
             .filter(Boolean)
             .join(', ')
         }
-        disabled={!priors.length && !reports.data?.length && !picture?.archives}
+        disabled={!failed && !priors.length && !reports.data?.length && !picture?.archives}
       >
+        {failed ? (
+          <ProblemNote
+            error={failed}
+            title="What is known from earlier could not be fetched"
+            onRetry={() => {
+              void known.refetch()
+              void reports.refetch()
+            }}
+          />
+        ) : null}
         <Priors priors={priors} reports={reports.data ?? []} studyDate={item.study_date} />
         <Elsewhere studyPk={item.study_pk} studyDate={item.study_date} />
       </Fold>

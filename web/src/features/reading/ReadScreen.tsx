@@ -48,8 +48,11 @@ export default function ReadScreen() {
       Back to the list
     </Button>
   )
-  if (found.data) return <Case key={found.data.study_pk} item={found.data} />
-  if (!/^\d{1,15}$/.test(studyPk) || (found.error && asProblem(found.error).status === 404)) {
+  // Taken off its order while it is open: what was fetched before stays on the screen, and says so.
+  const isGone = found.error !== null && asProblem(found.error).status === 404
+  // Hung on another patient's order it is another case: the report beside it must not stay that of the first.
+  if (found.data) return <Case key={`${found.data.study_pk} ${found.data.patient.patient_pk}`} item={found.data} isGone={isGone} />
+  if (!/^\d{1,15}$/.test(studyPk) || isGone) {
     return (
       <Empty title="There is no such case" hint="It may have been taken off its order, or lie at a site that is not open to you.">
         {back}
@@ -62,7 +65,7 @@ export default function ReadScreen() {
   return <Outline rows={10} />
 }
 
-function Case({ item }: { item: ReadingItem }) {
+function Case({ item, isGone }: { item: ReadingItem; isGone: boolean }) {
   const { may } = useSession()
   const { user_pk: userPk } = useActor()
   const client = useQueryClient()
@@ -164,6 +167,12 @@ function Case({ item }: { item: ReadingItem }) {
           </Tooltip>
         </div>
       </PatientBar>
+      {isGone ? (
+        <p className={classes['notice']} role="alert">
+          <strong>These images hang on this order no more.</strong> Somebody took them off while you had them open: they may be of another patient. Do not sign
+          before you have asked.
+        </p>
+      ) : null}
       <main className={classes['work']} data-drawer={drawer || undefined}>
         <div className={classes['images']}>
           {priors.isPending ? null : (

@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { allowedSeconds, EVERYTHING, holderOf, priorAge, queryOf } from './types'
+import { allowedSeconds, earlierNote, EVERYTHING, holderOf, priorAge, queryOf } from './types'
+
+describe('what is known from earlier', () => {
+  it('says that there is nothing only once both have answered', () => {
+    expect(earlierNote(undefined, 0)).toBe('being looked up')
+    expect(earlierNote(0, undefined)).toBe('being looked up')
+    expect(earlierNote(0, 0)).toBe('nothing known here')
+    expect(earlierNote(1, 2)).toBe('1 study, 2 reports')
+  })
+})
 
 describe('the reading list', () => {
   it('asks for what the filter says', () => {

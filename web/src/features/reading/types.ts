@@ -160,3 +160,10 @@ export function fetchedWords(
   if (study.fetch_state === 'waiting' && !study.last_error) return 'in the queue'
   return study.last_error ?? ''
 }
+
+/** How much is known from earlier. Until both have been answered nobody may read that there is nothing. */
+export function earlierNote(studies: number | undefined, reports: number | undefined): string {
+  if (studies === undefined || reports === undefined) return 'being looked up'
+  if (!studies && !reports) return 'nothing known here'
+  return `${studies} ${studies === 1 ? 'study' : 'studies'}, ${reports} ${reports === 1 ? 'report' : 'reports'}`
+}
