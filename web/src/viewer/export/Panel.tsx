@@ -8,7 +8,7 @@ import { asProblem } from '@/lib/api'
 import type { DicomJson } from '../dicom'
 import type { Engine } from '../engine'
 import { speltLaterality } from '../stacks'
-import { placeWords, windowWords } from './framed'
+import { placeWords, seriesWords, windowWords } from './framed'
 import { identityOf } from './identity'
 import {
   estimateOf,
@@ -169,7 +169,7 @@ export default function Panel({ source, purpose: asked, onClose }: { source: Sou
         calibration: one.frame.calibration.label,
         edges: one.view.edges,
         laterality: speltLaterality(one.frame.laterality),
-        words: [pick.stack.modality, identified ? pick.stack.label : null, one.frame.viewPosition, placeWords(one), ...windowWords(one), one.frame.lossy ? 'Lossy compression' : null].filter(Boolean).join(' · '),
+        words: [seriesWords(pick.stack, identified), one.frame.viewPosition, placeWords(one), ...windowWords(one), one.frame.lossy ? 'Lossy compression' : null].filter(Boolean).join(' · '),
       })
       setProgress({ done: made.length, of: picks.length })
     }
@@ -393,8 +393,8 @@ function SizeChoice({ size, onSize, disabled }: { size: 'screen' | 'image'; onSi
       value={size}
       onChange={(value) => onSize(value === 'image' ? 'image' : 'screen')}
       data={[
-        { value: 'screen', label: 'As on the screen' },
-        { value: 'image', label: "Image's own pixels" },
+        { value: 'screen', label: 'As on screen' },
+        { value: 'image', label: 'Image pixels' },
       ]}
       disabled={disabled}
     />

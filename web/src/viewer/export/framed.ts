@@ -28,6 +28,11 @@ export function placeWords({ frame, view }: Taken): string {
   return [`Image ${view.index + 1} / ${view.of}`, frame.position === null ? null : `${frame.position.toFixed(1)} mm`].filter(Boolean).join(' · ')
 }
 
+/** The modality, and the series by its own words where these may say whose it is. */
+export function seriesWords({ modality, label }: Stack, named: boolean): string {
+  return [modality, named && label !== modality ? label : null].filter(Boolean).join(' · ')
+}
+
 /** A picture with its margins: who and what it is above, letters of orientation beside, scale and window below; nothing over it. */
 export function framed(taken: Taken, margin: Margin): HTMLCanvasElement {
   const { canvas: picture, view, frame, ratio } = taken
@@ -44,12 +49,12 @@ export function framed(taken: Taken, margin: Margin): HTMLCanvasElement {
         [identity.studyDate, identity.studyDescription].filter(Boolean).join(' · '),
       ].filter(Boolean)
     : ['No patient data']
-  const what = [[stack.modality, identity ? stack.label : null].filter(Boolean).join(' · '), placeWords(taken), [laterality, frame.viewPosition].filter(Boolean).join(' ')].filter(Boolean)
+  const what = [seriesWords(stack, identity !== null), placeWords(taken), [laterality, frame.viewPosition].filter(Boolean).join(' ')].filter(Boolean)
   const calibrated = frame.calibration.kind !== 'none' && frame.calibration.kind !== 'region'
   const bar = calibrated ? scaleBar(view.pixelsPerUnit * ratio, picture.width * 0.3) : null
   const below = [...windowWords(taken), ...(frame.lossy ? ['Lossy compression'] : [])].join(' · ')
   const top = Math.max(who.length, what.length) * line + line
-  const bottom = 2 * line + line * (1 + margin.notes.length)
+  const bottom = Math.round(3.1 * line) + line * margin.notes.length
   const made = document.createElement('canvas')
   made.width = width
   made.height = top + line + picture.height + bottom
@@ -82,7 +87,7 @@ export function framed(taken: Taken, margin: Margin): HTMLCanvasElement {
   }
   const foot = head + picture.height + 2 * line
   const words = bar ? `${bar.units >= 10 ? `${bar.units / 10} cm` : `${Number(bar.units.toFixed(2))} mm`} · ${frame.calibration.label}` : frame.calibration.label
-  write(below, edge, foot + line * 0.4, 'left', width - edge * 3 - (bar?.length_px ?? 0))
+  write(below, edge, foot + line * 0.7, 'left', width - edge * 3 - (bar?.length_px ?? 0))
   if (bar) {
     const [from, to, y] = [Math.round(width - edge - bar.length_px), width - edge, Math.round(foot - line * 0.35)]
     context.strokeStyle = INK
@@ -95,7 +100,7 @@ export function framed(taken: Taken, margin: Margin): HTMLCanvasElement {
     context.stroke()
   }
   write(words, width - edge, foot + line * 0.7, 'right', width / 2)
-  margin.notes.forEach((note, at) => write(note, edge, foot + line * (1.7 + at), 'left', width - 2 * edge, { quiet: true }))
+  margin.notes.forEach((note, at) => write(note, edge, foot + line * (1.75 + at), 'left', width - 2 * edge, { quiet: true }))
   return made
 }
 

@@ -16,8 +16,9 @@ export interface Identity {
 
 export function identityOf(metadata: DicomJson): Identity {
   const pn = values(metadata, '00100010')[0]
-  const groups = pn !== null && typeof pn === 'object' ? Object.values(pn as Record<string, string>) : []
-  const name = groups.length ? formatPersonName(groups.join('=')) : null
+  const given = pn !== null && typeof pn === 'object' ? (pn as Record<string, string>) : {}
+  const groups = [given['Alphabetic'], given['Ideographic'], given['Phonetic']].map((group) => group ?? '')
+  const name = groups.some(Boolean) ? formatPersonName(groups.join('=')) : null
   const id = text(metadata, '00100020')
   const birth = text(metadata, '00100030')
   const accession = text(metadata, '00080050')
