@@ -20,7 +20,7 @@ import psycopg
 from tools.faults.audit import Verdict, audit
 from tools.faults.cutter import BACK, TOWARDS, Cutter, edges, pdu_edges, to_path, to_port
 from tools.faults.senders import CT, EXPLICIT, Ledger, OrderSender, Sent, StoreSender, WebSender
-from tools.faults.stand import PostgresFailed, Stand, Stuck, await_that, standing
+from tools.faults.stand import PostgresFailed, Stand, Stuck, await_that, on
 from wetread.dimse.client import AssociationFailed, OperationFailed
 
 _QUIET_S = 60.0
@@ -54,8 +54,8 @@ class Outcome:
 @contextlib.contextmanager
 def sending(stand: Stand, seed: int, *, stores: int, uploads: int = 0, orders: int = 0) -> Iterator[Ledger]:
     """Senders that go on whatever happens, until the end of the block."""
-    ledger = Ledger()
-    ledger.senders += [StoreSender(ledger, number, seed, stand.dicom) for number in range(stores)]
+    ledger = stand.ledger
+    ledger.senders = [StoreSender(ledger, number, seed, stand.dicom) for number in range(stores)]
     ledger.senders += [
         WebSender(ledger, 100 + number, seed, stand.http, stand.token) for number in range(uploads)
     ]
@@ -158,12 +158,12 @@ DATABASE_FAULTS: dict[str, Callable[[Stand], None]] = {
 }
 
 
-def p1(rounds: int, seed: int, *, uploads: int = 1, orders: int = 1) -> Outcome:
+def p1(rounds: int, seed: int, *, uploads: int = 1, orders: int = 1, stand: Stand | None = None) -> Outcome:
     """P1: the database is killed and restarted while objects stream in, with and without the parts of the house."""
     outcome, began, chance = Outcome("P1"), time.monotonic(), random.Random(seed)
     names = ["node", "web"] if uploads else ["node"]
     kinds = list(DATABASE_FAULTS)
-    with standing(lazy_log=True, takes_orders=orders > 0) as stand:
+    with on(stand, lazy_log=True, takes_orders=orders > 0) as stand:
         parts = stand.start(*names)
         with sending(stand, seed, stores=4, uploads=uploads, orders=orders) as ledger:
             for number in range(rounds):
@@ -198,11 +198,19 @@ def p1(rounds: int, seed: int, *, uploads: int = 1, orders: int = 1) -> Outcome:
 _WHOLE_HOUSE_EVERY = 8
 
 
-def k1(rounds: int, seed: int, *, audit_every: int = 0, uploads: int = 2, orders: int = 1) -> Outcome:
+def k1(
+    rounds: int,
+    seed: int,
+    *,
+    audit_every: int = 0,
+    uploads: int = 2,
+    orders: int = 1,
+    stand: Stand | None = None,
+) -> Outcome:
     """K1: the parts of the house are killed at any instant; uploads and jobs are there in every eighth round."""
     outcome, began, chance = Outcome("K1"), time.monotonic(), random.Random(seed)
     with (
-        standing(takes_orders=orders > 0) as stand,
+        on(stand, takes_orders=orders > 0) as stand,
         sending(stand, seed, stores=4, uploads=uploads, orders=orders) as ledger,
     ):
         for number in range(rounds):
@@ -299,12 +307,14 @@ def _places(
     return found
 
 
-def n1(cuts: int, seed: int, *, store: Mapping[str, Any] | None = None) -> Outcome:
+def n1(
+    cuts: int, seed: int, *, store: Mapping[str, Any] | None = None, stand: Stand | None = None
+) -> Outcome:
     """N1: the network is cut at and beside every edge of what passes: sender/node, node/PostgreSQL, and node/store where
     one is given (settings of a bucket, whose endpoint is `http://127.0.0.1:port`)."""
     outcome, began, chance = Outcome("N1"), time.monotonic(), random.Random(seed)
     with contextlib.ExitStack() as stack:
-        stand = stack.enter_context(standing())
+        stand = stack.enter_context(on(stand))
         sender_side = stack.enter_context(Cutter(to_port(stand.dicom)))
         socket_path = unquote(stand.postgres.url.split("host=")[1]) + "/.s.PGSQL.5432"
         database_side = stack.enter_context(Cutter(to_path(socket_path)))
@@ -320,7 +330,7 @@ def n1(cuts: int, seed: int, *, store: Mapping[str, Any] | None = None) -> Outco
             sides.append(("node/store", store_side, edges))
         parts = stand.start("node", **more)
         stand.wait_ready(parts, ["node"])
-        ledger = Ledger()
+        ledger = stand.ledger
         modality = _Modality(ledger, seed, sender_side.port)
         modality.insist(modality.make())  # the node has its connections
         base = _held_by(parts.pids[0])

@@ -12,7 +12,7 @@ from pathlib import Path
 from tools.faults.plans import Outcome, settle_and_audit
 from tools.faults.scenes import SCENES
 from tools.faults.senders import Ledger
-from tools.faults.stand import Stand, standing
+from tools.faults.stand import Stand, on
 
 ACTIONS = ("exit", "EIO", "ENOSPC", "timeout")
 _CALLS_MAX = 400
@@ -24,13 +24,14 @@ def k2(
     scenes: Sequence[str] = tuple(SCENES),
     actions: Sequence[str] = ACTIONS,
     every: int = 1,
+    stand: Stand | None = None,
 ) -> Outcome:
     """Each scene is prepared afresh, fails at one call, is done again, and has to have come to the right end; the audit looks
     at all of it. `every`: only each so manieth call, beginning somewhere (for a short run)."""
     outcome, began, chance = Outcome("K2"), time.monotonic(), random.Random(seed)
     faults: list[str] = []
     reached: Counter[str] = Counter()
-    with standing(takes_orders="report" in scenes) as stand:
+    with on(stand, takes_orders="report" in scenes) as stand:
         second = {"name": "second", "folder": str(stand.data / "second"), "reserve_gb": 0}
         local = {"name": "local", "folder": str(stand.settings.objects_path), "reserve_gb": 0}
         stand.more["WETREAD_STORES"] = json.dumps([local, second])
@@ -45,7 +46,8 @@ def k2(
                         break
                     outcome.done[f"{name} {action}"] += 1
                     number += every
-        ledger = _ledger(stand.data / "notes")
+        ledger = stand.ledger
+        _read(stand.data / "notes", ledger)
         outcome.verdict = settle_and_audit(stand, ledger)
     outcome.verdict.faults += faults
     outcome.answers = dict(reached)
@@ -78,9 +80,8 @@ def _one(stand: Stand, scene: str, plan: str, run: int, reached: Counter[str], f
     return bool(fired)
 
 
-def _ledger(notes: Path) -> Ledger:
+def _read(notes: Path, ledger: Ledger) -> None:
     """What scenes were told about objects; those of studies that they purged count for nothing."""
-    ledger = Ledger()
     for line in notes.read_text().splitlines() if notes.exists() else ():
         kind, *words = line.split()
         if kind == "sent":
@@ -95,4 +96,3 @@ def _ledger(notes: Path) -> Ledger:
             gone = [uid for uid, study in ledger.acknowledged.items() if study == words[0]]
             for uid in gone:
                 del ledger.acknowledged[uid]
-    return ledger

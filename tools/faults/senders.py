@@ -159,7 +159,7 @@ class Sender(threading.Thread):
 
     def __init__(self, ledger: Ledger, number: int, seed: int, port: int) -> None:
         super().__init__(daemon=True, name=f"sender-{number}")
-        self.ledger, self.number, self.port = ledger, number, port
+        self.ledger, self.number, self.seed, self.port = ledger, number, seed, port
         self.chance = random.Random(f"{seed} {number}")
         self.ending = threading.Event()
         self._templates = [Template(side) for side in _SIDES]
@@ -177,7 +177,7 @@ class Sender(threading.Thread):
         """No answer: it is sent again a little later."""
         with self.ledger.lock:
             self.ledger.counts["no answer"] += 1
-        self.ending.wait(0.03)
+        self.ending.wait(0.1)
 
     def next(self) -> Sent:
         """A new object; a new study now and then."""
@@ -307,7 +307,7 @@ class OrderSender(Sender):
         """See Sender."""
         count = 0
         while self.goes_on():
-            control_id = f"{self.number}{count:07d}"
+            control_id = f"{self.seed % 10**6}{self.number}{count:06d}"
             try:
                 ack = send_message(
                     "127.0.0.1", self.port, ORDER.replace("{n}", control_id), timeout_s=10, connect_s=1

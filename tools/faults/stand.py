@@ -20,6 +20,7 @@ from typing import Any
 
 import psycopg
 
+from tools.faults.senders import Ledger
 from wetread.app.build import House, build_house
 from wetread.app.postgres import EmbeddedPostgres, PostgresFailed
 from wetread.app.rooms import MODELS, TASKS, load
@@ -104,6 +105,7 @@ class Stand:
         self.postgres = EmbeddedPostgres(data)
         self.http, self.dicom, self.hl7 = free_port(), free_port(), free_port()
         self.token = ""
+        self.ledger = Ledger()
         self.more: dict[str, str] = {}
         """Further variables of every part."""
         self.takes_orders = False
@@ -307,4 +309,24 @@ def standing(*, lazy_log: bool = False, takes_orders: bool = False) -> Iterator[
         shutil.rmtree(folder, ignore_errors=True)
 
 
-__all__ = ["Parts", "PostgresFailed", "Stand", "Stuck", "await_that", "free_port", "is_alive", "standing"]
+@contextlib.contextmanager
+def on(stand: Stand | None, *, lazy_log: bool = False, takes_orders: bool = False) -> Iterator[Stand]:
+    """The stand that is there, or one of its own."""
+    if stand is not None:
+        yield stand
+    else:
+        with standing(lazy_log=lazy_log, takes_orders=takes_orders) as made:
+            yield made
+
+
+__all__ = [
+    "Parts",
+    "PostgresFailed",
+    "Stand",
+    "Stuck",
+    "await_that",
+    "free_port",
+    "is_alive",
+    "on",
+    "standing",
+]

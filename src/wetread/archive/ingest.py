@@ -56,6 +56,7 @@ from wetread.archive.vault import UNKNOWN_STUDY, SealedWriter, Vault
 from wetread.kit import limits
 from wetread.kit.db import Database
 from wetread.kit.errors import Denied
+from wetread.kit.failpoints import failpoint
 from wetread.security.service import Actor, AuditEventID, Offices, Permission, Work, audit_entry
 
 log = structlog.get_logger()
@@ -154,6 +155,7 @@ class CommitGroup:
 
     def _commit(self, batch: list[_Rows], make_durable: Callable[[], None] | None) -> None:
         pipeline = self._pipeline
+        failpoint("ingest.before_rows")
         if pipeline is None or not pipeline.usable:
             pipeline = self._pipeline = store.IngestPipeline(self._url)
         batch[0].send(pipeline)
@@ -177,6 +179,7 @@ class CommitGroup:
                 raise
             self._commit_singly(pipeline, batch)
             return
+        failpoint("ingest.rows_committed")
         for one, answer in zip(batch, answers, strict=True):
             one.result = answer
 
@@ -272,8 +275,10 @@ class Settler:
 
     def _write(self, batch: Mapping[str, bytes]) -> None:
         self._vault.objects.put(batch)
+        failpoint("settler.put")
         with self._database.raw() as connection:
             store.forget_fresh(connection, list(batch))
+        failpoint("settler.forgotten")
 
     def _run(self) -> None:
         while True:
@@ -977,6 +982,7 @@ class Incoming:
             self.abort()
             return self._result(Status.CANNOT_UNDERSTAND, "refused", fault.detail)
         writer.commit()
+        failpoint("ingest.quarantine_kept")
         stored = StoredObject(
             role=StoredRole.QUARANTINED,
             location=writer.location,

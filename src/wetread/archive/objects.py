@@ -22,6 +22,7 @@ from typing import Any, Protocol
 
 from wetread.archive.sealing import Damaged
 from wetread.kit.errors import Unavailable
+from wetread.kit.failpoints import failpoint
 
 _LOCATION = re.compile(r"[0-9a-f]{2}/[0-9a-f]{32}\Z")
 
@@ -191,8 +192,10 @@ class LocalObjects:
                 _start_write_back(descriptor, 0, len(content))
             for descriptor, _, _, _ in written:
                 os.fsync(descriptor)
+            failpoint("objects.drafts_synced")
             for _, folder, draft, name in written:
                 os.rename(draft, name, src_dir_fd=folder, dst_dir_fd=folder)
+            failpoint("objects.drafts_named")
             for folder in {folder for _, folder, _, _ in written}:
                 os.fsync(folder)
         except OSError as error:
@@ -381,7 +384,9 @@ class LocalWriter:
     def commit(self) -> None:
         """Makes file and folder entry durable. Raises NoSpace; a failed fsync is never tried again."""
         try:
+            failpoint("objects.written")
             os.fsync(self._descriptor)
+            failpoint("objects.synced")
             if not self.entry_durable:
                 os.fsync(self._folder)
             if not os.fstat(self._descriptor).st_nlink:
@@ -433,6 +438,7 @@ class PlacedWriter:
             else:
                 os.link(draft, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
                 os.unlink(draft, dir_fd=self._folder)
+            failpoint("objects.placed")
             os.fsync(self._folder)
         except OSError as error:
             self._draft.abort()

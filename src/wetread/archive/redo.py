@@ -36,6 +36,7 @@ import structlog
 from wetread.archive import store
 from wetread.archive.objects import NoSpace, ObjectStore
 from wetread.kit.db import Database
+from wetread.kit.failpoints import failpoint
 
 log = structlog.get_logger()
 
@@ -184,6 +185,7 @@ class Redo:
         if covered.segment is not None:
             try:
                 covered.segment.write(covered.offset, covered)
+                failpoint("redo.kept")
             except OSError as error:
                 raise NoSpace(f"cannot keep an object: {error.strerror}") from error
 
@@ -213,6 +215,7 @@ class Redo:
             with self._database.raw() as connection:
                 found = store.filed_surely(connection, [one.location for one in some])
             # Only here, after the commit, is what was found on disk.
+            failpoint("redo.confirmed")
             for one in some:
                 if one.location not in found:
                     log.warning("rows were lost, the object is filed anew", location=one.location)
@@ -237,6 +240,7 @@ class Redo:
                 for one in some:
                     if one.location not in found:
                         self._file_anew(one)
+                        failpoint("redo.filed_anew")
             looked_at += len(candidates)
             folder.remove()
         return looked_at
