@@ -95,18 +95,27 @@ class Live:
 
     async def listen(self) -> None:
         """Listens until cancelled, through database restarts."""
+        missed = False
         while True:
             try:
                 async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as connection:
                     await connection.execute(f"LISTEN {CHANNEL}".encode())
+                    if missed:
+                        self.close()  # browsers come again at once, and ask for everything anew
+                    missed = True
                     async for note in connection.notifies():
-                        for queue in self._queues:
-                            if queue.full():
-                                queue.get_nowait()
-                            queue.put_nowait(note.payload.encode())
+                        self.tell(note.payload.encode())
             except psycopg.Error as error:
                 log.warning("live events wait", error=type(error).__name__)
                 await asyncio.sleep(1)
+
+    def tell(self, payload: bytes) -> None:
+        """One event for everybody. Who does not keep up is sent away rather than left with gaps."""
+        for queue in self._queues:
+            if queue.full():
+                _end(queue)
+            else:
+                queue.put_nowait(payload)
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[asyncio.Queue[bytes | None]]:
@@ -119,9 +128,9 @@ class Live:
             self._queues.discard(queue)
 
     def close(self) -> None:
-        """Ends every open stream, so that the server can stop."""
+        """Ends every open stream: the server stops, or events were missed."""
         for queue in self._queues:
-            queue.put_nowait(None)
+            _end(queue)
 
     async def stream(self) -> AsyncIterator[bytes]:
         """Server-sent events; a comment every 15 s keeps proxies awake."""
@@ -141,6 +150,12 @@ class Live:
     def count(self) -> int:
         """Open streams."""
         return len(self._queues)
+
+
+def _end(queue: asyncio.Queue[bytes | None]) -> None:
+    while queue.qsize():
+        queue.get_nowait()
+    queue.put_nowait(None)
 
 
 def _add_system_routes(app: FastAPI) -> None:
