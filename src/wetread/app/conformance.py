@@ -70,6 +70,7 @@ def statement() -> str:
         _network(),
         _services(),
         _priors(),
+        _media(),
         _workitems(),
         _web(),
         _character_sets(),
@@ -346,6 +347,19 @@ def _priors() -> Iterator[str]:
         "pseudonyms by HMAC-SHA-256 under a random key of each destination. Not cleaned, and therefore not sent: reports and "
         "encapsulated documents; where it is not allowed, objects with Burned In Annotation YES, and ultrasound, secondary "
         "captures, photographs and the like without Burned In Annotation NO."
+    )
+
+
+def _media() -> Iterator[str]:
+    yield "### 3.9 Media storage (PS3.10, PS3.12 V)"
+    yield (
+        "People with the right `study.export` take objects out as a File-set in a ZIP: File-set Creator, no other role. "
+        "DICOMDIR is at its root and has PATIENT, STUDY, SERIES and the records of PS3.3 F.5 for each object; File IDs are "
+        "`DICOM/SEnnnnnn/IMnnnnnn`. Objects go out in the transfer syntax they are kept in, corrections laid over; asked "
+        "for uncompressed, in Explicit VR Little Endian, so that the File-set can be written under the general purpose "
+        "profiles of PS3.11 D. Attributes that a directory must have and an object has not are invented "
+        "(Study Date 19000101, Patient ID UNKNOWN). Without patient data, objects go out as in 3.8 with pseudonyms of that "
+        "one File-set; what is held back or could not be read is counted in README.TXT. File-sets are not read."
     )
 
 
