@@ -62,6 +62,8 @@ export interface ToolbarProps {
   presets: readonly WindowPreset[]
   /** What hangs and why. */
   hanging?: ReactNode
+  /** Whether the hanging has stages, whose keys Page Down and Page Up are then. */
+  staged?: boolean
   can: {
     compare: boolean
     mark: boolean
@@ -133,7 +135,7 @@ const ICON: Record<HandName, Icon> = {
   spine: IconListNumbers,
 }
 
-function useToolKeys({ layout, presets, can, on }: ToolbarProps): void {
+function useToolKeys({ layout, presets, staged = false, can, on }: ToolbarProps): void {
   const panes = cells(layout)
   const presetKeys: KeyBinding[] = presets.slice(0, 9).map((preset, at) => ({
     keys: String(at + 1),
@@ -182,8 +184,8 @@ function useToolKeys({ layout, presets, can, on }: ToolbarProps): void {
   useKeys('Images', [
     { keys: 'ArrowDown', label: 'Next image', run: () => on.scroll(1) },
     { keys: 'ArrowUp', label: 'Previous image', run: () => on.scroll(-1) },
-    { keys: 'PageDown', label: 'Five images on', run: () => on.scroll(5) },
-    { keys: 'PageUp', label: 'Five images back', run: () => on.scroll(-5) },
+    { keys: staged ? 'Shift+PageDown' : 'PageDown', label: 'Five images on', run: () => on.scroll(5) },
+    { keys: staged ? 'Shift+PageUp' : 'PageUp', label: 'Five images back', run: () => on.scroll(-5) },
     { keys: 'Home', label: 'First image', run: () => on.end(false) },
     { keys: 'End', label: 'Last image', run: () => on.end(true) },
     { keys: 'ArrowRight', label: 'Next series', run: () => on.series(1) },

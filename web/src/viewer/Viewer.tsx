@@ -175,6 +175,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share, screens }: Vie
   useScreens(screens, hanging, protocols)
   // What a stage says of the panes as a whole.
   const byProtocol = hanging.applied
+  const staged = (byProtocol?.protocol.display_sets.length ?? 0) > 1
   useEffect(() => {
     const stage = byProtocol?.protocol.display_sets[byProtocol.stage]
     if (!stage) return
@@ -436,6 +437,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share, screens }: Vie
           measurements={{ shown: listed, count: drawn.list.length }}
           presets={presetsFor(activeStack?.modality ?? null, activeStack?.bodyPart ?? null)}
           hanging={staging.menu}
+          staged={staged}
           can={{
             compare: priors.length > 0,
             mark: canMark,
@@ -508,7 +510,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share, screens }: Vie
                 tool={tool}
                 slabAtFirst={slabOf(byProtocol?.protocol.display_sets[byProtocol.stage]?.reformatting)}
                 onSlab={(next) => (slab.current = next)}
-                staged={(byProtocol?.protocol.display_sets.length ?? 0) > 1}
+                staged={staged}
                 onClose={() => setPlanes(false)}
               />
             ) : null}

@@ -146,8 +146,8 @@ export function VolumeStage({ study, prior, stack, tool, slabAtFirst, onSlab, st
   useKeys('Planes', [
     { keys: 'ArrowDown', label: 'Next slice of the plane', run: () => scene?.scroll(active, 1) },
     { keys: 'ArrowUp', label: 'Previous slice of the plane', run: () => scene?.scroll(active, -1) },
-    { keys: 'PageDown', label: 'Five slices on', run: () => scene?.scroll(active, 5), disabled: staged },
-    { keys: 'PageUp', label: 'Five slices back', run: () => scene?.scroll(active, -5), disabled: staged },
+    { keys: staged ? 'Shift+PageDown' : 'PageDown', label: 'Five slices on', run: () => scene?.scroll(active, 5) },
+    { keys: staged ? 'Shift+PageUp' : 'PageUp', label: 'Five slices back', run: () => scene?.scroll(active, -5) },
     { keys: 'ArrowRight', label: 'Turn the other planes right', run: () => scene?.turn(active, -5) },
     { keys: 'ArrowLeft', label: 'Turn the other planes left', run: () => scene?.turn(active, 5) },
     { keys: 'b', label: 'Next plane', run: () => step(1) },
