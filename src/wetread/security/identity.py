@@ -248,8 +248,9 @@ class Identity:
         secret = self.master_key.unseal(user.totp_secret, _TOTP_CONTEXT + str(user.user_pk).encode()).decode()
         totp = pyotp.TOTP(secret)
         step = int(work.now().timestamp()) // _TOTP_PERIOD_S
+        given = code.strip().replace(" ", "").encode()  # as text only ASCII could be compared
         for candidate in (step, step - 1, step + 1):
-            if secrets.compare_digest(totp.at(candidate * _TOTP_PERIOD_S), code.strip().replace(" ", "")):
+            if secrets.compare_digest(totp.at(candidate * _TOTP_PERIOD_S).encode(), given):
                 return candidate
         return None
 

@@ -133,6 +133,8 @@ class InterfaceMessage(Base):
     source_key: Mapped[str | None] = mapped_column(String(96))
     duplicate_of_interface_message_pk: Mapped[int | None] = mapped_column(BigInteger)
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    # How many of them were answered, and not taken: only these count towards giving up.
+    refusals: Mapped[int] = mapped_column(server_default=text("0"))
     next_attempt_at: Mapped[UtcOrNone]
     created_at: Mapped[Utc]
     finished_at: Mapped[UtcOrNone]

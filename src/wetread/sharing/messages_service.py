@@ -298,7 +298,8 @@ def record_delivery(
         receiver.last_delivered_at, receiver.last_error = now, None
     else:
         answered = acknowledgment_code is not None
-        refused = acknowledgment_code in {"AR", "CR"} or message.attempts >= limits.INTERFACE_ATTEMPTS_MAX
+        message.refusals += answered
+        refused = acknowledgment_code in {"AR", "CR"} or message.refusals >= limits.INTERFACE_ATTEMPTS_MAX
         move = Move.GIVE_UP if answered and refused else Move.RETRY
         receiver.last_error, receiver.last_error_at = (error_text or "")[:400], now
     message.state = rules.moved(message.direction, message.state, move)
@@ -412,7 +413,8 @@ def reprocess(work: Work, interface_message_pk: int, reason: str | None = None) 
 def resend(work: Work, interface_message_pk: int, reason: str | None = None) -> InterfaceMessage:
     """Puts an outgoing message back into its queue, byte for byte. Raises IllegalTransition."""
     message = _handle(work, interface_message_pk, Move.RESEND, Direction.OUT, reason)
-    message.attempts, message.next_attempt_at, message.finished_at = 0, work.now(), None
+    message.attempts = message.refusals = 0
+    message.next_attempt_at, message.finished_at = work.now(), None
     message.error_text = message.acknowledgment_code = message.acknowledgment = None
     assert message.interface_receiver_pk is not None
     wake(work, message.interface_receiver_pk)

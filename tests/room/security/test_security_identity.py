@@ -319,6 +319,8 @@ def test_a_code_is_good_once_and_needed_for_signing_in(identity: Identity, offic
         sign_in(identity, totp=code)
     assert used.value.fields[0].field == "totp"
     with pytest.raises(Unauthenticated, match="does not match") as other:
+        sign_in(identity, totp="１２３４５６")  # full-width digits, as a Japanese keyboard types them
+    with pytest.raises(Unauthenticated, match="does not match") as other:
         sign_in(identity, totp=wrong)
     assert other.value.fields[0].field == "totp"
     with pytest.raises(Unauthenticated) as guessed:

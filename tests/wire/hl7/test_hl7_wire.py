@@ -19,6 +19,7 @@ from wetread.hl7.inbound import Interface, InterfaceSettings
 from wetread.hl7.jobs import deliver
 from wetread.hl7.message import Message
 from wetread.hl7.server import MllpServer
+from wetread.kit import limits
 from wetread.kit.db import Database
 from wetread.orders.model import ImagingServiceRequest
 from wetread.orders.service import ProcedureInput, add_procedure
@@ -344,6 +345,23 @@ def test_errors_without_end_become_a_dead_letter_that_a_person_resends(committed
     run(committed, receiver)
     assert states(committed) == [("delivered", 1, "AA")]
     assert len({Message.parse(m).control_id for m in peer.got}) == 1
+
+
+def test_who_was_away_for_long_and_is_still_starting_is_not_given_up_at_the_first_error(
+    committed: Offices,
+) -> None:
+    receiver = queued(committed, 1, "A")
+    for _ in range(limits.INTERFACE_ATTEMPTS_MAX + 1):
+        due_now(committed)
+        run(committed, receiver)
+    peer = Peer(answer("AE"), answer("AA"))
+    with committed.work(Actor.system("test")) as work:
+        queue.save_receiver(work, queue.ReceiverInput("HIS", "127.0.0.1", peer.port), receiver)
+    run(committed, receiver)
+    assert states(committed) == [("queued", limits.INTERFACE_ATTEMPTS_MAX + 2, "AE")]
+    due_now(committed)
+    run(committed, receiver)
+    assert states(committed) == [("delivered", limits.INTERFACE_ATTEMPTS_MAX + 3, "AA")]
 
 
 def test_killed_between_sending_and_commit_sends_the_same_message_again(committed: Offices) -> None:
