@@ -913,7 +913,7 @@ def notify(work: Work, routing_rule_pk: int, study_pk: int) -> None:
 
 def _notify(work: Work, rule: RoutingRule, study: Study, ae_title: str | None) -> None:
     # No name: a notice is on the screen of everybody of a role, and what it is about stands behind the link.
-    what = " · ".join(filter(None, ["/".join(study.modalities_in_study), study.study_description]))
+    what = study.study_description or "/".join(study.modalities_in_study)
     add_notice(
         work,
         about=f"rule:{rule.routing_rule_pk}:{study.study_pk}",

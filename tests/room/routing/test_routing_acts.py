@@ -219,7 +219,7 @@ def test_people_and_systems_are_told_once_it_is_quiet(
         assert told_now["unread"] == 1
         (one,) = told_now["items"]
         assert (one["title"], one["link"], one["is_read"]) == (
-            "MR · Head is here",
+            "Head is here",
             f"/studies/{study_pk}",
             False,
         )

@@ -11,8 +11,8 @@ import { compressedText, COMPRESSIONS, savedText, stateOf, type Compressing, typ
 const look = (one: Compressing) => stateOf(one)
 
 const COLUMNS: readonly WorkColumn<Compressing>[] = [
-  { id: 'state', label: 'State', value: look, render: (one) => <StateSign state={look(one)} of="queue" />, width: 126 },
-  { id: 'patient', label: 'Patient', value: (one) => one.patient_name, render: (one) => <PersonName value={one.patient_name} />, width: 150, grow: 1 },
+  { id: 'state', label: 'State', value: look, render: (one) => <StateSign state={look(one)} of="queue" />, width: 118 },
+  { id: 'patient', label: 'Patient', value: (one) => one.patient_name, render: (one) => <PersonName value={one.patient_name} />, width: 120, grow: 1 },
   {
     id: 'study',
     label: 'Study',
@@ -20,12 +20,12 @@ const COLUMNS: readonly WorkColumn<Compressing>[] = [
     width: 160,
     grow: 2,
   },
-  { id: 'objects', label: 'Objects', value: compressedText, width: 150, align: 'right' },
-  { id: 'before', label: 'Received', value: (one) => one.bytes_before, render: (one) => formatBytes(one.bytes_before), width: 96, align: 'right' },
-  { id: 'after', label: 'Kept', value: (one) => one.bytes_after, render: (one) => formatBytes(one.bytes_after), width: 96, align: 'right' },
-  { id: 'saved', label: 'Saved', value: savedText, width: 74, align: 'right' },
-  { id: 'by', label: 'By the rule', value: (one) => one.requested_by, width: 130, grow: 1 },
-  { id: 'updated', label: 'When', value: (one) => new Date(one.updated_at), render: (one) => <DateTime value={one.updated_at} />, width: 116 },
+  { id: 'objects', label: 'Objects', value: compressedText, width: 92, grow: 1, align: 'right' },
+  { id: 'before', label: 'Received', value: (one) => one.bytes_before, render: (one) => formatBytes(one.bytes_before), width: 84, align: 'right' },
+  { id: 'after', label: 'Kept', value: (one) => one.bytes_after, render: (one) => formatBytes(one.bytes_after), width: 84, align: 'right' },
+  { id: 'saved', label: 'Saved', value: savedText, width: 64, align: 'right' },
+  { id: 'by', label: 'By the rule', value: (one) => one.requested_by, width: 110, grow: 1 },
+  { id: 'updated', label: 'When', value: (one) => new Date(one.updated_at), render: (one) => <DateTime value={one.updated_at} />, width: 100 },
 ]
 
 const VIEWS = { all: 'All', failed: 'Failed', waiting: 'Waiting', done: 'Done', restored: 'As received' } as const

@@ -247,6 +247,7 @@ function RuleForm({ rule, onDone }: { rule?: Rule; onDone?: () => void }) {
         placeholder="Nowhere"
         clearable
         {...field('remote_ae_pk')}
+        value={sentTo || null}
         onChange={(value) => form.form.setFieldValue('remote_ae_pk', value ?? '')}
       />
       <NumberInput
@@ -269,6 +270,7 @@ function RuleForm({ rule, onDone }: { rule?: Rule; onDone?: () => void }) {
           placeholder="Not compressed"
           clearable
           {...field('compress_to')}
+          value={form.form.getValues().compress_to || null}
           onChange={(value) => form.form.setFieldValue('compress_to', value ?? '')}
         />
       </Wide>
