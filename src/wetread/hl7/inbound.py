@@ -656,6 +656,9 @@ def _placed(
     site = _site(work, message, settings)
     obr = group[0].first("OBR")
     referrer = _referrer(work, message, group[0])
+    # A time that is still to come is a wish for who books; senders also put there when it was ordered.
+    at = moment(_wanted_at(group[0]), site.time_zone)
+    wish = _wish(at, site.time_zone) if at is not None and at > work.now() else None
     try:
         return orders.place_order(
             work,
@@ -675,7 +678,7 @@ def _placed(
                 accession_number=said.accession_number,
                 admission_id=message.first("PV1").value(19)[:64] or None,
                 patient_transport_arrangements=(obr.value(30, 1, 2) or obr.value(30))[:64] or None,
-                comments=said.comments,
+                comments="\n".join(text for text in (said.comments, wish) if text)[:2000] or None,
                 ordered_at=moment(orc.value(9), site.time_zone),
             ),
         )
@@ -882,8 +885,19 @@ def _moved(
         return  # senders repeat when it was ordered
     moved = [scheduling.move_open_appointment(work, one.requested_procedure_pk, at) for one in meant]
     if not all(moved):
-        wish = f"Requested for {at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
-        orders.change_order(work, known.imaging_service_request_pk, orders.OrderChange(more_comments=wish))
+        change = orders.OrderChange(more_comments=_wish(at, zone))
+        orders.change_order(work, known.imaging_service_request_pk, change)
+
+
+def _wanted_at(part: Message) -> str:
+    """When it is to be done: ORC-7.4, TQ1-7, OBR-27.4 or OBR-36."""
+    obr = part.first("OBR")
+    wanted = part.first("ORC").value(7, 1, 4) or part.first("TQ1").value(7)
+    return wanted or obr.value(27, 1, 4) or obr.value(36)
+
+
+def _wish(at: datetime, zone: str) -> str:
+    return f"Requested for {at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
 
 
 def _cancelled(

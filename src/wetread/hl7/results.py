@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -214,13 +215,17 @@ def _observations(view: ReportView, version: SignedVersion, study: str, pdf: byt
         values.append(("FT", (code, meaning, scheme), Encoded(escape_lines(text))))
     document = Encoded(f"^application^PDF^Base64^{base64.b64encode(pdf).decode('ascii')}")
     values.append(("ED", ("18748-4", "Diagnostic imaging study", "LN"), document))
+    seen: Counter[str] = Counter()
+    several = Counter(name_code[0] for _, name_code, _ in values)
     for number, (kind, name_code, value) in enumerate(values, 1):
+        seen[name_code[0]] += 1
         yield segment(
             "OBX",
             number,
             kind,
             name_code,
-            None,
+            # Told apart where several have one name, as two addenda (HL7 v2.5.1 7.4.2.4).
+            str(seen[name_code[0]]) if several[name_code[0]] > 1 else None,
             value,
             *([None] * 5),
             status,

@@ -186,6 +186,13 @@ def test_preliminary_then_final_then_addendum(signed: Signed) -> None:
     texts = [obx.text(5) for obx in last.all("OBX") if obx.value(2) == "FT"]
     assert texts == [*SECTIONS.values(), "Compared with outside CT."]
     assert "Probably" not in last.encode().decode()
+    assert not any(obx.value(4) for obx in last.all("OBX"))
+    signed.sign("addendum", {"addendum": "Called at 03:40."})
+    told = [obx for obx in signed.messages()[-1].all("OBX") if obx.value(3) == "55107-7"]
+    assert [(obx.value(4), obx.text(5)) for obx in told] == [
+        ("1", "Compared with outside CT."),
+        ("2", "Called at 03:40."),
+    ]
 
 
 def test_an_event_that_a_newer_version_has_overtaken_tells_nothing_old(signed: Signed) -> None:

@@ -136,6 +136,24 @@ def test_a_wish_for_a_time_that_nobody_has_booked_yet_is_told_the_desk(send: Sen
     assert request.imaging_service_request_comments == "Requested for 2026-11-25 14:30"
 
 
+@pytest.mark.parametrize(
+    ("timing", "more", "comments"),
+    [
+        ("^^^20261125143000", (), "Requested for 2026-11-25 14:30"),
+        ("", ("TQ1|1||||||20261125143000", "NTE|1||Fasting"), "Fasting\nRequested for 2026-11-25 14:30"),
+        ("^^^20261120143000", (), None),  # when it was ordered
+        ("^^^soon", (), None),
+    ],
+)
+def test_the_time_that_a_new_order_asks_for_is_told_the_desk(
+    send: Sender, look: Work, timing: str, more: tuple[str, ...], comments: str | None
+) -> None:
+    for _ in range(2):
+        assert send("NW", *more, timing=timing).code == "AA"
+    request = look.session.scalars(select(ImagingServiceRequest)).one()
+    assert request.imaging_service_request_comments == comments
+
+
 def refused(ack: Ack, code: str = "AE") -> str:
     assert (ack.code, ack.message.first("ORC").value(1)) == (code, "UX")
     assert ack.message.first("ERR").raw(1).startswith("ORC^1^1^207")
