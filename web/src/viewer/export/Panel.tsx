@@ -157,7 +157,7 @@ export default function Panel({ source, purpose: asked, onClose }: { source: Sou
 
   const prepared = async (signal: AbortSignal): Promise<PrintPicture[]> => {
     const made: PrintPicture[] = []
-    for await (const { pick, taken: one } of taken(engine, picks, wanted, signal)) {
+    for await (const { pick, taken: one, identity: who } of taken(engine, picks, wanted, signal)) {
       const blob = await new Promise<Blob | null>((done) => one.canvas.toBlob(done, 'image/png'))
       if (!blob) throw new Error('A picture could not be packed: it may be too large for this device.')
       const calibrated = one.frame.calibration.kind !== 'none' && one.frame.calibration.kind !== 'region'
@@ -169,6 +169,7 @@ export default function Panel({ source, purpose: asked, onClose }: { source: Sou
         calibration: one.frame.calibration.label,
         edges: one.view.edges,
         laterality: speltLaterality(one.frame.laterality),
+        studyDate: identified ? who.studyDate : null,
         words: [seriesWords(pick.stack, identified), one.frame.viewPosition, placeWords(one), ...windowWords(one), one.frame.lossy ? 'Lossy compression' : null].filter(Boolean).join(' · '),
       })
       setProgress({ done: made.length, of: picks.length })
@@ -221,7 +222,7 @@ export default function Panel({ source, purpose: asked, onClose }: { source: Sou
             />
           )}
           {what === 'series' && purpose !== 'video' && purpose !== 'dicom' ? (
-            <NumberInput label="Every" suffix=". image" min={1} max={active.stack.length} value={every} onChange={(value) => setEvery(Math.max(1, Number(value) || 1))} disabled={busy} />
+            <NumberInput label="One of every" suffix={every === 1 ? ' image: all' : ' images'} min={1} max={active.stack.length} value={every} onChange={(value) => setEvery(Math.max(1, Number(value) || 1))} disabled={busy} />
           ) : null}
           <SegmentedControl
             fullWidth

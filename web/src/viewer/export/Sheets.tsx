@@ -16,6 +16,8 @@ export interface PrintPicture {
   calibration: string
   edges: EdgeLetters | null
   laterality: string | null
+  /** Of the study that it is of; null where nothing of the patient is printed. */
+  studyDate: string | null
   words: string
 }
 
@@ -47,10 +49,12 @@ export function SheetsForPrinter(props: SheetsProps) {
 export function Sheets(props: SheetsProps & { only?: number }) {
   const layout = paperLayout(props.paper, props.lying, props.grid)
   const pages = pagesOf(props.pictures, layout.columns * layout.rows)
-  return pages.map((pictures, at) => (props.only === undefined || props.only === at + 1) && <Sheet key={at} {...props} layout={layout} pictures={pictures} page={at + 1} of={pages.length} />)
+  // A prior never stands under the date of the study that is read.
+  const dated = new Set(props.pictures.map((picture) => picture.studyDate)).size > 1
+  return pages.map((pictures, at) => (props.only === undefined || props.only === at + 1) && <Sheet key={at} {...props} dated={dated} layout={layout} pictures={pictures} page={at + 1} of={pages.length} />)
 }
 
-function Sheet({ pictures, identity, layout, trueSize, page, of }: SheetsProps & { layout: PaperLayout; page: number; of: number }) {
+function Sheet({ pictures, identity, layout, trueSize, dated, page, of }: SheetsProps & { layout: PaperLayout; dated: boolean; page: number; of: number }) {
   return (
     <section className={classes['sheet']} style={{ width: mm(layout.width), height: mm(layout.height), padding: mm(MARGIN) }}>
       <header style={{ height: mm(HEADER) }}>
@@ -60,10 +64,12 @@ function Sheet({ pictures, identity, layout, trueSize, page, of }: SheetsProps &
               <strong dir="auto">{identity.name}</strong>
               <span>{[identity.id, identity.birthDate ? `born ${identity.birthDate}` : null, identity.sex].filter(Boolean).join(' · ')}</span>
             </div>
-            <div className={classes['right']}>
-              <strong>{identity.studyDate}</strong>
-              <span>{identity.studyDescription}</span>
-            </div>
+            {dated ? null : (
+              <div className={classes['right']}>
+                <strong>{identity.studyDate}</strong>
+                <span>{identity.studyDescription}</span>
+              </div>
+            )}
           </>
         ) : (
           <strong>No patient data</strong>
@@ -74,7 +80,7 @@ function Sheet({ pictures, identity, layout, trueSize, page, of }: SheetsProps &
         style={{ gap: mm(GAP), gridTemplateColumns: `repeat(${layout.columns}, ${mm(layout.cell.width)})`, gridAutoRows: mm(layout.cell.height) }}
       >
         {pictures.map((picture) => (
-          <Cell key={picture.key} picture={picture} layout={layout} trueSize={trueSize} />
+          <Cell key={picture.key} picture={picture} layout={layout} trueSize={trueSize} dated={dated} />
         ))}
       </div>
       <footer style={{ height: mm(FOOTER) }}>
@@ -90,7 +96,7 @@ function Sheet({ pictures, identity, layout, trueSize, page, of }: SheetsProps &
   )
 }
 
-function Cell({ picture, layout, trueSize }: { picture: PrintPicture; layout: PaperLayout; trueSize: boolean }) {
+function Cell({ picture, layout, trueSize, dated }: { picture: PrintPicture; layout: PaperLayout; trueSize: boolean; dated: boolean }) {
   const size = printed(picture.pixels, picture.pixel_mm, layout.picture, trueSize)
   const cut = size.width > size.seen.width + 0.01 || size.height > size.seen.height + 0.01
   const bar = size.magnification === null ? null : scaleBar(size.magnification, Math.min(50, size.seen.width * 0.6))
@@ -98,29 +104,32 @@ function Cell({ picture, layout, trueSize }: { picture: PrintPicture; layout: Pa
   return (
     <figure className={classes['cell']}>
       <figcaption style={{ height: mm(ABOVE / 2) }}>
+        {dated ? <strong>{picture.studyDate}</strong> : null}
         {picture.laterality ? <strong>{picture.laterality}</strong> : null}
         <span>{picture.words}</span>
       </figcaption>
-      <div className={classes['letter']} style={{ height: mm(ABOVE / 2) }}>
-        {edges?.top}
-      </div>
-      <div className={classes['row']} style={{ height: mm(layout.picture.height) }}>
-        <span className={classes['letter']} style={{ width: mm(GUTTER) }}>
-          {edges?.left}
-        </span>
-        <div className={classes['cutting']} style={{ width: mm(size.seen.width), height: mm(size.seen.height) }}>
-          <img
-            src={picture.url}
-            alt=""
-            style={{ width: mm(size.width), height: mm(size.height), left: mm((size.seen.width - size.width) / 2), top: mm((size.seen.height - size.height) / 2) }}
-          />
+      <div className={classes['body']} style={{ height: mm(layout.picture.height + ABOVE / 2 + BELOW / 2) }}>
+        <div className={classes['letter']} style={{ height: mm(ABOVE / 2) }}>
+          {edges?.top}
         </div>
-        <span className={classes['letter']} style={{ width: mm(GUTTER) }}>
-          {edges?.right}
-        </span>
-      </div>
-      <div className={classes['letter']} style={{ height: mm(BELOW / 2) }}>
-        {edges?.bottom}
+        <div className={classes['row']}>
+          <span className={classes['letter']} style={{ width: mm(GUTTER) }}>
+            {edges?.left}
+          </span>
+          <div className={classes['cutting']} style={{ width: mm(size.seen.width), height: mm(size.seen.height) }}>
+            <img
+              src={picture.url}
+              alt=""
+              style={{ width: mm(size.width), height: mm(size.height), left: mm((size.seen.width - size.width) / 2), top: mm((size.seen.height - size.height) / 2) }}
+            />
+          </div>
+          <span className={classes['letter']} style={{ width: mm(GUTTER) }}>
+            {edges?.right}
+          </span>
+        </div>
+        <div className={classes['letter']} style={{ height: mm(BELOW / 2) }}>
+          {edges?.bottom}
+        </div>
       </div>
       <div className={classes['measure']} style={{ height: mm(BELOW / 2) }}>
         {bar ? <i data-scale={bar.units} style={{ width: mm(bar.length_px) }} /> : null}
