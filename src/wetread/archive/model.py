@@ -379,8 +379,8 @@ class StoreUsage(Base):
 
 
 class StoreTally(Base):
-    """How far stored objects were counted for `store_usage` (`through`) and copied to second stores (`copied`), and how far
-    the audit trail was read for `study_use` (`audited`)."""
+    """How far stored objects were counted for `store_usage` (`through`) and copied to second stores (`copied`), how far
+    the audit trail was read for `study_use` (`audited`), and studies were looked through for `study_place` (`placed`)."""
 
     __tablename__ = "store_tally"
 
@@ -389,6 +389,7 @@ class StoreTally(Base):
     through: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     copied: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     audited: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    placed: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
 
 
 class StoreMove(Base):
@@ -439,6 +440,23 @@ class TierRule(Base):
     days_unseen: Mapped[int] = mapped_column(Integer)
     # Only while the store stands above its high water mark, oldest first, until it is below the low one.
     is_only_when_full: Mapped[bool] = mapped_column(Boolean)
+
+
+class StudyPlace(Base):
+    """That something of a study lies in a store, and since when at least nobody looked at it: where rules of tiers look for
+    what they move. It may lag; what it says is asked again of the objects themselves."""
+
+    __tablename__ = "study_place"
+    __table_args__ = (
+        Index("ix_study_place_unseen", "store", "unseen_since", "study_pk"),
+        Index("ix_study_place_study_pk", "study_pk"),
+    )
+
+    store: Mapped[str] = mapped_column(String(24), primary_key=True)
+    study_pk: Mapped[int] = mapped_column(
+        ForeignKey("study.study_pk", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    unseen_since: Mapped[Utc]
 
 
 class StudyUse(Base):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select, text
+from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -28,6 +28,7 @@ from wetread.archive.model import (
 from wetread.archive.removal import take_away
 from wetread.archive.rules import Level
 from wetread.archive.service import visible_studies
+from wetread.archive.store import LATEST
 from wetread.jobs.service import PREPARATION, defer, task
 from wetread.kit import limits
 from wetread.kit.errors import Conflict, FieldError, Invalid, NotFound
@@ -438,8 +439,8 @@ def _held(work: Work) -> ColumnElement[bool]:
 
 
 @task("archive.propose_retention", queue=PREPARATION, cron="23 2 * * *")
-def propose_retention(work: Work, after: int = 0) -> None:
-    """Looks through all studies in slices, by key, and proposes those that are over by the first rule that matches.
+def propose_retention(work: Work, after: int = 0, after_date: str = "0001-01-01") -> None:
+    """Looks through the studies that any rule could be over for, in slices by date and key, and proposes those that are over by the first rule that matches.
 
     A slice is a transaction, and names the next one in it: killed anywhere, it goes on where it was.
     """
@@ -453,16 +454,23 @@ def propose_retention(work: Work, after: int = 0) -> None:
     )
     if not kept:
         return
+    today = work.now().date()
+    # Of what is younger than the shortest time, nothing is over; what has no date is never (ix_study_latest).
+    eldest = today - timedelta(days=365 * min(rule.keep_years for rule in kept))
     slice_of = (
-        select(Study.study_pk)
-        .where(Study.study_pk > after)
-        .order_by(Study.study_pk)
+        select(LATEST, Study.study_pk)
+        .where(
+            tuple_(LATEST, Study.study_pk) > tuple_(date.fromisoformat(after_date), after),
+            date.min < LATEST,
+            eldest >= LATEST,
+        )
+        .order_by(LATEST, Study.study_pk)
         .limit(limits.RETENTION_STUDIES_A_JOB)
     )
-    pks = list(work.session.scalars(slice_of))
+    places = work.session.execute(slice_of).all()
+    pks = [row[1] for row in places]
     if not pks:
         return
-    today = work.now().date()
     number = case(*((_matches(rule), place) for place, rule in enumerate(kept)), else_=-1)
     over = case(*((_matches(rule), _expiry(rule)) for rule in kept))
     waiting = exists().where(
@@ -491,7 +499,11 @@ def propose_retention(work: Work, after: int = 0) -> None:
         )
     if len(pks) == limits.RETENTION_STUDIES_A_JOB:
         defer(
-            work, "archive.propose_retention", queueing_lock="archive.propose_retention:next", after=pks[-1]
+            work,
+            "archive.propose_retention",
+            queueing_lock="archive.propose_retention:next",
+            after=pks[-1],
+            after_date=places[-1][0].isoformat(),
         )
 
 

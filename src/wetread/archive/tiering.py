@@ -22,6 +22,7 @@ from wetread.archive.model import (
     StoreMove,
     StoreUsage,
     Study,
+    StudyPlace,
     StudyUse,
     TierRule,
 )
@@ -42,6 +43,7 @@ _KEEPER = Actor.system("store tiers")
 _COPIED_AT_ONCE = 200
 _AUDIT_AT_ONCE = 5000
 
+_STORE_OF = "CASE WHEN strpos(o.location, ':') > 0 THEN split_part(o.location, ':', 1) ELSE 'local' END"
 Needed = Callable[[Session, datetime], ColumnElement[bool]]
 """The condition on Study of those that somebody needs soon: not to be moved to a slower store."""
 _needed: Needed | None = None
@@ -193,10 +195,10 @@ def count_usage(work: Work) -> None:
     last = work.session.scalar(text("SELECT counted_from_start_at FROM store_tally"))
     at_night = work.now().hour == 2
     stale = last is None or work.now() - last > timedelta(hours=30)
-    store.count_usage(
-        work.session,
-        from_start=stale or (at_night and work.now() - last > timedelta(hours=12)),
-    )
+    from_start = stale or (at_night and work.now() - last > timedelta(hours=12))
+    store.count_usage(work.session, from_start=from_start)
+    if from_start:
+        _place_anew(work)
     for move in work.session.scalars(select(StoreMove).where(StoreMove.state == "done")):
         later = select(StoreMove.store_move_pk).where(
             StoreMove.store_move_pk > move.store_move_pk, StoreMove.to_store == move.from_store
@@ -304,8 +306,12 @@ def due_studies(work: Work, rule: TierRule, limit: int) -> list[int]:
     )
     query = (
         select(Study.study_pk)
+        .join(StudyPlace, StudyPlace.study_pk == Study.study_pk)
         .outerjoin(StudyUse, StudyUse.study_pk == Study.study_pk)
         .where(
+            # By index, the longest unseen first; the rest says whether that is still so.
+            StudyPlace.store == rule.from_store,
+            StudyPlace.unseen_since < before,
             last < before,
             exists().where(
                 StoredObject.instance_pk == Instance.instance_pk,
@@ -313,7 +319,7 @@ def due_studies(work: Work, rule: TierRule, limit: int) -> list[int]:
                 place_of,
             ),
         )
-        .order_by(last, Study.study_pk)
+        .order_by(StudyPlace.unseen_since, Study.study_pk)
         .limit(limit)
     )
     if rule.modalities:
@@ -326,6 +332,68 @@ def due_studies(work: Work, rule: TierRule, limit: int) -> list[int]:
         )
     query = query.where(~_needed(work.session, work.now()) if _needed is not None else true())
     return list(work.session.scalars(query))
+
+
+_SETTLED = "created_at < CAST(:now AS timestamptz) - interval '1 day'"  # no rule is for younger ones
+
+
+def note_places(work: Work, *, limit: int = limits.TIER_STUDIES_PLACED_AT_ONCE) -> bool:
+    """Notes where the next studies lie, by key; whether there are more."""
+    session = work.session
+    now = {"now": work.now()}
+    session.execute(text("INSERT INTO store_tally (store_tally_pk) VALUES (1) ON CONFLICT DO NOTHING"))
+    placed = session.scalar(text("SELECT placed FROM store_tally WHERE store_tally_pk = 1 FOR UPDATE"))
+    through = session.scalar(
+        text(f"SELECT max(study_pk) FROM (SELECT study_pk FROM study WHERE study_pk > :placed AND {_SETTLED}"
+             " ORDER BY study_pk LIMIT :limit) next"),
+        {"placed": placed, "limit": limit} | now,
+    )  # fmt: skip
+    if through is None:
+        return False
+    session.execute(
+        text(
+            "INSERT INTO study_place (store, study_pk, unseen_since)"
+            f" SELECT DISTINCT {_STORE_OF}, s.study_pk,"
+            " greatest(s.updated_at, s.created_at, coalesce(u.used_at, s.created_at))"
+            " FROM study s JOIN instance i ON i.study_pk = s.study_pk"
+            " JOIN stored_object o ON o.instance_pk = i.instance_pk"
+            " LEFT JOIN study_use u ON u.study_pk = s.study_pk"
+            " WHERE s.study_pk > :placed AND s.study_pk <= :through"
+            " ON CONFLICT (store, study_pk) DO UPDATE"
+            " SET unseen_since = greatest(study_place.unseen_since, excluded.unseen_since)"
+        ),
+        {"placed": placed, "through": through},
+    )
+    session.execute(text("UPDATE store_tally SET placed = :through"), {"through": through})
+    work.audit(AuditEventID.APPLICATION_ACTIVITY, "E", object_type="study_place")
+    return True
+
+
+def _place_anew(work: Work) -> None:
+    """Nightly: forgets places where nothing lies any more, and has all studies looked through again."""
+    work.session.execute(
+        text(
+            "DELETE FROM study_place p WHERE NOT EXISTS (SELECT FROM instance i JOIN stored_object o"
+            f" ON o.instance_pk = i.instance_pk WHERE i.study_pk = p.study_pk AND {_STORE_OF} = p.store)"
+        )
+    )
+    work.session.execute(text("UPDATE store_tally SET placed = 0"))
+
+
+def _moved(archive: Archive, study_pk: int, from_store: str | None, to_store: str) -> None:
+    with archive.offices.work(_KEEPER) as work:
+        work.audit(AuditEventID.APPLICATION_ACTIVITY, "U", object_type="study_place", object_id=study_pk)
+        work.session.execute(
+            text(
+                "WITH gone AS (DELETE FROM study_place WHERE study_pk = :study AND store <> :to"
+                " AND (CAST(:from AS text) IS NULL OR store = :from) RETURNING unseen_since)"
+                " INSERT INTO study_place (store, study_pk, unseen_since)"
+                " SELECT :to, :study, max(unseen_since) FROM gone HAVING count(*) > 0"
+                " ON CONFLICT (store, study_pk) DO UPDATE"
+                " SET unseen_since = greatest(study_place.unseen_since, excluded.unseen_since)"
+            ),
+            {"study": study_pk, "from": from_store, "to": to_store},
+        )
 
 
 def is_above(archive: Archive, name: str, mark: str) -> bool:
@@ -363,6 +431,8 @@ def apply_rules(archive: Archive) -> int:
         ]
         for rule in rules:
             work.session.expunge(rule)
+    while rules and _note_more(archive):
+        pass
     total = 0
     for rule in rules:
         if rule.is_only_when_full and not is_above(archive, rule.from_store, "high"):
@@ -380,6 +450,12 @@ def apply_rules(archive: Archive) -> int:
                 return total
             archive.objects.look_again()
     return total
+
+
+def _note_more(archive: Archive) -> bool:
+    with archive.offices.work(_KEEPER) as work:
+        work.audit(AuditEventID.APPLICATION_ACTIVITY, "R", object_type="studies without a place")
+        return note_places(work)
 
 
 def list_rules_of(work: Work) -> list[TierRule]:
@@ -415,6 +491,7 @@ def move_study(
             total += outcome.objects
             if outcome.fault is not None:
                 return total, outcome.fault
+    _moved(archive, study_pk, from_store, to_store)
     return total, None
 
 

@@ -86,6 +86,7 @@ COMPRESSION_ATTEMPTS_MAX: Final = 12  # then a person must look
 COMPRESSED_KEEP_RECEIVED_S: Final = 24 * 3600  # what was received stays beside its compressed form at first
 PARTING_OBJECTS_A_JOB: Final = 200
 TIER_STUDIES_A_JOB: Final = 50
+TIER_STUDIES_PLACED_AT_ONCE: Final = 10_000
 TIER_RULES_MAX: Final = 50
 TIER_DAYS_UNSEEN_MAX: Final = 36_500
 STORE_CHECK_EVERY_DAYS: Final = 30  # from the beginning of one round to that of the next

@@ -33,20 +33,20 @@ def rule(archive: Archive, name: str, position: int = 0, **fields: Any) -> int:
 
 def run(archive: Archive) -> list[tuple[str, date]]:
     """A whole round; what is proposed, as (rule, day)."""
-    after = 0
+    slice_of: dict[str, Any] = {}
     while True:
         with archive.offices.work(SYSTEM) as work:
-            retention.propose_retention(work, after=after)
+            retention.propose_retention(work, **slice_of)
         with archive.offices.database.transaction() as session:
             following = session.scalar(
                 text(
                     "DELETE FROM procrastinate_jobs WHERE task_name = 'archive.propose_retention'"
-                    " RETURNING (args ->> 'after')::bigint"
+                    " RETURNING args"
                 )
             )
         if following is None:
             break
-        after = following
+        slice_of = following
     with archive.offices.database.transaction() as session:
         rows = session.scalars(
             select(RetentionProposal)
