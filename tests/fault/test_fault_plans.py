@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import psycopg
 import pytest
 from tools.faults.audit import audit
 from tools.faults.plans import Outcome, k1, n1, p1
-from tools.faults.points import k2
+from tools.faults.points import k2, play_at
 from tools.faults.senders import CT, EXPLICIT, StoreSender
 from tools.faults.stand import Stand, standing
 
@@ -58,6 +59,15 @@ def test_k2_each_step_is_the_last(stand: Stand) -> None:
     assert {name.split()[0] for name in outcome.done} == {
         "ingest", "removal", "moving", "commitment", "routing", "report",
     }  # fmt: skip
+
+
+def test_what_was_purged_does_not_come_back(stand: Stand) -> None:
+    # Its file is noted as one that may lack its rows, and is still there when the process dies.
+    faults: list[str] = []
+    reached: Counter[str] = Counter()
+    assert play_at(stand, "removal of one", "removal.before_delete=exit@1", 9001, reached, faults)
+    assert faults == []
+    assert reached == {"removal.before_delete": 1}
 
 
 def test_n1_the_network_is_cut_at_each_boundary() -> None:

@@ -41,7 +41,7 @@ def k2(
                 number = 1 + chance.randrange(every)
                 while number < _CALLS_MAX:
                     run += 1
-                    fired = _one(stand, name, f"{action}@{number}", run, reached, faults)
+                    fired = play_at(stand, name, f"*={action}@{number}", run, reached, faults)
                     if not fired:
                         break
                     outcome.done[f"{name} {action}"] += 1
@@ -55,14 +55,15 @@ def k2(
     return outcome
 
 
-def _one(stand: Stand, scene: str, plan: str, run: int, reached: Counter[str], faults: list[str]) -> bool:
-    """Whether the failpoint fired."""
+def play_at(stand: Stand, scene: str, plan: str, run: int, reached: Counter[str], faults: list[str]) -> bool:
+    """Plays a scene, which fails as the plan of failpoints says, and plays it on; whether the failpoint fired. `run` numbers
+    what is made; what fired and what went wrong is added to `reached` and `faults`."""
     log, result = stand.data / "failpoints.log", stand.data / "result.json"
     for path in (log, result):
         path.unlink(missing_ok=True)
     asked = {
         "scene": scene, "seed": run, "notes": str(stand.data / "notes"), "result": str(result), "facts": {}, "prepare": True,
-        "plan": {"TEST_FAILPOINTS": f"*={plan}", "TEST_FAILPOINTS_LOG": str(log)},
+        "plan": {"TEST_FAILPOINTS": plan, "TEST_FAILPOINTS_LOG": str(log)},
     }  # fmt: skip
     stand.play(**asked)
     lines = [line.split() for line in log.read_text().splitlines()] if log.exists() else []
@@ -92,6 +93,8 @@ def _read(notes: Path, ledger: Ledger) -> None:
             ledger.acknowledged[words[1]] = words[0]
         elif kind == "aside":
             ledger.aside.add(words[2])
+        elif kind == "forgotten":
+            ledger.acknowledged.pop(words[0], None)
         elif kind == "purged":
             gone = [uid for uid, study in ledger.acknowledged.items() if study == words[0]]
             for uid in gone:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import random
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -250,6 +251,51 @@ def _removed(scene: Scene) -> None:
     assert not set(scene.archive.objects.listing(-5)) & set(scene.facts["locations"]), "purged files are left"
 
 
+def _before_removal_of_one(scene: Scene) -> None:
+    """Of the large ones, which have a file from the start; the rest of the study stays, and its key."""
+    # The first file is made when it is wanted; the rest ahead, and their names are noted.
+    scene.store(scene.objects(2))
+    time.sleep(0.5)
+    scene.store(scene.objects(6))
+    scene.work_off()
+    with psycopg.connect(scene.house.database.url) as connection:
+        row = connection.execute(
+            "SELECT s.series_instance_uid, o.location FROM instance i JOIN series s USING (series_pk)"
+            " JOIN stored_object o USING (instance_pk) WHERE i.sop_instance_uid = %s AND o.role = 'original'",
+            (scene.objects(6)[5].instance,),
+        ).fetchone()
+    assert row is not None
+    scene.facts |= {"series": row[0], "location": row[1]}
+    scene.note("forgotten", scene.objects(6)[5].instance)
+
+
+def _remove_one(scene: Scene) -> None:
+    study_pk, one = scene.study_pk(), scene.objects(6)[5]
+    with scene.house.database.transaction() as session:
+        removal = session.scalar(select(Removal.removal_pk).where(Removal.study_pk == study_pk))
+        purged = session.scalar(select(Removal.purged_at).where(Removal.study_pk == study_pk))
+    if removal is None:
+        with scene.house.offices.work(SYSTEM) as work:
+            target = Target(one.study, scene.facts["series"], one.instance)
+            removal = remove(work, target, reason="a fault plan").removal_pk
+    if purged is None:
+        with scene.house.offices.work(SYSTEM) as work:
+            purge_now(work, removal)
+    scene.work_off()
+
+
+def _one_removed(scene: Scene) -> None:
+    *others, gone = scene.objects(6)
+    scene.whole(others)
+    scene.whole([gone], there=False)
+    with psycopg.connect(scene.house.database.url) as connection:
+        kept = connection.execute(
+            "SELECT count(*) FROM quarantine WHERE sop_instance_uid = %s", (gone.instance,)
+        ).fetchone()
+    assert kept == (0,), "what was purged came back into quarantine"
+    assert scene.facts["location"] not in set(scene.archive.objects.listing(-5)), "a purged file is left"
+
+
 # Moving -----------------------------------------------------------------------------------------------------------
 
 
@@ -488,6 +534,7 @@ class Steps:
 SCENES: dict[str, Steps] = {
     "ingest": Steps(_nothing, _ingest, _ingested),
     "removal": Steps(_before_removal, _remove, _removed),
+    "removal of one": Steps(_before_removal_of_one, _remove_one, _one_removed),
     "moving": Steps(_before_move, _move, _moved),
     "commitment": Steps(_before_commitment, _commitment, _committed),
     "routing": Steps(_before_routing, _route, _routed),

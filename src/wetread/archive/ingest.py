@@ -447,7 +447,7 @@ class Intake:
         acknowledged, or was destroyed on purpose."""
         result: StoreResult | None = None
         with self.transfer(Actor.system("archive"), received_from="archive") as transfer:
-            incoming = transfer.file()
+            incoming = transfer.file(left=True)
             try:
                 with self.vault.open_left(left.location, left.study_key_pk, left.content) as plain:
                     for piece in plain.iterate(0, plain.size_bytes):
@@ -490,13 +490,18 @@ class Transfer:
         )
 
     def file(
-        self, *, keep_unfilable: bool = True, other_patient: bool = False, returning: bool = False
+        self,
+        *,
+        keep_unfilable: bool = True,
+        other_patient: bool = False,
+        returning: bool = False,
+        left: bool = False,
     ) -> Incoming:
         """A Part 10 file, as STOW-RS and imports bring it.
 
         Without `keep_unfilable`, what cannot be filed is refused, not quarantined (it is there already); with
         `other_patient`, a known study takes the object though it names another patient; `returning`: a person lets it
-        in though it was removed here.
+        in though it was removed here; `left`: a process that is no more left it, and if it was removed, then since.
         """
         return Incoming(
             self,
@@ -505,6 +510,7 @@ class Transfer:
             keep_unfilable=keep_unfilable,
             other_patient=other_patient,
             returning=returning,
+            left=left,
         )
 
     def close(self) -> None:
@@ -546,6 +552,7 @@ class Transfer:
         *,
         other_patient: bool,
         returning: bool,
+        left: bool,
     ) -> str:
         """Files one instance; returns the outcome of the SQL functions, for what was removed here before that of the
         policy: "removed" or "refused". Raises NoSpace, psycopg.Error.
@@ -573,6 +580,8 @@ class Transfer:
                 outcome, study_pk, series_pk = self._file_first(
                     filing, head, row, writer, first=False, other_patient=other_patient
                 )
+        if outcome == "removed" and left:
+            return "refused"  # to remove it, its rows had to be there: what was purged must not come back
         if outcome == "removed":
             policy = self._policy_for_removed(filing, returning=returning)
             if policy == "refuse":
@@ -786,7 +795,9 @@ class Incoming:
         keep_unfilable: bool = True,
         other_patient: bool = False,
         returning: bool = False,
+        left: bool = False,
     ) -> None:
+        self._left = left
         self._keep_unfilable = keep_unfilable
         self._other_patient = other_patient
         self._returning = returning
@@ -921,7 +932,13 @@ class Incoming:
             return self._quarantine(fault)
         row = self._row(head, filing, writer)
         outcome = self._transfer.file_instance(
-            filing, head, row, writer, other_patient=self._other_patient, returning=self._returning
+            filing,
+            head,
+            row,
+            writer,
+            other_patient=self._other_patient,
+            returning=self._returning,
+            left=self._left,
         )
         if outcome == "stored":
             self._writer = None
