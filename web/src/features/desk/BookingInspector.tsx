@@ -43,10 +43,10 @@ export function BookingInspector({ booking, today, mayWrite, onMove, onReplaced 
     await refresh()
   })
   useKeys('Appointment', [
-    { keys: 'a', label: 'Arrived', run: () => act.mutate('arrive'), disabled: !mayWrite || !may.arrive },
+    { keys: 'a', label: 'Arrived', run: () => act.mutate('arrive'), disabled: !mayWrite || !may.arrive || act.isPending },
     { keys: 'm', label: 'Move to another time', run: onMove, disabled: !mayWrite || !may.move },
-    { keys: 'n', label: 'No-show', run: () => act.mutate('no-show'), disabled: !mayWrite || !may.noShow },
-    { keys: 'r', label: 'Came after all', run: () => act.mutate('reinstate'), disabled: !mayWrite || !may.reinstate },
+    { keys: 'n', label: 'No-show', run: () => act.mutate('no-show'), disabled: !mayWrite || !may.noShow || act.isPending },
+    { keys: 'r', label: 'Came after all', run: () => act.mutate('reinstate'), disabled: !mayWrite || !may.reinstate || act.isPending },
     { keys: 'c', label: 'Cancel the appointment', run: () => setCanceling(true), disabled: !mayWrite || !may.cancel },
   ])
   const late = lateBy(booking, now)
