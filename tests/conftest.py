@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from browser_fixtures import browser
 from common import NOW, Api
+from turns import pytest_collection_modifyitems, pytest_xdist_make_scheduler
 from wetread.app.postgres import EmbeddedPostgres
 from wetread.app.rooms import MODELS, load
 from wetread.kit.clock import FixedClock
@@ -189,4 +190,6 @@ def clean_database(database: Database) -> Iterator[Database]:
             connection.execute(f"ALTER TABLE {guarded} ENABLE TRIGGER USER".encode())
 
 
-__all__ = ["AuditMissing", "Permission", "actor_as", "browser"]
+__all__ = [
+    "AuditMissing", "Permission", "actor_as", "browser", "pytest_collection_modifyitems", "pytest_xdist_make_scheduler",
+]  # fmt: skip
