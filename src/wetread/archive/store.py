@@ -747,11 +747,21 @@ _REPAIR = b"""
 WITH repaired AS (
     UPDATE stored_object o SET location = %(location)s, study_key_pk = %(study_key_pk)s, size_bytes = %(size_bytes)s,
         transfer_syntax_uid = %(transfer_syntax_uid)s, dataset_offset = %(dataset_offset)s,
-        pixel_data_offset = %(pixel_data_offset)s, frame_length = %(frame_length)s, frame_table = %(frame_table)s
-    FROM instance i, damaged_object d
+        pixel_data_offset = %(pixel_data_offset)s, frame_length = %(frame_length)s, frame_table = %(frame_table)s,
+        dataset_sha256 = %(dataset_sha256)s
+    FROM instance i, damaged_object d LEFT JOIN compressed_object c ON c.stored_object_pk = d.stored_object_pk
     WHERE i.sop_instance_uid = %(uid)s AND o.instance_pk = i.instance_pk AND o.role = 'original'
-        AND d.stored_object_pk = o.stored_object_pk AND o.dataset_sha256 = %(dataset_sha256)s
-    RETURNING o.stored_object_pk
+        AND d.stored_object_pk = o.stored_object_pk
+        AND %(dataset_sha256)s IN (o.dataset_sha256, c.received_dataset_sha256)
+    RETURNING o.stored_object_pk, i.instance_pk, i.series_pk
+), uncompressed AS (
+    DELETE FROM compressed_object c USING repaired r WHERE c.stored_object_pk = r.stored_object_pk
+    RETURNING r.instance_pk, r.series_pk, c.received_photometric_interpretation
+), told AS (
+    UPDATE instance i SET photometric_interpretation = u.received_photometric_interpretation
+    FROM uncompressed u WHERE i.instance_pk = u.instance_pk
+), stale AS (
+    DELETE FROM series_metadata m USING uncompressed u WHERE m.series_pk = u.series_pk
 )
 DELETE FROM damaged_object d USING repaired r WHERE d.stored_object_pk = r.stored_object_pk
 RETURNING d.stored_object_pk

@@ -17,6 +17,7 @@ from sqlalchemy import select
 from archive_fixtures import dataset_bytes
 from wetread.archive import compression, store
 from wetread.archive.compression import LOSSLESS
+from wetread.archive.integrity import check_all
 from wetread.archive.model import (
     Compression,
     Study,
@@ -171,3 +172,28 @@ def judged(file: Path, to: str, ds: pydicom.Dataset, folder: Path) -> None:
         was = was[: 3 * 127 * 127].reshape(3, 127, 127).transpose(1, 2, 0).reshape(-1)
         got = got[: was.size]
     assert np.array_equal(was, got)
+
+
+def test_a_damaged_compressed_original_is_mended_by_what_comes_again(
+    archive: Archive, make_dicom: Make, store: Send
+) -> None:
+    sent = pictures(make_dicom)["colour"]
+    store(sent)
+    (before,) = originals(archive)
+    order(archive)
+    (compressed,) = originals(archive)
+    assert compressed.photometric_interpretation == "YBR_RCT"
+    path = archive.objects.root / compressed.location
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+    assert check_all(archive, lambda _: None).damaged == 1
+    (result,) = store(sent)
+    assert (result.outcome, result.detail) == ("stored", "put in the place of a damaged copy")
+    (now,) = originals(archive)
+    assert data_set(archive, now) == dataset_bytes(sent)
+    assert now.transfer_syntax_uid == before.transfer_syntax_uid
+    assert now.photometric_interpretation == before.photometric_interpretation
+    assert now.dataset_sha256 == before.dataset_sha256
+    assert check_all(archive, lambda _: None).damaged == 0
+    assert {one.outcome for one in store(sent)} == {"duplicate"}
