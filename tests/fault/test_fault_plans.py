@@ -53,8 +53,8 @@ def test_p1_the_database_dies_while_objects_stream_in(stand: Stand) -> None:
     assert outcome.verdict.acknowledged > before + 5 * 20
 
 
-def test_k2_each_step_is_the_last(stand: Stand) -> None:
-    outcome = k2(seed=5, actions=("exit",), every=14, stand=stand)
+def test_k2_each_step_is_the_last() -> None:
+    outcome = k2(seed=5, actions=("exit",), every=14)
     judge(outcome)
     assert {name.split()[0] for name in outcome.done} == {
         "ingest", "removal", "moving", "commitment", "routing", "report",

@@ -220,7 +220,12 @@ def _counts(connection: psycopg.Connection[Any], verdict: Verdict) -> None:
 
 def _orders(connection: psycopg.Connection[Any], ledger: Ledger, verdict: Verdict) -> None:
     """I7: each order answered AA is there, once, and applied."""
-    placed = [row[0] for row in connection.execute("SELECT placer_order_number FROM imaging_service_request")]
+    placed = [
+        row[0]
+        for row in connection.execute(
+            "SELECT placer_order_number FROM imaging_service_request WHERE placer_order_number IS NOT NULL"
+        )
+    ]
     messages = connection.execute("SELECT message_control_id, state FROM interface_message").fetchall()
     if twice := len(placed) - len(set(placed)):
         verdict.doubled += twice
