@@ -3,8 +3,9 @@ import { IconBell } from '@tabler/icons-react'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
-import { http, useLive, type Answer } from '@/lib/api'
+import { http, useActor, useLive, type Answer } from '@/lib/api'
 import { DateTime, toastProblem } from '@/ui'
+import { placeOf } from './features'
 import classes from './Notices.module.css'
 import rail from './Rail.module.css'
 
@@ -18,6 +19,7 @@ const MOST = 99
 export function Notices() {
   const [opened, setOpened] = useState(false)
   const client = useQueryClient()
+  const actor = useActor()
   const navigate = useNavigate()
   const told = useQuery({ queryKey: KEY, queryFn: ({ signal }) => http.get<Told>('/api/notices', { signal }) })
   useLive(['notice.changed'], [KEY])
@@ -29,9 +31,10 @@ export function Notices() {
       .catch((error: unknown) => toastProblem(error))
   const open = (one: Notice) => {
     if (!one.is_read) void mark(`/api/notices/${one.notice_pk}/read`)
-    if (!one.link) return
+    const place = one.link && placeOf(one.link, actor)
+    if (!place) return
     setOpened(false)
-    void navigate({ to: one.link })
+    void navigate({ to: place })
   }
   return (
     <Popover opened={opened} onChange={setOpened} position="right-end" width={360} trapFocus returnFocus shadow="md">

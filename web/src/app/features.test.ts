@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { SessionActor } from '@/lib/api'
-import { actionsFor, features, navFor, routes } from './features'
+import { actionsFor, features, navFor, placeOf, routes } from './features'
 
 const actor = (roles: SessionActor['roles'], permissions: SessionActor['permissions']): SessionActor => ({
   user_pk: 1,
@@ -31,6 +31,16 @@ describe('what the features give to the frame', () => {
     for (const action of features.flatMap((feature) => feature.actions ?? [])) {
       expect(paths.has(action.to.split('?')[0] ?? ''), action.to).toBe(true)
     }
+  })
+
+  it('leads a notice of a study to where each role looks at studies', () => {
+    const where = (...permissions: SessionActor['permissions']) => placeOf('/studies/7', actor([], permissions))
+    expect(where('self', 'reading_list.read', 'study.reconcile')).toBe('/read/7')
+    expect(where('self', 'step.perform', 'study.reconcile')).toBe('/room/7/images')
+    expect(where('self', 'result.read')).toBe('/results/7/images')
+    expect(where('self', 'study.reconcile')).toBe('/studies/7')
+    expect(where('self', 'schedule.read')).toBeNull()
+    expect(placeOf('/system/sending', actor([], ['self']))).toBe('/system/sending')
   })
 
   it('shows nobody a place they may not enter', () => {

@@ -24,6 +24,20 @@ export function searchFor(actor: SessionActor): SearchProvider[] {
   return search.filter((provider) => actor.permissions.includes(provider.permission))
 }
 
+/** Where each looks at a study: to read it, to have taken it, as who sent the patient, to mend it. */
+const STUDY_PLACES = ['/read/$studyPk', '/room/$studyPk/images', '/results/$studyPk/images', '/studies/$studyPk']
+
+/** Where a link of a notice leads this actor; null where what it is about is none of their places. */
+export function placeOf(link: string, actor: SessionActor): string | null {
+  const studyPk = /^\/studies\/(\d+)$/.exec(link)?.[1]
+  if (!studyPk) return link
+  const open = (path: string) => {
+    const needed = routes.find((route) => route.path === path)?.permission
+    return needed !== undefined && actor.permissions.includes(needed)
+  }
+  return STUDY_PLACES.find(open)?.replace('$studyPk', studyPk) ?? null
+}
+
 export function actionsFor(actor: SessionActor): FeatureAction[] {
   return actions.filter((action) => actor.permissions.includes(action.permission))
 }
