@@ -25,6 +25,8 @@ from wetread.scheduling.model import StudyLink
 from wetread.security.model import Practitioner, Site, User
 from wetread.security.service import AuditEventID, Permission, Work, reauthenticate
 
+_LASTING = ("final", "addendum")  # a preliminary text is replaced by the final one
+
 
 @dataclass(frozen=True, slots=True)
 class ReportedProcedure:
@@ -69,6 +71,7 @@ class MarkedImage:
     sop_instance_uid: str
     frame_number: int
     note: str | None
+    marked_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +221,8 @@ def signed_report(work: Work, report_pk: int) -> ReportView:
 
 
 def document(work: Work, view: ReportView) -> bytes:
-    """The signed report as PDF with its key images. Raises Conflict where nothing is signed, or where a text is not what
-    its signature stands for."""
+    """The signed report as PDF with the key images that were marked when it was last signed. Raises Conflict where nothing
+    is signed, or where a text is not what its signature stands for."""
     from wetread.reporting import pdf
     from wetread.reporting.pictures import picture_of
 
@@ -238,7 +241,10 @@ def document(work: Work, view: ReportView) -> bytes:
             "The text of this report is not what was signed. It does not leave the house like this."
         )
     site = work.session.get_one(Site, view.site_pk)
-    pictures = [picture for image in view.key_images if (picture := picture_of(work, image)) is not None]
+    # What is marked later waits for the addendum: a signed document stays as it was signed.
+    last = max((one.signed_at for one in view.versions if one.kind in _LASTING), default=None)
+    images = [image for image in view.key_images if last is None or image.marked_at <= last]
+    pictures = [picture for image in images if (picture := picture_of(work, image)) is not None]
     return pdf.render(view, site, pictures)
 
 
@@ -431,7 +437,8 @@ def mark_key_image(
     frame_number: int = 1,
     note: str | None = None,
 ) -> MarkedImage:
-    """Marks an image as telling; marking it again changes the note."""
+    """Marks an image as telling; marking it again changes the note. Raises Conflict where it stands in a signed report
+    with another note."""
     work.require(Permission.REPORT_WRITE)
     study = _study(work, study_pk)
     if work.actor.user_pk is None:
@@ -452,6 +459,13 @@ def mark_key_image(
         raise Invalid(
             "There is no such frame.", fields=[FieldError("frame_number", f"the image has {frames}")]
         )
+    before = work.session.scalar(
+        select(KeyImage).where(
+            KeyImage.sop_instance_uid == sop_instance_uid, KeyImage.frame_number == frame_number
+        )
+    )
+    if before is not None and before.note != note:
+        _require_unsigned(work, before)
     statement = insert(KeyImage).values(
         study_pk=study_pk,
         study_instance_uid=study.study_instance_uid,
@@ -480,11 +494,12 @@ def mark_key_image(
 
 
 def unmark_key_image(work: Work, key_image_pk: int) -> None:
-    """Takes a mark back. Raises NotFound."""
+    """Takes a mark back. Raises NotFound, and Conflict where it stands in a signed report."""
     work.require(Permission.REPORT_WRITE)
     image = work.session.get(KeyImage, key_image_pk)
     if image is None or not _sees(work, image.study_pk):
         raise NotFound("There is no such key image.")
+    _require_unsigned(work, image)
     work.session.execute(delete(KeyImage).where(KeyImage.key_image_pk == key_image_pk))
     work.audit(
         AuditEventID.PROCEDURE_RECORD,
@@ -493,6 +508,22 @@ def unmark_key_image(work: Work, key_image_pk: int) -> None:
         object_type="key image",
         object_id=key_image_pk,
     )
+
+
+def _require_unsigned(work: Work, image: KeyImage) -> None:
+    signed = (
+        select(ReportVersion.report_version_pk)
+        .join(ReportProcedure, ReportProcedure.report_pk == ReportVersion.report_pk)
+        .join(StudyLink, StudyLink.requested_procedure_pk == ReportProcedure.requested_procedure_pk)
+        .where(
+            StudyLink.study_pk == image.study_pk,
+            StudyLink.state.in_(("matched", "resolved")),
+            ReportVersion.kind.in_(_LASTING),
+            ReportVersion.signed_at >= image.marked_at,
+        )
+    )
+    if work.session.scalar(select(signed.exists())):
+        raise Conflict("This image stands in a signed report, which stays as it was signed.")
 
 
 def key_images_of_study(work: Work, study_pk: int) -> list[MarkedImage]:
@@ -542,6 +573,7 @@ def _marked(image: KeyImage) -> MarkedImage:
         image.sop_instance_uid,
         image.frame_number,
         image.note,
+        image.marked_at,
     )
 
 

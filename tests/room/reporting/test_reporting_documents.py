@@ -6,12 +6,14 @@ import io
 import re
 import subprocess
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from case_fixtures import PASSWORD, Ward
+from wetread.kit.clock import FixedClock
 from wetread.kit.errors import Conflict, Denied, Invalid, NotFound
 from wetread.reporting import pictures, service
 from wetread.security.service import Actor, Role, Work
@@ -151,7 +153,7 @@ def test_key_images_are_marked_renoted_printed_and_taken_back(
     ward: Ward, tmp_path: Path, renderer: list[tuple[str, int]]
 ) -> None:
     reader = ward.person()
-    view = reported(ward, reader)
+    view = reported(ward, reader, "preliminary")
     study_pk = view.procedures[0].study_pk
     assert study_pk is not None
     first = mark(ward, reader, study_pk)
@@ -170,6 +172,35 @@ def test_key_images_are_marked_renoted_printed_and_taken_back(
     with pytest.raises(NotFound), ward.offices.work(reader) as work:
         service.unmark_key_image(work, first.key_image_pk)
     assert pictures_in(pdf_of(ward, reader, view.report_pk), tmp_path) == 1
+
+
+def test_a_signed_document_keeps_the_images_that_it_was_signed_with(
+    ward: Ward, clock: FixedClock, tmp_path: Path, renderer: list[tuple[str, int]]
+) -> None:
+    reader = ward.person()
+    view = reported(ward, reader, "preliminary")
+    study_pk = view.procedures[0].study_pk
+    assert study_pk is not None
+    first = mark(ward, reader, study_pk, note="Fracture line")
+    with ward.offices.work(reader) as work:
+        sections = {"findings": "Left knee.", "impression": "Fracture."}
+        view = service.sign(
+            work, view.report_pk, "final", sections, view.draft_revision,
+            acknowledged=[], password=PASSWORD, totp=None,
+        )  # fmt: skip
+    clock.advance(timedelta(minutes=1))
+    mark(ward, reader, study_pk, 2)
+    assert pictures_in(pdf_of(ward, reader, view.report_pk), tmp_path) == 1
+    with pytest.raises(Conflict, match="signed report"), ward.offices.work(reader) as work:
+        service.unmark_key_image(work, first.key_image_pk)
+    with pytest.raises(Conflict, match="signed report"):
+        mark(ward, reader, study_pk, note="No fracture")
+    assert mark(ward, reader, study_pk, note="Fracture line").key_image_pk == first.key_image_pk
+    clock.advance(timedelta(minutes=1))
+    with ward.offices.work(reader) as work:
+        service.addend(work, view.report_pk, "Seen from the side too.", password=PASSWORD, totp=None)
+    assert pictures_in(pdf_of(ward, reader, view.report_pk), tmp_path) == 2
+    assert {frame for _, frame in renderer} == {1, 2}
 
 
 def test_an_image_of_another_patient_never_becomes_a_key_image_of_this_one(ward: Ward) -> None:

@@ -120,6 +120,7 @@ def test_every_door_of_reporting_is_shut_for_another_site(ward: Ward, patient: P
     mine = api.as_role("radiologist", site_pks=[patient.site_there])
     shown = mine.get(f"/api/studies/{there.study_pk}/key-images")
     assert [one["key_image_pk"] for one in shown.json()] == [patient.marks[there.study_pk]]
-    assert mine.delete(f"/api/key-images/{patient.marks[there.study_pk]}").status_code == 204
+    # Theirs to find, and it stands in a signed report.
+    assert mine.delete(f"/api/key-images/{patient.marks[there.study_pk]}").status_code == 409
     assert api.as_role(Role.RADIOLOGIST).get(f"/api/studies/{here.study_pk}/key-images").json()
     assert api.as_role(Role.RADIOLOGIST).get("/api/studies/999999/key-images").status_code == 404

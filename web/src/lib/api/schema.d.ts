@@ -7267,6 +7267,11 @@ export interface components {
             frame_number: number;
             /** Key Image Pk */
             key_image_pk: number;
+            /**
+             * Marked At
+             * Format: date-time
+             */
+            marked_at: string;
             /** Note */
             note: string | null;
             /** Series Instance Uid */
