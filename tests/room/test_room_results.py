@@ -475,12 +475,14 @@ def pdf_pictures(content: bytes, folder: Path) -> list[Image.Image]:
 
 
 def test_the_report_is_printed_with_its_key_images(web: Api, house: House, tmp_path: Path) -> None:
-    case = house.case(house.own, "P1", "Doe^Jane")
-    house.sign(case, "final", FINAL)
-    berg = web.as_role("referrer", practitioner_pk=house.own)
-    path = f"/api/results/{case.requested_procedure_pk}"
-    assert pdf_pictures(berg.get(f"{path}/pdf").content, tmp_path / "bare") == []
+    bare, case = house.case(house.own, "P1", "Doe^Jane"), house.case(house.own, "P2", "Roe^Max")
     house.mark(case, "Focus, 14 mm")
+    for one in (bare, case):
+        house.sign(one, "final", FINAL)
+    berg = web.as_role("referrer", practitioner_pk=house.own)
+    without = berg.get(f"/api/results/{bare.requested_procedure_pk}/pdf")
+    assert pdf_pictures(without.content, tmp_path / "bare") == []
+    path = f"/api/results/{case.requested_procedure_pk}"
     (image,) = berg.get(path).json()["key_images"]
     assert berg.get(image["rendered_url"]).headers["content-type"] == "image/jpeg"
     answer = berg.get(f"{path}/pdf")
@@ -496,8 +498,8 @@ def test_a_key_image_that_cannot_be_drawn_does_not_keep_the_report_back(
     archive: Archive, web: Api, house: House
 ) -> None:
     case = house.case(house.own, "P1", "Doe^Jane")
-    house.sign(case, "final", FINAL)
     house.mark(case)
+    house.sign(case, "final", FINAL)
     with house.offices.work(Actor.system("test")) as work:
         image = work.session.scalars(select(KeyImage)).one()
         image.frame_number = 7
