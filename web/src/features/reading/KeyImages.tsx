@@ -8,8 +8,8 @@ import classes from './report.module.css'
 import { framePicture } from './series'
 import type { KeyImage } from './types'
 
-/** The images marked as telling; they go out with the report. */
-export function KeyImages({ studyPk, mayMark, isSigned }: { studyPk: number; mayMark: boolean; isSigned: boolean }) {
+/** The images marked as telling. They go out with the report that is signed next, and stay in it: those have no mark to take off. */
+export function KeyImages({ studyPk, mayMark, signedAt }: { studyPk: number; mayMark: boolean; signedAt: string | null }) {
   const client = useQueryClient()
   const queryKey = ['key-images', studyPk]
   const images = useQuery({
@@ -37,7 +37,7 @@ export function KeyImages({ studyPk, mayMark, isSigned }: { studyPk: number; may
                 alt={image.note ?? 'Key image'}
               />
               {image.note ? <span>{image.note}</span> : null}
-              {mayMark ? (
+              {mayMark && !(signedAt && Date.parse(image.marked_at) <= Date.parse(signedAt)) ? (
                 <Tooltip label="Take the mark off">
                   <ActionIcon
                     className={classes['unmark']}
@@ -54,7 +54,7 @@ export function KeyImages({ studyPk, mayMark, isSigned }: { studyPk: number; may
           ))}
         </ul>
       ) : (
-        <p className={classes['quiet']}>{isSigned ? 'None was marked.' : 'None yet. Mark an image in the viewer and it goes out with the report.'}</p>
+        <p className={classes['quiet']}>{signedAt ? 'None was marked.' : 'None yet. Mark an image in the viewer and it goes out with the report.'}</p>
       )}
     </section>
   )

@@ -102,7 +102,7 @@ export function Panel(props: PanelProps) {
       </Fold>
     </>
   )
-  const keyImages = <KeyImages studyPk={item.study_pk} mayMark={may('report.write')} isSigned={isSigned} />
+  const keyImages = <KeyImages studyPk={item.study_pk} mayMark={may('report.write')} signedAt={isSigned ? (report.versions.at(-1)?.signed_at ?? null) : null} />
 
   if (report && isSigned) {
     return (
