@@ -100,7 +100,9 @@ def _charge(work: Work, done: store.Performed, component: Component, reader_pk: 
     discontinued = None
     if done.requested.state == "DISCONTINUED":
         discontinued = rules.discontinued_modifier(component, place)
-    day = done.requested.state_changed_at.astimezone(ZoneInfo(done.site.time_zone)).date()
+    begun_at = store.begun_at(work.session, done.requested.requested_procedure_pk)
+    served_at = rules.served_at(begun_at, done.requested.state_changed_at)
+    day = served_at.astimezone(ZoneInfo(done.site.time_zone)).date()
     reader = None if component is Component.TECHNICAL else reader_pk
     claim = store.open_claim(work.session, done.request.imaging_service_request_pk, component, reader, day)
     if claim is None:

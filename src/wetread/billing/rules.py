@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -570,6 +570,14 @@ def verdict(findings: Sequence[Finding]) -> ClaimMove:
     if not findings:
         return ClaimMove.SCRUB_CLEAN
     return ClaimMove.SCRUB_WAIT if all(f.need is Need.REPORT for f in findings) else ClaimMove.SCRUB_FAIL
+
+
+def served_at(begun_at: datetime | None, completed_at: datetime) -> datetime:
+    """The instant whose day is the date of service: of an examination over midnight, its beginning. A modality's clock
+    that is more than a day off is not believed."""
+    if begun_at is not None and timedelta(0) <= completed_at - begun_at <= timedelta(days=1):
+        return begun_at
+    return completed_at
 
 
 def file_by(service_date: date, filing_days: int) -> date:

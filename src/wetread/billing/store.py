@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, or_, select, text
@@ -25,6 +25,7 @@ from wetread.billing.model import (
 from wetread.orders.model import ImagingServiceRequest, Procedure, RequestedProcedure
 from wetread.patients.model import Coverage, Patient, Payer
 from wetread.reporting.model import ReportProcedure, ReportVersion
+from wetread.scheduling.model import PerformedProcedureStep, PerformedStepReference, ScheduledProcedureStep
 from wetread.security.model import Practitioner, Site
 
 
@@ -53,6 +54,24 @@ def performed(session: Session, requested_procedure_pk: int) -> Performed | None
         .with_for_update(of=RequestedProcedure, key_share=True)
     ).first()
     return Performed(*row) if row else None
+
+
+def begun_at(session: Session, requested_procedure_pk: int) -> datetime | None:
+    """When the modality says that it began with the procedure; None where none told."""
+    return session.scalar(
+        select(func.min(PerformedProcedureStep.started_at))
+        .join(
+            PerformedStepReference,
+            PerformedStepReference.performed_procedure_step_pk
+            == PerformedProcedureStep.performed_procedure_step_pk,
+        )
+        .join(
+            ScheduledProcedureStep,
+            ScheduledProcedureStep.scheduled_procedure_step_pk
+            == PerformedStepReference.scheduled_procedure_step_pk,
+        )
+        .where(ScheduledProcedureStep.requested_procedure_pk == requested_procedure_pk)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 import io
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 import pyx12.params
@@ -13,6 +14,7 @@ from wetread.billing import service
 from wetread.billing.jobs import order_changed, patient_changed, report_final
 from wetread.billing.model import Charge, Claim
 from wetread.billing.rules import Need
+from wetread.dicom.uid import new_uid
 from wetread.kit.errors import Conflict, Denied, IllegalTransition, Invalid, NotFound
 from wetread.orders.model import ImagingServiceRequest, RequestedProcedure
 from wetread.orders.service import (
@@ -34,6 +36,12 @@ from wetread.patients.service import (
     register_patient,
 )
 from wetread.reporting.model import Report, ReportProcedure, ReportVersion
+from wetread.scheduling.model import (
+    ModalityResource,
+    PerformedProcedureStep,
+    PerformedStepReference,
+    ScheduledProcedureStep,
+)
 from wetread.security.model import Practitioner, Site
 from wetread.security.service import AuditEventID, Role, Work, create_user
 
@@ -50,7 +58,9 @@ class Hospital:
     referrer: Practitioner
     reader: Practitioner
 
-    def procedure_done(self, *codes: str, read: bool = False, **order: object) -> list[RequestedProcedure]:
+    def procedure_done(
+        self, *codes: str, read: bool = False, begun_before: timedelta | None = None, **order: object
+    ) -> list[RequestedProcedure]:
         patient = register_patient(
             self.work,
             PatientInput(
@@ -74,10 +84,42 @@ class Hospital:
         for one in requested:
             move_requested_procedure(self.work, one.requested_procedure_pk, Move.START)
             move_requested_procedure(self.work, one.requested_procedure_pk, Move.COMPLETE)
+            if begun_before is not None:
+                self.performed(one, one.state_changed_at - begun_before)
             service.procedure_changed(self.work, one.requested_procedure_pk)
             if read:
                 self.sign(one)
         return requested
+
+    def performed(self, requested: RequestedProcedure, started_at: datetime) -> None:
+        """A performed step, as the modality told it."""
+        resource = ModalityResource(
+            site_pk=self.site.site_pk, name="CT 1", modality="CT", station_ae_title="CT1", station_name="CT1",
+            opens=time(7), closes=time(19), weekdays=[0, 1, 2, 3, 4],
+        )  # fmt: skip
+        self.work.session.add(resource)
+        self.work.session.flush()
+        scheduled = ScheduledProcedureStep(
+            requested_procedure_pk=requested.requested_procedure_pk,
+            modality_resource_pk=resource.modality_resource_pk, scheduled_procedure_step_id="S1",
+            scheduled_procedure_step_status="COMPLETED", modality="CT", scheduled_station_ae_title="CT1",
+            scheduled_station_name="CT1", scheduled_procedure_step_description="CT head", starts_at=started_at,
+            status_changed_at=started_at,
+        )  # fmt: skip
+        performed = PerformedProcedureStep(
+            sop_instance_uid=new_uid(), performed_procedure_step_id="P1",
+            performed_procedure_step_status="COMPLETED", performed_station_ae_title="CT1", modality="CT",
+            study_instance_uid=requested.study_instance_uid, attributes={}, started_at=started_at,
+            received_at=started_at,
+        )  # fmt: skip
+        self.work.session.add_all([scheduled, performed])
+        self.work.session.flush()
+        self.work.session.add(
+            PerformedStepReference(
+                performed_procedure_step_pk=performed.performed_procedure_step_pk,
+                scheduled_procedure_step_pk=scheduled.scheduled_procedure_step_pk,
+            )
+        )
 
     def sign(
         self, requested: RequestedProcedure, reader: Practitioner | None = None, *, known: bool = True
@@ -174,6 +216,21 @@ def test_the_technical_part_falls_due_with_the_images_and_the_reading_with_the_r
     assert reading.rendering_practitioner_pk == hospital.reader.practitioner_pk
     assert technical.billing_provider_pk != reading.billing_provider_pk
     assert len(hospital.charges()) == 2
+
+
+@pytest.mark.parametrize(
+    ("begun_before", "is_believed"),
+    [(timedelta(hours=23, minutes=50), True), (timedelta(days=300), False), (timedelta(hours=-30), False)],
+)
+def test_the_date_of_service_is_that_of_the_beginning(
+    hospital: Hospital, begun_before: timedelta, is_believed: bool
+) -> None:
+    (requested,) = hospital.procedure_done("CTHEAD", begun_before=begun_before)
+    at = requested.state_changed_at - (begun_before if is_believed else timedelta(0))
+    (charge,) = hospital.charges()
+    assert charge.service_date == at.astimezone(ZoneInfo("America/New_York")).date()
+    local = requested.state_changed_at.astimezone(ZoneInfo("America/New_York")).date()
+    assert (charge.service_date < local) == is_believed
 
 
 def test_one_entity_bills_globally_and_waits_for_the_report(hospital: Hospital) -> None:
