@@ -20,6 +20,14 @@ export default tseslint.config(
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/no-explicit-any': 'error',
       'no-console': 'error',
+      // What an effect's call happens to return would be called as its undoing.
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: 'CallExpression[callee.name=/^use(Layout)?Effect$/] > ArrowFunctionExpression:matches([body.type="CallExpression"], [body.type="ChainExpression"], [body.type="AssignmentExpression"])',
+          message: 'Put the body of the effect in braces.',
+        },
+      ],
       eqeqeq: ['error', 'always', { null: 'ignore' }],
       // The place where the eye is matters more than the rule of thumb: search fields and dialogs take the focus.
       'jsx-a11y/no-autofocus': 'off',

@@ -35,7 +35,9 @@ export function useTogether(sessionPk: number | null): Together | null {
     line.open()
     return () => line.close()
   }, [line])
-  useEffect(() => line?.setFollowing(following), [line, following])
+  useEffect(() => {
+    line?.setFollowing(following)
+  }, [line, following])
 
   const { me, lead, people, pointers, view, marks } = state
   const leads = lead === me && me !== 0

@@ -38,7 +38,9 @@ export function Thumbnails(props: ThumbnailsProps) {
   const { study, priors, loaded, prior, loadedPrior, onOver } = props
   const drag = useSeriesDrag<Held>((pane, held) => props.onDrop(pane, held.of, held.stack))
   const over = drag.dragged?.over ?? null
-  useEffect(() => onOver(over), [over, onOver])
+  useEffect(() => {
+    onOver(over)
+  }, [over, onOver])
   const hands: Hands = { start: (event, held) => drag.start(event, held), moved: drag.moved }
   return (
     <nav className={classes['thumbnails']} aria-label="Series">

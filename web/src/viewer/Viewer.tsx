@@ -509,7 +509,9 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share, screens }: Vie
                 stack={activeStack}
                 tool={tool}
                 slabAtFirst={slabOf(byProtocol?.protocol.display_sets[byProtocol.stage]?.reformatting)}
-                onSlab={(next) => (slab.current = next)}
+                onSlab={(next) => {
+                  slab.current = next
+                }}
                 staged={staged}
                 onClose={() => setPlanes(false)}
               />

@@ -32,7 +32,9 @@ export function MoveBar({
   const [reason, setReason] = useState('')
   // Enter moves it, wherever the focus was when this began.
   const enter = useRef<HTMLButtonElement>(null)
-  useEffect(() => enter.current?.focus({ preventScroll: true }), [])
+  useEffect(() => {
+    enter.current?.focus({ preventScroll: true })
+  }, [])
   const fitting = fittingFor(booking, resources)
   const target = fitting.find((one) => one.modality_resource_pk === proposal.modality_resource_pk)
   const length = Math.round((Date.parse(booking.ends_at) - Date.parse(booking.starts_at)) / 60_000)

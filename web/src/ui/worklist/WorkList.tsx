@@ -112,7 +112,9 @@ export function WorkList<T>(props: WorkListProps<T>) {
     overscan: 12,
     initialRect: { width: 1000, height: 600 },
   })
-  useEffect(() => virtual.measure(), [rowHeight, virtual])
+  useEffect(() => {
+    virtual.measure()
+  }, [rowHeight, virtual])
   const items = virtual.getVirtualItems()
   const lastShown = items.at(-1)?.index ?? 0
   const wantsMore = useRef(0)
@@ -129,7 +131,9 @@ export function WorkList<T>(props: WorkListProps<T>) {
   useEffect(() => {
     tellCurrent.current = onCurrent
   })
-  useEffect(() => tellCurrent.current?.(currentRow), [currentRow])
+  useEffect(() => {
+    tellCurrent.current?.(currentRow)
+  }, [currentRow])
 
   const move = (to: number) => {
     steady.touch()

@@ -103,7 +103,9 @@ export default function Panel({ source, purpose: asked, onClose }: { source: Sou
 
   // What is prepared for paper is of these pictures, and of no others.
   useEffect(() => () => sheets?.forEach((sheet) => URL.revokeObjectURL(sheet.url)), [sheets])
-  useEffect(() => setSheets(null), [picks, wanted, purpose])
+  useEffect(() => {
+    setSheets(null)
+  }, [picks, wanted, purpose])
   useEffect(() => () => stop.current?.abort(), [])
 
   const scopes: Scope[] = purpose === 'dicom' ? scopesAt(active, level) : scopesOf(picks)

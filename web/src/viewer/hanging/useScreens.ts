@@ -14,7 +14,9 @@ export function useScreens(screens: Screens | undefined, hanging: Hanging, proto
   const { applied } = hanging
   const key = applied?.protocol.hanging_protocol_pk ?? null
   const stage = applied?.stage ?? 0
-  useEffect(() => tell.current?.({ hanging_protocol_pk: key, stage }), [key, stage])
+  useEffect(() => {
+    tell.current?.({ hanging_protocol_pk: key, stage })
+  }, [key, stage])
 
   const further = screens && 'after' in screens ? screens : null
   const current = hanging.opened[0]?.loaded

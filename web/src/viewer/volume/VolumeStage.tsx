@@ -123,7 +123,9 @@ export function VolumeStage({ study, prior, stack, tool, slabAtFirst, onSlab, st
   useEffect(() => {
     told.current = onSlab
   })
-  useEffect(() => told.current?.(slab), [slab])
+  useEffect(() => {
+    told.current?.(slab)
+  }, [slab])
   useEffect(() => {
     const element = bodyElement.current
     if (!scene || !ready || !body || !element) return
