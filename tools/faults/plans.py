@@ -83,20 +83,22 @@ def _await_more(ledger: Ledger, count: int, stand: Stand) -> float:
 def settle_and_audit(stand: Stand, ledger: Ledger) -> Verdict:
     """A start in order, until nothing waits that anybody waits for; then the audit."""
     parts = stand.start("node", "worker")
-    stand.wait_ready(parts, ["node"])
-    with psycopg.connect(stand.postgres.url, autocommit=True) as connection:
+    try:
+        stand.wait_ready(parts, ["node"])
+        with psycopg.connect(stand.postgres.url, autocommit=True) as connection:
 
-        def quiet() -> bool:
-            row = connection.execute(
-                "SELECT (SELECT count(*) FROM outbox_event WHERE relayed_at IS NULL),"
-                # Nobody waits for what is made ready: on a busy machine it goes on for minutes.
-                " (SELECT count(*) FROM procrastinate_jobs WHERE queue_name <> 'preparation' AND (status = 'doing'"
-                " OR (status = 'todo' AND coalesce(scheduled_at, now()) <= now())))"
-            ).fetchone()
-            return row == (0, 0)
+            def quiet() -> bool:
+                row = connection.execute(
+                    "SELECT (SELECT count(*) FROM outbox_event WHERE relayed_at IS NULL),"
+                    # Nobody waits for what is made ready: on a busy machine it goes on for minutes.
+                    " (SELECT count(*) FROM procrastinate_jobs WHERE queue_name <> 'preparation' AND (status = 'doing'"
+                    " OR (status = 'todo' AND coalesce(scheduled_at, now()) <= now())))"
+                ).fetchone()
+                return row == (0, 0)
 
-        await_that(quiet, _DRAIN_S, f"jobs are done ({stand.log_end()})")
-    parts.end()
+            await_that(quiet, _DRAIN_S, f"jobs are done ({stand.log_end()})")
+    finally:
+        parts.end()
     with stand.opened() as (house, archive):
         return audit(archive, house.settings, ledger)
 
