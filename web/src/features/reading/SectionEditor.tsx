@@ -109,14 +109,13 @@ export function SectionEditor({
     onFocus: () => markPlace(name),
     onUpdate: (event) => write.current(name, event.editor.getText({ blockSeparator: '\n' })),
   })
-  useEffect(
-    () =>
-      offerPlace(name, (words) => {
-        const lines = words.split('\n').map((line) => ({ type: 'paragraph', content: [{ type: 'text', text: line }] }))
-        editor.chain().insertContentAt(editor.isEmpty ? 0 : editor.state.doc.content.size, lines).run()
-      }),
-    [editor, name],
-  )
+  useEffect(() => {
+    const takeBack = offerPlace(name, (words) => {
+      const lines = words.split('\n').map((line) => ({ type: 'paragraph', content: [{ type: 'text', text: line }] }))
+      editor.chain().insertContentAt(editor.isEmpty ? 0 : editor.state.doc.content.size, lines).run()
+    })
+    return takeBack
+  }, [editor, name])
   return (
     <section className={classes['section']} data-faulty={faulty || undefined}>
       <h3>{title}</h3>
