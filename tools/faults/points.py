@@ -7,11 +7,9 @@ import random
 import time
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 from tools.faults.plans import Outcome, settle_and_audit
 from tools.faults.scenes import SCENES
-from tools.faults.senders import Ledger
 from tools.faults.stand import Stand, on
 
 ACTIONS = ("exit", "EIO", "ENOSPC", "timeout")
@@ -47,9 +45,8 @@ def k2(
                         break
                     outcome.done[f"{name} {action}"] += 1
                     number += every
-        ledger = stand.ledger
-        _read(stand.data / "notes", ledger)
-        outcome.verdict = settle_and_audit(stand, ledger)
+        read_notes(stand)
+        outcome.verdict = settle_and_audit(stand, stand.ledger)
     outcome.verdict.faults += faults
     outcome.answers = dict(reached)
     outcome.seconds = time.monotonic() - began
@@ -82,8 +79,9 @@ def play_at(stand: Stand, scene: str, plan: str, run: int, reached: Counter[str]
     return bool(fired)
 
 
-def _read(notes: Path, ledger: Ledger) -> None:
-    """What scenes were told about objects; those of studies that they purged count for nothing."""
+def read_notes(stand: Stand) -> None:
+    """Puts what scenes were told about objects into the stand's ledger; those of studies that they purged count for nothing."""
+    notes, ledger = stand.data / "notes", stand.ledger
     for line in notes.read_text().splitlines() if notes.exists() else ():
         kind, *words = line.split()
         if kind == "sent":

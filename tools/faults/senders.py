@@ -179,14 +179,14 @@ class Sender(threading.Thread):
             self.ledger.counts["no answer"] += 1
         self.ending.wait(0.1)
 
-    def next(self) -> Sent:
-        """A new object; a new study now and then."""
+    def next(self, *, large: bool = False) -> Sent:
+        """A new object, of any size or a large one; a new study now and then."""
         if self._sent_of_study >= _OBJECTS_A_STUDY:
             self._sent_of_study = 0
             self._study, self._series = new_uid(self.chance), new_uid(self.chance)
             self._patient = f"P{self.chance.randrange(10**8):08d}"
         self._sent_of_study += 1
-        template = self.chance.choice(self._templates)
+        template = self._templates[-1] if large else self.chance.choice(self._templates)
         instance = new_uid(self.chance)
         meta, data = template.make(
             self._study, self._series, instance, self._patient, template.pixels(self.chance)
@@ -216,7 +216,8 @@ class StoreSender(Sender):
             except (AssociationFailed, OperationFailed, OSError):
                 self.broken()
                 if waiting and self.chance.random() < 0.2:
-                    waiting.pop()  # a person switched the modality off
+                    # A person switched the modality off. A twin is one only after what it is a twin of.
+                    waiting.clear()
 
     def association(self) -> Association:
         """A new one. Raises AssociationFailed."""
