@@ -322,6 +322,9 @@ class _House:
     def abort(self) -> None:
         """Nothing to undo."""
 
+    def answered(self) -> None:
+        """Nothing was put off."""
+
     def close(self) -> None:
         """Nothing to record."""
 

@@ -189,7 +189,10 @@ class HouseServices:
         """The archive's transfer for one association."""
         return _Transfer(
             self._archive.intake.transfer(
-                peer.token, received_from=peer.calling_ae_title, network_address=peer.network_address
+                peer.token,
+                received_from=peer.calling_ae_title,
+                network_address=peer.network_address,
+                answers_at_once=True,
             )
         )
 
@@ -433,6 +436,10 @@ class _Transfer:
                 transfer_syntax_uid=transfer_syntax_uid,
             )
         )
+
+    def answered(self) -> None:
+        """See archive_service.Transfer."""
+        self._transfer.answered()
 
     def close(self) -> None:
         """Records the transfer."""

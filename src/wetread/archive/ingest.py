@@ -231,7 +231,8 @@ class Settler:
             if self._thread is None and not self._stop.is_set():
                 self._thread = threading.Thread(target=self._run, name="archive-settler", daemon=True)
                 self._thread.start()
-        self._wake.set()
+        if not self._wake.is_set():
+            self._wake.set()
 
     def settle(self) -> None:
         """Writes all that waits, now. Raises NoSpace, psycopg.Error; then it waits on."""
@@ -389,13 +390,21 @@ class Intake:
         self._series: OrderedDict[str, tuple[int, int, str]] = OrderedDict()
         self._beginning: dict[str, _Turn] = {}
 
-    def transfer(self, actor: Actor, *, received_from: str, network_address: str | None = None) -> Transfer:
-        """For one association or one STOW-RS request. Raises Denied without STUDY_STORE."""
+    def transfer(
+        self,
+        actor: Actor,
+        *,
+        received_from: str,
+        network_address: str | None = None,
+        answers_at_once: bool = False,
+    ) -> Transfer:
+        """For one association or one STOW-RS request. `answers_at_once`: whoever asks sends each object's answer before he
+        calls `Transfer.answered`. Raises Denied without STUDY_STORE."""
         if not actor.may(Permission.STUDY_STORE):
             raise Denied(f"This needs the permission {Permission.STUDY_STORE}.")
         if self.redo is not None:
             self.redo.start()
-        return Transfer(self, actor, received_from[:64], network_address)
+        return Transfer(self, actor, received_from[:64], network_address, answers_at_once=answers_at_once)
 
     @contextmanager
     def alone(self, study_instance_uid: str) -> Iterator[None]:
@@ -476,8 +485,18 @@ class _StudyTally:
 class Transfer:
     """One association or one STOW-RS request: makes `Incoming` objects, and records per study what came."""
 
-    def __init__(self, intake: Intake, actor: Actor, received_from: str, network_address: str | None) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        actor: Actor,
+        received_from: str,
+        network_address: str | None,
+        *,
+        answers_at_once: bool = False,
+    ) -> None:
         self._intake = intake
+        self._answers_at_once = answers_at_once
+        self._afterwards: Callable[[], None] | None = None
         self._actor = actor
         self.received_from = received_from
         self.network_address = network_address
@@ -513,8 +532,15 @@ class Transfer:
             left=left,
         )
 
+    def answered(self) -> None:
+        """Does what nobody's answer has to wait for: it is about memory alone. Idempotent."""
+        afterwards, self._afterwards = self._afterwards, None
+        if afterwards is not None:
+            afterwards()
+
     def close(self) -> None:
         """Records the transfer of each study (PS3.15 A.5.3.7) and tells of what is not told yet. Idempotent."""
+        self.answered()
         studies, self._studies = self._studies, {}
         if not studies:
             return
@@ -617,24 +643,29 @@ class Transfer:
                 redo.keep(covered)
             writer.make_durable()
 
+        def afterwards() -> None:
+            if redo is not None and covered is not None:
+                redo.filed(covered)
+            self._intake.announcer.note(study_pk, filing.study_instance_uid)
+            self._settle(writer)
+
+        self.answered()
         outcome: bytes | None = None
         try:
             (outcome,) = self._intake.group.add(send, make_durable)
         finally:
-            if redo is not None and covered is not None:
-                if outcome == b"stored":
-                    redo.filed(covered)
-                else:
-                    redo.drop(covered)
-        if outcome == b"stored":
-            self._intake.announcer.note(study_pk, filing.study_instance_uid)
-            self._settle(writer)
+            if outcome == b"stored":
+                self._afterwards = afterwards
+            elif redo is not None and covered is not None:
+                redo.drop(covered)
+        if not self._answers_at_once:
+            self.answered()
         return (outcome or b"").decode(), study_pk
 
     @staticmethod
     def _cover(redo: Redo, writer: SealedWriter) -> Covered | None:
         study_key_pk = writer.key.study_key_pk
-        if study_key_pk is None or (writer.held is None and not writer.note_key(study_key_pk)):
+        if study_key_pk is None or (writer.held is None and not writer.noted):
             return None
         return redo.cover(writer.location, study_key_pk, writer.held)
 

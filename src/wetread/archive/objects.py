@@ -16,6 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -52,7 +53,7 @@ class ObjectWriter(Protocol):
     def write(self, parts: list[bytes]) -> None: ...
 
     def hurry(self) -> None:
-        """All is written, and `commit` comes soon: the disk may begin."""
+        """All is written and noted, and `commit` comes soon: the disk may begin, beside what the caller does until then."""
 
     def commit(self) -> None:
         """Returns once the object would survive a power cut."""
@@ -121,6 +122,7 @@ class ObjectStore(Protocol):
 
 _SAME_FOLDER_S = 2.0
 _POOL_FILES = 32
+_SYNCED_TOGETHER_MAX = 16
 _POOL_AGE_S_MAX = 600.0  # far below the age at which the janitor takes a file for an orphan
 _KEY_ATTRIBUTE = "user.wetread.study_key"
 _WRITE_BACK_BYTES = 256 * 1024
@@ -335,6 +337,9 @@ class LocalObjects:
             raise NoSpace("less than the reserve is free")
 
 
+_syncers = ThreadPoolExecutor(_SYNCED_TOGETHER_MAX, thread_name_prefix="archive-fsync")
+
+
 class LocalWriter:
     """Writes one file; see ObjectWriter. `entry_durable`: its folder was fsynced after the file was made; `noted`: so
     was its name where it is looked for after a crash."""
@@ -349,6 +354,7 @@ class LocalWriter:
         self._name = name
         self._written = 0
         self._started = 0
+        self._syncing: Future[None] | None = None
 
     def write(self, parts: list[bytes]) -> None:
         """Appends the parts. Raises NoSpace."""
@@ -364,16 +370,16 @@ class LocalWriter:
         self._written += total
         if self._written - self._started >= _WRITE_BACK_BYTES:
             # The disk begins while the rest still arrives, so that fsync has less to wait for.
-            self.hurry()
+            _start_write_back(self._descriptor, self._started, self._written - self._started)
+            self._started = self._written
 
     def hurry(self) -> None:
         """See ObjectWriter."""
-        _start_write_back(self._descriptor, self._started, self._written - self._started)
-        self._started = self._written
+        self._syncing = _syncers.submit(os.fsync, self._descriptor)
 
     def note_key(self, study_key_pk: int) -> bool:
         """See ObjectWriter."""
-        if not self.noted:
+        if not self.noted or self._syncing is not None:
             return False
         try:
             os.setxattr(self._descriptor, _KEY_ATTRIBUTE, str(study_key_pk).encode())
@@ -385,7 +391,10 @@ class LocalWriter:
         """Makes file and folder entry durable. Raises NoSpace; a failed fsync is never tried again."""
         try:
             failpoint("objects.written")
-            os.fsync(self._descriptor)
+            if self._syncing is None:
+                os.fsync(self._descriptor)
+            else:
+                self._syncing.result()
             failpoint("objects.synced")
             if not self.entry_durable:
                 os.fsync(self._folder)
@@ -399,6 +408,8 @@ class LocalWriter:
 
     def abort(self) -> None:
         """Removes what was written."""
+        if self._syncing is not None:
+            wait((self._syncing,))  # the descriptor is in use
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

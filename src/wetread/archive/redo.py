@@ -193,7 +193,8 @@ class Redo:
         """Its rows are committed, and may be on disk or not."""
         with self._lock:
             self._filed[covered.location] = covered
-        self._wake.set()
+        if not self._wake.is_set():
+            self._wake.set()
 
     def drop(self, covered: Covered) -> None:
         """Its rows were not made, or are on disk."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, time
 from enum import IntEnum, StrEnum
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -146,6 +147,7 @@ READ_TAGS: dict[str, int] = {
 }
 
 
+@cache
 def snake(keyword: str) -> str:
     """`StudyInstanceUID` → `study_instance_uid`."""
     return (
@@ -207,11 +209,17 @@ def person_name_text(value: Any) -> str:
 
 def element_json(keyword: str, text: str) -> tuple[str, JsonDict]:
     """(tag, element) in the DICOM JSON model."""
-    vr = dictionary_VR(tag_of(keyword))
+    tag, vr = _tag_and_vr(keyword)
     element: JsonDict = {"vr": vr}
     if text.strip(" \0"):
         element["Value"] = json_value(vr, text)
-    return f"{tag_of(keyword):08X}", element
+    return tag, element
+
+
+@cache
+def _tag_and_vr(keyword: str) -> tuple[str, str]:
+    tag = tag_of(keyword)
+    return f"{tag:08X}", dictionary_VR(tag)
 
 
 @dataclass(frozen=True, slots=True)

@@ -510,7 +510,7 @@ class IngestPipeline:
             url,
             autocommit=True,
             application_name="wetread-ingest",
-            options="-c lock_timeout=10s -c statement_timeout=60s -c timezone=UTC",
+            options="-c plan_cache_mode=force_generic_plan -c lock_timeout=10s -c statement_timeout=60s -c timezone=UTC",
         )
         # Where a stand-by takes over, what was to wait for it must not be missing there.
         standby = self._connection.execute(b"SHOW synchronous_standby_names").fetchone()

@@ -42,7 +42,7 @@ class SealedWriter:
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
         self._target: ObjectWriter | None = None if hold_bytes else objects.create()
-        self._durable = False
+        self._durable = self._noted = False
         self.location = "" if self._target is None else self._target.location
         self.held: bytes | None = None
         self.key = key
@@ -66,6 +66,8 @@ class SealedWriter:
             self.held = b"".join(self._waiting)
             self._waiting = []
         else:
+            if self.key.study_key_pk is not None:
+                self._noted = self._target.note_key(self.key.study_key_pk)
             self._target.hurry()
 
     def make_durable(self) -> None:
@@ -73,9 +75,10 @@ class SealedWriter:
         if self.held is None:
             self.commit()
 
-    def note_key(self, study_key_pk: int) -> bool:
-        """See ObjectWriter; False for a held object."""
-        return self._target is not None and self._target.note_key(study_key_pk)
+    @property
+    def noted(self) -> bool:
+        """Whether the object becomes durable together with which key has sealed it, see ObjectWriter.note_key."""
+        return self._noted
 
     def commit(self) -> None:
         """Returns once the object survives a power cut in the store. Raises NoSpace."""

@@ -128,11 +128,8 @@ def parse_command(data: bytes) -> CommandSet:
 
 def build_command(values: Mapping[str, str | int | bytes | None]) -> bytes:
     """The command set with its group length; None leaves an element out."""
-    body = b"".join(
-        _element(number, values[name])
-        for name, number in sorted(_NUMBER_OF.items(), key=lambda pair: pair[1])
-        if values.get(name) is not None
-    )
+    present = sorted((_NUMBER_OF[name], value) for name, value in values.items() if value is not None)
+    body = b"".join([_element(number, value) for number, value in present])
     return struct.pack("<HHII", 0, 0, 4, len(body)) + body
 
 

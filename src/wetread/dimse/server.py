@@ -721,6 +721,8 @@ class _Served:
             comment=outcome.error_comment,
             more={"affected_sop_instance_uid": text_of(command, "affected_sop_instance_uid")},
         )
+        if self._transfer is not None:
+            self._transfer.answered()
 
     def _respond(
         self,

@@ -65,6 +65,9 @@ class Transfer(Protocol):
 
     def open(self, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> StoreSink: ...
 
+    def answered(self) -> None:
+        """The peer has the answer about the last object."""
+
     def close(self) -> None:
         """The association ended: what was transferred is recorded."""
 

@@ -157,6 +157,21 @@ def test_lost_rows_are_made_anew_while_the_process_lives(covering: Archive, seri
     assert covering.intake.redo._filed == {}
 
 
+def test_an_answer_waits_for_no_bookkeeping_in_memory(covering: Archive, series: Any) -> None:
+    objects = series(4, False)
+    redo = covering.intake.redo
+    assert redo is not None
+    with covering.intake.transfer(ADMIN, received_from="CT1", answers_at_once=True) as transfer:
+        for number, ds in enumerate(objects):
+            assert send(transfer, ds).outcome == "stored"
+            assert len(redo._filed) == max(number - 1, 0)  # the first of a study waits for the disk
+            if number == 1:
+                transfer.answered()
+                transfer.answered()
+                assert len(redo._filed) == 1
+    assert len(redo._filed) == 3
+
+
 @pytest.mark.parametrize("large", [False, True])
 def test_what_a_killed_process_left_is_filed_at_the_next_start(
     covering: Archive, series: Any, large: bool, tmp_path: Path, decoder: Decoder

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -149,3 +151,51 @@ def test_a_closed_store_holds_no_file_open(tmp_path: Path) -> None:
     store.close()
     store.close()
     assert len(list(Path("/proc/self/fd").iterdir())) <= before
+
+
+def test_a_file_is_synced_beside_other_work_and_stays_open_until_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = LocalObjects(tmp_path / "objects", reserve_bytes=0)
+    began, may_end, synced = threading.Event(), threading.Event(), []
+
+    def slow(descriptor: int) -> None:
+        began.set()
+        assert may_end.wait(10)
+        synced.append(os.fstat(descriptor).st_size)  # raises where it was closed meanwhile
+
+    writer, dropped = store.create(), store.create()
+    monkeypatch.setattr(os, "fsync", slow)
+    writer.write([b"kept"])
+    writer.hurry()
+    assert began.wait(10)
+    assert not writer.note_key(1), "it would not become durable with the file"
+    dropped.write([b"gone!"])
+    dropped.hurry()
+    ends = [threading.Thread(target=end) for end in (writer.commit, dropped.abort)]
+    for one in ends:
+        one.start()
+    may_end.set()
+    for one in ends:
+        one.join()
+    assert {4, 5} <= set(synced)  # beside that of their folder
+    monkeypatch.undo()
+    assert store.open(writer.location).stored_bytes == 4
+    with pytest.raises(Missing):
+        store.open(dropped.location)
+
+
+def test_a_sync_that_fails_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = LocalObjects(tmp_path / "objects", reserve_bytes=0)
+    writer = store.create()
+
+    def fails(descriptor: int) -> None:
+        raise OSError(errno.EIO, "the disk is gone")
+
+    monkeypatch.setattr(os, "fsync", fails)
+    writer.write([b"lost"])
+    writer.hurry()
+    with pytest.raises(NoSpace, match="the disk is gone"):
+        writer.commit()
+    with pytest.raises(Missing):
+        store.open(writer.location)

@@ -109,6 +109,9 @@ class FakeHouse:
 class FakeTransfer:
     house: FakeHouse
 
+    def answered(self) -> None:
+        pass
+
     def open(self, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> FakeSink:
         return FakeSink(
             self.house, Kept(sop_class_uid, sop_instance_uid, transfer_syntax_uid, b""), bytearray()
