@@ -105,8 +105,7 @@ def _worker(settings: Settings) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ending.set)
-        assert settings.database_url is not None
-        await run_worker(house.offices, settings.database_url, SUBSCRIPTIONS, ending)
+        await run_worker(house.offices, house.database.url, SUBSCRIPTIONS, ending)
 
     try:
         asyncio.run(work())

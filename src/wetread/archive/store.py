@@ -510,7 +510,8 @@ class IngestPipeline:
             url,
             autocommit=True,
             application_name="wetread-ingest",
-            options="-c plan_cache_mode=force_generic_plan -c lock_timeout=10s -c statement_timeout=60s -c timezone=UTC",
+            options="-c plan_cache_mode=force_generic_plan -c lock_timeout=10s"
+            f" -c statement_timeout={_STATEMENT_S_MAX}s -c timezone=UTC",
         )
         # Where a stand-by takes over, what was to wait for it must not be missing there.
         standby = self._connection.execute(b"SHOW synchronous_standby_names").fetchone()
@@ -621,24 +622,34 @@ class IngestPipeline:
         return answers
 
     def close(self) -> None:
-        """Closes the connection."""
-        self._poll.unregister(self._link.socket)
+        """Closes the connection. Idempotent."""
+        if self.usable:
+            self._poll.unregister(self._link.socket)
         self._connection.close()
 
     def _flush(self) -> None:
         while self._link.flush():
             self._poll.modify(self._link.socket, select_module.POLLIN | select_module.POLLOUT)
-            self._poll.poll()
+            self._wait()
             self._poll.modify(self._link.socket, select_module.POLLIN)
             self._link.consume_input()
 
     def _result(self) -> PGresult | None:
         while self._link.is_busy():
-            self._poll.poll()  # lets other threads run
+            self._wait()
             self._link.consume_input()
         return self._link.get_result()
 
+    def _wait(self) -> None:
+        """Lets other threads run until the server says or takes something. Raises psycopg.OperationalError: it hangs, and
+        this connection is given up."""
+        if not self._poll.poll(_SILENT_S_MAX * 1000):
+            self.close()
+            raise psycopg.OperationalError("the database is silent")
 
+
+_STATEMENT_S_MAX = 60
+_SILENT_S_MAX = _STATEMENT_S_MAX + 15  # the server itself ends what takes longer
 # Makes the commit of the transaction wait for the disk, which this connection's otherwise does not.
 _WAIT = "set_config('synchronous_commit', 'on', true)"
 _INSTANCE_KINDS = (

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
+from urllib.parse import parse_qs, urlencode, urlsplit
 from weakref import WeakKeyDictionary
 
 import orjson
@@ -106,9 +107,9 @@ class Database:
     """
 
     def __init__(self, url: str, *, pool_size: int = 16, application_name: str = "wetread") -> None:
-        self.url = url
+        self.url = with_limits(url)
         self.engine: Engine = create_engine(
-            sqlalchemy_url(url),
+            sqlalchemy_url(self.url),
             pool_size=pool_size,
             max_overflow=8,
             json_serializer=_dumps,
@@ -178,6 +179,23 @@ def _note_use(connection: psycopg.Connection[Any]) -> None:
 def _check_after_rest(connection: psycopg.Connection[Any]) -> None:
     if time.monotonic() - _used_at.get(connection, -math.inf) >= _RESTED_S:
         ConnectionPool.check_connection(connection)
+
+
+# A machine that vanishes closes no connection: whoever waits for it would wait for hours.
+_LINE_LIMITS = {
+    "connect_timeout": "10",
+    "keepalives_idle": "15",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+}
+
+
+def with_limits(url: str) -> str:
+    """The libpq URL with limits on how long a silent network is believed to be alive, where it names none itself."""
+    known = parse_qs(urlsplit(url).query)
+    limits = urlencode({name: value for name, value in _LINE_LIMITS.items() if name not in known})
+    return f"{url}{'&' if '?' in url else '?'}{limits}" if limits else url
 
 
 def sqlalchemy_url(url: str) -> str:

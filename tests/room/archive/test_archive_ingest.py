@@ -8,12 +8,14 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
+import psycopg
 import pydicom
 import pytest
 from pydicom.uid import generate_uid
 from sqlalchemy import func, select, text
 
 from archive_fixtures import dataset_bytes, package_file
+from wetread.archive import store
 from wetread.archive.events import StudyUpdated
 from wetread.archive.model import (
     Instance,
@@ -35,6 +37,7 @@ from wetread.archive.service import (
     list_quarantine,
     resolve_quarantine,
 )
+from wetread.kit.db import Database
 from wetread.kit.errors import Conflict
 from wetread.security.service import Actor, FileMasterKey
 
@@ -385,3 +388,14 @@ def test_finding(archive: Archive, make_dicom: Any, store: Store, keys: dict[str
             assert found.items[3]["00100010"]["Value"] == [
                 {"Alphabetic": "Yamada^Tarou", "Ideographic": "山田^太郎", "Phonetic": "やまだ^たろう"}
             ]
+
+
+def test_a_database_that_hangs_is_given_up(clean_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "_SILENT_S_MAX", 0.2)
+    pipeline = store.IngestPipeline(clean_database.url)
+    pipeline._link.send_query_params(b"SELECT pg_sleep(3)", None)
+    pipeline._sent = 1
+    with pytest.raises(psycopg.OperationalError, match="silent"):
+        pipeline.commit()
+    assert not pipeline.usable
+    pipeline.close()
