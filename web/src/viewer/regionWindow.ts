@@ -1,9 +1,11 @@
 import { getEnabledElement, type StackViewport } from '@cornerstonejs/core'
 import { WindowLevelRegionTool } from '@cornerstonejs/tools'
+import { metadataOf } from './measure/calibration'
+import { countsOf, type Counts } from './measure/counting'
 
 /**
  * The range of values within a rectangle of pixels, without the outermost hundredths: one hot pixel is no reason to
- * dim a picture. Null where the rectangle holds fewer than four pixels.
+ * dim a picture. Padding and what a shutter hides do not count. Null where fewer than four pixels are left.
  */
 export function rangeOfRegion(
   values: ArrayLike<number>,
@@ -11,6 +13,7 @@ export function rangeOfRegion(
   rows: number,
   from: readonly [number, number],
   to: readonly [number, number],
+  counts: Counts | null = null,
 ): { lower: number; upper: number } | null {
   const clamp = (value: number, most: number) => Math.max(0, Math.min(most, Math.round(value)))
   const [left, right] = [clamp(Math.min(from[0], to[0]), columns - 1), clamp(Math.max(from[0], to[0]), columns - 1)]
@@ -19,7 +22,7 @@ export function rangeOfRegion(
   for (let row = top; row <= bottom; row++)
     for (let column = left; column <= right; column++) {
       const value = values[row * columns + column]
-      if (value !== undefined) found.push(value)
+      if (value !== undefined && (!counts || counts(value, column, row))) found.push(value)
     }
   if (found.length < 4) return null
   found.sort((a, b) => a - b)
@@ -45,12 +48,14 @@ export class RegionWindowTool extends WindowLevelRegionTool {
     const xs = corners.map((corner) => corner[0] ?? 0)
     const ys = corners.map((corner) => corner[1] ?? 0)
     const [columns, rows] = image.dimensions
+    const metadata = metadataOf(viewport.getCornerstoneImage()?.imageId ?? '')
     const range = rangeOfRegion(
       image.scalarData as ArrayLike<number>,
       columns,
       rows,
       [Math.min(...xs), Math.min(...ys)],
       [Math.max(...xs), Math.max(...ys)],
+      metadata && countsOf(metadata),
     )
     if (!range) return
     viewport.setProperties({ voiRange: range })

@@ -1,7 +1,7 @@
 import { cache } from '@cornerstonejs/core'
 import { item, type DicomJson } from '../dicom'
 import { suvOf } from '../pixels/suv'
-import { paddingOf, rescaleOf } from '../pixels/values'
+import { beyondTables, paddingOf, rescaleOf } from '../pixels/values'
 import { insideShutters } from '../presentation/shutters'
 import { metadataOf } from './calibration'
 
@@ -12,19 +12,26 @@ const MODALITY_TABLES = '00283000'
 
 /**
  * Padding around the picture (PS3.3 C.7.5.1.1.2) and what a shutter hides (C.7.6.11) are no values of the patient. Null:
- * every pixel counts. Through a Modality LUT there is no way back to what was stored, so padding is not known there.
+ * every pixel counts. Through a Modality LUT there is no way back to what was stored: padding is what no table gives.
  */
 export function countsOf(metadata: DicomJson): Counts | null {
   const inside = insideShutters(metadata)
-  const isPadding = item(metadata, MODALITY_TABLES) ? null : paddingOf(metadata)
+  const isPadding = paddingOf(metadata)
+  const byTable = item(metadata, MODALITY_TABLES) !== undefined
   if (!inside && !isPadding) return null
   const { slope, intercept } = rescaleOf(metadata) ?? { slope: 1, intercept: 0 }
   const suv = metadata['00080060']?.Value?.[0] === 'PT' ? suvOf(metadata) : null
   const factor = suv && 'factor' in suv ? suv.factor : 1
   return (value, i, j) => {
     if (inside && !inside(i + 0.5, j + 0.5)) return false
-    return !isPadding || typeof value !== 'number' || !isPadding(Math.round((value / factor - intercept) / slope))
+    if (!isPadding || typeof value !== 'number') return true
+    return !(byTable ? beyondTables(value) : isPadding(Math.round((value / factor - intercept) / slope)))
   }
+}
+
+/** Whether a value is padding behind a Modality LUT: a mark, and nothing that was measured. */
+export function isAroundTable(metadata: DicomJson | null, value: number): boolean {
+  return metadata !== null && item(metadata, MODALITY_TABLES) !== undefined && paddingOf(metadata) !== null && beyondTables(value)
 }
 
 /** What counts on a target of Cornerstone's: `imageId:…`, or `volumeId:…` of slices. */

@@ -1,4 +1,6 @@
 import { ProbeTool } from '@cornerstonejs/tools'
+import { metadataOf } from './calibration'
+import { isAroundTable } from './counting'
 import type { Stats } from './words'
 
 interface Drawn {
@@ -17,11 +19,14 @@ export class PixelProbeTool extends ProbeTool {
     const stats: unknown = super._calculateCachedStats(...given)
     const { cachedStats } = (given[0] as Drawn).data
     for (const [targetId, found] of Object.entries(cachedStats)) {
+      if (!targetId.startsWith('imageId:')) continue
       const [i, j] = [found.index?.[0], found.index?.[1]]
-      if (found.value !== undefined || !targetId.startsWith('imageId:') || i === undefined || j === undefined) continue
-      const target = this.getTargetImageData(targetId) as unknown as Target | undefined
-      const value = target?.voxelManager?.getAtIJKPoint([i, j, 0])
-      if (value !== undefined) found.value = value
+      if (found.value === undefined && i !== undefined && j !== undefined) {
+        const target = this.getTargetImageData(targetId) as unknown as Target | undefined
+        const value = target?.voxelManager?.getAtIJKPoint([i, j, 0])
+        if (value !== undefined) found.value = value
+      }
+      if (typeof found.value === 'number' && isAroundTable(metadataOf(targetId.slice('imageId:'.length)), found.value)) found.value = null
     }
     return stats as ReturnType<ProbeTool['_calculateCachedStats']>
   }

@@ -16,7 +16,8 @@ export interface Stats {
   min?: number
   max?: number
   modalityUnit?: string | string[]
-  value?: number | number[]
+  /** Null: padding, which has none. */
+  value?: number | number[] | null
   index?: ArrayLike<number>
   ratio?: number
   heart?: number
@@ -106,7 +107,10 @@ const WORDS: Record<string, Words> = {
   EllipticalROI: regionWords,
   RectangleROI: regionWords,
   PlanarFreehandROI: regionWords,
-  Probe: (stats) => (isNumber(stats.value) ? [`${rounded(stats.value)}${valueUnit(stats)}`] : Array.isArray(stats.value) ? [colour(stats.value)] : []),
+  Probe: (stats) => {
+    if (stats.value === null) return ['No value: padding']
+    return isNumber(stats.value) ? [`${rounded(stats.value)}${valueUnit(stats)}`] : Array.isArray(stats.value) ? [colour(stats.value)] : []
+  },
   ArrowAnnotate: (_, __, label) => [label],
   Label: (_, __, label) => [label],
   SpineLabel: (_, __, label) => [label],

@@ -6,7 +6,7 @@ import type { Frame } from '../stacks'
 import { colours, painted, saysItsColours } from './colours'
 import { suvOf } from './suv'
 import { paletteOf, tableIn, type Table } from './tables'
-import { extremes, layoutOf, modalityValues, paddingOf, rescaleOf, storedValues, type Layout, type Values } from './values'
+import { beyondTables, extremes, layoutOf, modalityValues, paddingOf, rescaleOf, storedValues, type Layout, type Values } from './values'
 
 const MODALITY_TABLES = '00283000'
 const VOI_TABLES = '00283010'
@@ -80,7 +80,9 @@ async function load(imageId: string, options: Record<string, unknown>): Promise<
   Object.assign(image, { voiLUTFunction: functionOf(metadata) })
   const windowed = numbers(metadata, '00281051').length > 0
   if (layout.samples === 1 && !windowed) {
-    const table = await tableIn(metadata, VOI_TABLES, layout.signed || image.minPixelValue < 0)
+    // What a Modality LUT gives has no sign; what lies below zero there is padding.
+    const signed = !item(metadata, MODALITY_TABLES) && (layout.signed || image.minPixelValue < 0)
+    const table = await tableIn(metadata, VOI_TABLES, signed)
     if (table) tables.set(imageId, table)
     else frameWindow(image, metadata)
   }
@@ -96,9 +98,10 @@ export function functionOf(metadata: DicomJson): string {
 /** Without a window the whole range of values is shown, but not of the padding around the picture. */
 function frameWindow(image: Types.IImage, metadata: DicomJson): void {
   const isPadding = paddingOf(metadata)
-  if (image.color || !isPadding || item(metadata, MODALITY_TABLES)) return
+  if (image.color || !isPadding) return
   const { slope, intercept } = rescaleOf(metadata) ?? { slope: 1, intercept: 0 }
-  const [low, high] = extremes(image.getPixelData(), (value) => isPadding(Math.round((value - intercept) / slope)))
+  const isAround = item(metadata, MODALITY_TABLES) ? beyondTables : (value: number) => isPadding(Math.round((value - intercept) / slope))
+  const [low, high] = extremes(image.getPixelData(), isAround)
   Object.assign(image, { windowCenter: (low + high + 1) / 2, windowWidth: high - low + 1 })
 }
 
@@ -146,7 +149,8 @@ async function byOurselves(frame: Frame, layout: Layout): Promise<Types.IImage> 
     return imageOf(frame, layout, painted(stored, palette), true)
   }
   const table = await tableIn(metadata, MODALITY_TABLES, layout.signed)
-  const values = modalityValues(stored, rescaleOf(metadata), table)
+  const isPadding = paddingOf(metadata)
+  const values = modalityValues(stored, rescaleOf(metadata), table, isPadding && { is: isPadding, white: layout.photometric === 'MONOCHROME1' })
   const suv = isPet(metadata) ? suvOf(metadata) : null
   if (suv === null || 'reason' in suv) return imageOf(frame, layout, values, false)
   return imageOf(frame, layout, Float32Array.from(values, (value) => value * suv.factor), false, suv.factor)

@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { metadataOfFrame } from '../functionalGroups'
+import { countsOf, isAroundTable } from '../measure/counting'
+import { rangeOfRegion } from '../regionWindow'
 import { colours, saysItsColours } from './colours'
 import { isPlain } from './loader'
 import { looked, tableOf } from './tables'
-import { layoutOf, modalityValues, paddingOf, storedValues, type Layout } from './values'
+import { beyondTables, extremes, layoutOf, modalityValues, paddingOf, storedValues, type Layout } from './values'
 
 const layout = (more: Partial<Layout>): Layout => ({
   rows: 1,
@@ -62,6 +64,29 @@ describe('padding', () => {
     const range = paddingOf(metadata({ '00280120': { vr: 'SS', Value: [-32768] }, '00280121': { vr: 'SS', Value: [-32000] } }))
     expect([-32768, -32500, -32000, -31999].map((value) => range?.(value))).toEqual([true, true, true, false])
     expect(paddingOf(metadata({}))).toBeNull()
+  })
+
+  it('behind a table is what was stored so, whatever the table makes of it, and no other value that the table makes the same', () => {
+    // The table begins at 0, so that padding of -2000 … -1990 is mapped to its first entry: the brightest.
+    const said = metadata({ '00280120': { vr: 'SS', Value: [-2000] }, '00280121': { vr: 'SS', Value: [-1990] }, '00283000': { vr: 'SQ', Value: [{}] } })
+    const is = paddingOf(said) as (stored: number) => boolean
+    const stored = Int16Array.of(-2000, -1990, -1989, 0, 1, 2)
+    for (const brightest of [4000, 65535]) {
+      const table = { first: 0, entries: [brightest, 700, 30], explanation: null }
+      const values = modalityValues(stored, { slope: 9, intercept: 9 }, table, { is, white: false })
+      // Below all that a table can give, so black by each window.
+      expect([...values]).toEqual([-1, -1, brightest, brightest, 700, 30])
+      expect(extremes(values, beyondTables)).toEqual([30, brightest])
+      expect([...values].map((value) => countsOf(said)?.(value, 0, 0))).toEqual([false, false, true, true, true, true])
+      // Where zero is white, black lies above all.
+      expect([...modalityValues(stored, null, table, { is, white: true })]).toEqual([65536, 65536, brightest, brightest, 700, 30])
+      expect(countsOf(said)?.(65536, 0, 0)).toBe(false)
+    }
+    expect([isAroundTable(said, -1), isAroundTable(said, 0), isAroundTable(metadata({}), -1)]).toEqual([true, false, false])
+    // The same value is padding before a table, and a value after it.
+    expect(countsOf(said)?.(-2000, 0, 0)).toBe(false)
+    expect(countsOf(metadata({ '00280120': { vr: 'US', Value: [30] }, '00283000': { vr: 'SQ', Value: [{}] } }))?.(30, 0, 0)).toBe(true)
+    expect(rangeOfRegion([-1, -1, -1, 30, 30, 30, 700, 700], 4, 2, [0, 0], [3, 1], countsOf(said))).toEqual({ lower: 30, upper: 700 })
   })
 })
 

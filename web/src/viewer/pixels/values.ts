@@ -81,8 +81,14 @@ export function rescaleOf(metadata: DicomJson): { slope: number; intercept: numb
   return slope === null && intercept === null ? null : { slope: slope || 1, intercept: intercept ?? 0 }
 }
 
-/** Values of the modality: by its table, else by slope and intercept (PS3.3 C.11.1). */
-export function modalityValues(stored: Values, rescale: { slope: number; intercept: number } | null, table: Table | null): Values {
+/** Values of the modality: by its table, else by slope and intercept (PS3.3 C.11.1). Padding behind a table is `beyondTables`. */
+export function modalityValues(
+  stored: Values,
+  rescale: { slope: number; intercept: number } | null,
+  table: Table | null,
+  padding: { is: (stored: number) => boolean; white: boolean } | null = null,
+): Values {
+  if (table && padding && stored.some((value) => padding.is(value))) return aroundTable(stored, table, padding)
   if (table) return Uint16Array.from(stored, (value) => looked(table, value))
   if (!rescale || (rescale.slope === 1 && rescale.intercept === 0)) return stored
   const { slope, intercept } = rescale
@@ -91,6 +97,26 @@ export function modalityValues(stored: Values, rescale: { slope: number; interce
   const whole = Number.isInteger(slope) && Number.isInteger(intercept) && !(stored instanceof Float32Array)
   const out = whole && Math.min(...ends) >= -32768 && Math.max(...ends) <= 32767 ? new Int16Array(stored.length) : new Float32Array(stored.length)
   for (let at = 0; at < stored.length; at++) out[at] = (stored[at] ?? 0) * slope + intercept
+  return out
+}
+
+/**
+ * Whether a value can be none of a Modality LUT's, whose entries have 16 bits and no sign (PS3.3 C.11.1.1): so padding is
+ * kept apart from the picture, since what was stored cannot be told from what a table has made of it.
+ */
+export function beyondTables(value: number): boolean {
+  return value < 0 || value > 65535
+}
+
+/** Padding is told by what was stored, before the table (PS3.3 C.7.5.1.1.2); where zero is white, black lies above all. */
+function aroundTable(stored: Values, table: Table, { is, white }: { is: (stored: number) => boolean; white: boolean }): Values {
+  const background = white ? 65536 : -1
+  const wide = white || Array.prototype.some.call(table.entries, (entry: number) => entry > 32767)
+  const out = wide ? new Float32Array(stored.length) : new Int16Array(stored.length)
+  for (let at = 0; at < stored.length; at++) {
+    const value = stored[at] ?? 0
+    out[at] = is(value) ? background : looked(table, value)
+  }
   return out
 }
 
