@@ -314,12 +314,13 @@ def _against(work: Work, patient_pk: int, of_study: Demographics) -> list[dict[s
     called before he was identified or merged, as he was."""
     living, *before = (
         rules.disagreements(known, of_study)
-        for known in _personas(work, work.session.get_one(Patient, patient_pk))
+        for known in personas(work, work.session.get_one(Patient, patient_pk))
     )
     return [] if any(not against for against in before) else living
 
 
-def _personas(work: Work, patient: Patient) -> Iterator[Demographics]:
+def personas(work: Work, patient: Patient) -> Iterator[Demographics]:
+    """A patient as he is known, then as he was before he was merged or identified: what scanners read may be older."""
     own = work.session.execute(
         select(PatientIdentifier.issuer_of_patient_id, PatientIdentifier.patient_id).where(
             PatientIdentifier.patient_pk == patient.patient_pk

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,8 +13,9 @@ from sqlalchemy.exc import IntegrityError
 from wetread.dicom.personname import PersonName
 from wetread.kit.errors import IllegalTransition, WetreadError
 from wetread.orders.model import ImagingServiceRequest, RequestedProcedure
-from wetread.patients.model import PatientIdentifier
+from wetread.patients.model import Patient, PatientIdentifier
 from wetread.scheduling import rules
+from wetread.scheduling.linking import personas
 from wetread.scheduling.model import (
     ModalityResource,
     PerformedProcedureStep,
@@ -211,7 +212,7 @@ def _steps_meant(
     for item in items:
         step_id = _text(item, "00400009")
         query = (
-            select(ScheduledProcedureStep, ImagingServiceRequest.patient_pk, RequestedProcedure.state)
+            select(ScheduledProcedureStep, RequestedProcedure, ImagingServiceRequest)
             .join(
                 RequestedProcedure,
                 RequestedProcedure.requested_procedure_pk == ScheduledProcedureStep.requested_procedure_pk,
@@ -232,17 +233,11 @@ def _steps_meant(
         rows = work.session.execute(query).all()
         if not rows:
             return [], "no such scheduled step: an unscheduled procedure"
-        patient_id = _text(attributes, "00100020")
-        if patient_id:
-            own = set(
-                work.session.scalars(
-                    select(PatientIdentifier.patient_id).where(PatientIdentifier.patient_pk == rows[0][1])
-                )
-            )
-            if patient_id not in own:
-                return [], "Patient ID is not that of the order"
+        for row in rows:
+            if doubt := _doubt(work, attributes, item, row[1], row[2]):
+                return [], doubt
         found.extend(row[0] for row in rows)
-        orders.update(row[2] for row in rows)
+        orders.update(row[1].state for row in rows)
     unique = list({step.scheduled_procedure_step_pk: step for step in found}.values())
     if any(step.scheduled_procedure_step_status in ("CANCELED", "DISCONTINUED") for step in unique):
         return [], "the scheduled step was cancelled"
@@ -250,6 +245,58 @@ def _steps_meant(
         # Its steps leave the worklist a moment later; the scanner was quicker.
         return [], "the order was cancelled"
     return unique, None
+
+
+def _doubt(
+    work: Work,
+    attributes: JsonDict,
+    item: JsonDict,
+    requested: RequestedProcedure,
+    request: ImagingServiceRequest,
+) -> str | None:
+    """Why a performed step is not surely of this order; None: it is.
+
+    Scheduled Procedure Step ID is unique only in the RIS that made it (PS3.3 C.4.10), and Patient ID is of type 2 (PS3.4
+    table F.7.2-1). So the patient has to agree too, by the identifier or by name and birth date; without them, the
+    worklist's own UID or accession number, where nothing that is said of the patient speaks against it.
+    """
+    patient_id = _text(attributes, "00100020").strip()
+    if patient_id:
+        own = work.session.scalars(
+            select(PatientIdentifier.patient_id).where(PatientIdentifier.patient_pk == request.patient_pk)
+        ).all()
+        return None if patient_id in own else "Patient ID is not that of the order"
+    said = rules.Demographics(
+        _text(attributes, "00100010"),
+        _day(_text(attributes, "00100030")),
+        _text(attributes, "00100040"),
+        frozenset(),
+    )
+    known = list(personas(work, work.session.get_one(Patient, request.patient_pk)))
+    not_against = [
+        one
+        for one in known
+        if all(against["field"] == "patient_id" for against in rules.disagreements(one, said))
+    ]
+    if not not_against:
+        return "the patient is not that of the order"
+    if _text(item, "0020000D") == requested.study_instance_uid:
+        return None
+    if _text(item, "00080050").strip() == request.accession_number:
+        return None
+    for one in not_against:
+        by_name = rules.name_verdict(one.patient_name, said.patient_name)
+        by_birth = rules.verdict(one.patient_birth_date, said.patient_birth_date)
+        if by_name is by_birth is rules.Verdict.AGREES:
+            return None
+    return "only the step's number agrees: neither patient, study nor accession number"
+
+
+def _day(value: str) -> date | None:
+    try:
+        return datetime.strptime(value, "%Y%m%d").replace(tzinfo=UTC).date()
+    except ValueError:
+        return None
 
 
 def _audit(work: Work, step: PerformedProcedureStep, action: str) -> None:

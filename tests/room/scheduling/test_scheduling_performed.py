@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.orm import object_session
 
 from wetread.dicom.uid import new_uid
 from wetread.kit.clock import FixedClock
 from wetread.kit.db import Database
+from wetread.orders.model import ImagingServiceRequest, RequestedProcedure
 from wetread.orders.service import cancel_order
 from wetread.scheduling import service
 from wetread.scheduling.model import Appointment, PerformedProcedureStep, ScheduledProcedureStep
@@ -28,15 +30,20 @@ def element(vr: str, *values: Any) -> dict[str, Any]:
 
 
 def created(*steps: ScheduledProcedureStep, uid: str | None = None, station: str = "EAST_CT1", **more: Any) -> dict[str, Any]:  # fmt: skip
-    """N-CREATE attributes as a scanner that took these worklist entries sends them."""
-    items = [
-        {
-            "0020000D": element("UI", uid or "1.2.840.99999.5"),
-            "00080050": element("SH"),
-            "00400009": element("SH", step.scheduled_procedure_step_id),
-        }
-        for step in steps
-    ] or [{"0020000D": element("UI", uid or "1.2.840.99999.5"), "00400009": element("SH")}]
+    """N-CREATE attributes as a scanner that took these worklist entries sends them; no Patient ID (type 2)."""
+    items = []
+    for step in steps:
+        session = object_session(step)
+        assert session is not None
+        requested = session.get_one(RequestedProcedure, step.requested_procedure_pk)
+        items.append(
+            {
+                "0020000D": element("UI", uid or requested.study_instance_uid),
+                "00080050": element("SH"),
+                "00400009": element("SH", step.scheduled_procedure_step_id),
+            }
+        )
+    items = items or [{"0020000D": element("UI", uid or "1.2.840.99999.5"), "00400009": element("SH")}]
     return {
         "00400270": element("SQ", *items),
         "00100010": element("PN", {"Alphabetic": "Doe^Jane"}),
@@ -78,8 +85,6 @@ def refused(call: Callable[[], Any]) -> tuple[int, tuple[int, ...]]:
 
 
 def states(hospital: Any, step: ScheduledProcedureStep) -> tuple[str, str, str]:
-    from wetread.orders.model import RequestedProcedure
-
     session = hospital.work.session
     session.flush()
     session.expire_all()
@@ -266,8 +271,6 @@ def test_work_that_hangs_on_nothing_is_kept_with_the_reason(
     attributes = created(step)
     if lost == "order":
         # The scanner was quicker than the job that takes the step off the list.
-        from wetread.orders.model import RequestedProcedure
-
         requested = hospital.work.session.get(RequestedProcedure, step.requested_procedure_pk)
         cancel_order(hospital.work, requested.imaging_service_request_pk, "not needed")
     elif lost == "appointment":
@@ -288,11 +291,56 @@ def test_work_that_hangs_on_nothing_is_kept_with_the_reason(
 
 
 def test_without_a_step_id_the_study_uid_names_the_step(hospital: Any, step: ScheduledProcedureStep) -> None:
-    from wetread.orders.model import RequestedProcedure
-
     requested = hospital.work.session.get(RequestedProcedure, step.requested_procedure_pk)
     service.create_performed_step(hospital.work, new_uid(), created(uid=requested.study_instance_uid))
     assert states(hospital, step)[0] == "STARTED"
+
+
+NO_NAME = {"00100010": element("PN")}
+BORN = {"00100030": element("DA", "19800304")}
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        # The number alone may be another RIS's: nothing, or nothing that tells a patient, stands beside it.
+        (NO_NAME, "only the step's number"),
+        ({}, "only the step's number"),
+        ({**NO_NAME, **BORN, "00100040": element("CS", "F")}, "only the step's number"),
+        ({"00100010": element("PN", {"Alphabetic": "Roe^Jane"}), **BORN}, "only the step's number"),
+        # Who says another patient is not believed for a number, nor for an accession number or UID beside it.
+        ({"00100010": element("PN", {"Alphabetic": "Miller^Bob"}), **BORN, "accession": True}, "the patient"),
+        ({"00100030": element("DA", "19710101"), "accession": True}, "the patient"),
+        ({"00100040": element("CS", "M"), "uid": True}, "the patient"),
+        ({"00100020": element("LO", "P99"), **BORN, "accession": True, "uid": True}, "Patient ID"),
+        # The patient, or what only the worklist can have told.
+        ({"00100020": element("LO", "P1"), **NO_NAME}, None),
+        (BORN, None),
+        ({**NO_NAME, "accession": True}, None),
+        ({**NO_NAME, "uid": True}, None),
+    ],
+)
+def test_a_number_alone_names_no_patient(
+    hospital: Any, step: ScheduledProcedureStep, said: dict[str, Any], reason: str | None
+) -> None:
+    session = hospital.work.session
+    requested = session.get_one(RequestedProcedure, step.requested_procedure_pk)
+    request = session.get_one(ImagingServiceRequest, requested.imaging_service_request_pk)
+    facts = dict(said)
+    attributes = created(step, uid=None if facts.pop("uid", False) else "1.2.840.99999.5")
+    if facts.pop("accession", False):
+        attributes["00400270"]["Value"][0]["00080050"] = element("SH", request.accession_number)
+    before = states(hospital, step)
+    uid = new_uid()
+    performed = service.create_performed_step(hospital.work, uid, {**attributes, **facts})
+    if reason is None:
+        assert performed.unscheduled_reason is None
+        assert states(hospital, step)[0] == "STARTED"
+        return
+    assert (performed.unscheduled_reason or "").startswith(reason)
+    assert service.unscheduled_performed_steps(hospital.work) == [performed]
+    service.update_performed_step(hospital.work, uid, ended("COMPLETED"))
+    assert states(hospital, step) == before
 
 
 def test_times_are_those_of_the_scanners_site(hospital: Any) -> None:
