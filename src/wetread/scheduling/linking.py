@@ -25,7 +25,7 @@ from wetread.scheduling import rules
 from wetread.scheduling.events import StudyLinked, StudyUnmatched
 from wetread.scheduling.model import PerformedStepReference, ScheduledProcedureStep, StudyLink
 from wetread.scheduling.rules import Demographics
-from wetread.scheduling.steps import move_appointment, move_step
+from wetread.scheduling.steps import lock_steps, move_appointment, move_step
 from wetread.security.service import AuditEventID, Permission, Work
 
 _TAKEN_BACK = "link"
@@ -285,7 +285,11 @@ def _candidates(work: Work, studies: Sequence[Study], foreign: Collection[str]) 
             | ImagingServiceRequest.accession_number.in_(
                 {study.accession_number for study in studies if study.accession_number}
             )
-        ).order_by(RequestedProcedure.requested_procedure_pk)
+        )
+        .order_by(RequestedProcedure.requested_procedure_pk)
+        # All at once and by their keys: the studies come in another order.
+        .with_for_update(of=RequestedProcedure, key_share=True)
+        .execution_options(populate_existing=True)
     ):
         candidate = (requested, request, procedure)
         by_uid.setdefault(requested.study_instance_uid, []).append(candidate)
@@ -586,7 +590,7 @@ def undo_reconciliation(work: Work, study_pk: int, reason: str) -> None:
         work.publish,
         candidate=left[0] if left else None,
     )
-    for requested_procedure_pk in left:
+    for requested_procedure_pk in sorted(left):
         _not_begun(work, requested_procedure_pk, reason)
 
 
@@ -620,13 +624,7 @@ def _not_begun(work: Work, requested_procedure_pk: int, reason: str) -> None:
 
 
 def _steps(work: Work, requested_procedure_pk: int) -> Sequence[ScheduledProcedureStep]:
-    return work.session.scalars(
-        select(ScheduledProcedureStep)
-        .where(ScheduledProcedureStep.requested_procedure_pk == requested_procedure_pk)
-        .order_by(ScheduledProcedureStep.scheduled_procedure_step_pk)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).all()
+    return lock_steps(work, ScheduledProcedureStep.requested_procedure_pk == requested_procedure_pk)
 
 
 def _first(element: dict[str, Any] | None) -> str:

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from wetread.dicom.personname import PersonName
@@ -22,7 +22,7 @@ from wetread.scheduling.model import (
     PerformedStepReference,
     ScheduledProcedureStep,
 )
-from wetread.scheduling.steps import move_appointment, move_step
+from wetread.scheduling.steps import lock_steps, move_appointment, move_step
 from wetread.security.model import Site
 from wetread.security.service import AuditEventID, Permission, Work
 
@@ -187,20 +187,10 @@ def _settle(work: Work, scheduled: ScheduledProcedureStep) -> None:
 
 
 def _referenced(work: Work, step: PerformedProcedureStep) -> list[ScheduledProcedureStep]:
-    return list(
-        work.session.scalars(
-            select(ScheduledProcedureStep)
-            .join(
-                PerformedStepReference,
-                PerformedStepReference.scheduled_procedure_step_pk
-                == ScheduledProcedureStep.scheduled_procedure_step_pk,
-            )
-            .where(PerformedStepReference.performed_procedure_step_pk == step.performed_procedure_step_pk)
-            .order_by(ScheduledProcedureStep.scheduled_procedure_step_pk)
-            .with_for_update(of=ScheduledProcedureStep)
-            .execution_options(populate_existing=True)
-        )
+    named = select(PerformedStepReference.scheduled_procedure_step_pk).where(
+        PerformedStepReference.performed_procedure_step_pk == step.performed_procedure_step_pk
     )
+    return lock_steps(work, ScheduledProcedureStep.scheduled_procedure_step_pk.in_(named))
 
 
 def _steps_meant(
@@ -209,8 +199,9 @@ def _steps_meant(
     """Every Scheduled Procedure Step that is referenced, or the reason why the work hangs on none."""
     found: list[ScheduledProcedureStep] = []
     orders: set[str] = set()
-    for item in items:
-        step_id = _text(item, "00400009")
+    meant = [_meant(item) for item in items]
+    lock_steps(work, or_(*meant))
+    for item, where in zip(items, meant, strict=True):
         query = (
             select(ScheduledProcedureStep, RequestedProcedure, ImagingServiceRequest)
             .join(
@@ -222,14 +213,10 @@ def _steps_meant(
                 ImagingServiceRequest.imaging_service_request_pk
                 == RequestedProcedure.imaging_service_request_pk,
             )
+            .where(where)
             .order_by(ScheduledProcedureStep.scheduled_procedure_step_pk)
-            .with_for_update(of=ScheduledProcedureStep)
             .execution_options(populate_existing=True)
         )
-        if step_id:
-            query = query.where(ScheduledProcedureStep.scheduled_procedure_step_id == step_id)
-        else:
-            query = query.where(RequestedProcedure.study_instance_uid == _text(item, "0020000D"))
         rows = work.session.execute(query).all()
         if not rows:
             return [], "no such scheduled step: an unscheduled procedure"
@@ -245,6 +232,16 @@ def _steps_meant(
         # Its steps leave the worklist a moment later; the scanner was quicker.
         return [], "the order was cancelled"
     return unique, None
+
+
+def _meant(item: JsonDict) -> ColumnElement[bool]:
+    step_id = _text(item, "00400009")
+    if step_id:
+        return ScheduledProcedureStep.scheduled_procedure_step_id == step_id
+    of_study = select(RequestedProcedure.requested_procedure_pk).where(
+        RequestedProcedure.study_instance_uid == _text(item, "0020000D")
+    )
+    return ScheduledProcedureStep.requested_procedure_pk.in_(of_study)
 
 
 def _doubt(

@@ -50,7 +50,7 @@ from wetread.scheduling.model import (
 )
 from wetread.scheduling.performed import PerformedStepRefused, create_performed_step, update_performed_step
 from wetread.scheduling.rules import AppointmentMove, Slot, StepMove
-from wetread.scheduling.steps import move_appointment, move_step
+from wetread.scheduling.steps import lock_steps, move_appointment, move_step
 from wetread.scheduling.tracking import LinkedStudy, Performed, performed_of, performed_statuses, studies_of
 from wetread.scheduling.worklist import worklist_items
 from wetread.security.model import Site
@@ -611,7 +611,8 @@ def act_on_step(
         work.require(Permission.STEP_PERFORM)
     if move in (StepMove.DISCONTINUE, StepMove.REVERT) and not (reason or "").strip():
         raise Invalid("A reason is needed.", fields=[FieldError("reason", "required")])
-    step = work.session.get(ScheduledProcedureStep, scheduled_procedure_step_pk, with_for_update=True)
+    named = ScheduledProcedureStep.scheduled_procedure_step_pk == scheduled_procedure_step_pk
+    step = next(iter(lock_steps(work, named)), None)
     if step is None:
         raise NotFound("There is no such step.")
     _, request, _ = _requested(work, step.requested_procedure_pk)
@@ -636,12 +637,11 @@ def appointment_of_canceled_order(work: Work, event: dict[str, Any]) -> None:
     work.audit(AuditEventID.PROCEDURE_RECORD, "U", object_type="steps of order")
     if event["keys"].get("state") != "CANCELED":
         return
-    steps = work.session.scalars(
-        select(ScheduledProcedureStep).where(
-            ScheduledProcedureStep.requested_procedure_pk == int(event["keys"]["requested_procedure_pk"]),
-            ScheduledProcedureStep.scheduled_procedure_step_status.in_(rules.OPEN_STEPS),
-        )
-    ).all()
+    steps = lock_steps(
+        work,
+        ScheduledProcedureStep.requested_procedure_pk == int(event["keys"]["requested_procedure_pk"]),
+        ScheduledProcedureStep.scheduled_procedure_step_status.in_(rules.OPEN_STEPS),
+    )
     for step in steps:
         move_step(work, step, StepMove.CANCEL, "the order was cancelled")
         move_appointment(work, step.appointment_pk, AppointmentMove.CANCEL, "the order was cancelled")
@@ -828,15 +828,8 @@ def _works_at(work: Work, site_pk: int) -> bool:
 
 
 def _appointment(work: Work, appointment_pk: int) -> tuple[Appointment, ScheduledProcedureStep, int]:
-    # The step is locked first, as everybody does who moves both.
-    step = work.session.scalar(
-        select(ScheduledProcedureStep)
-        .where(ScheduledProcedureStep.appointment_pk == appointment_pk)
-        .order_by(ScheduledProcedureStep.scheduled_procedure_step_pk.desc())
-        .limit(1)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
+    # The last one: a no-show that came after all has a step of its own.
+    step = next(reversed(lock_steps(work, ScheduledProcedureStep.appointment_pk == appointment_pk)), None)
     appointment = work.session.get(Appointment, appointment_pk, with_for_update=True, populate_existing=True)
     if appointment is None or step is None:
         raise NotFound("There is no such appointment.")

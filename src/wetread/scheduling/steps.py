@@ -1,12 +1,20 @@
-"""Moving Scheduled Procedure Steps, and what moves with them: the Requested Procedure and the appointment."""
+"""Moving Scheduled Procedure Steps, and what moves with them: the Requested Procedure and the appointment.
+
+The order of locks. People, scanners, other systems and arriving images move the same rows at once, so whoever needs more
+than one takes them from the top: the performed step or the link of the study that brings the news, the Imaging Service
+Request, its Requested Procedures by ascending key, their steps by ascending key, the appointments. Nobody locks a step
+or an appointment without its Requested Procedure: `lock_steps` does both.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from wetread.kit.errors import IllegalTransition
+from wetread.orders.model import RequestedProcedure
 from wetread.orders.rules import Move
 from wetread.orders.service import move_requested_procedure
 from wetread.scheduling import rules
@@ -14,6 +22,33 @@ from wetread.scheduling.events import AppointmentChanged, StepChanged
 from wetread.scheduling.model import Appointment, ScheduledProcedureStep
 from wetread.scheduling.rules import AppointmentMove, StepMove, StepStatus
 from wetread.security.service import Work
+
+
+def lock_procedures(work: Work, requested_procedure_pks: Iterable[int]) -> None:
+    """Locks Requested Procedures against other moves, by ascending key; not against who puts their key into a row."""
+    work.session.execute(
+        select(RequestedProcedure.requested_procedure_pk)
+        .where(RequestedProcedure.requested_procedure_pk.in_(set(requested_procedure_pks)))
+        .order_by(RequestedProcedure.requested_procedure_pk)
+        .with_for_update(of=RequestedProcedure, key_share=True)
+    ).all()
+
+
+def lock_steps(work: Work, *where: ColumnElement[bool]) -> list[ScheduledProcedureStep]:
+    """The steps of which this is true, as they stand, by ascending key; locked, and before them their Requested
+    Procedures."""
+    # A step never moves to another Requested Procedure.
+    keys = set(work.session.scalars(select(ScheduledProcedureStep.requested_procedure_pk).where(*where)))
+    lock_procedures(work, keys)
+    return list(
+        work.session.scalars(
+            select(ScheduledProcedureStep)
+            .where(ScheduledProcedureStep.requested_procedure_pk.in_(keys), *where)
+            .order_by(ScheduledProcedureStep.scheduled_procedure_step_pk)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+    )
 
 
 def move_step(work: Work, step: ScheduledProcedureStep, move: StepMove, reason: str | None = None) -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, time
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from datetime import time as clock_time
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import select
 
+from wetread.dicom.uid import new_uid
 from wetread.hl7.acknowledgment import Ack, read_acknowledgment
 from wetread.hl7.inbound import Interface, InterfaceSettings
+from wetread.kit.clock import FixedClock
+from wetread.kit.db import Database
 from wetread.orders.model import ImagingServiceRequest, RequestedProcedure
 from wetread.orders.service import Move, ProcedureInput, add_procedure, move_requested_procedure
 from wetread.scheduling import service as scheduling
@@ -50,8 +57,7 @@ class Sender:
         return ack
 
 
-@pytest.fixture
-def send(offices: Offices) -> Sender:
+def furnished(offices: Offices) -> Sender:
     with offices.work(Actor.system("test")) as work:
         site = Site(code="RIV", institution_name="Riverside", time_zone="America/New_York")
         work.session.add(site)
@@ -60,9 +66,15 @@ def send(offices: Offices) -> Sender:
         add_procedure(work, ProcedureInput("CTCHEST", "CT chest", "CT"))
         add_procedure(work, ProcedureInput("XRKNEE", "XR knee", "DX", laterality_required=True))
         scheduling.add_resource(
-            work, scheduling.ResourceInput(site.site_pk, "CT", "CT1", "CT1", "CT", time(7), time(20))
+            work,
+            scheduling.ResourceInput(site.site_pk, "CT", "CT1", "CT1", "CT", clock_time(7), clock_time(20)),
         )
     return Sender(Interface(offices, InterfaceSettings("WETREAD")))
+
+
+@pytest.fixture
+def send(offices: Offices) -> Sender:
+    return furnished(offices)
 
 
 @pytest.fixture
@@ -253,3 +265,93 @@ def test_one_number_for_a_whole_order_costs_no_procedure(send: Sender, look: Wor
     assert len(look.session.scalars(select(ImagingServiceRequest)).all()) == 1
     ids = set(look.session.scalars(select(RequestedProcedure.requested_procedure_id)))
     assert len(ids) == 2
+
+
+def by_button(work: Work, step: ScheduledProcedureStep) -> None:
+    scheduling.act_on_step(work, step.scheduled_procedure_step_pk, StepMove.START)
+
+
+def by_scanner(work: Work, step: ScheduledProcedureStep) -> None:
+    def element(vr: str, *values: Any) -> dict[str, Any]:
+        return {"vr": vr, "Value": list(values)}
+
+    requested = work.session.get_one(RequestedProcedure, step.requested_procedure_pk)
+    item = {
+        "0020000D": element("UI", requested.study_instance_uid),
+        "00400009": element("SH", step.scheduled_procedure_step_id),
+    }
+    begun = {
+        "00400270": element("SQ", item),
+        "00100020": element("LO", "4711"),
+        "00400253": element("SH", "PPS1"),
+        "00400241": element("AE", "CT1"),
+        "00400244": element("DA", "20261125"),
+        "00400245": element("TM", "1000"),
+        "00400252": element("CS", "IN PROGRESS"),
+        "00080060": element("CS", "CT"),
+    }
+    scheduling.create_performed_step(work, new_uid(), begun)
+
+
+def by_desk(work: Work, step: ScheduledProcedureStep) -> None:
+    assert step.appointment_pk is not None
+    scheduling.mark_no_show(work, step.appointment_pk)
+
+
+@pytest.mark.parametrize(
+    ("click", "after"),
+    [(by_button, "STARTED"), (by_scanner, "STARTED"), (by_desk, "CANCELED")],
+)
+def test_a_change_and_a_click_on_the_same_step_wait_for_each_other_in_one_order(
+    clean_database: Database,
+    clock: FixedClock,
+    monkeypatch: pytest.MonkeyPatch,
+    click: Callable[[Work, ScheduledProcedureStep], None],
+    after: str,
+) -> None:
+    """The change holds the order and still needs the step, when somebody comes who needs both."""
+    offices = Offices(clean_database, clock)
+    send = furnished(offices)
+    send("NW")
+    with offices.work(Actor.system("desk")) as work:
+        requested = work.session.scalars(select(RequestedProcedure)).one()
+        scanner = scheduling.resources(work)[0].modality_resource_pk
+        step = scheduling.schedule(work, requested.requested_procedure_pk, scanner, AT)
+    faults: list[Exception] = []
+
+    def clicked() -> None:
+        try:
+            with offices.work(Actor.system("technologist")) as work:
+                click(work, step)
+        except Exception as fault:  # a deadlock is told to one of the two
+            faults.append(fault)
+
+    other = threading.Thread(target=clicked)
+    real = scheduling.move_open_appointment
+
+    def with_somebody_waiting(work: Work, requested_procedure_pk: int, starts_at: datetime) -> bool:
+        other.start()
+        with psycopg.connect(clean_database.url, autocommit=True) as watcher:
+            while (
+                other.is_alive()
+                and not watcher.execute(
+                    "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+                ).fetchone()
+            ):
+                time.sleep(0.02)
+        assert other.is_alive(), "the click is to wait for the change"
+        return real(work, requested_procedure_pk, starts_at)
+
+    monkeypatch.setattr(scheduling, "move_open_appointment", with_somebody_waiting)
+    ack = send("XO", timing="^^^20261125143000^^S")
+    other.join(30)
+    assert (ack.code, faults) == ("AA", [])
+    with offices.work(Actor.system("test")) as work:
+        moved = work.session.get_one(ScheduledProcedureStep, step.scheduled_procedure_step_pk)
+        assert (moved.scheduled_procedure_step_status, moved.starts_at) == (
+            after,
+            datetime(2026, 11, 25, 19, 30, tzinfo=UTC),
+        )
+        priorities = set(work.session.scalars(select(RequestedProcedure.requested_procedure_priority)))
+        assert priorities == {"STAT"}
+        work.audit(AuditEventID.QUERY, "E")
