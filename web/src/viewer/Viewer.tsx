@@ -8,6 +8,7 @@ import { ExportButton } from './export/ExportButton'
 import type { Source } from './export/Panel'
 import { applyLook } from './keep/applyLook'
 import { KeptList } from './keep/KeptList'
+import { laySoftcopy } from './keep/laySoftcopy'
 import { LeaveQuestion } from './keep/LeaveQuestion'
 import { isAbout, lookOf } from './keep/presentation'
 import { keyPictures, type KeptDocument } from './keep/structured'
@@ -30,6 +31,7 @@ import { Pane } from './Pane'
 import { Pointers } from './Pointers'
 import { useShared, type Share } from './shared'
 import { pictureActions } from './pictureActions'
+import { giveGreys } from './pixels/voiTable'
 import { presetsFor } from './presets'
 import type { Stack } from './stacks'
 import { priorLabel, type ViewerStudy } from './study'
@@ -294,7 +296,14 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share, screens }: Vie
     if (key === lastApplied.current) return
     lastApplied.current = key
     const shown = engine?.viewport(activePane)
-    if (applied && about && shown && engine?.imageOn(activePane) === about.imageId) applyLook(shown, about, lookOf(applied.instance, about))
+    if (!applied || !about || !shown || engine?.imageOn(activePane) !== about.imageId) return
+    giveGreys(shown, null)
+    applyLook(shown, about, lookOf(applied.instance, about))
+    const still = () => lastApplied.current === key && engine.imageOn(activePane) === about.imageId
+    laySoftcopy(shown, applied.instance, about.imageId, still).then(
+      (done) => (done ? undefined : toast('Not shown: its tables of greys; they do not fit to how this picture is stored.')),
+      () => toast('Not shown: its tables of greys; they could not be fetched.'),
+    )
   }, [applied, about, engine, activePane])
 
   const onPlaced = (points: readonly (readonly [number, number])[]) => {

@@ -19,7 +19,7 @@ import {
 } from '@cornerstonejs/tools'
 import { fittingScaleOf } from './camera'
 import { rememberCalibration } from './measure/calibration'
-import { layTable, tableOn, windowChanged } from './pixels/voiTable'
+import { forgetGreys, giveGreys, greysOn, layTable, tableOn, windowChanged, type GreysOf } from './pixels/voiTable'
 import { registerLoader, rememberFrames } from './pixels/loader'
 import type { Frame, Stack } from './stacks'
 import { drawNow, fitQuietly, onPixelRatio, refit, squareUp } from './surface'
@@ -97,6 +97,8 @@ export interface Left {
   /** Null: by the scanner's table, or as the picture itself says. */
   voiRange: Types.VOIRange | null
   invert: boolean
+  /** By what a presentation state says; null: none does. */
+  greys: GreysOf | null
 }
 
 /** What was asked to be shown in a pane. */
@@ -109,11 +111,12 @@ interface Hung {
 
 export function leftOf(viewport: StackViewport): Left {
   const { voiRange, invert } = viewport.getProperties()
-  return { place: placeOf(viewport), voiRange: tableOn(viewport) ? null : (voiRange ?? null), invert: invert === true }
+  return { place: placeOf(viewport), voiRange: tableOn(viewport) ? null : (voiRange ?? null), invert: invert === true, greys: greysOn(viewport) }
 }
 
-export function putBack(viewport: StackViewport, { place, voiRange, invert }: Left): void {
+export function putBack(viewport: StackViewport, { place, voiRange, invert, greys }: Left): void {
   viewport.setProperties({ ...(voiRange ? { voiRange } : {}), invert })
+  if (greys) giveGreys(viewport, greys)
   const { zoom, pan, viewUp, flipHorizontal, flipVertical } = place
   viewport.resetCamera()
   viewport.setCamera({ flipHorizontal, flipVertical })
@@ -226,6 +229,7 @@ export class Engine {
   asScanned(paneId: string): void {
     const viewport = this.viewport(paneId)
     if (!viewport || !this.imageOn(paneId)) return
+    forgetGreys(viewport)
     viewport.resetProperties()
     layTable(viewport)
     viewport.render()
@@ -250,7 +254,10 @@ export class Engine {
     const hung: Hung = { imageIds: new Set(imageIds), left: keep ? (before?.placed ? leftOf(viewport) : (before?.left ?? null)) : null, placed: false }
     this.hung.set(paneId, hung)
     // What is drawn meanwhile, or if the picture cannot be had, must not be the stack before under this one's words.
-    if (!keep) viewport.removeAllActors()
+    if (!keep) {
+      viewport.removeAllActors()
+      forgetGreys(viewport)
+    }
     await viewport.setStack(imageIds, index)
     if (this.ended || this.viewport(paneId) !== viewport || this.hung.get(paneId) !== hung || hung.placed) return
     // A reader who goes on before the first picture has come is not told of that one, but of the one that is waited for.

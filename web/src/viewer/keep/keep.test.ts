@@ -103,6 +103,22 @@ describe('a presentation state', () => {
     expect(notShown(state)).toEqual(['Not shown: graphics in other units than pixels or the display.'])
   })
 
+  it('of colours turns and marks a picture, and has no greys', () => {
+    const state = {
+      '00080016': { vr: 'UI', Value: ['1.2.840.10008.5.1.4.1.1.11.2'] },
+      '0070005A': sq({ '00700052': ds([3, 5]), '00700053': ds([30, 50]) }),
+      '00283110': sq({ '00281050': ds([40]), '00281051': ds([80]) }),
+      '00700042': ds([90]),
+      '00700041': { vr: 'CS', Value: ['Y'] },
+      '20500020': { vr: 'CS', Value: ['INVERSE'] },
+      '00282000': { vr: 'OB', InlineBinary: '' },
+      '00700001': sq({ '00700009': sq({ '00700005': { vr: 'CS', Value: ['PIXEL'] }, '00700023': { vr: 'CS', Value: ['POINT'] }, '00700022': { vr: 'FL', Value: [7, 8] } }) }),
+    } as DicomJson
+    expect(lookOf(state, picture)).toEqual({ area: [3, 5, 30, 50], window: null, rotation: 90, flipped: true, inverted: false })
+    expect(graphicsOfState(state, picture).shapes).toMatchObject([{ form: 'POINT', points: [[7, 8]] }])
+    expect(notShown(state)).toEqual(['Not shown: its profile of colours (ICC); they are drawn as sRGB.'])
+  })
+
   it('is told from the way a pane sees a picture: turned first, flipped then', () => {
     // Two screen pixels a pixel, straight, its corner at (20, 10).
     expect(lookFrom([2, 0, 0, 2, 20, 10], 220, 110)).toEqual({ area: [-9, -4, 100, 50], rotation: 0, flipped: false })

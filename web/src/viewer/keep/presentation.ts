@@ -19,8 +19,11 @@ export interface Look {
 
 type Picture = { sopInstanceUid: string; frameNumber: number }
 
+/** Colour Softcopy Presentation State Storage (PS3.4 B.5). */
+export const COLOUR_STATE = '1.2.840.10008.5.1.4.1.1.11.2'
+
 /** Whether an item of a sequence is for a picture: it names it, or names none and is for all. */
-function isFor(of: DicomJson, picture: Picture): boolean {
+export function isFor(of: DicomJson, picture: Picture): boolean {
   const named = itemsOf(of, '00081140')
   if (!named.length) return true
   return named.some((one) => {
@@ -40,14 +43,16 @@ export function lookOf(state: DicomJson, picture: Picture): Look {
   const [left, top] = numbers(displayed, '00700052')
   const [right, bottom] = numbers(displayed, '00700053')
   const voi = itemsOf(state, '00283110').find((one) => isFor(one, picture))
-  const [center, width] = [number(voi, '00281050'), number(voi, '00281051')]
+  // A state of colours has no greys (PS3.3 A.33.2).
+  const coloured = text(state, '00080016') === COLOUR_STATE
+  const [center, width] = coloured ? [null, null] : [number(voi, '00281050'), number(voi, '00281051')]
   const turned = (((number(state, '00700042') ?? 0) % 360) + 360) % 360
   return {
     area: left !== undefined && top !== undefined && right !== undefined && bottom !== undefined ? [left, top, right, bottom] : null,
     window: center !== null && width !== null ? { center, width } : null,
     rotation: turned === 90 || turned === 180 || turned === 270 ? turned : 0,
     flipped: text(state, '00700041') === 'Y',
-    inverted: text(state, '20500020') === 'INVERSE',
+    inverted: !coloured && text(state, '20500020') === 'INVERSE',
   }
 }
 
@@ -147,18 +152,16 @@ function wordsIn(written: DicomJson, colour: string | null): Words | null {
 }
 
 const SAYS_MORE: readonly [string, string][] = [
-  ['00283000', 'its table of values (Modality LUT)'],
-  ['20500010', 'its table of greys (Presentation LUT)'],
   ['00286100', 'its subtraction of a mask'],
   ['00700209', 'its compound graphics'],
   ['00281101', 'its colours of values (palette)'],
   ['00700402', 'its blending of pictures'],
+  ['00282000', 'its profile of colours (ICC); they are drawn as sRGB'],
 ]
 
 /** What a presentation state says that is not shown here, in words. */
 export function notShown(state: DicomJson): string[] {
   const out = SAYS_MORE.filter(([tag]) => state[tag] || itemsOf(state, '00700001').some((one) => one[tag])).map(([, words]) => words)
-  if (itemsOf(state, '00283110').some((one) => one['00283010'])) out.push('its table of greys (VOI LUT); the window stays as it is')
   if (values(state, '00181600').includes('BITMAP')) out.push('its shutter of a bitmap')
   if (Object.keys(state).some((tag) => /^60[01][0-9A-F]3000$/.test(tag))) out.push('its overlays')
   const modes = new Set(itemsOf(state, '0070005A').map((one) => text(one, '00700100')))

@@ -26,6 +26,7 @@ const FUNCTIONS = new Set(['LINEAR', 'LINEAR_EXACT', 'SIGMOID'])
 
 const frames = new Map<string, Frame>()
 const tables = new Map<string, Table>()
+const modalityTables = new Map<string, Table>()
 
 /** Remembers what the pictures are, for when they are loaded. */
 export function rememberFrames(of: readonly Frame[]): void {
@@ -35,6 +36,16 @@ export function rememberFrames(of: readonly Frame[]): void {
 /** The VOI table by which a picture is to be seen until a reader sets a window; null: it has none, or a window. */
 export function voiTableOf(imageId: string): Table | null {
   return tables.get(imageId) ?? null
+}
+
+/** The Modality LUT through which a loaded picture went; null: none. */
+export function modalityTableOf(imageId: string): Table | null {
+  return modalityTables.get(imageId) ?? null
+}
+
+/** What a picture is, as it was remembered. */
+export function frameOf(imageId: string): Frame | null {
+  return frames.get(imageId) ?? null
 }
 
 function isPet(metadata: DicomJson): boolean {
@@ -149,6 +160,7 @@ async function byOurselves(frame: Frame, layout: Layout): Promise<Types.IImage> 
     return imageOf(frame, layout, painted(stored, palette), true)
   }
   const table = await tableIn(metadata, MODALITY_TABLES, layout.signed)
+  if (table) modalityTables.set(imageId, table)
   const isPadding = paddingOf(metadata)
   const values = modalityValues(stored, rescaleOf(metadata), table, isPadding && { is: isPadding, white: layout.photometric === 'MONOCHROME1' })
   const suv = isPet(metadata) ? suvOf(metadata) : null

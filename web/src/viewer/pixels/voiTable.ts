@@ -1,14 +1,19 @@
 import type { StackViewport } from '@cornerstonejs/core'
 import vtkColorTransferFunction from '@kitware/vtk.js/Rendering/Core/ColorTransferFunction'
+import type { Greys } from './greys'
 import { voiTableOf } from './loader'
 import type { Table } from './tables'
 
 /** The texture that a graphics processor looks colours up in has this many entries. */
 const SAMPLES = 1024
 
+/** The greys of pictures by their image ids; null: as the picture itself says. */
+export type GreysOf = (imageId: string) => Greys | null
+
 interface Laid {
   transfer: unknown
-  table: Table
+  /** What is said of it. */
+  explanation: string | null
   range: { lower: number; upper: number }
 }
 
@@ -18,6 +23,7 @@ interface Inner {
 }
 
 const laid = new WeakMap<StackViewport, Laid>()
+const given = new WeakMap<StackViewport, GreysOf>()
 
 function propertyOf(viewport: StackViewport) {
   const actor = viewport.getDefaultActor()?.actor as unknown as
@@ -34,9 +40,27 @@ export function brightness(table: Table): number[] {
 }
 
 /** The table that a viewport is drawn by; null: by a window. */
-export function tableOn(viewport: StackViewport): Table | null {
+export function tableOn(viewport: StackViewport): { explanation: string | null } | null {
   const known = laid.get(viewport)
-  return known && propertyOf(viewport)?.getRGBTransferFunction(0) === known.transfer ? known.table : null
+  return known && propertyOf(viewport)?.getRGBTransferFunction(0) === known.transfer ? known : null
+}
+
+/** The greys that a presentation state gave the pictures of a viewport; null: none did. */
+export function greysOn(viewport: StackViewport): GreysOf | null {
+  return given.get(viewport) ?? null
+}
+
+/** Draws the pictures of a viewport by these greys until a reader sets a window; null: as the pictures say again. */
+export function giveGreys(viewport: StackViewport, greys: GreysOf | null): void {
+  if (greys) given.set(viewport, greys)
+  else if (!given.delete(viewport)) return
+  else viewport.resetProperties()
+  layTable(viewport)
+}
+
+/** Other pictures come, of which these greys say nothing. */
+export function forgetGreys(viewport: StackViewport): void {
+  given.delete(viewport)
 }
 
 /** Draws the picture of a viewport by its VOI table (PS3.3 C.11.2.1.1), or takes the table of the one before away. */
@@ -45,6 +69,11 @@ export function layTable(viewport: StackViewport): void {
   const imageId = viewport.getCornerstoneImage()?.imageId
   if (!property || !imageId) return
   const { isComputedVOI, invert } = viewport.getProperties()
+  const greys = given.get(viewport)?.(imageId)
+  if (greys) {
+    layGreys(viewport, greys, invert === true)
+    return
+  }
   const table = isComputedVOI ? voiTableOf(imageId) : null
   if (!table) {
     if (tableOn(viewport)) byWindow(viewport)
@@ -62,15 +91,34 @@ export function layTable(viewport: StackViewport): void {
   ;(viewport as unknown as Inner).setVOI(range, { suppressEvents: true })
   property.setUseLookupTableScalarRange(true)
   property.setRGBTransferFunction(0, transfer)
-  laid.set(viewport, { transfer, table, range })
+  laid.set(viewport, { transfer, explanation: table.explanation, range })
+}
+
+function layGreys(viewport: StackViewport, { points, explanation }: Greys, invert: boolean): void {
+  const property = propertyOf(viewport)
+  const lower = points[0]?.[0] ?? 0
+  const range = { lower, upper: Math.max(points[points.length - 1]?.[0] ?? 0, lower + 1e-6) }
+  const transfer = vtkColorTransferFunction.newInstance()
+  for (const [value, brightness] of points) {
+    const level = invert ? 1 - brightness : brightness
+    transfer.addRGBPoint(value, level, level, level)
+  }
+  // As if a reader had set it, so that it outlasts the next picture, whose own window is not to be used.
+  ;(viewport as unknown as Inner).setVOI(range, { suppressEvents: true, voiUpdatedWithSetProperties: true })
+  property?.setUseLookupTableScalarRange(true)
+  property?.setRGBTransferFunction(0, transfer)
+  transfer.setMappingRange(range.lower, range.upper)
+  laid.set(viewport, { transfer, explanation: explanation ?? 'as presented', range })
 }
 
 /** A reader has set a window: from then on that draws, and the table no more. */
 export function windowChanged(viewport: StackViewport): void {
   const known = laid.get(viewport)
-  const { voiRange } = viewport.getProperties()
+  const { voiRange, isComputedVOI } = viewport.getProperties()
   if (!known || !voiRange || !tableOn(viewport)) return
-  if (voiRange.lower !== known.range.lower || voiRange.upper !== known.range.upper) byWindow(viewport)
+  if (voiRange.lower === known.range.lower && voiRange.upper === known.range.upper) return
+  if (!isComputedVOI) given.delete(viewport)
+  byWindow(viewport)
 }
 
 function byWindow(viewport: StackViewport): void {
