@@ -96,7 +96,14 @@ def settle_and_audit(stand: Stand, ledger: Ledger) -> Verdict:
                 ).fetchone()
                 return row == (0, 0)
 
-            await_that(quiet, _DRAIN_S, f"jobs are done ({stand.log_end()})")
+            try:
+                await_that(quiet, _DRAIN_S, "jobs are done")
+            except Stuck as stuck:
+                left = connection.execute(
+                    "SELECT task_name, status::text, count(*), min(attempts), max(attempts) FROM procrastinate_jobs"
+                    " WHERE status IN ('todo', 'doing') GROUP BY 1, 2"
+                ).fetchall()
+                raise Stuck(f"{stuck}; left: {left}; {stand.log_end()}") from None
     finally:
         parts.end()
     with stand.opened() as (house, archive):

@@ -13,7 +13,9 @@ import psycopg
 import structlog
 from opentelemetry.trace import SpanKind
 from procrastinate import App, BaseRetryStrategy, PsycopgConnector, RetryDecision
-from procrastinate.jobs import Job
+from procrastinate.exceptions import UniqueViolation
+from procrastinate.jobs import Job, Status
+from procrastinate.manager import JobManager
 from sqlalchemy import select, update
 
 from wetread.jobs.service import FORWARDING, PREPARATION, REGISTRY, Retry, Task, defer
@@ -40,6 +42,7 @@ those declared `together` as `f(work, events=[…])`, all in one."""
 _PAUSE_AN_EVENT_S, _PAUSE_S_MAX = 0.04, 0.4  # the first event is relayed at once, those of a stream together
 _SLOW = {PREPARATION: 1, FORWARDING: 2}  # queues with places of their own
 _DELIVER = "events.deliver"
+_WAKE_S = 10.0
 _EVENTS_A_JOB = 25  # few enough that several places share the work
 
 
@@ -187,6 +190,18 @@ class Relay(threading.Thread):
                 return relayed
 
 
+class _OneWaits(JobManager):
+    """A job that is to run again gives way where another of its queueing lock waits already: that one does the same. It
+    could not wait beside it, and would count as running for good."""
+
+    async def retry_job(self, job: Job, *args: Any, **more: Any) -> None:
+        """See JobManager."""
+        try:
+            await super().retry_job(job, *args, **more)
+        except UniqueViolation:
+            await self.finish_job(job, Status.FAILED, delete_job=True)
+
+
 def build_app(offices: Offices, database_url: str) -> App:
     """The queue with every declared task."""
     # A job whose taking or end is undone by a crash runs again, as after any crash.
@@ -194,6 +209,7 @@ def build_app(offices: Offices, database_url: str) -> App:
     app = App(
         connector=PsycopgConnector(conninfo=database_url, min_size=1, max_size=6, kwargs={"options": options})
     )
+    app.job_manager = _OneWaits(app.connector)
     for declared in REGISTRY.tasks.values():
         _register(app, offices, declared)
     app.task(name=_DELIVER, retry=_Backoff(Retry()))(lambda told: deliver(offices, told))
@@ -239,7 +255,7 @@ async def run_worker(
     relay_thread = Relay(offices, subscriptions)
     async with app.open_async():
         relay_thread.start()
-        waker = asyncio.create_task(_wake_stalled(app, ending))
+        waker = asyncio.create_task(_keep_waking(app, ending))
         prompt = sorted({declared.queue for declared in REGISTRY.tasks.values()} - _SLOW.keys())
         shares = [(prompt, concurrency), *(([queue], places) for queue, places in _SLOW.items())]
         workers = [
@@ -267,9 +283,16 @@ async def run_worker(
                 await running
 
 
-async def _wake_stalled(app: App, ending: asyncio.Event) -> None:
+async def wake_stalled(app: App) -> None:
     """Jobs of a worker that was killed start again: at once after a restart, later by its missing heartbeat."""
+    for job in await app.job_manager.get_stalled_jobs():
+        await app.job_manager.retry_job(job)
+
+
+async def _keep_waking(app: App, ending: asyncio.Event) -> None:
     while not ending.is_set():
-        for job in await app.job_manager.get_stalled_jobs():
-            await app.job_manager.retry_job(job)
-        await asyncio.sleep(10)
+        try:
+            await wake_stalled(app)
+        except Exception as error:  # noqa: BLE001 - what could not be woken now is looked for again
+            log.warning("stalled jobs not woken", error=type(error).__name__)
+        await asyncio.sleep(_WAKE_S)

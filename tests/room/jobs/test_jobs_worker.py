@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -10,7 +11,8 @@ import pytest
 from sqlalchemy import select, text
 
 from wetread.jobs.service import REGISTRY, Task, task
-from wetread.jobs.worker import Unless, deliver, relay, run_for_events, run_now
+from wetread.jobs.worker import Unless, build_app, deliver, relay, run_for_events, run_now, wake_stalled
+from wetread.kit.db import Database
 from wetread.kit.events import Event, OutboxEvent
 from wetread.security.service import Actor, AuditEventID, Offices, Work
 
@@ -153,3 +155,63 @@ def test_what_is_more_urgent_passes_before_the_transaction_begins(offices: Offic
     finally:
         del REGISTRY.tasks["test.patient"]
     assert order == ["waited for 5", "ran 5"]
+
+
+def queued(
+    offices: Offices, *, status: str, queueing_lock: str | None = None, lock: str | None = None
+) -> int:
+    """A job's key. One that is `doing` is so for a worker that is no more."""
+    with offices.work(Actor.system("test")) as work:
+        return int(
+            work.session.execute(
+                text(
+                    "INSERT INTO procrastinate_jobs (queue_name, task_name, status, queueing_lock, lock, attempts)"
+                    " VALUES ('default', 'test.one', CAST(:status AS procrastinate_job_status), :queueing_lock, :lock, 1)"
+                    " RETURNING id"
+                ),
+                {"status": status, "queueing_lock": queueing_lock, "lock": lock},
+            ).scalar_one()
+        )
+
+
+def states(offices: Offices) -> dict[int, str]:
+    with offices.work(Actor.system("test")) as work:
+        rows = work.session.execute(text("SELECT id, status::text FROM procrastinate_jobs"))
+        return {row[0]: row[1] for row in rows}
+
+
+def test_what_a_killed_worker_left_starts_again_whatever_else_waits(clean_database: Database) -> None:
+    offices = Offices(clean_database)
+    scheduled = queued(offices, status="doing", queueing_lock="test.every_minute")
+    again = queued(offices, status="todo", queueing_lock="test.every_minute")
+    result = queued(offices, status="doing")
+
+    async def wake() -> None:
+        app = build_app(offices, offices.database.url)
+        async with app.open_async():
+            await wake_stalled(app)
+
+    asyncio.run(wake())
+    assert states(offices) == {again: "todo", result: "todo"}
+    assert scheduled not in states(offices)
+
+
+def test_a_failed_job_gives_way_to_one_that_waits_for_the_same(clean_database: Database) -> None:
+    offices = Offices(clean_database)
+    failed = queued(offices, status="doing", queueing_lock="report:CT1", lock="report:CT1")
+
+    async def retry() -> None:
+        app = build_app(offices, offices.database.url)
+        async with app.open_async():
+            (job,) = await app.job_manager.get_stalled_jobs()
+            waiting = queued(offices, status="todo", queueing_lock="report:CT1", lock="report:CT1")
+            await app.job_manager.retry_job(job)
+            assert states(offices) == {waiting: "todo"}
+            # Its lock is free.
+            worker = await app.job_manager.register_worker()
+            taken = await app.job_manager.fetch_job(queues=None, worker_id=worker)
+            assert taken is not None
+            assert taken.id == waiting
+
+    asyncio.run(retry())
+    assert failed not in states(offices)
