@@ -78,11 +78,11 @@ def running_hospital() -> Iterator[Hospital]:
         Path(folder).chmod(0o755)
         made = Hospital(Path(folder))
         try:
-            made.wait(lambda: made.ask("GET", "/readyz", "admin")[0] == 200, 60)
+            made.wait(lambda: made.ask("GET", "/readyz", "admin")[0] == 200, 150)
             # The catalogue is there once the first patients are.
-            made.wait(lambda: made.ask("GET", "/api/reading-list", "radiologist")[1].get("total"), 90)
+            made.wait(lambda: made.ask("GET", "/api/reading-list", "radiologist")[1].get("total"), 150)
             yield made
         finally:
             made.process.send_signal(signal.SIGTERM)
-            assert made.process.wait(40) == 0
+            assert made.process.wait(90) == 0
             made.log.close()

@@ -1,7 +1,6 @@
 """In which order the files of the suite are run, and by whom: the two cores are to end together, and tests must not starve.
 
-A file is run by one worker, as it shares fixtures. Those that start a demo hospital are run by one worker one after the
-other: two hospitals that are built at once starve both.
+A file is run by one worker, as it shares fixtures; so is the folder of those that share the demo hospital.
 """
 
 from __future__ import annotations
@@ -12,15 +11,11 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-HOSPITALS = (
-    "tests/flow/test_flow_screens.py",
-    "tests/flow/test_flow_stat_case.py",
-    "tests/flow/test_flow_viewer.py",
-)
-# What takes long comes first: a long file that is begun last leaves a core idle. Beside a hospital, which is built on
+HOSPITAL = "tests/flow/hospital"
+# What takes long comes first: a long file that is begun last leaves a core idle. Beside the hospital, which is built on
 # both cores for its first minutes, come tests that have no browser; then those of the viewer, each a minute or so.
 FIRST = (
-    *HOSPITALS,
+    HOSPITAL,
     "tests/wire/test_demo_dciodvfy.py",
     "tests/fault",
     "tests/room/test_room_demo.py",
@@ -45,7 +40,7 @@ class Turns(LoadFileScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
-        return "hospitals" if file in HOSPITALS else file
+        return HOSPITAL if file.startswith(HOSPITAL) else file
 
 
 @pytest.hookimpl(trylast=True)

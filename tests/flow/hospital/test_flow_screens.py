@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-from hospital_fixtures import Hospital, running_hospital
+from hospital_fixtures import Hospital
 from wetread.app.demo.people import REFERRER_NPI
 from wetread.app.demo.run import CODE_CT_HEAD
 from wetread.dimse.client import PERFORMED_PROCEDURE_STEP, open_plain
@@ -39,12 +38,6 @@ SCANNER = "NORTH_CT1"
 SIZE, SLICES = 128, 12
 PATIENT_ID = "E2E7301"
 IMPRESSION = "Acute haemorrhage in the right hemisphere."
-
-
-@pytest.fixture(scope="module")
-def hospital() -> Iterator[Hospital]:
-    with running_hospital() as running:
-        yield running
 
 
 class Person:
@@ -118,10 +111,9 @@ def worklist(hospital: Hospital, folder: Path) -> Dataset:
     for key in keys:
         command += ["-k", key]
     # The order is answered when it is kept; that it comes onto the worklist is the next job's doing.
-    for _ in range(60):
+    until = time.monotonic() + 150
+    while not any(folder.iterdir()) and time.monotonic() < until:
         subprocess.run(command, check=True, capture_output=True, timeout=60)
-        if any(folder.iterdir()):
-            break
         time.sleep(0.5)
     (found,) = sorted(folder.iterdir())
     return pydicom.dcmread(found, force=True)

@@ -9,18 +9,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from hospital_fixtures import Hospital, running_hospital
+from hospital_fixtures import Hospital
 
 pytestmark = pytest.mark.e2e
 
 # The hospital is still being built in the background, on two cores.
 expect.set_options(timeout=60_000)
-
-
-@pytest.fixture(scope="module")
-def hospital() -> Iterator[Hospital]:
-    with running_hospital() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

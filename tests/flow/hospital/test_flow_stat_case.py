@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from hospital_fixtures import Hospital, running_hospital
+from hospital_fixtures import Hospital
 from wetread.app.demo.stat import play_stat_case
-
-
-@pytest.fixture(scope="module")
-def hospital() -> Iterator[Hospital]:
-    with running_hospital() as running:
-        yield running
 
 
 @pytest.mark.timeout(240)

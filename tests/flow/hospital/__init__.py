@@ -1,0 +1,1 @@
+"""Tests in one demo hospital, which ends when they have ended."""
