@@ -273,10 +273,35 @@ def encode_htj2k(header: Header, data: bytes) -> bytes:
     if bits not in (8, 16) or (samples == 3 and bits != 8):
         raise Undecodable("it is not of a kind that is made into HTJ2K")
     frame = np.ascontiguousarray(frame.astype(frame.dtype.newbyteorder("="), copy=False))
-    encoded = imagecodecs.htj2k_encode(frame, reversible=True, tlm=True)
+    encoded = _as_htj2k(header, frame)
     again: Array = imagecodecs.htj2k_decode(encoded)
     if again.dtype != frame.dtype or again.shape != frame.shape or not np.array_equal(again, frame):
         raise Undecodable("its HTJ2K copy is not identical")
+    return encoded
+
+
+def _as_htj2k(header: Header, frame: Array) -> bytes:
+    """An HTJ2K codestream that says the precision of Bits Stored (PS3.5 8.2.4), where all values have it.
+
+    The codec knows whole words alone: where it writes 16 bits, the precision is told anew. Its coefficients and their
+    planes stay what they are, since the codestream says those by themselves (QCD, ISO 15444-1 A.6.4); unsigned values are
+    lowered by half of what the precision can hold (G.1.2), and are raised beforehand by the difference. Up to 8 bits in a
+    word stay 16: other programs would decode them to bytes, where the attributes say words.
+    """
+    bits = header["bits_stored"] or 0
+    signed = frame.dtype.kind == "i"
+    least, most = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed and bits else (0, (1 << bits) - 1)
+    narrow = frame.ndim == 2 and frame.dtype.itemsize == 2 and 8 < bits < 16
+    if not narrow or int(frame.min()) < least or int(frame.max()) > most:
+        return bytes(imagecodecs.htj2k_encode(frame, reversible=True, tlm=True))
+    if not signed:
+        frame = frame + np.uint16((1 << 15) - (1 << (bits - 1)))
+    encoded = bytearray(imagecodecs.htj2k_encode(frame, reversible=True, tlm=True))
+    told = 0x8F if signed else 0x0F
+    # SOC, SIZ and one component, whose byte says its sign and its bits less one (ISO 15444-1 A.5.1).
+    if encoded[:4] != b"\xff\x4f\xff\x51" or encoded[40:43] != bytes((0, 1, told)):
+        raise Undecodable("its HTJ2K codestream is of another form than it should be")
+    encoded[42] = told & 0x80 | (bits - 1)
     return bytes(encoded)
 
 
@@ -291,7 +316,7 @@ def encode(header: Header, data: bytes) -> bytes:
     if to == _RLE:
         return _as_run_lengths(frame)
     if number == "202":
-        return bytes(imagecodecs.htj2k_encode(frame, reversible=True, tlm=True))
+        return _as_htj2k(header, frame)
     if number == "90":
         return bytes(
             imagecodecs.jpeg2k_encode(
@@ -303,7 +328,8 @@ def encode(header: Header, data: bytes) -> bytes:
             )
         )
     if number == "80":
-        # JPEG-LS knows no sign: its samples are two's complement (PS3.5 8.2.3).
+        # JPEG-LS knows no sign: its samples are two's complement (PS3.5 8.2.3). The codec takes whole words alone, and
+        # its code depends on the precision (ISO 14495-1 A.2.1, C.2.4.1.1), so that it cannot be told anew afterwards.
         return bytes(imagecodecs.jpegls_encode(frame.view(f"u{frame.dtype.itemsize}")))
     raise Undecodable("nothing is put into that transfer syntax")
 
