@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 
 from wetread.billing import schemas, service
 from wetread.billing.model import ChargeState, ClaimState
-from wetread.billing.rules import Need
+from wetread.billing.rules import ClaimMove, Need
 from wetread.security.door import door
 from wetread.security.service import Permission, Work
 
@@ -94,15 +94,30 @@ def recheck(claim_pk: int, work: Work = door(Permission.BILLING_WRITE)) -> schem
 def void(
     claim_pk: int, body: schemas.ReasonIn, work: Work = door(Permission.BILLING_WRITE)
 ) -> schemas.ClaimOut:
-    """Takes an unsent claim off the books, with a reason."""
+    """Takes a claim off the books, with a reason; of what the payer has taken a void goes out first."""
     service.void_claim(work, claim_pk, body.reason)
     return schemas.ClaimOut.of(service.get_claim(work, claim_pk))
 
 
 @router.post("/claims/{claim_pk}/correct")
 def correct(claim_pk: int, work: Work = door(Permission.BILLING_WRITE)) -> schemas.ClaimOut:
-    """Opens a rejected or denied claim for correction."""
+    """Opens a rejected, denied or paid claim for correction."""
     service.correct_claim(work, claim_pk)
+    return schemas.ClaimOut.of(service.get_claim(work, claim_pk))
+
+
+@router.post("/claims/{claim_pk}/answer")
+def answer(
+    claim_pk: int, body: schemas.AnswerIn, work: Work = door(Permission.BILLING_WRITE)
+) -> schemas.ClaimOut:
+    """Records what the payer answered to a claim that was handed in."""
+    service.record_answer(
+        work,
+        claim_pk,
+        ClaimMove(body.answer),
+        payer_claim_control_number=body.payer_claim_control_number,
+        reason=body.reason,
+    )
     return schemas.ClaimOut.of(service.get_claim(work, claim_pk))
 
 

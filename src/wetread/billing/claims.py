@@ -11,12 +11,15 @@ from wetread.billing import rules, store
 from wetread.billing.model import (
     BillingProvider,
     Charge,
+    ChargeState,
     Claim,
+    ClaimState,
 )
 from wetread.billing.rules import ChargeMove, ClaimMove
 from wetread.billing.scrubber import audit_claim, find_claim, move_claim, recheck_open, scrub, unsent_claim
+from wetread.billing.x12 import clean
 from wetread.kit import limits
-from wetread.kit.errors import FieldError, Invalid
+from wetread.kit.errors import Conflict, FieldError, Invalid
 from wetread.kit.paging import Page, decode_cursor, encode_cursor
 from wetread.orders import service as orders
 from wetread.patients import service as patients
@@ -184,7 +187,13 @@ def _words(code: str) -> str:
 def change_claim(work: Work, claim_pk: int, changes: Mapping[str, Any]) -> Claim:
     """Alters place of service, authorisation, referrer, or billing provider of an unsent claim. Raises Invalid, Conflict."""
     claim = unsent_claim(work, claim_pk)
-    allowed = {"place_of_service", "prior_authorization", "referring_practitioner_pk", "billing_provider_pk"}
+    allowed = {
+        "place_of_service",
+        "prior_authorization",
+        "referring_practitioner_pk",
+        "billing_provider_pk",
+        "payer_claim_control_number",
+    }
     if unknown := sorted(set(changes) - allowed):
         raise Invalid(
             "Some fields cannot be changed.", fields=[FieldError(name, "is fixed") for name in unknown]
@@ -195,6 +204,11 @@ def change_claim(work: Work, claim_pk: int, changes: Mapping[str, Any]) -> Claim
     ):
         if changes.get(name) is not None and work.session.get(table, changes[name]) is None:
             raise Invalid("The claim cannot be changed so.", fields=[FieldError(name, "is not known")])
+    if changes.get("payer_claim_control_number"):
+        changes = {
+            **changes,
+            "payer_claim_control_number": _payers_number(changes["payer_claim_control_number"]),
+        }
     for name, value in changes.items():
         setattr(claim, name, value)
     work.session.flush()
@@ -223,33 +237,100 @@ def change_practitioner(work: Work, practitioner_pk: int, changes: Mapping[str, 
 
 
 def void_claim(work: Work, claim_pk: int, reason: str) -> Claim:
-    """Takes an unsent claim and its charges off the books, with a reason. Raises Invalid, IllegalTransition."""
+    """Takes an unsent claim and its charges off the books, with a reason. What the payer has taken stands in its books
+    too: a void of it goes out, and the claim is off ours once the payer says so. Raises Invalid, Conflict,
+    IllegalTransition."""
     work.require(Permission.BILLING_WRITE)
     if not reason.strip():
         raise Invalid("Voiding needs a reason.", fields=[FieldError("reason", "is empty")])
     claim = find_claim(work, claim_pk, lock=True)
+    lines = store.lines(work.session, [claim_pk])[claim_pk]
+    is_open = ClaimState(claim.state) in rules.OPEN_CLAIMS
+    if is_open and claim.frequency_code == rules.VOIDING:
+        raise Conflict("The void of this claim waits for its file already.")
+    if claim.state in (ClaimState.DENIED, ClaimState.PAID) or (
+        is_open and claim.frequency_code == rules.REPLACEMENT
+    ):
+        for line in lines:
+            line.void_reason = reason.strip()[:400]
+        _reopen(work, claim, ClaimMove.WITHDRAW, reason.strip()[:400])
+        audit_claim(work, claim, "U", "void at the payer")
+        return claim
     move_claim(work, claim, ClaimMove.VOID, reason.strip()[:400])
-    for line in store.lines(work.session, [claim_pk])[claim_pk]:
-        line.state = rules.charge_moved(line.state, ChargeMove.VOID)
-        line.void_reason, line.state_changed_at = reason.strip()[:400], work.now()
-    claim.findings, claim.needs = [], []
-    work.session.flush()
+    for line in lines:
+        line.void_reason = reason.strip()[:400]
+    _off_the_books(work, claim, lines)
     audit_claim(work, claim, "U", "void")
     return claim
 
 
+def _off_the_books(work: Work, claim: Claim, lines: Sequence[Charge]) -> None:
+    for line in lines:
+        if line.state == ChargeState.CLAIMED:
+            line.state = rules.charge_moved(line.state, ChargeMove.RELEASE)
+        line.state, line.state_changed_at = rules.charge_moved(line.state, ChargeMove.VOID), work.now()
+    claim.findings, claim.needs = [], []
+    work.session.flush()
+
+
+def _reopen(work: Work, claim: Claim, move: ClaimMove, reason: str | None) -> None:
+    frequency_code = rules.frequency_after(claim.state, claim.frequency_code, move)
+    move_claim(work, claim, move, reason)
+    claim.frequency_code = frequency_code
+    release_charges(work, claim)
+
+
 def correct_claim(work: Work, claim_pk: int) -> Claim:
-    """Opens a rejected or denied claim for correction; it will go out again. Raises IllegalTransition."""
+    """Opens a claim for correction; it will go out again: a rejected one as it was, a denied or paid one to replace what
+    the payer has. Raises IllegalTransition."""
     work.require(Permission.BILLING_WRITE)
     claim = find_claim(work, claim_pk, lock=True)
-    move_claim(work, claim, ClaimMove.CORRECT, None)
-    release_charges(work, claim)
+    for line in store.lines(work.session, [claim_pk])[claim_pk]:
+        line.void_reason = None if claim.state in (ClaimState.DENIED, ClaimState.PAID) else line.void_reason
+    _reopen(work, claim, ClaimMove.CORRECT, None)
     audit_claim(work, claim, "U", "correct")
     return claim
 
 
+def record_answer(
+    work: Work,
+    claim_pk: int,
+    answer: ClaimMove,
+    *,
+    payer_claim_control_number: str | None = None,
+    reason: str | None = None,
+) -> Claim:
+    """Records what the payer answered to a claim that was handed in (ACCEPT, REJECT, DENY or PAY), and the number that
+    it gave it (2200D REF*1K of a 277, CLP07 of an 835). Raises Invalid, IllegalTransition."""
+    work.require(Permission.BILLING_WRITE)
+    if answer not in (ClaimMove.ACCEPT, ClaimMove.REJECT, ClaimMove.DENY, ClaimMove.PAY):
+        raise Invalid("That is not an answer of a payer.", fields=[FieldError("answer", "not known")])
+    claim = find_claim(work, claim_pk, lock=True)
+    number = _payers_number(payer_claim_control_number or "")
+    voided = claim.frequency_code == rules.VOIDING and answer in (ClaimMove.ACCEPT, ClaimMove.PAY)
+    move_claim(work, claim, ClaimMove.WITHDRAWN if voided else answer, (reason or "").strip()[:400] or None)
+    claim.payer_claim_control_number = number or claim.payer_claim_control_number
+    if voided:
+        _off_the_books(work, claim, store.lines(work.session, [claim_pk])[claim_pk])
+    work.session.flush()
+    audit_claim(work, claim, "U", f"answer: {answer.value}")
+    return claim
+
+
+def _payers_number(text: str) -> str | None:
+    number = text.strip()
+    if clean(number, 50) != number:
+        raise Invalid(
+            "The payer's number cannot be written in a claim.",
+            fields=[FieldError("payer_claim_control_number", "at most 50 characters of X12's set")],
+        )
+    return number or None
+
+
 def release_charges(work: Work, claim: Claim) -> None:
     for line in store.lines(work.session, [claim.claim_pk])[claim.claim_pk]:
+        if line.state != ChargeState.CLAIMED:
+            continue
         line.state, line.state_changed_at = rules.charge_moved(line.state, ChargeMove.RELEASE), work.now()
     work.session.flush()
     scrub(work, claim.claim_pk)

@@ -289,6 +289,10 @@ def _document(work: Work, claim: Claim) -> document.ProfessionalClaim:
         rendering=_physician(reader),
         service_facility=facility,
         prior_authorization=claim.prior_authorization or "",
+        # REF*F8 only beside 7 and 8 (005010X222A1 loop 2300): an original claim has no number of the payer yet.
+        payer_claim_control_number=""
+        if claim.frequency_code == rules.ORIGINAL
+        else claim.payer_claim_control_number or "",
     )
 
 

@@ -157,6 +157,7 @@ class Claim(Base):
             "state IN ('draft','held','ready','batched','sent','accepted','rejected','denied','paid','void')",
             name="state",
         ),
+        CheckConstraint("frequency_code IN ('1','7','8')", name="frequency_code"),
         CheckConstraint(
             "(state IN ('draft','held','ready','void')) OR claim_batch_pk IS NOT NULL", name="batch"
         ),
@@ -180,7 +181,9 @@ class Claim(Base):
     referring_practitioner_pk: Mapped[int | None] = mapped_column(ForeignKey("practitioner.practitioner_pk"))
     rendering_practitioner_pk: Mapped[int | None] = mapped_column(ForeignKey("practitioner.practitioner_pk"))
     place_of_service: Mapped[str] = mapped_column(String(2), server_default="")
+    # CLM05-3 (NUBC): 1 original; 7 and 8 replace and void what the payer has taken, which it knows by its own number.
     frequency_code: Mapped[str] = mapped_column(String(1), server_default="1")
+    payer_claim_control_number: Mapped[str | None] = mapped_column(String(50))
     prior_authorization: Mapped[str | None] = mapped_column(String(50))
     service_date: Mapped[date] = mapped_column(Date)
     total_minor: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))

@@ -167,6 +167,8 @@ class ClaimMove(StrEnum):
     PAY = "pay"
     CORRECT = "correct"
     VOID = "void"
+    WITHDRAW = "take back from the payer"
+    WITHDRAWN = "be taken back"
 
 
 class ChargeMove(StrEnum):
@@ -200,10 +202,32 @@ CLAIM_MOVES: Final[dict[tuple[ClaimState, ClaimMove], ClaimState]] = {
     (C.ACCEPTED, ClaimMove.PAY): C.PAID,
     (C.REJECTED, ClaimMove.CORRECT): C.DRAFT,
     (C.DENIED, ClaimMove.CORRECT): C.DRAFT,
+    (C.PAID, ClaimMove.CORRECT): C.DRAFT,
+    (C.DENIED, ClaimMove.WITHDRAW): C.DRAFT,
+    (C.PAID, ClaimMove.WITHDRAW): C.DRAFT,
+    **{(state, ClaimMove.WITHDRAW): C.DRAFT for state in _OPEN},
+    **{(state, ClaimMove.WITHDRAWN): C.VOID for state in (C.SENT, C.ACCEPTED)},
     (C.DENIED, ClaimMove.PAY): C.PAID,
     (C.PAID, ClaimMove.DENY): C.DENIED,
 }
 OPEN_CLAIMS: Final = frozenset(_OPEN)
+ORIGINAL: Final = "1"
+REPLACEMENT: Final = "7"
+VOIDING: Final = "8"
+
+
+def frequency_after(state: str, frequency_code: str, move: ClaimMove) -> str:
+    """Claim frequency code (CLM05-3) of what goes out after `move` from `state`.
+
+    What was rejected was never taken into the payer's books, so there is nothing to replace or void: it goes out as it
+    was. What was denied or paid was adjudicated and stands there until it is replaced or voided.
+    """
+    if move is ClaimMove.WITHDRAW:
+        return VOIDING
+    if move is ClaimMove.CORRECT and state in (C.DENIED, C.PAID):
+        return REPLACEMENT
+    return frequency_code
+
 
 H = ChargeState
 _LOOSE = (H.DRAFT, H.HELD, H.READY)

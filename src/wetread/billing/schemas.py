@@ -252,6 +252,8 @@ class ClaimOut(BaseModel):
     currency: str
     place_of_service: str
     prior_authorization: str | None
+    frequency_code: str = Field(description="CLM05-3: 1 original, 7 replacement, 8 void.")
+    payer_claim_control_number: str | None
     findings: list[FindingOut]
     needs: list[str]
     claim_batch_pk: int | None
@@ -287,6 +289,8 @@ class ClaimOut(BaseModel):
             imaging_service_request_pk=view.claim.imaging_service_request_pk,
             place_of_service=view.claim.place_of_service,
             prior_authorization=view.claim.prior_authorization,
+            frequency_code=view.claim.frequency_code,
+            payer_claim_control_number=view.claim.payer_claim_control_number,
             patient=PatientBarOut.model_validate(view.bar),
             patient_address=AddressOut(
                 patient_address=address, city=city, state=state, postal_code=postal_code
@@ -324,6 +328,7 @@ class ClaimChange(_In):
     prior_authorization: str | None = Field(None, max_length=50)
     referring_practitioner_pk: int | None = None
     billing_provider_pk: int | None = None
+    payer_claim_control_number: str | None = Field(None, max_length=50)
 
 
 class ChargeChange(_In):
@@ -360,6 +365,14 @@ class PractitionerChange(_In):
     npi: str | None = Field(None, pattern=r"^\d{10}$")
     taxonomy_code: str | None = Field(None, max_length=10)
     phone: str | None = Field(None, max_length=32)
+
+
+class AnswerIn(_In):
+    """What the payer answered, the number that it gave the claim, and why."""
+
+    answer: Literal["accept", "reject", "deny", "pay"]
+    payer_claim_control_number: str | None = Field(None, max_length=50)
+    reason: str | None = Field(None, max_length=400)
 
 
 class ReasonIn(_In):

@@ -19,6 +19,7 @@ from wetread.billing.claims import (
     get_claim,
     list_claims,
     queue_counts,
+    record_answer,
     set_coverage,
     void_claim,
 )
@@ -75,6 +76,7 @@ __all__ = [
     "queue_counts",
     "recheck",
     "recheck_open",
+    "record_answer",
     "remove_fee",
     "report_final",
     "save_provider",

@@ -140,6 +140,7 @@ def open_claim(
         Claim.component == component,
         Claim.service_date == service_date,
         Claim.state.in_((ClaimState.DRAFT, ClaimState.HELD, ClaimState.READY)),
+        Claim.frequency_code != "8",  # a void says again what was claimed, and no more
     )
     if reader_pk is None:
         query = query.where(Claim.rendering_practitioner_pk.is_(None))

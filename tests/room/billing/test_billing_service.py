@@ -13,7 +13,7 @@ from sqlalchemy import select
 from wetread.billing import service
 from wetread.billing.jobs import order_changed, patient_changed, report_final
 from wetread.billing.model import Charge, Claim
-from wetread.billing.rules import Need
+from wetread.billing.rules import ClaimMove, Need
 from wetread.dicom.uid import new_uid
 from wetread.kit.errors import Conflict, Denied, IllegalTransition, Invalid, NotFound
 from wetread.orders.model import ImagingServiceRequest, RequestedProcedure
@@ -586,3 +586,75 @@ def test_who_may(hospital: Hospital, work_as) -> None:
         with pytest.raises(Denied):
             service.make_batch(work)
     hospital.work.audit(AuditEventID.QUERY, "E")
+
+
+def handed_in(work: Work) -> str:
+    """All that is ready, in a file that pyx12 accepts and that was handed in."""
+    batch = service.make_batch(work).batch
+    assert batch is not None
+    text = service.batch_file(work, batch.claim_batch_pk)[1].decode()
+    assert accepted(text)
+    service.mark_sent(work, batch.claim_batch_pk)
+    return text
+
+
+def test_what_the_payer_has_is_replaced_or_voided_by_its_number_and_what_it_never_took_is_not(
+    hospital: Hospital,
+) -> None:
+    work, answer = hospital.work, service.record_answer
+    hospital.procedure_done("CTHEAD")
+    (claim,), (charge,) = hospital.claims(), hospital.charges()
+    pk = claim.claim_pk
+    assert "*11:B:1*" in handed_in(work)
+    # Rejected before adjudication, even after it was accepted for it and given a number: the payer has nothing.
+    answer(work, pk, ClaimMove.ACCEPT, payer_claim_control_number="ICN-1")
+    answer(work, pk, ClaimMove.REJECT, reason="A7: member number")
+    assert (claim.state, claim.state_reason) == ("rejected", "A7: member number")
+    service.correct_claim(work, pk)
+    text = handed_in(work)
+    assert "*11:B:1*" in text and "REF*F8" not in text
+    # Denied: adjudicated, so it is replaced; the payer's number may come later than the correction.
+    answer(work, pk, ClaimMove.DENY)
+    service.correct_claim(work, pk)
+    service.change_claim(work, pk, {"payer_claim_control_number": None})
+    text = handed_in(work)
+    assert "*11:B:7*" in text and "REF*F8" not in text
+    answer(work, pk, ClaimMove.DENY, payer_claim_control_number="2026329ICN77")
+    service.correct_claim(work, pk)
+    service.change_claim(work, pk, {"prior_authorization": "AUTH9"})
+    text = handed_in(work)
+    assert "*11:B:7*" in text and "REF*F8*2026329ICN77~" in text and "REF*G1*AUTH9~" in text
+    assert f"CLM*{claim.claim_number}*450*" in text
+    # A replacement that was rejected is one still.
+    answer(work, pk, ClaimMove.REJECT)
+    service.correct_claim(work, pk)
+    assert "*11:B:7*" in service.preview(work, pk)
+    assert "*11:B:7*" in handed_in(work)
+    answer(work, pk, ClaimMove.PAY)
+    # Off our books when the payer says so, not before.
+    service.void_claim(work, pk, "Wrong patient")
+    assert (claim.state, charge.state) == ("ready", "ready")
+    with pytest.raises(Conflict):
+        service.void_claim(work, pk, "again")
+    text = handed_in(work)
+    assert "*11:B:8*" in text and "REF*F8*2026329ICN77~" in text
+    answer(work, pk, ClaimMove.PAY)
+    assert (claim.state, charge.state, charge.void_reason) == ("void", "void", "Wrong patient")
+    with pytest.raises(IllegalTransition):
+        answer(work, pk, ClaimMove.DENY)
+
+
+def test_a_replacement_that_is_given_up_leaves_the_payer_a_void(hospital: Hospital) -> None:
+    work = hospital.work
+    hospital.procedure_done("CTHEAD")
+    (claim,) = hospital.claims()
+    handed_in(work)
+    with pytest.raises(Invalid) as refused:
+        service.record_answer(work, claim.claim_pk, ClaimMove.DENY, payer_claim_control_number="A~B*C")
+    assert [one.field for one in refused.value.fields] == ["payer_claim_control_number"]
+    service.record_answer(work, claim.claim_pk, ClaimMove.DENY, payer_claim_control_number="ICN5")
+    service.correct_claim(work, claim.claim_pk)
+    service.void_claim(work, claim.claim_pk, "Study was for training")
+    text = handed_in(work)
+    assert "*11:B:8*" in text and "REF*F8*ICN5~" in text
+    assert claim.state == "sent"

@@ -26,6 +26,7 @@ from wetread.billing.rules import (
     claim_diagnoses,
     claim_moved,
     components,
+    frequency_after,
     modifiers,
     pointers,
     scrub,
@@ -197,8 +198,15 @@ def test_charges_move_by_the_table_alone(state: ChargeState, move: ChargeMove) -
 
 def test_what_was_sent_is_never_quietly_unsent() -> None:
     after_sending = {ClaimState.SENT, ClaimState.ACCEPTED, ClaimState.PAID}
-    for (state, _), after in CLAIM_MOVES.items():
-        if state in after_sending:
-            assert after not in {ClaimState.READY, ClaimState.DRAFT, ClaimState.VOID, ClaimState.BATCHED}
+    unsent = {ClaimState.READY, ClaimState.DRAFT, ClaimState.VOID, ClaimState.BATCHED}
+    # Save what tells the payer, by a replacement or a void, and what the payer told.
+    said = {ClaimMove.CORRECT, ClaimMove.WITHDRAW, ClaimMove.WITHDRAWN}
+    for (state, move), after in CLAIM_MOVES.items():
+        if state in after_sending and move not in said:
+            assert after not in unsent
+    assert {state for state, move in CLAIM_MOVES if move is ClaimMove.WITHDRAWN} == {"sent", "accepted"}
+    for state, move in CLAIM_MOVES:
+        if state in after_sending and move in (ClaimMove.CORRECT, ClaimMove.WITHDRAW):
+            assert frequency_after(state, "1", move) in "78"
     assert not [key for key in CLAIM_MOVES if key[0] is ClaimState.VOID]
     assert not [key for key in CHARGE_MOVES if key[0] is ChargeState.VOID]

@@ -1184,6 +1184,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/billing/claims/{claim_pk}/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answer
+         * @description Records what the payer answered to a claim that was handed in.
+         */
+        post: operations["answer_api_billing_claims__claim_pk__answer_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/billing/claims/{claim_pk}/correct": {
         parameters: {
             query?: never;
@@ -1195,7 +1215,7 @@ export interface paths {
         put?: never;
         /**
          * Correct
-         * @description Opens a rejected or denied claim for correction.
+         * @description Opens a rejected, denied or paid claim for correction.
          */
         post: operations["correct_api_billing_claims__claim_pk__correct_post"];
         delete?: never;
@@ -1255,7 +1275,7 @@ export interface paths {
         put?: never;
         /**
          * Void
-         * @description Takes an unsent claim off the books, with a reason.
+         * @description Takes a claim off the books, with a reason; of what the payer has taken a void goes out first.
          */
         post: operations["void_api_billing_claims__claim_pk__void_post"];
         delete?: never;
@@ -5090,6 +5110,21 @@ export interface components {
             next_before: number | null;
         };
         /**
+         * AnswerIn
+         * @description What the payer answered, the number that it gave the claim, and why.
+         */
+        AnswerIn: {
+            /**
+             * Answer
+             * @enum {string}
+             */
+            answer: "accept" | "reject" | "deny" | "pay";
+            /** Payer Claim Control Number */
+            payer_claim_control_number?: string | null;
+            /** Reason */
+            reason?: string | null;
+        };
+        /**
          * ApplicationEntityIn
          * @description A DICOM peer.
          */
@@ -5774,6 +5809,8 @@ export interface components {
         ClaimChange: {
             /** Billing Provider Pk */
             billing_provider_pk?: number | null;
+            /** Payer Claim Control Number */
+            payer_claim_control_number?: string | null;
             /** Place Of Service */
             place_of_service?: string | null;
             /** Prior Authorization */
@@ -10959,6 +10996,11 @@ export interface components {
             file_by: string;
             /** Findings */
             findings: components["schemas"]["FindingOut"][];
+            /**
+             * Frequency Code
+             * @description CLM05-3: 1 original, 7 replacement, 8 void.
+             */
+            frequency_code: string;
             /** Imaging Service Request Pk */
             imaging_service_request_pk: number;
             /** Lines */
@@ -10967,6 +11009,8 @@ export interface components {
             needs: string[];
             patient: components["schemas"]["PatientBarOut"];
             patient_address: components["schemas"]["AddressOut"];
+            /** Payer Claim Control Number */
+            payer_claim_control_number: string | null;
             /** Place Of Service */
             place_of_service: string;
             /** Prior Authorization */
@@ -13807,6 +13851,41 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    answer_api_billing_claims__claim_pk__answer_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                claim_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnswerIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["wetread__billing__schemas__ClaimOut"];
+                };
             };
             /** @description Validation Error */
             422: {
