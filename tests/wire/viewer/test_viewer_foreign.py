@@ -12,6 +12,7 @@ from pydicom.uid import generate_uid
 
 import viewer_pictures as pictures
 from viewer_fixtures import PATIENCE_MS, OpenStudy
+from viewer_fixtures import drawn as canvas_of
 from viewer_hand import Hand, filed, measuring, phantom, slice_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(500)]
@@ -103,6 +104,7 @@ def test_a_presentation_state_of_another_is_drawn_as_it_says(store: Any, open_st
         GraphicAnnotationSequence=[annotation],
         ShutterShape="RECTANGULAR", ShutterLeftVerticalEdge=11, ShutterRightVerticalEdge=110,
         ShutterUpperHorizontalEdge=6, ShutterLowerHorizontalEdge=95, ShutterPresentationValue=0,
+        SoftcopyVOILUTSequence=[item(WindowCenter="50", WindowWidth="101")],
         PresentationLUTSequence=[item(LUTDescriptor=[4, 0, 16], LUTData=b"\0\0\x20\x4e\x40\x9c\xff\xff")],
     ))  # fmt: skip
     page = open_study(study, 1100, 760)
@@ -122,8 +124,74 @@ def test_a_presentation_state_of_another_is_drawn_as_it_says(store: Any, open_st
     expect(page.get_by_test_id("drawn")).to_contain_text("Größer als zuvor")
     expect(page.get_by_test_id("drawn").locator("path[data-shutter]")).to_have_count(1)
     expect(page.get_by_test_id("drawn").locator("polyline")).to_have_count(1)
-    expect(panel).to_contain_text("Not shown: its table of greys (Presentation LUT).")
     expect(panel).to_contain_text("Not shown: graphics in other units than pixels or the display.")
+
+
+def grey_at(page: Page, hand: Hand, point: tuple[float, float]) -> int:
+    """How bright a place of the picture is drawn, 0 to 255."""
+    box = page.get_by_test_id("canvas-a").bounding_box()
+    seen = canvas_of(page)
+    assert box
+    x, y = hand.at(point)
+    scale = seen.shape[1] / box["width"]
+    return int(seen[round((y - box["y"]) * scale), round((x - box["x"]) * scale), 0])
+
+
+def test_the_tables_of_a_presentation_state_take_the_place_of_the_picture_s_until_a_reader_sets_a_window(
+    store: Any, open_study: OpenStudy
+) -> None:
+    stored = phantom()
+    stored[:] = 1024  # 0 HU
+    stored[30:60, 40:80] = 1124
+    image = slice_of(stored, RescaleSlope="1", RescaleIntercept="-1024")
+    study = filed(store, image)
+    # Of what was stored: 1024 becomes 0, 1124 becomes 3, which the last table darkens to a quarter of white.
+    states = {
+        "FALLING": state(
+            image,
+            ModalityLUTSequence=[item(LUTDescriptor=[2, 1123, 16], LUTData=b"\0\0\x03\0", ModalityLUTType="US")],
+            SoftcopyVOILUTSequence=[
+                item(VOILUTSequence=[item(LUTDescriptor=[4, 0, 8], LUTData=b"\xff\xaa\x55\0", LUTExplanation="FALLING")])
+            ],
+        ),
+        "QUARTER": state(
+            image,
+            RescaleSlope="1", RescaleIntercept="-1024", RescaleType="HU",
+            SoftcopyVOILUTSequence=[item(WindowCenter="50.5", WindowWidth="101")],
+            PresentationLUTSequence=[item(LUTDescriptor=[2, 0, 16], LUTData=b"\xff\xff\x00\x40", LUTExplanation="QUARTER")],
+        ),
+    }  # fmt: skip
+    del states["QUARTER"].PresentationLUTShape
+    for label, ds in states.items():
+        ds.ContentLabel = label
+        beside(store, image, ds)
+    page = open_study(study, 1100, 760)
+    hand = measuring(page)
+    panel = page.get_by_role("complementary", name="Measurements")
+    pane = page.locator("[data-pane=a]")
+    around, within = (20.0, 20.0), (60.0, 45.0)
+
+    def seen() -> tuple[int, int]:
+        return grey_at(page, hand, around), grey_at(page, hand, within)
+
+    as_scanned = seen()
+    for label, expected in (("FALLING", (255, 0)), ("QUARTER", (255, 64))):
+        button = panel.get_by_role("button", name=re.compile(f"^Presentation {label}"))
+        button.click()
+        expect(pane).to_contain_text(f"Table: {label}")
+        assert seen() == (pytest.approx(expected[0], abs=2), pytest.approx(expected[1], abs=2)), label
+    button.click()
+    expect(pane).not_to_contain_text("Table:")
+    assert seen() == as_scanned
+    button.click()
+    expect(pane).to_contain_text("Table: QUARTER")
+    page.keyboard.press("v")
+    expect(pane).to_contain_text("Inverted")
+    assert seen() == (pytest.approx(0, abs=2), pytest.approx(191, abs=2))
+    assert "Not shown" not in panel.inner_text()
+    page.keyboard.press("1")  # soft tissue: 400 HU about 50
+    expect(pane).not_to_contain_text("Table:")
+    assert seen() == (pytest.approx(255 - 96, abs=2), pytest.approx(255 - 160, abs=2))
 
 
 def content(relationship: str, kind: str, name: tuple[str, str, str] | None, **attributes: Any) -> Dataset:
