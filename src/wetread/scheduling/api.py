@@ -78,6 +78,9 @@ class MoveIn(Body):
     move: Literal["arrive", "prepare", "start", "complete", "discontinue", "revert"]
     reason: str | None = Field(None, max_length=200)
     checks: list[Check] = Field(default_factory=list, max_length=len(get_args(Check)))
+    allergy_reason: str | None = Field(
+        None, max_length=200, description="Why contrast is given although allergies speak against it."
+    )
 
 
 class ReconcileIn(Body):
@@ -260,8 +263,16 @@ def move(
     body: MoveIn,
     work: Work = door(Permission.STEP_PERFORM, Permission.SCHEDULE_WRITE),
 ) -> service.Booking:
-    """Arrive, prepare, start, complete, discontinue."""
-    service.act_on_step(work, scheduled_procedure_step_pk, StepMove(body.move), body.reason, body.checks)
+    """Arrive, prepare, start, complete, discontinue. 422 where contrast is ordered and allergies speak against it, until
+    a person says why it may be given."""
+    service.act_on_step(
+        work,
+        scheduled_procedure_step_pk,
+        StepMove(body.move),
+        body.reason,
+        body.checks,
+        body.allergy_reason,
+    )
     return service.book(work, scheduled_procedure_step_pk)
 
 

@@ -71,6 +71,18 @@ def step_after(status: str, move: StepMove) -> StepStatus:
         raise IllegalTransition("The procedure step", status, move) from None
 
 
+def contrast_doubt(agent: str | None, allergies: Sequence[str] | None, *, asked_now: bool) -> str | None:
+    """Why contrast may not be given without a person's word, or None. `allergies` None: nobody ever asked; any that is
+    recorded counts, as which substances react with which is for a person to judge."""
+    if not agent:
+        return None
+    if allergies:
+        return "allergies are recorded and contrast is ordered: say why it may be given"
+    if allergies is None and not asked_now:
+        return "contrast is ordered and nobody has asked about allergies: ask, or say why it cannot wait"
+    return None
+
+
 class AppointmentState(StrEnum):
     """FHIR Appointment.status, as far as it is used here."""
 

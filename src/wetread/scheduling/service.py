@@ -602,10 +602,11 @@ def act_on_step(
     move: StepMove,
     reason: str | None = None,
     checks: Sequence[str] = (),
+    allergy_reason: str | None = None,
 ) -> None:
     """The technologist's or front desk's button: arrive, prepare, start, complete, discontinue. What was checked with
-    the patient before goes into the audit record. Raises IllegalTransition, Invalid without a reason where one is
-    needed."""
+    the patient before goes into the audit record, and so does `allergy_reason`: why contrast is given although allergies
+    speak against it. Raises IllegalTransition, Invalid without a reason where one is needed."""
     work.require(Permission.STEP_PERFORM, Permission.SCHEDULE_WRITE)
     if move is not StepMove.ARRIVE:
         work.require(Permission.STEP_PERFORM)
@@ -615,7 +616,8 @@ def act_on_step(
     step = next(iter(lock_steps(work, named)), None)
     if step is None:
         raise NotFound("There is no such step.")
-    _, request, _ = _requested(work, step.requested_procedure_pk)
+    _, request, procedure = _requested(work, step.requested_procedure_pk)
+    overridden = _check_allergies(work, step, move, request, procedure, checks, allergy_reason)
     move_step(work, step, move, reason)
     follow = {
         StepMove.ARRIVE: AppointmentMove.ARRIVE,
@@ -629,7 +631,37 @@ def act_on_step(
         detail["reason"] = reason[:200]
     if checks:
         detail["checked"] = ",".join(sorted(set(checks)))
+    if overridden:
+        detail["contrast in spite of allergies"] = overridden
     _audit(work, request.patient_pk, "U", scheduled_procedure_step_pk, detail)
+
+
+def _check_allergies(
+    work: Work,
+    step: ScheduledProcedureStep,
+    move: StepMove,
+    request: ImagingServiceRequest,
+    procedure: Procedure,
+    checks: Sequence[str],
+    allergy_reason: str | None,
+) -> str | None:
+    """Before contrast: the reason that outweighed the allergies, None where nothing speaks against it. Raises Invalid
+    where no one gave one. An emergency that nobody made ready is asked at its start, and so is who was made ready
+    before the record said what it says now."""
+    before = step.scheduled_procedure_step_status
+    if move not in (StepMove.PREPARE, StepMove.START) or before not in rules.OPEN_STEPS:
+        return None
+    patient = work.session.get_one(Patient, request.patient_pk, populate_existing=True)
+    answered = patient.allergies_asked_at
+    if before == rules.StepStatus.READY and (answered is None or answered <= step.status_changed_at):
+        return None
+    known = patient_bars(work, [patient.patient_pk])[patient.patient_pk].allergies
+    doubt = rules.contrast_doubt(procedure.requested_contrast_agent, known, asked_now="allergies" in checks)
+    if doubt is None:
+        return None
+    if not (allergy_reason or "").strip():
+        raise Invalid("Mind the patient's allergies.", fields=[FieldError("allergy_reason", doubt)])
+    return (allergy_reason or "").strip()[:200]
 
 
 def appointment_of_canceled_order(work: Work, event: dict[str, Any]) -> None:

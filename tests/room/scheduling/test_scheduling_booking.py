@@ -19,7 +19,8 @@ from wetread.kit.errors import Conflict, Denied, IllegalTransition, Invalid, Not
 from wetread.kit.events import OutboxEvent
 from wetread.orders.model import RequestedProcedure
 from wetread.orders.rules import Move
-from wetread.orders.service import cancel_order, move_requested_procedure
+from wetread.orders.service import ProcedureInput, add_procedure, cancel_order, move_requested_procedure
+from wetread.patients.service import AllergyInput, replace_allergies
 from wetread.scheduling import service
 from wetread.scheduling.model import Appointment, ScheduledProcedureStep
 from wetread.scheduling.rules import OPEN_STEPS, STEP_MOVES, StepMove, StepStatus
@@ -615,6 +616,81 @@ def test_the_desk_marks_arrivals_only(hospital: Any, work_as: Any) -> None:
             service.act_on_step(work, pk, move, "a reason")
     with pytest.raises(NotFound), work_as("technologist", site_pks=frozenset({hospital.west})) as work:
         service.act_on_step(work, pk, StepMove.PREPARE)
+
+
+def test_contrast_needs_somebodys_word_against_an_allergy(hospital: Any, api: Any) -> None:
+    """The server asks what the technologist's screen asks, whatever client it is."""
+    work, room = hospital.work, api.as_role("technologist")
+    add_procedure(work, ProcedureInput("CTCON", "CT contrast", "CT", requested_contrast_agent="Iohexol"))
+    iodine = [AllergyInput("Iodine", "anaphylaxis", severe=True)]
+    at = WEDNESDAY_7
+
+    def contrast(allergies: Any, *path: StepMove) -> tuple[int, int]:
+        nonlocal at
+        at += timedelta(minutes=30)
+        patient_pk = hospital.patient(allergies=allergies)
+        (requested,) = hospital.order(patient_pk, "CTCON")
+        pk = service.schedule(
+            work, requested.requested_procedure_pk, hospital.ct1, at
+        ).scheduled_procedure_step_pk
+        for one in path:
+            service.act_on_step(work, pk, one)
+        work.session.flush()
+        return patient_pk, pk
+
+    def press(pk: int, move: str, **more: Any) -> str | None:
+        """The status after it, or None where it was refused for the allergies."""
+        answer = room.post(f"/api/steps/{pk}/moves", json={"move": move, **more})
+        if answer.status_code == 200:
+            return str(answer.json()["scheduled_procedure_step_status"])
+        assert answer.status_code == 422, answer.text
+        assert answer.headers["content-type"].startswith("application/problem+json")
+        (error,) = answer.json()["errors"]
+        assert error["field"] == "allergy_reason" and "allergies" in error["reason"]
+        assert "Iodine" not in answer.text
+        before = work.session.get(ScheduledProcedureStep, pk, populate_existing=True)
+        assert before is not None and before.scheduled_procedure_step_status != "STARTED"
+        return None
+
+    # Making ready is where it is asked; a tick alone, or blanks, are no word.
+    _, allergic = contrast(iodine, StepMove.ARRIVE)
+    assert press(allergic, "prepare") is None
+    assert press(allergic, "prepare", checks=["allergies", "contrast"], allergy_reason="  ") is None
+    assert (
+        press(allergic, "prepare", checks=["allergies"], allergy_reason="Pre-medicated as ordered") == "READY"
+    )
+    details = [one for one in work.session.scalars(select(AuditRecord.detail)) if one and "move" in one]
+    assert details[-1]["contrast in spite of allergies"] == "Pre-medicated as ordered"
+    assert press(allergic, "start") == "STARTED", "it was asked when the patient was made ready"
+
+    # An emergency that nobody made ready is asked at the start.
+    for path in ((), (StepMove.ARRIVE,)):
+        _, emergency = contrast(iodine, *path)
+        assert press(emergency, "start", checks=["allergies"]) is None
+        assert press(emergency, "start", allergy_reason="Emergency: cannot wait") == "STARTED"
+
+    # Nobody asked: a tick says that somebody just did. Asked, and none are known: nothing speaks against it.
+    _, unasked = contrast(None, StepMove.ARRIVE)
+    assert press(unasked, "prepare", checks=["identity"]) is None
+    assert press(unasked, "prepare", checks=["identity", "allergies"]) == "READY"
+    _, none_known = contrast([], StepMove.ARRIVE)
+    assert press(none_known, "prepare") == "READY"
+
+    # What is recorded after the patient was made ready is asked before the start.
+    patient_pk, ready = contrast([], StepMove.ARRIVE, StepMove.PREPARE)
+    work.session.execute(
+        update(ScheduledProcedureStep)
+        .where(ScheduledProcedureStep.scheduled_procedure_step_pk == ready)
+        .values(status_changed_at=work.now() - MINUTE)
+    )
+    replace_allergies(work, patient_pk, iodine)
+    assert press(ready, "start") is None
+    assert press(ready, "start", allergy_reason="The radiologist decided so") == "STARTED"
+
+    # Without contrast there is nothing to refuse.
+    (requested,) = hospital.order(hospital.patient(allergies=iodine), "CTHEAD")
+    plain = service.schedule(work, requested.requested_procedure_pk, hospital.ct2, at)
+    assert press(plain.scheduled_procedure_step_pk, "start") == "STARTED"
 
 
 def test_boards_show_a_day_by_the_clock_of_each_site(hospital: Any) -> None:

@@ -2,7 +2,7 @@ import { Button, Menu } from '@mantine/core'
 import { IconArrowBackUp, IconDotsVertical } from '@tabler/icons-react'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
-import { http } from '@/lib/api'
+import { ApiProblem, http } from '@/lib/api'
 import { showKeys, useKeys } from '@/lib/keys'
 import { formatPersonName } from '@/lib/personname'
 import { formatTime } from '@/lib/time'
@@ -24,7 +24,9 @@ const STOPPED = [
 const UNDONE = ['Pressed by mistake', 'Wrong patient chosen', 'The patient went away again']
 const CALLED_OFF = ['Patient not prepared', 'Patient too unwell', 'Patient refused', 'Equipment failure', 'Not needed any more']
 
-type Asking = 'discontinue' | 'revert' | 'cancel' | 'complete'
+const GIVEN_ANYWAY = ['The allergy is to another substance', 'Pre-medicated as ordered', 'The radiologist decided so', 'Emergency: cannot wait']
+
+type Asking = 'discontinue' | 'revert' | 'cancel' | 'complete' | 'allergies'
 
 /** The next safe step as the one big button; beside it the way back and what is rare. */
 export function Actions({
@@ -42,6 +44,8 @@ export function Actions({
 }) {
   const client = useQueryClient()
   const [asking, setAsking] = useState<Asking>()
+  /** What the server refused for the patient's allergies, until somebody says why contrast may be given. */
+  const [refused, setRefused] = useState<Move>()
   const status = booking.scheduled_procedure_step_status
   const stepPk = booking.scheduled_procedure_step_pk
   const refresh = () =>
@@ -50,6 +54,7 @@ export function Actions({
       client.invalidateQueries({ queryKey: ['room-open'] }),
       client.invalidateQueries({ queryKey: ['order', booking.imaging_service_request_pk] }),
     ])
+  const checksFor = (move: Move) => (move === 'prepare' || move === 'start' ? checked : [])
   const send = async (body: Sending) => {
     // The answer is the step as it stands now: it shows at once, the rest of the day follows.
     const moved = await http.post<Booking>(`/api/steps/${stepPk}/moves`, body)
@@ -61,8 +66,13 @@ export function Actions({
     void refresh()
   }
   const moving = useMutation({
-    mutationFn: (move: Move) => send({ move, checks: move === 'prepare' || move === 'start' ? checked : [] }),
-    onError: (error) => {
+    mutationFn: (move: Move) => send({ move, checks: checksFor(move) }),
+    onError: (error, move) => {
+      if (error instanceof ApiProblem && error.reason('allergy_reason')) {
+        setRefused(move)
+        setAsking('allergies')
+        return
+      }
       toastProblem(error)
       void refresh()
     },
@@ -169,6 +179,28 @@ export function Actions({
         <p>
           {booking.number_of_images ? `The ${booking.number_of_images} images stay with the order.` : 'No image has come.'} A discontinued step cannot be taken up again; another try is
           scheduled anew.
+        </p>
+      </ReasonDialog>
+      <ReasonDialog
+        opened={asking === 'allergies'}
+        title="Give contrast in spite of the allergies?"
+        reasons={GIVEN_ANYWAY}
+        confirm={refused === 'start' ? 'Start with contrast' : 'Make ready with contrast'}
+        danger
+        onConfirm={async (allergy_reason) => {
+          if (refused) await send({ move: refused, checks: checksFor(refused), allergy_reason })
+        }}
+        onClose={() => setAsking(undefined)}
+      >
+        <p>
+          {booking.patient.allergies?.length ? (
+            <>
+              Allergies: <strong>{booking.patient.allergies.join(', ')}</strong>.{' '}
+            </>
+          ) : (
+            'Nobody has asked this patient about allergies. '
+          )}
+          The order asks for contrast.
         </p>
       </ReasonDialog>
       <ConfirmIrreversible

@@ -3919,7 +3919,8 @@ export interface paths {
         put?: never;
         /**
          * Move
-         * @description Arrive, prepare, start, complete, discontinue.
+         * @description Arrive, prepare, start, complete, discontinue. 422 where contrast is ordered and allergies speak against it, until
+         *     a person says why it may be given.
          */
         post: operations["move_api_steps__scheduled_procedure_step_pk__moves_post"];
         delete?: never;
@@ -7499,6 +7500,11 @@ export interface components {
         MessageState: "received" | "applied" | "failed" | "rejected" | "queued" | "delivered" | "dead" | "skipped";
         /** MoveIn */
         MoveIn: {
+            /**
+             * Allergy Reason
+             * @description Why contrast is given although allergies speak against it.
+             */
+            allergy_reason?: string | null;
             /** Checks */
             checks?: ("identity" | "laterality" | "pregnancy" | "allergies" | "implants" | "contrast" | "preparation")[];
             /**
