@@ -37,7 +37,7 @@ serve: $(STATE)/installed ## Start an empty system
 	$(BIN)/wetread serve
 
 test: $(STATE)/dev ## Run all checks and all tests (T=path for some)
-	@if [ "$(T)" = tests ]; then $(MAKE) --no-print-directory check; fi
+	@if [ "$(T)" = tests ]; then $(MAKE) --no-print-directory -j2 --output-sync=target check; fi
 	$(BIN)/pytest $(T) -n $(N) --dist loadfile -q
 
 bench: $(STATE)/dev ## Measure beside Orthanc on this machine (R=rounds)
