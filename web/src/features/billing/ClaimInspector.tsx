@@ -1,4 +1,4 @@
-import { Button, Modal, TextInput } from '@mantine/core'
+import { Button, Modal, Select, TextInput } from '@mantine/core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { http, request } from '@/lib/api'
@@ -26,6 +26,7 @@ export function ClaimInspector({
   const client = useQueryClient()
   const [coding, setCoding] = useState<Line>()
   const [voiding, setVoiding] = useState(false)
+  const [answering, setAnswering] = useState(false)
   const [previewing, setPreviewing] = useState(false)
   if (!claim) return error ? <ProblemNote error={error} onRetry={onRetry} /> : <Outline rows={10} />
   const open = OPEN.includes(claim.state)
@@ -118,6 +119,8 @@ export function ClaimInspector({
             ['Done at', claim.site.institution_name],
             ['Place', claim.place_of_service ? `${claim.place_of_service} ${PLACES[claim.place_of_service] ?? ''}` : null],
             ['Authorisation', claim.prior_authorization],
+            ['Sent as', FREQUENCY[claim.frequency_code]],
+            ['Payer’s number', claim.payer_claim_control_number],
           ]}
         />
         <div className={classes['buttons']}>
@@ -129,12 +132,19 @@ export function ClaimInspector({
               <Button variant="default" onClick={() => void post('recheck', 'Checked again.')}>
                 Check again
               </Button>
-              <Button variant="default" onClick={() => setVoiding(true)}>
-                Void
-              </Button>
             </>
           ) : null}
-          {mayWrite && ['rejected', 'denied'].includes(claim.state) ? (
+          {mayWrite && (['denied', 'paid'].includes(claim.state) || (open && claim.frequency_code !== '8')) ? (
+            <Button variant="default" onClick={() => setVoiding(true)}>
+              Void
+            </Button>
+          ) : null}
+          {mayWrite && ['sent', 'accepted', 'denied', 'paid'].includes(claim.state) ? (
+            <Button variant="default" onClick={() => setAnswering(true)}>
+              Payer’s answer
+            </Button>
+          ) : null}
+          {mayWrite && ['rejected', 'denied', 'paid'].includes(claim.state) ? (
             <Button onClick={() => void post('correct', 'The claim is open for correction.')}>Correct it</Button>
           ) : null}
         </div>
@@ -145,6 +155,9 @@ export function ClaimInspector({
       </Modal>
       <Modal opened={voiding} onClose={() => setVoiding(false)} title="Void this claim?" size={460}>
         <VoidForm claim={claim} onDone={() => void refresh().then(() => setVoiding(false))} onCancel={() => setVoiding(false)} />
+      </Modal>
+      <Modal opened={answering} onClose={() => setAnswering(false)} title="What did the payer answer?" size={460}>
+        <AnswerForm claim={claim} onDone={() => void refresh().then(() => setAnswering(false))} onCancel={() => setAnswering(false)} />
       </Modal>
       <Modal opened={previewing} onClose={() => setPreviewing(false)} title={`Claim ${claim.claim_number} as 837P (test)`} size={760}>
         <Preview claimPk={claim.claim_pk} />
@@ -163,17 +176,68 @@ function Physician({ name, npi }: { name: string | null | undefined; npi: string
   )
 }
 
+/** Claim frequency codes (CLM05-3) that say more than "for the first time". */
+const FREQUENCY: Record<string, string> = { '7': 'Replacement of what the payer has', '8': 'Void of what the payer has' }
+
+/** What the payer can answer to a claim in a state, as the server's table has it. */
+const ANSWERS: Record<string, readonly Answered[]> = {
+  sent: ['accept', 'reject', 'deny', 'pay'],
+  accepted: ['reject', 'deny', 'pay'],
+  denied: ['pay'],
+  paid: ['deny'],
+}
+const ANSWER: Record<Answered, string> = {
+  accept: 'Accepted for adjudication',
+  reject: 'Rejected before adjudication',
+  deny: 'Denied',
+  pay: 'Paid',
+}
+type Answered = 'accept' | 'reject' | 'deny' | 'pay'
+
+function AnswerForm({ claim, onDone, onCancel }: { claim: Claim; onDone: () => void; onCancel: () => void }) {
+  const form = useProblemForm<{ answer: string; payer_claim_control_number: string; reason: string }>(
+    {
+      initialValues: { answer: '', payer_claim_control_number: claim.payer_claim_control_number ?? '', reason: '' },
+      validate: { answer: (value) => (value ? null : 'Choose one') },
+    },
+    async (values) => {
+      await http.post(`/api/billing/claims/${claim.claim_pk}/answer`, values)
+      toast('The answer is recorded.')
+      onDone()
+    },
+  )
+  return (
+    <Form of={form} submit="Record the answer" onCancel={onCancel}>
+      <Select
+        label="Answer"
+        data-autofocus
+        data={(ANSWERS[claim.state] ?? []).map((value) => ({ value, label: ANSWER[value] }))}
+        {...form.form.getInputProps('answer')}
+      />
+      <TextInput
+        label="Payer’s claim number"
+        description="A replacement or a void of the claim has to name it."
+        maxLength={50}
+        {...form.form.getInputProps('payer_claim_control_number')}
+      />
+      <TextInput label="Reason" maxLength={400} {...form.form.getInputProps('reason')} />
+    </Form>
+  )
+}
+
 function VoidForm({ claim, onDone, onCancel }: { claim: Claim; onDone: () => void; onCancel: () => void }) {
+  const taken = claim.frequency_code !== '1' || ['denied', 'paid'].includes(claim.state)
   const form = useProblemForm<{ reason: string }>({ initialValues: { reason: '' } }, async (values) => {
     await http.post(`/api/billing/claims/${claim.claim_pk}/void`, values)
-    toast('The claim and its charges are void.')
+    toast(taken ? 'A void goes out with the next file.' : 'The claim and its charges are void.')
     onDone()
   })
   return (
     <Form of={form} submit="Void the claim" onCancel={onCancel}>
       <p>
-        {formatMoney(claim.total_minor, claim.currency)} will not be asked for. The claim and its charges are kept, with your reason, and
-        cannot be brought back.
+        {taken
+          ? 'The payer has this claim in its books: a void of it goes out with the next file, and it is off ours once the payer has taken that.'
+          : `${formatMoney(claim.total_minor, claim.currency)} will not be asked for. The claim and its charges are kept, with your reason, and cannot be brought back.`}
       </p>
       <TextInput label="Reason" data-autofocus {...form.form.getInputProps('reason')} />
     </Form>
