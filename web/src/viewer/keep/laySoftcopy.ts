@@ -1,7 +1,9 @@
 import type { StackViewport } from '../engine'
 import { frameOf, modalityTableOf } from '../pixels/loader'
 import { giveGreys } from '../pixels/voiTable'
+import { rangeOf } from '../presets'
 import type { DicomJson } from '../dicom'
+import { lookOf, presented } from './presentation'
 import { softcopyOf, tablesOf } from './softcopy'
 
 /**
@@ -20,7 +22,10 @@ export async function laySoftcopy(viewport: StackViewport, state: DicomJson, ima
   if (greys === 'window' || !still()) return true
   giveGreys(viewport, (id) => {
     const found = of(id)
-    return found === 'window' ? null : found
+    if (found !== 'window') return found
+    const frame = frameOf(id)
+    const window = frame && presented(state).includes(frame.sopInstanceUid) ? lookOf(state, frame).window : null
+    return window && rangeOf(window)
   })
   viewport.render()
   return true

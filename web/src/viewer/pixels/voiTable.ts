@@ -1,4 +1,4 @@
-import type { StackViewport } from '@cornerstonejs/core'
+import { utilities, type StackViewport, type Types } from '@cornerstonejs/core'
 import vtkColorTransferFunction from '@kitware/vtk.js/Rendering/Core/ColorTransferFunction'
 import type { Greys } from './greys'
 import { voiTableOf } from './loader'
@@ -7,19 +7,24 @@ import type { Table } from './tables'
 /** The texture that a graphics processor looks colours up in has this many entries. */
 const SAMPLES = 1024
 
-/** The greys of pictures by their image ids; null: as the picture itself says. */
-export type GreysOf = (imageId: string) => Greys | null
+/** The greys of pictures by their image ids, or their range from black to white; null: as the picture itself says. */
+export type GreysOf = (imageId: string) => Greys | Range | null
+
+interface Range {
+  lower: number
+  upper: number
+}
 
 interface Laid {
   transfer: unknown
   /** What is said of it. */
   explanation: string | null
-  range: { lower: number; upper: number }
+  range: Range
 }
 
 /** Part of Cornerstone's stack viewport that its types leave out. */
 interface Inner {
-  setVOI(range: { lower: number; upper: number }, options: object): void
+  setVOI(range: Range, options: object): void
 }
 
 const laid = new WeakMap<StackViewport, Laid>()
@@ -66,15 +71,19 @@ export function forgetGreys(viewport: StackViewport): void {
 /** Draws the picture of a viewport by its VOI table (PS3.3 C.11.2.1.1), or takes the table of the one before away. */
 export function layTable(viewport: StackViewport): void {
   const property = propertyOf(viewport)
-  const imageId = viewport.getCornerstoneImage()?.imageId
+  const image = viewport.getCornerstoneImage()
+  const imageId = image?.imageId
   if (!property || !imageId) return
   const { isComputedVOI, invert } = viewport.getProperties()
-  const greys = given.get(viewport)?.(imageId)
-  if (greys) {
+  const giving = given.get(viewport)
+  const greys = giving?.(imageId)
+  if (greys && 'points' in greys) {
     layGreys(viewport, greys, invert === true)
     return
   }
-  const table = isComputedVOI ? voiTableOf(imageId) : null
+  // The range of the picture before is none of this one's, though the viewport keeps it.
+  if (giving) (viewport as unknown as Inner).setVOI(greys ?? ownRange(image), { suppressEvents: true, voiUpdatedWithSetProperties: true })
+  const table = isComputedVOI || (giving && !greys) ? voiTableOf(imageId) : null
   if (!table) {
     if (tableOn(viewport)) byWindow(viewport)
     return
@@ -92,6 +101,11 @@ export function layTable(viewport: StackViewport): void {
   property.setUseLookupTableScalarRange(true)
   property.setRGBTransferFunction(0, transfer)
   laid.set(viewport, { transfer, explanation: table.explanation, range })
+}
+
+function ownRange({ windowCenter, windowWidth, voiLUTFunction }: Types.IImage): Range {
+  const [center, width] = [windowCenter, windowWidth].map((one) => (Array.isArray(one) ? (one[0] as number) : one))
+  return utilities.windowLevel.toLowHighRange(width ?? 1, center ?? 0, voiLUTFunction)
 }
 
 function layGreys(viewport: StackViewport, { points, explanation }: Greys, invert: boolean): void {
