@@ -33,10 +33,20 @@ export default defineConfig({
     proxy: { '/api': server, '/dicom-web': server, '/healthz': server },
   },
   test: {
-    environment: 'jsdom',
-    setupFiles: ['./src/testing.ts'],
-    include: ['src/**/*.test.{ts,tsx}'],
     restoreMocks: true,
     testTimeout: 15_000,
+    // A document is made for each file that has components, and takes longer than all tests of those that have none.
+    projects: [
+      { extends: true, test: { name: 'rules', environment: 'node', include: ['src/**/*.test.ts'] } },
+      {
+        extends: true,
+        test: {
+          name: 'components',
+          environment: 'jsdom',
+          setupFiles: ['./src/testing.ts'],
+          include: ['src/**/*.test.tsx'],
+        },
+      },
+    ],
   },
 })

@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { fireEvent, renderHook } from '@testing-library/react'
 import { expect, it, vi } from 'vitest'
 import { useKeys } from './keys'

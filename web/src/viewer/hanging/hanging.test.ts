@@ -1,3 +1,4 @@
+// @vitest-environment jsdom
 import { describe, expect, it } from 'vitest'
 import type { DicomJson } from '../dicom'
 import { inReadingOrder, stacksOfSeries, type SeriesHead, type Stack } from '../stacks'
