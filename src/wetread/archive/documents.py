@@ -15,6 +15,8 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
+from wetread.dicom.jsonmodel import JsonDict
+
 COMPREHENSIVE_SR = "1.2.840.10008.5.1.4.1.1.88.33"
 KEY_OBJECT_SELECTION = "1.2.840.10008.5.1.4.1.1.88.59"
 GRAYSCALE_SOFTCOPY_PRESENTATION_STATE = "1.2.840.10008.5.1.4.1.1.11.1"
@@ -126,10 +128,12 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Presentation:
-    """How pictures of one series were seen. `area` is (left, top, right, bottom) in pixels, shown in full."""
+    """How pictures of one series were seen. `area` is (left, top, right, bottom) in pixels, shown in full; `values` is the
+    Modality LUT module that all of them have, in the units of the window."""
 
     images: Sequence[Image]
     area: tuple[int, int, int, int]
+    values: Dataset = field(default_factory=Dataset)
     window: tuple[float, float] | None = None
     rotation: int = 0
     flipped: bool = False
@@ -222,7 +226,8 @@ def key_objects(origin: Origin, images: Sequence[Image]) -> Dataset:
 
 
 def presentation_state(origin: Origin, presentations: Sequence[Presentation], label: str) -> Dataset:
-    """A Grayscale Softcopy Presentation State (PS3.3 A.33.1) of one way of looking at pictures of one study."""
+    """A Grayscale Softcopy Presentation State (PS3.3 A.33.1) of one way of looking at pictures of one study, which have
+    their values by the same module: one that is not in the state is none of the picture's either (PS3.4 N.2.1.1)."""
     ds = _object(origin, GRAYSCALE_SOFTCOPY_PRESENTATION_STATE, "PR", "Presentation")
     images = [one for presentation in presentations for one in presentation.images]
     first = presentations[0]
@@ -231,6 +236,7 @@ def presentation_state(origin: Origin, presentations: Sequence[Presentation], la
     ds.PresentationCreationTime = origin.made_at.strftime("%H%M%S")
     ds.ReferencedSeriesSequence = _by_series(images)
     ds.DisplayedAreaSelectionSequence = [_area(one) for one in presentations]
+    ds.update(first.values)
     windows = [one for one in presentations if one.window]
     if windows:
         ds.SoftcopyVOILUTSequence = [_window(one) for one in windows]
@@ -243,6 +249,38 @@ def presentation_state(origin: Origin, presentations: Sequence[Presentation], la
         ds.GraphicLayerSequence = [layer]
         ds.GraphicAnnotationSequence = [_annotation(one) for one in marks]
     return ds
+
+
+def modality_values(picture: JsonDict, frame_number: int) -> Dataset:
+    """The Modality LUT module (PS3.3 C.11.1) by which a picture's stored values become what windows are set in, empty where
+    they are the same. `picture`: its metadata in the DICOM JSON model. Raises ValueError where a table is not in it."""
+    if "00283000" in picture:
+        return Dataset.from_json({"00283000": picture["00283000"]}, _bulk_is_missing)
+    where = picture
+    for groups, number in (("52009230", frame_number), ("52009229", 1)):
+        items = picture.get(groups, {}).get("Value", [])[number - 1 : number]
+        if items and "00289145" in items[0]:
+            where = items[0]["00289145"]["Value"][0]
+            break
+    slope, intercept = (
+        float(where.get(one, {}).get("Value", [default])[0])
+        for one, default in (("00281053", 1), ("00281052", 0))
+    )
+    ds = Dataset()
+    if (slope, intercept) != (1.0, 0.0):
+        # US: not specified (PS3.3 C.11.1.1.2).
+        kind = where.get("00281054", {}).get("Value", ["HU" if _is_ct(picture) else "US"])[0]
+        ds.RescaleIntercept, ds.RescaleSlope = f"{intercept:.10g}", f"{slope:.10g}"
+        ds.RescaleType = kind
+    return ds
+
+
+def _is_ct(picture: JsonDict) -> bool:
+    return bool(picture.get("00080060", {}).get("Value") == ["CT"])
+
+
+def _bulk_is_missing(*_: str) -> bytes:
+    raise ValueError("the table is not in the metadata")
 
 
 # Parts of all of them

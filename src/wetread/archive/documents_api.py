@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 from typing import Annotated, Literal
 
@@ -132,7 +133,13 @@ def keep_findings(
     study = study_detail(work, study_pk).study
     known = _known(work, study.study_instance_uid, body)
     origin = _origin(archive, work, next(iter(known.values())))
-    made = _made(body, known, origin, _measured_before(archive, body, known))
+    made = _made(
+        body,
+        known,
+        origin,
+        _measured_before(archive, body, known),
+        _values(archive, work, study.study_instance_uid, body, known),
+    )
     _keep(archive, work, made)
     for _ in made:
         work.audit(
@@ -199,6 +206,28 @@ def _measured_before(
     return found
 
 
+def _values(
+    archive: Archive, work: Work, study_instance_uid: str, body: FindingsIn, known: dict[str, StoredInstance]
+) -> dict[tuple[str, int], Dataset | None]:
+    """The Modality LUT module of each presented frame, by (SOP Instance UID, frame); None where it cannot be said."""
+    wanted = {(one.sop_instance_uid, one.frame_number) for each in body.presentations for one in each.images}
+    found: dict[tuple[str, int], Dataset | None] = {}
+    for series in {known[uid].series_instance_uid for uid, _ in wanted}:
+        pictures = {
+            one["00080018"]["Value"][0]: one
+            for one in orjson.loads(
+                gzip.decompress(archive.retrieval.series_metadata(work.actor, study_instance_uid, series))
+            )
+        }
+        for uid, frame in wanted:
+            if known[uid].series_instance_uid == series:
+                try:
+                    found[uid, frame] = documents.modality_values(pictures[uid], frame)
+                except (KeyError, ValueError):
+                    found[uid, frame] = None
+    return found
+
+
 def _is_as_before(shapes: list[documents.Shape], before: list[list[float]]) -> bool:
     """Whether shapes lie where they did; Graphic Data are single floats. Of one shape several values may be inferred."""
     ours = [shape.data() for shape in shapes]
@@ -229,6 +258,7 @@ def _made(
     known: dict[str, StoredInstance],
     origin: documents.Origin,
     before: dict[str, tuple[str, list[list[float]]]],
+    values: dict[tuple[str, int], Dataset | None],
 ) -> list[Dataset]:
     def image(one: ImageIn) -> documents.Image:
         stored = known[one.sop_instance_uid]
@@ -277,19 +307,36 @@ def _made(
         images = [image(each) for each in one.images]
         if any(known[each.sop_instance_uid].samples_per_pixel not in (None, 1) for each in images):
             continue  # a colour picture's presentation state needs a colour profile, which nobody has measured
-        named = {(each.sop_instance_uid, each.frame_number or 1) for each in images}
-        marks = [
-            mark
-            for mark in measurements
-            if (mark.image.sop_instance_uid, mark.image.frame_number or 1) in named
-            and mark.tracking_uid not in drawn
-        ]
-        drawn |= {mark.tracking_uid for mark in marks}
-        shown = documents.Presentation(
-            images, one.area, one.window, one.rotation, one.flipped, one.inverted, one.spacing, marks
-        )
-        # Turning and the table of greys are those of a whole presentation state.
-        alike.setdefault((one.rotation, one.flipped, one.inverted), []).append(shown)
+        by_values: dict[str, list[documents.Image]] = {}
+        modules: dict[str, Dataset | None] = {}
+        for each in images:
+            module = values[each.sop_instance_uid, each.frame_number or 1]
+            name = "?" if module is None else module.to_json()
+            by_values.setdefault(name, []).append(each)
+            modules[name] = module
+        for name, group in by_values.items():
+            named = {(each.sop_instance_uid, each.frame_number or 1) for each in group}
+            marks = [
+                mark
+                for mark in measurements
+                if (mark.image.sop_instance_uid, mark.image.frame_number or 1) in named
+                and mark.tracking_uid not in drawn
+            ]
+            drawn |= {mark.tracking_uid for mark in marks}
+            module = modules[name]
+            shown = documents.Presentation(
+                group,
+                one.area,
+                module or Dataset(),
+                one.window if module is not None else None,  # it would be one of other values
+                one.rotation,
+                one.flipped,
+                one.inverted,
+                one.spacing,
+                marks,
+            )
+            # Turning, the values and the table of greys are those of a whole presentation state.
+            alike.setdefault((name, one.rotation, one.flipped, one.inverted), []).append(shown)
     made += [
         documents.presentation_state(numbered("PR"), shown, f"READ_{number}")
         for number, shown in enumerate(alike.values(), 1)

@@ -143,6 +143,41 @@ def test_findings_are_objects_of_the_study_that_dciodvfy_accepts(
         "INVERSE",
     )
     assert len(state.GraphicAnnotationSequence) == 4
+    # Its window is one of Hounsfield units: whoever reads it has to know how the pixels become them.
+    assert (state.RescaleSlope, state.RescaleIntercept, state.RescaleType) == (1, -1024, "HU")
+
+
+def test_pictures_of_other_values_get_a_state_of_their_own(
+    web: Api, archive: Archive, reader: Client, make_dicom: MakeDicom, store: Any
+) -> None:
+    study, series = generate_uid(), generate_uid()
+    slices = [
+        make_dicom(
+            StudyInstanceUID=study, SeriesInstanceUID=series, InstanceNumber=number, RescaleSlope=str(slope),
+            RescaleIntercept="0",
+        )
+        for number, slope in enumerate((1, 0.5, 0.5), 1)
+    ]  # fmt: skip
+    assert all(result.status == 0 for result in store(*slices))
+    body = {"presentations": findings(slices)["presentations"]}
+    answer = web.as_role("radiologist").post(
+        f"/api/archive/studies/{study_pk(archive, slices[0])}/findings", json=body
+    )
+    assert answer.status_code == 201, answer.text
+    said = []
+    for one in answer.json()["documents"]:
+        path = f"/studies/{study}/series/{one['series_instance_uid']}/instances/{one['sop_instance_uid']}"
+        state = read(reader.get(path, Accept="application/dicom; transfer-syntax=*").body)
+        named = [
+            item.ReferencedSOPInstanceUID
+            for area in state.DisplayedAreaSelectionSequence
+            for item in area.ReferencedImageSequence
+        ]
+        said.append((state.get("RescaleSlope"), named))
+    assert said == [
+        (None, [slices[0].SOPInstanceUID]),
+        (0.5, [slices[1].SOPInstanceUID, slices[2].SOPInstanceUID]),
+    ]
 
 
 def test_a_picture_of_another_study_is_refused_and_nothing_is_kept(
