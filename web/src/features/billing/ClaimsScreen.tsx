@@ -24,6 +24,8 @@ import { keyOfChosen, Queues, type Chosen } from './Queues'
 import { COMPONENT, NEEDS, type BatchMade, type Claim, type ClaimRow, type Queue } from './types'
 
 const DEADLINE_NEAR_DAYS = 14
+/** What was handed in has kept its day. */
+const STILL_HERE = new Set(['draft', 'held', 'ready', 'batched'])
 const daysLeft = (row: ClaimRow) => -daysBetween(row.file_by)
 const needsOf = (row: ClaimRow) => row.needs.map((need) => NEEDS[need] ?? need).join(', ')
 
@@ -66,7 +68,7 @@ const COLUMNS: readonly WorkColumn<ClaimRow>[] = [
     id: 'file_by',
     label: 'File in',
     value: daysLeft,
-    render: (row) => <Deadline days={daysLeft(row)} />,
+    render: (row) => (STILL_HERE.has(row.state) ? <Deadline days={daysLeft(row)} /> : null),
     width: 82,
     align: 'right',
   },
