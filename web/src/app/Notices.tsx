@@ -77,7 +77,9 @@ export function Notices() {
             ))}
           </ul>
         ) : (
-          <p className={classes['none']}>{told.error ? 'They cannot be read just now.' : 'Nobody has told you anything yet.'}</p>
+          <p className={classes['none']}>
+            {told.error ? 'They cannot be read just now.' : told.isPending ? 'Being fetched…' : 'Nobody has told you anything yet.'}
+          </p>
         )}
       </Popover.Dropdown>
     </Popover>
