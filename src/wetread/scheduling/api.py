@@ -104,6 +104,17 @@ class UnmatchedPage(BaseModel):
     total: int
 
 
+class UnscheduledPage(BaseModel):
+    items: list[service.Unscheduled]
+    next_cursor: str | None = None
+    total: int
+
+
+class HangIn(Body):
+    accession_number: str = Field(min_length=1, max_length=16)
+    reason: str = Field(min_length=1, max_length=200)
+
+
 class CandidatePage(BaseModel):
     items: list[service.CandidateOrder]
     next_cursor: str | None = None
@@ -281,6 +292,19 @@ def unmatched(work: Work = door(Permission.RECONCILE)) -> UnmatchedPage:
     """Studies that wait for a person, with what speaks against each candidate."""
     items = service.unmatched(work)
     return UnmatchedPage(items=items, total=len(items))
+
+
+@router.get("/reconciliation/performed-steps")
+def unscheduled(work: Work = door(Permission.RECONCILE)) -> UnscheduledPage:
+    """Work that modalities reported and that hangs on no scheduled step, newest first."""
+    items = service.unscheduled_performed_steps(work)
+    return UnscheduledPage(items=items, total=len(items))
+
+
+@router.post("/reconciliation/performed-steps/{performed_procedure_step_pk}", status_code=204)
+def hang(performed_procedure_step_pk: int, body: HangIn, work: Work = door(Permission.RECONCILE)) -> None:
+    """Hangs such work on the order with that accession number."""
+    service.hang_performed_step(work, performed_procedure_step_pk, body.accession_number, body.reason)
 
 
 @router.get("/reconciliation/resolved")

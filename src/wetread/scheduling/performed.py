@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,7 +13,7 @@ from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from wetread.dicom.personname import PersonName
-from wetread.kit.errors import IllegalTransition, WetreadError
+from wetread.kit.errors import Conflict, FieldError, IllegalTransition, Invalid, NotFound, WetreadError
 from wetread.orders.model import ImagingServiceRequest, RequestedProcedure
 from wetread.patients.model import Patient, PatientIdentifier
 from wetread.scheduling import rules
@@ -134,6 +136,122 @@ def update_performed_step(work: Work, sop_instance_uid: str, attributes: JsonDic
             _settle(work, scheduled)
     _audit(work, step, "U")
     return step
+
+
+@dataclass(frozen=True, slots=True)
+class Unscheduled:
+    """Work that hangs on no Scheduled Procedure Step, in the modality's own words, and why."""
+
+    performed_procedure_step_pk: int
+    performed_procedure_step_id: str
+    performed_procedure_step_status: str
+    performed_station_ae_title: str
+    modality: str
+    study_instance_uid: str
+    patient_name: str | None
+    patient_id: str | None
+    patient_birth_date: date | None
+    patient_sex: str | None
+    accession_number: str | None
+    performed_procedure_step_description: str | None
+    started_at: datetime
+    ended_at: datetime | None
+    unscheduled_reason: str
+
+
+def unscheduled_performed_steps(work: Work) -> list[Unscheduled]:
+    """Work that modalities reported and that hangs on no scheduled step, newest first, at most 200."""
+    work.require(Permission.RECONCILE)
+    work.audit(AuditEventID.QUERY, "E", object_type="unscheduled performed steps")
+    steps = work.session.scalars(
+        select(PerformedProcedureStep)
+        .where(PerformedProcedureStep.unscheduled_reason.is_not(None))
+        .order_by(PerformedProcedureStep.performed_procedure_step_pk.desc())
+        .limit(200)
+    )
+    return [_unscheduled(step) for step in steps]
+
+
+def _unscheduled(step: PerformedProcedureStep) -> Unscheduled:
+    said = step.attributes
+    items = said.get("00400270", {}).get("Value") or [{}]
+    return Unscheduled(
+        step.performed_procedure_step_pk,
+        step.performed_procedure_step_id,
+        step.performed_procedure_step_status,
+        step.performed_station_ae_title,
+        step.modality,
+        step.study_instance_uid,
+        _text(said, "00100010") or None,
+        _text(said, "00100020") or None,
+        _day(_text(said, "00100030")),
+        _text(said, "00100040") or None,
+        next((number for item in items if (number := _text(item, "00080050").strip())), None),
+        _text(said, "00400254") or None,
+        step.started_at,
+        step.ended_at,
+        step.unscheduled_reason or "",
+    )
+
+
+def hang_performed_step(
+    work: Work, performed_procedure_step_pk: int, accession_number: str, reason: str
+) -> None:
+    """Hangs unscheduled work on the steps of its modality in the order that a person named; they move as far as it has
+    gone. Raises NotFound, Conflict, Invalid."""
+    work.require(Permission.RECONCILE)
+    step = work.session.get(
+        PerformedProcedureStep, performed_procedure_step_pk, with_for_update=True, populate_existing=True
+    )
+    if step is None:
+        raise NotFound("There is no such performed step.")
+    if step.unscheduled_reason is None:
+        raise Conflict("This work hangs on an order already.")
+    orders = work.session.scalars(
+        select(ImagingServiceRequest).where(
+            ImagingServiceRequest.accession_number == accession_number.strip()
+        )
+    ).all()
+    if len(orders) != 1:
+        # Accession Numbers are unique with their issuer.
+        why = "is of several orders of different sites" if orders else "is of no order"
+        raise Invalid("It cannot hang there.", fields=[FieldError("accession_number", why)])
+    (order,) = orders
+    of_order = select(RequestedProcedure.requested_procedure_pk).where(
+        RequestedProcedure.imaging_service_request_pk == order.imaging_service_request_pk
+    )
+    steps = [
+        one
+        for one in lock_steps(work, ScheduledProcedureStep.requested_procedure_pk.in_(of_order))
+        if one.modality == step.modality
+        and one.scheduled_procedure_step_status not in ("CANCELED", "DISCONTINUED")
+    ]
+    if not steps:
+        why = f"has no step for {step.modality or 'this modality'} that is not cancelled"
+        raise Invalid("It cannot hang there.", fields=[FieldError("accession_number", why)])
+    step.unscheduled_reason = None
+    for scheduled in steps:
+        work.session.add(
+            PerformedStepReference(
+                performed_procedure_step_pk=step.performed_procedure_step_pk,
+                scheduled_procedure_step_pk=scheduled.scheduled_procedure_step_pk,
+            )
+        )
+        with suppress(IllegalTransition):  # people were there before: what they did stands
+            move_step(work, scheduled, rules.StepMove.START)
+    work.session.flush()
+    if step.performed_procedure_step_status != "IN PROGRESS":
+        for scheduled in steps:
+            _settle(work, scheduled)
+    work.audit(
+        AuditEventID.PROCEDURE_RECORD,
+        "U",
+        patient_pk=order.patient_pk,
+        study_instance_uid=step.study_instance_uid[:64],
+        object_type="performed_procedure_step",
+        object_id=step.performed_procedure_step_pk,
+        detail={"reason": reason.strip()[:200], "order": str(order.imaging_service_request_pk)},
+    )
 
 
 def _settle(work: Work, scheduled: ScheduledProcedureStep) -> None:

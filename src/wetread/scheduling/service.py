@@ -44,11 +44,17 @@ from wetread.scheduling.linking import (
 from wetread.scheduling.model import (
     Appointment,
     ModalityResource,
-    PerformedProcedureStep,
     ScheduledProcedureStep,
     StudyLink,
 )
-from wetread.scheduling.performed import PerformedStepRefused, create_performed_step, update_performed_step
+from wetread.scheduling.performed import (
+    PerformedStepRefused,
+    Unscheduled,
+    create_performed_step,
+    hang_performed_step,
+    unscheduled_performed_steps,
+    update_performed_step,
+)
 from wetread.scheduling.rules import AppointmentMove, Slot, StepMove
 from wetread.scheduling.steps import lock_steps, move_appointment, move_step
 from wetread.scheduling.tracking import LinkedStudy, Performed, performed_of, performed_statuses, studies_of
@@ -57,10 +63,10 @@ from wetread.security.model import Site
 from wetread.security.service import AuditEventID, Permission, Work
 
 __all__ = [
-    "Booking", "CandidateOrder", "Performed", "PerformedStepRefused", "Resolved", "ResourceInput", "Slot", "Unmatched",
+    "Booking", "CandidateOrder", "Performed", "PerformedStepRefused", "Resolved", "ResourceInput", "Slot", "Unmatched", "Unscheduled",
     "act_on_step", "add_resource", "appointment_of_canceled_order", "book", "bookings_of_patient", "cancel_appointment", "candidate_orders", "create_performed_step", "day_board", "first_slots",
-    "first_slots_of_procedure", "mark_no_show", "match_studies", "move_open_appointment", "order_arrived", "orders_of_study", "patient_changed", "patient_merged", "performed_steps", "reconcile", "reinstate", "reschedule", "resolved", "resources", "schedule", "stat_order_arrived",
-    "studies_arrived", "tracking_board", "undo_reconciliation", "unmatched", "update_performed_step", "walk_in",
+    "first_slots_of_procedure", "hang_performed_step", "mark_no_show", "match_studies", "move_open_appointment", "order_arrived", "orders_of_study", "patient_changed", "patient_merged", "performed_steps", "reconcile", "reinstate", "reschedule", "resolved", "resources", "schedule", "stat_order_arrived",
+    "studies_arrived", "tracking_board", "undo_reconciliation", "unmatched", "unscheduled_performed_steps", "update_performed_step", "walk_in",
     "worklist_items",
 ]  # fmt: skip
 
@@ -879,18 +885,4 @@ def _audit(
         object_type="scheduled_procedure_step",
         object_id=step_pk,
         detail=detail,
-    )
-
-
-def unscheduled_performed_steps(work: Work) -> list[PerformedProcedureStep]:
-    """Work that modalities reported and that hangs on no scheduled step, newest first."""
-    work.require(Permission.RECONCILE)
-    work.audit(AuditEventID.QUERY, "E", object_type="unscheduled performed steps")
-    return list(
-        work.session.scalars(
-            select(PerformedProcedureStep)
-            .where(PerformedProcedureStep.unscheduled_reason.is_not(None))
-            .order_by(PerformedProcedureStep.performed_procedure_step_pk.desc())
-            .limit(200)
-        )
     )

@@ -14,6 +14,7 @@ from sqlalchemy.orm import object_session
 from wetread.dicom.uid import new_uid
 from wetread.kit.clock import FixedClock
 from wetread.kit.db import Database
+from wetread.kit.errors import Conflict, Invalid
 from wetread.orders.model import ImagingServiceRequest, RequestedProcedure
 from wetread.orders.service import cancel_order
 from wetread.scheduling import service
@@ -338,8 +339,57 @@ def test_a_number_alone_names_no_patient(
         assert states(hospital, step)[0] == "STARTED"
         return
     assert (performed.unscheduled_reason or "").startswith(reason)
-    assert service.unscheduled_performed_steps(hospital.work) == [performed]
+    (waiting,) = service.unscheduled_performed_steps(hospital.work)
+    assert waiting.performed_procedure_step_pk == performed.performed_procedure_step_pk
+    assert waiting.unscheduled_reason == performed.unscheduled_reason
     service.update_performed_step(hospital.work, uid, ended("COMPLETED"))
+    assert states(hospital, step) == before
+
+
+def accession_of(hospital: Any, step: ScheduledProcedureStep) -> str:
+    requested = hospital.work.session.get_one(RequestedProcedure, step.requested_procedure_pk)
+    return str(requested.accession_number)
+
+
+@pytest.mark.parametrize("status", ["IN PROGRESS", "COMPLETED"])
+def test_a_person_hangs_unscheduled_work_on_its_order(
+    hospital: Any, step: ScheduledProcedureStep, status: str
+) -> None:
+    uid = new_uid()
+    attributes = created(**{"00100020": element("LO", "SOMEBODY"), "00080060": element("CS", "CT")})
+    performed = service.create_performed_step(hospital.work, uid, attributes)
+    if status != "IN PROGRESS":
+        service.update_performed_step(hospital.work, uid, ended(status))
+    (waiting,) = service.unscheduled_performed_steps(hospital.work)
+    assert (waiting.patient_name, waiting.patient_id, waiting.modality) == ("Doe^Jane", "SOMEBODY", "CT")
+    assert waiting.performed_procedure_step_status == status
+    pk = performed.performed_procedure_step_pk
+    with pytest.raises(Invalid) as refused:
+        service.hang_performed_step(hospital.work, pk, "NO SUCH", "seen in the room")
+    assert refused.value.fields[0].field == "accession_number"
+    service.hang_performed_step(hospital.work, pk, accession_of(hospital, step), "seen in the room")
+    assert states(hospital, step)[0] == ("STARTED" if status == "IN PROGRESS" else "COMPLETED")
+    assert service.unscheduled_performed_steps(hospital.work) == []
+    assert [one.performed_procedure_step_pk for one in service.performed_steps(
+        hospital.work, step.scheduled_procedure_step_pk
+    )] == [pk]  # fmt: skip
+    with pytest.raises(Conflict):
+        service.hang_performed_step(hospital.work, pk, accession_of(hospital, step), "once more")
+    if status == "IN PROGRESS":
+        service.update_performed_step(hospital.work, uid, ended("COMPLETED"))
+        assert states(hospital, step)[0] == "COMPLETED"
+
+
+def test_unscheduled_work_hangs_on_no_step_of_another_modality(
+    hospital: Any, step: ScheduledProcedureStep
+) -> None:
+    attributes = created(**{"00100020": element("LO", "SOMEBODY"), "00080060": element("CS", "MR")})
+    performed = service.create_performed_step(hospital.work, new_uid(), attributes)
+    before = states(hospital, step)
+    with pytest.raises(Invalid, match="cannot hang"):
+        service.hang_performed_step(
+            hospital.work, performed.performed_procedure_step_pk, accession_of(hospital, step), "why not"
+        )
     assert states(hospital, step) == before
 
 

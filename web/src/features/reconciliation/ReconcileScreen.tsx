@@ -12,6 +12,7 @@ import { AtOtherArchives } from './Elsewhere'
 import classes from './reconciliation.module.css'
 import { studyWords } from './rules'
 import type { Waiting, WaitingPage } from './types'
+import { UnscheduledWork } from './Unscheduled'
 
 const COLUMNS: readonly WorkColumn<Waiting>[] = [
   {
@@ -48,13 +49,14 @@ const COLUMNS: readonly WorkColumn<Waiting>[] = [
   { id: 'accession_number', label: 'Accession', value: (study) => study.accession_number, width: 110, hidden: true },
 ]
 
+type Shown = 'waiting' | 'decided' | 'work' | 'elsewhere'
 const keyOf = (study: Waiting) => String(study.study_pk)
 
 /** Studies that hang on no order, until a person says whose they are. */
 export default function ReconcileScreen() {
   const { may } = useSession()
   const navigate = useNavigate()
-  const [show, setShow] = useState<'waiting' | 'decided' | 'elsewhere'>('waiting')
+  const [show, setShow] = useState<Shown>('waiting')
   return (
     <Screen
       title="Reconciliation"
@@ -69,17 +71,18 @@ export default function ReconcileScreen() {
           <SegmentedControl
             aria-label="Which studies"
             value={show}
-            onChange={(value) => setShow(value as 'waiting' | 'decided' | 'elsewhere')}
+            onChange={(value) => setShow(value as Shown)}
             data={[
               { value: 'waiting', label: 'Waiting' },
               { value: 'decided', label: 'Decided' },
+              { value: 'work', label: 'Scanners’ work' },
               { value: 'elsewhere', label: 'At other archives' },
             ]}
           />
         </>
       }
     >
-      {show === 'waiting' ? <WaitingStudies /> : show === 'decided' ? <Decided /> : <AtOtherArchives />}
+      {show === 'waiting' ? <WaitingStudies /> : show === 'decided' ? <Decided /> : show === 'work' ? <UnscheduledWork /> : <AtOtherArchives />}
     </Screen>
   )
 }

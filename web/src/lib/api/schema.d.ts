@@ -3116,6 +3116,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/reconciliation/performed-steps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Unscheduled
+         * @description Work that modalities reported and that hangs on no scheduled step, newest first.
+         */
+        get: operations["unscheduled_api_reconciliation_performed_steps_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/reconciliation/performed-steps/{performed_procedure_step_pk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hang
+         * @description Hangs such work on the order with that accession number.
+         */
+        post: operations["hang_api_reconciliation_performed_steps__performed_procedure_step_pk__post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/reconciliation/resolved": {
         parameters: {
             query?: never;
@@ -6848,6 +6888,13 @@ export interface components {
             expires_at: string;
             /** Live Session Pk */
             live_session_pk: number;
+        };
+        /** HangIn */
+        HangIn: {
+            /** Accession Number */
+            accession_number: string;
+            /** Reason */
+            reason: string;
         };
         /**
          * HangingProtocolChangeIn
@@ -10766,6 +10813,54 @@ export interface components {
             study_instance_uid: string;
             /** Study Pk */
             study_pk: number;
+        };
+        /**
+         * Unscheduled
+         * @description Work that hangs on no Scheduled Procedure Step, in the modality's own words, and why.
+         */
+        Unscheduled: {
+            /** Accession Number */
+            accession_number: string | null;
+            /** Ended At */
+            ended_at: string | null;
+            /** Modality */
+            modality: string;
+            /** Patient Birth Date */
+            patient_birth_date: string | null;
+            /** Patient Id */
+            patient_id: string | null;
+            /** Patient Name */
+            patient_name: string | null;
+            /** Patient Sex */
+            patient_sex: string | null;
+            /** Performed Procedure Step Description */
+            performed_procedure_step_description: string | null;
+            /** Performed Procedure Step Id */
+            performed_procedure_step_id: string;
+            /** Performed Procedure Step Pk */
+            performed_procedure_step_pk: number;
+            /** Performed Procedure Step Status */
+            performed_procedure_step_status: string;
+            /** Performed Station Ae Title */
+            performed_station_ae_title: string;
+            /**
+             * Started At
+             * Format: date-time
+             */
+            started_at: string;
+            /** Study Instance Uid */
+            study_instance_uid: string;
+            /** Unscheduled Reason */
+            unscheduled_reason: string;
+        };
+        /** UnscheduledPage */
+        UnscheduledPage: {
+            /** Items */
+            items: components["schemas"]["Unscheduled"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /** Total */
+            total: number;
         };
         /** UserIn */
         UserIn: {
@@ -17123,6 +17218,59 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["wetread__scheduling__api__ReasonIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    unscheduled_api_reconciliation_performed_steps_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnscheduledPage"];
+                };
+            };
+        };
+    };
+    hang_api_reconciliation_performed_steps__performed_procedure_step_pk__post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                performed_procedure_step_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HangIn"];
             };
         };
         responses: {
