@@ -73,6 +73,16 @@ class Left:
     content: bytes | None
 
 
+def _write_at(descriptor: int, parts: list[bytes], offset: int) -> None:
+    """All of it: one call may take a part alone, and a record that is cut counts for nothing after a crash."""
+    total = sum(map(len, parts))
+    done = os.pwritev(descriptor, parts, offset)
+    if done < total:
+        rest = memoryview(b"".join(parts))
+        while done < total:
+            done += os.pwrite(descriptor, rest[done:], offset + done)
+
+
 class _Segment:
     """One file of the log, used again and again. Records of earlier rounds have another epoch, and count for nothing."""
 
@@ -80,7 +90,7 @@ class _Segment:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         zeros = bytes(1024 * 1024)
         for at in range(0, _SEGMENT_BYTES, len(zeros)):
-            os.pwrite(self._file, zeros, at)
+            _write_at(self._file, [zeros], at)
         os.fsync(self._file)
         self.live = 0
         self._end = _SEGMENT_BYTES
@@ -92,7 +102,7 @@ class _Segment:
     def begin(self) -> None:
         """Forgets all records. The new epoch reaches the disk with the first of the next."""
         self._epoch = secrets.token_bytes(_EPOCH_BYTES)
-        os.pwrite(self._file, _MAGIC + self._epoch, 0)
+        _write_at(self._file, [_MAGIC + self._epoch], 0)
         self._end = _BLOCK
 
     @property
@@ -120,7 +130,7 @@ class _Segment:
             covered.study_key_pk,
             len(location),
         )
-        os.pwritev(self._file, [head, location, covered.content], offset)
+        _write_at(self._file, [head, location, covered.content], offset)
         with self._counting:
             self._written += 1
             mine = self._written
@@ -311,7 +321,7 @@ class Redo:
             path = own.path / f"names-{secrets.token_hex(8)}"
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             try:
-                os.write(descriptor, "".join(f"{one}\n" for one in locations).encode())
+                _write_at(descriptor, ["".join(f"{one}\n" for one in locations).encode()], 0)
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
