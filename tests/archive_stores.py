@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from tools.faults.bucket import BUCKET, KEY, SECRET
 
 from archive_fixtures import dataset_bytes
-from s3_server import BUCKET, KEY, SECRET
 from wetread.archive.model import StoredObject
 from wetread.archive.service import Archive, Decoder, use_archive
 from wetread.archive.tiers import Stores

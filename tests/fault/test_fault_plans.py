@@ -10,12 +10,12 @@ from typing import Any
 import psycopg
 import pytest
 from tools.faults.audit import audit
+from tools.faults.bucket import BUCKET, KEY, SECRET, s3_server
 from tools.faults.plans import Outcome, k1, n1, p1
 from tools.faults.points import k2, play_at, read_notes
 from tools.faults.senders import CT, EXPLICIT, StoreSender
 from tools.faults.stand import Stand, standing
 
-from s3_server import BUCKET, KEY, SECRET, s3_server
 from wetread.archive.tiers import split
 from wetread.kit import failpoints
 

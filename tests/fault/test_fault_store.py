@@ -24,9 +24,9 @@ import pytest
 from pynetdicom import AE
 from pynetdicom.sop_class import CTImageStorage
 from sqlalchemy import func, select
+from tools.faults.bucket import BUCKET, KEY, SECRET, FaultyProxy, free_port, s3_server
 
 from archive_fixtures import make_dicom
-from s3_server import BUCKET, KEY, SECRET, FaultyProxy, free_port, s3_server
 from wetread.app.build import build_house
 from wetread.app.postgres import EmbeddedPostgres
 from wetread.app.rooms import MODELS, load

@@ -1,4 +1,5 @@
-"""K2: every named failpoint of every scene: the n-th call dies or fails, n = 1, 2, … until none fires any more."""
+"""K2: every named failpoint of every scene: the n-th call dies or fails, or the n-th write is taken in part, n = 1, 2, …
+until none fires any more."""
 
 from __future__ import annotations
 
@@ -8,11 +9,12 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
+from tools.faults import writes
 from tools.faults.plans import Outcome, settle_and_audit
 from tools.faults.scenes import SCENES
 from tools.faults.stand import Stand, on
 
-ACTIONS = ("exit", "EIO", "ENOSPC", "timeout")
+ACTIONS = ("exit", "EIO", "ENOSPC", "timeout", *writes.ACTIONS)
 _CALLS_MAX = 400
 _CALLS_OF_A_MOVE_MAX = 60  # each moves what all before it made, too: there are more calls each time
 
@@ -40,7 +42,9 @@ def k2(
                 number = 1 + chance.randrange(every)
                 while number < (_CALLS_OF_A_MOVE_MAX if name == "moving" else _CALLS_MAX):
                     run += 1
-                    fired = play_at(stand, name, f"*={action}@{number}", run, reached, faults)
+                    at = f"{action}@{number}"
+                    plan = at if action in writes.ACTIONS else f"*={at}"
+                    fired = play_at(stand, name, plan, run, reached, faults)
                     if not fired:
                         break
                     outcome.done[f"{name} {action}"] += 1
@@ -61,7 +65,7 @@ def play_at(stand: Stand, scene: str, plan: str, run: int, reached: Counter[str]
         path.unlink(missing_ok=True)
     asked = {
         "scene": scene, "seed": run, "notes": str(stand.data / "notes"), "result": str(result), "facts": {}, "prepare": True,
-        "plan": {"TEST_FAILPOINTS": plan, "TEST_FAILPOINTS_LOG": str(log)},
+        "plan": {"TEST_FAILPOINTS" if "=" in plan else "WRITES": plan, "TEST_FAILPOINTS_LOG": str(log)},
     }  # fmt: skip
     stand.play(**asked)
     lines = [line.split() for line in log.read_text().splitlines()] if log.exists() else []
@@ -75,6 +79,8 @@ def play_at(stand: Stand, scene: str, plan: str, run: int, reached: Counter[str]
             stand.play(**{**asked, "facts": told["facts"], "prepare": False, "plan": {}})
             if not result.exists() or "done" not in json.loads(result.read_text()):
                 faults.append(f"{scene} after death at {plan} of {fired}: {stand.log_end()[-600:]}")
+    elif told["raised"] and plan.startswith("short"):
+        faults.append(f"{scene} at {plan} of {fired}: {told['raised']}, though all could be written")
     reached.update(fired)
     return bool(fired)
 

@@ -6,12 +6,13 @@ archive acknowledged) stands in the file of notes.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -21,6 +22,7 @@ import psycopg
 import structlog
 from sqlalchemy import func, select, text
 
+from tools.faults import writes
 from tools.faults.senders import CT, EXPLICIT, Sent, Template, new_uid
 from wetread.app.build import House, build_house
 from wetread.app.subscriptions import SUBSCRIPTIONS
@@ -36,6 +38,7 @@ from wetread.archive.model import (
 )
 from wetread.archive.moving import move_slice, start_move
 from wetread.archive.removal import Target, purge_now, remove
+from wetread.archive.rules import Status
 from wetread.archive.service import Archive, RetrieveObject, save_remote_ae
 from wetread.archive.tiers import split
 from wetread.billing.model import Charge, ChargeState
@@ -78,7 +81,7 @@ class Scene:
     def note(self, *words: str) -> None:
         """Kept whatever happens to this process, as by a peer."""
         descriptor = os.open(self.notes, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        os.write(descriptor, (" ".join(words) + "\n").encode())
+        writes.real["write"](descriptor, (" ".join(words) + "\n").encode())
         os.close(descriptor)
 
     def noted(self, first: str) -> list[list[str]]:
@@ -113,6 +116,7 @@ class Scene:
                 )
                 result = incoming.commit()
                 if not result.status.kept:
+                    assert result.status == Status.OUT_OF_RESOURCES, f"it was told {result.status:04X}"
                     log.warning("refused in a scene", outcome=result.outcome, detail=result.detail)
                 else:
                     self.note("kept" if result.status == 0 else "aside", one.study, one.instance, one.digest)
@@ -543,6 +547,18 @@ SCENES: dict[str, Steps] = {
 }
 
 
+@contextlib.contextmanager
+def _going_wrong(plan: Mapping[str, str]) -> Iterator[None]:
+    action, _, number = plan.get("WRITES", "").partition("@")
+    with contextlib.ExitStack() as stack:
+        if action:
+            log = Path(plan["TEST_FAILPOINTS_LOG"])
+            stack.enter_context(writes.taken_in_part(action, int(number), log))
+        failpoints.arm(plan)
+        stack.callback(failpoints.arm, {})
+        yield
+
+
 def play(asked: Mapping[str, Any]) -> None:
     """One child's part: `prepare`, `act` with the plan of failpoints, and again without where it failed, `check`. What became
     of it stands in the file `result`; nothing does where it died."""
@@ -555,14 +571,13 @@ def play(asked: Mapping[str, Any]) -> None:
         steps.prepare(scene)
         result.write_text(json.dumps({"facts": scene.facts}))
     raised = ""
-    failpoints.arm(asked["plan"])
     try:
-        steps.act(scene)
+        with _going_wrong(asked["plan"]):
+            steps.act(scene)
     except Exception as error:
         if not asked["plan"]:
             raise
         raised = type(error).__name__
-    failpoints.arm({})
     if asked["plan"]:
         steps.act(scene)  # as whoever asked for it does, or the worker
     steps.check(scene)

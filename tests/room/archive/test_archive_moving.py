@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select, text
+from tools.faults.bucket import s3_server
 
 from archive_stores import (
     SYSTEM,
@@ -28,7 +29,6 @@ from archive_stores import (
     make_archive,
     read_all,
 )
-from s3_server import s3_server
 from wetread.archive.integrity import Checked, check_object, check_slice, check_soon, place
 from wetread.archive.integrity import Tally as CheckTally
 from wetread.archive.jobs import remove_orphans

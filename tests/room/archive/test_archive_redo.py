@@ -13,6 +13,7 @@ import pydicom
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tools.faults.writes import taken_in_part
 
 from archive_fixtures import dataset_bytes
 from wetread.archive import redo as redo_module
@@ -336,3 +337,36 @@ def test_no_size_is_made_up(stored: int) -> None:
     except Damaged:
         return
     assert sealed_size(size) == stored
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_what_a_disk_takes_piece_by_piece_is_there_whole_after_a_kill(
+    clean_database: Database,
+    series: Any,
+    large: bool,
+    tmp_path: Path,
+    decoder: Decoder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # write(2) may take less than it is given, of a record or of a list of names too.
+    monkeypatch.setattr(Redo, "_run", lambda self: self._make_segments())
+    monkeypatch.setattr(Settler, "_run", lambda _: None)
+    objects = series(4, large)
+    with taken_in_part("short", 0) as fired:
+        before = opened(clean_database, tmp_path, decoder)
+        before.intake.redo.start()
+        before.intake.redo._thread.join()
+        store_all(before, objects[:2])
+        if large:
+            before.objects._maker.join(1)
+        store_all(before, objects[2:])
+        lose_rows(before, objects[3:])
+        forget_the_process(before)
+        after = opened(clean_database, tmp_path, decoder)
+        try:
+            after.recover()
+            assert [whole(after, ds) for ds in objects] == [[dataset_bytes(ds)] for ds in objects]
+        finally:
+            after.close()
+            before.close()
+    assert fired

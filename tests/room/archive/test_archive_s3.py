@@ -6,8 +6,8 @@ import random
 from collections.abc import Iterator
 
 import pytest
+from tools.faults.bucket import FaultyProxy, s3_server, settings_of
 
-from s3_server import FaultyProxy, s3_server, settings_of
 from wetread.archive.objects import Missing, StoreUnavailable
 from wetread.archive.s3 import PART_BYTES, S3Objects
 from wetread.kit.stores import StoresUnusable, stores_of
