@@ -126,7 +126,7 @@ def seat(fill: Callable[[Server, Path], None]) -> Iterator[Seat]:
         server = servers.wetread(root / "wetread")
         try:
             fill(server, root)
-            server.settle(300)
+            server.settle(90)
             _ways(root / "wetread", "user", "add", "room", "Room", "--role", "technologist")
             token = _ways(root / "wetread", "token", "add", "room", "bench")
             base = server.web.removesuffix("/dicom-web")

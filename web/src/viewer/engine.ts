@@ -18,14 +18,14 @@ import {
   type Types as ToolTypes,
 } from '@cornerstonejs/tools'
 import { fittingScaleOf } from './camera'
-import { rememberCalibration } from './measure/calibration'
 import { forgetGreys, giveGreys, greysOn, layTable, tableOn, windowChanged, type GreysOf } from './pixels/voiTable'
-import { registerLoader, rememberFrames } from './pixels/loader'
+import { bytesForPictures } from './pixels/budget'
+import { registerLoader } from './pixels/loader'
+import { Remembered, whenForgotten } from './pixels/remembered'
 import type { Frame, Stack } from './stacks'
-import { drawNow, fitQuietly, onPixelRatio, refit, squareUp } from './surface'
+import { drawNow, fitQuietly, letGo, onPixelRatio, refit, squareUp } from './surface'
 import { drawnBy, TOOL_NAMES, TOOLS, type ToolName } from './tools'
 
-const CACHE_BYTES = 1_500_000_000
 const PREFETCHES_AT_ONCE = 6
 /** HTJ2K where the archive has made it, else the pixels as they are stored. */
 const ACCEPT =
@@ -43,7 +43,12 @@ function begin(): void {
   })
   registerLoader()
   initTools()
-  cache.setMaxCacheSize(CACHE_BYTES)
+  cache.setMaxCacheSize(bytesForPictures((navigator as { deviceMemory?: number }).deviceMemory, window.matchMedia('(pointer: coarse)').matches))
+  whenForgotten((imageId, left) => {
+    wadors.metaDataManager.remove(imageId)
+    // Removing leaves the name behind.
+    if (!left) wadors.metaDataManager.purge()
+  })
   for (const name of TOOL_NAMES) addTool(TOOLS[name].tool)
   const style = annotation.config.style.getDefaultToolStyles()
   annotation.config.style.setDefaultToolStyles({
@@ -65,12 +70,6 @@ function begin(): void {
 }
 
 const { MouseBindings } = ToolEnums
-
-function describe(frames: readonly Frame[]): void {
-  rememberCalibration(frames)
-  rememberFrames(frames)
-  for (const frame of frames) wadors.metaDataManager.add(frame.imageId, frame.metadata as never)
-}
 
 export interface Place {
   zoom: number
@@ -140,6 +139,7 @@ export class Engine {
   private readonly hung = new Map<string, Hung>()
   private readonly stopWatching: () => void
   private prefetching = new AbortController()
+  private readonly remembered = new Remembered()
   /** Asked for the words of an arrow or a text. */
   askWords: AskWords = (_, done) => done(null)
 
@@ -175,6 +175,11 @@ export class Engine {
       if (name === tool) wanted.push({ mouseButton: MouseBindings.Primary })
       if (wanted.length) group.setToolActive(drawnBy(name), { bindings: wanted })
     }
+  }
+
+  private describe(frames: readonly Frame[]): void {
+    this.remembered.hold(frames)
+    for (const frame of frames) wadors.metaDataManager.add(frame.imageId, frame.metadata as never)
   }
 
   /** Chooses what the first button, or one finger, does; null: nothing. */
@@ -246,7 +251,7 @@ export class Engine {
    * `keep`: the same stack with more pictures, so the reader's window and place stay.
    */
   async show(paneId: string, stack: Stack, index: number, keep: boolean): Promise<void> {
-    describe(stack.frames)
+    this.describe(stack.frames)
     const viewport = this.viewport(paneId)
     if (!viewport) return
     const before = this.hung.get(paneId)
@@ -313,7 +318,7 @@ export class Engine {
     const queue: { stack: Stack; frame: Frame }[] = []
     const done = new Map<string, number>()
     for (const { stack, from } of stacks) {
-      describe(stack.frames)
+      this.describe(stack.frames)
       const order = stack.frames.map((frame, at) => ({ frame, away: Math.abs(at - from) })).sort((a, b) => a.away - b.away)
       let there = 0
       for (const { frame } of order) {
@@ -325,7 +330,7 @@ export class Engine {
     }
     const next = async (): Promise<void> => {
       for (let job = queue.shift(); job && !stop.signal.aborted; job = queue.shift()) {
-        if (cache.getCacheSize() > CACHE_BYTES * 0.9) return
+        if (cache.getCacheSize() > cache.getMaxCacheSize() * 0.9) return
         try {
           await imageLoader.loadAndCacheImage(job.frame.imageId, { requestType: Enums.RequestType.Prefetch, priority: 10 })
         } catch {
@@ -344,11 +349,11 @@ export class Engine {
     this.stopWatching()
     this.prefetching.abort()
     ToolGroupManager.destroyToolGroup(this.id)
-    this.rendering.destroy()
-    // Another patient's measurements and pictures never stay behind. The metadata does: pictures that are on their way
-    // are still decoded with it.
+    letGo(this.rendering)
+    // Another patient's measurements and pictures never stay behind.
     annotation.state.removeAllAnnotations()
     cache.purgeCache()
+    this.remembered.release()
   }
 }
 

@@ -16,6 +16,7 @@ interface Inner {
     getContextIndexForViewport(viewportId: string): number | undefined
     getMaxSizeForContext(index: number): { width: number; height: number } | undefined
     getContextByIndex(index: number): { context: { resize(): void }; container: HTMLElement & { width?: number; height?: number } } | null
+    getAllContexts(): { getOpenGLRenderWindow(): { getContext?: () => WebGL2RenderingContext | null; getCanvas(): HTMLCanvasElement | null } }[]
   }
 }
 
@@ -85,6 +86,21 @@ export function squareUp(viewports: readonly Types.IViewport[]): void {
     place.container.width = size.width
     place.container.height = size.height
     place.context.resize()
+  }
+}
+
+/**
+ * Ends a rendering engine and gives its drawing contexts, and all that they keep on the graphics processor, back at once.
+ * Left to the browser they go when it next looks for what nobody holds, and meanwhile it takes contexts from who draws.
+ */
+export function letGo(rendering: { destroy(): void }): void {
+  const contexts = (rendering as Partial<Inner>).contextPool?.getAllContexts().map((one) => one.getOpenGLRenderWindow()) ?? []
+  const drawings = contexts.map((one) => ({ gl: one.getContext?.(), canvas: one.getCanvas() }))
+  rendering.destroy()
+  for (const { gl, canvas } of drawings) {
+    // It is no loss that anybody has to be told of.
+    canvas?.addEventListener('webglcontextlost', (event) => event.stopImmediatePropagation(), { capture: true })
+    gl?.getExtension('WEBGL_lose_context')?.loseContext()
   }
 }
 

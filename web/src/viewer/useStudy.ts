@@ -9,6 +9,9 @@ const JSON_TYPE = { Accept: 'application/dicom+json' }
 /** While a study arrives its metadata is asked for again at most this often. */
 const REFRESH_MS = 1_500
 
+/** What a study says of itself is large: it is kept no longer than a reader needs to come back from a wrong turn. */
+const KEPT_MS = 10_000
+
 /** A series with the stacks that its metadata makes; `stacks` is undefined until that has come. */
 export interface LoadedSeries extends SeriesHead {
   stacks: readonly Stack[] | undefined
@@ -32,6 +35,7 @@ export function useStudy(studyInstanceUid: string | null): LoadedStudy {
     queryKey: [...root, 'series'],
     enabled: studyInstanceUid !== null,
     staleTime: 60_000,
+    gcTime: KEPT_MS,
     queryFn: ({ signal }) =>
       http.get<DicomJson[]>(`/dicom-web/studies/${studyInstanceUid}/series`, { headers: JSON_TYPE, signal }),
     select: headsOf,
@@ -41,6 +45,9 @@ export function useStudy(studyInstanceUid: string | null): LoadedStudy {
     queries: (heads ?? []).map((head) => ({
       queryKey: [...root, 'metadata', head.seriesInstanceUid],
       staleTime: Infinity,
+      gcTime: KEPT_MS,
+      // Comparing all of it with what was there before takes longer than to read it anew.
+      structuralSharing: false,
       queryFn: ({ signal }: { signal: AbortSignal }) =>
         http.get<DicomJson[]>(`/dicom-web/studies/${studyInstanceUid}/series/${head.seriesInstanceUid}/metadata`, {
           headers: JSON_TYPE,

@@ -1,5 +1,5 @@
 import type { StackViewport } from '../engine'
-import { frameOf, modalityTableOf } from '../pixels/loader'
+import { frameOf, modalityTableOf } from '../pixels/remembered'
 import { giveGreys } from '../pixels/voiTable'
 import { rangeOf } from '../presets'
 import type { DicomJson } from '../dicom'

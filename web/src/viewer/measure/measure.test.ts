@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import type { Frame } from '../stacks'
 import { rangeOfRegion } from '../regionWindow'
-import { rememberCalibration } from './calibration'
+import { Remembered } from '../pixels/remembered'
 import { cardiothoracic } from './ratio'
 import { handlesOf, type Point } from './shapes'
 import { levelNext, levelOf } from './spine'
 import { wordsOf, type Stats } from './words'
 
 const frame = (imageId: string, kind: Frame['calibration']['kind']) => ({ imageId, calibration: { kind, label: '' } }) as Frame
-rememberCalibration([frame('ct', 'patient'), frame('dx', 'detector'), frame('ot', 'none'), frame('us', 'region'), frame('mg', 'calibrated')])
+new Remembered().hold([frame('ct', 'patient'), frame('dx', 'detector'), frame('ot', 'none'), frame('us', 'region'), frame('mg', 'calibrated')])
 const words = (tool: string, target: string, stats: Stats, label = '') => wordsOf(tool, { label, cachedStats: { [target]: stats } }, target)
 
 describe('the words beside a measurement', () => {

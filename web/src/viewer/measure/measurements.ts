@@ -34,9 +34,12 @@ const HEARD = [
   Enums.Events.ANNOTATION_MODIFIED,
   Enums.Events.ANNOTATION_REMOVED,
   Enums.Events.ANNOTATION_SELECTION_CHANGE,
-  // The last picture of a drawing comes after all else that is told of it.
-  Enums.Events.ANNOTATION_RENDERED,
 ]
+/**
+ * The last picture of a drawing comes after all else that is told of it: of a hand that lets go nothing else is. It is told
+ * to the element that it is drawn on, and goes no further up.
+ */
+const DRAWN = Enums.Events.ANNOTATION_RENDERED
 
 const history = utilities.HistoryMemo.DefaultHistoryMemo
 const HISTORY = 50
@@ -119,6 +122,7 @@ export class Measurements {
   constructor(private readonly renderingEngineId: string) {
     history.size = HISTORY
     for (const name of HEARD) eventTarget.addEventListener(name, this.later)
+    document.addEventListener(DRAWN, this.later, { capture: true })
   }
 
   readonly subscribe = (watcher: () => void): (() => void) => {
@@ -239,6 +243,7 @@ export class Measurements {
   end(): void {
     cancelAnimationFrame(this.frame)
     for (const name of HEARD) eventTarget.removeEventListener(name, this.later)
+    document.removeEventListener(DRAWN, this.later, { capture: true })
     annotation.state.removeAllAnnotations()
     history.size = HISTORY
   }

@@ -4,8 +4,9 @@ import { http } from '@/lib/api'
 import { item, number, numbers, text, type DicomJson } from '../dicom'
 import type { Frame } from '../stacks'
 import { colours, painted, saysItsColours } from './colours'
+import { frameOf, rememberTable, whileHeld } from './remembered'
 import { suvOf } from './suv'
-import { paletteOf, tableIn, type Table } from './tables'
+import { paletteOf, tableIn } from './tables'
 import { beyondTables, extremes, layoutOf, modalityValues, paddingOf, rescaleOf, storedValues, type Layout, type Values } from './values'
 
 const MODALITY_TABLES = '00283000'
@@ -23,30 +24,6 @@ const DECODED_HERE = new Set([
 /** Their codestreams may say another sign than the object, and Cornerstone believes them. */
 const MAY_MISTAKE_THE_SIGN = new Set([`${JPEG}90`, `${JPEG}91`])
 const FUNCTIONS = new Set(['LINEAR', 'LINEAR_EXACT', 'SIGMOID'])
-
-const frames = new Map<string, Frame>()
-const tables = new Map<string, Table>()
-const modalityTables = new Map<string, Table>()
-
-/** Remembers what the pictures are, for when they are loaded. */
-export function rememberFrames(of: readonly Frame[]): void {
-  for (const frame of of) frames.set(frame.imageId, frame)
-}
-
-/** The VOI table by which a picture is to be seen until a reader sets a window; null: it has none, or a window. */
-export function voiTableOf(imageId: string): Table | null {
-  return tables.get(imageId) ?? null
-}
-
-/** The Modality LUT through which a loaded picture went; null: none. */
-export function modalityTableOf(imageId: string): Table | null {
-  return modalityTables.get(imageId) ?? null
-}
-
-/** What a picture is, as it was remembered. */
-export function frameOf(imageId: string): Frame | null {
-  return frames.get(imageId) ?? null
-}
 
 function isPet(metadata: DicomJson): boolean {
   return text(metadata, '00080060') === 'PT'
@@ -72,19 +49,17 @@ export function isPlain(metadata: DicomJson, layout: Layout): boolean {
 export function registerLoader(): void {
   // Tools ask by this in what units the values are.
   metaData.addProvider((type: string, imageId: string) => {
-    const metadata = type === 'scalingModule' ? frames.get(imageId)?.metadata : undefined
+    const metadata = type === 'scalingModule' ? frameOf(imageId)?.metadata : undefined
     const suv = metadata && isPet(metadata) ? suvOf(metadata) : null
     return suv && 'factor' in suv ? { suvbw: suv.factor } : undefined
   })
   imageLoader.registerImageLoader('wadors', (imageId: string, options?: unknown) => ({
-    promise: load(imageId, (options ?? {}) as Record<string, unknown>) as Promise<Types.IImage>,
+    promise: whileHeld(imageId, (frame) => load(frame, (options ?? {}) as Record<string, unknown>)),
   }))
 }
 
-async function load(imageId: string, options: Record<string, unknown>): Promise<Types.IImage> {
-  const frame = frames.get(imageId)
-  if (!frame) throw new Error('Nothing is known of this picture.')
-  const { metadata } = frame
+async function load(frame: Frame, options: Record<string, unknown>): Promise<Types.IImage> {
+  const { imageId, metadata } = frame
   const layout = layoutOf(metadata)
   const image = (isPlain(metadata, layout) ? await byCornerstone(imageId, options, metadata, layout) : null) ?? (await byOurselves(frame, layout))
   // Cornerstone takes the first letter of the function's name for its name.
@@ -94,7 +69,7 @@ async function load(imageId: string, options: Record<string, unknown>): Promise<
     // What a Modality LUT gives has no sign; what lies below zero there is padding.
     const signed = !item(metadata, MODALITY_TABLES) && (layout.signed || image.minPixelValue < 0)
     const table = await tableIn(metadata, VOI_TABLES, signed)
-    if (table) tables.set(imageId, table)
+    if (table) rememberTable(imageId, 'voiTable', table)
     else frameWindow(image, metadata)
   }
   return image
@@ -160,7 +135,7 @@ async function byOurselves(frame: Frame, layout: Layout): Promise<Types.IImage> 
     return imageOf(frame, layout, painted(stored, palette), true)
   }
   const table = await tableIn(metadata, MODALITY_TABLES, layout.signed)
-  if (table) modalityTables.set(imageId, table)
+  if (table) rememberTable(imageId, 'modalityTable', table)
   const isPadding = paddingOf(metadata)
   const values = modalityValues(stored, rescaleOf(metadata), table, isPadding && { is: isPadding, white: layout.photometric === 'MONOCHROME1' })
   const suv = isPet(metadata) ? suvOf(metadata) : null

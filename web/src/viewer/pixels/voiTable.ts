@@ -1,7 +1,7 @@
 import { utilities, type StackViewport, type Types } from '@cornerstonejs/core'
 import vtkColorTransferFunction from '@kitware/vtk.js/Rendering/Core/ColorTransferFunction'
 import type { Greys } from './greys'
-import { voiTableOf } from './loader'
+import { voiTableOf } from './remembered'
 import type { Table } from './tables'
 
 /** The texture that a graphics processor looks colours up in has this many entries. */
