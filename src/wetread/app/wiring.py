@@ -26,11 +26,13 @@ from wetread.kit.errors import WetreadError
 from wetread.patients.service import use_issuer
 from wetread.priors.model import FetchState, RemoteStudy
 from wetread.priors.service import use_network
+from wetread.reporting.model import Report, ReportProcedure
 from wetread.reporting.pictures import Renderer, use_renderer
 from wetread.routing.service import use_key, use_sender
 from wetread.routing.telling import use_post
 from wetread.scheduling.linking import use_foreign
 from wetread.scheduling.model import StudyLink
+from wetread.scheduling.unscheduled import use_reported
 from wetread.security.service import Work, use_guests
 from wetread.sharing.exports import use_export_policy
 from wetread.sharing.exports_rules import ExportPolicy
@@ -61,6 +63,7 @@ def wire(house: House) -> Archive:
     use_renderer(renderer_of(archive))
     use_order_check(hangs_on_order)
     use_foreign(fetched)
+    use_reported(reported)
     use_reporter(reporter_as(house.settings))
     use_workitem_reporter(workitem_reporter_as(house.settings))
     use_needed(needed)
@@ -82,6 +85,16 @@ def hangs_on_order(session: Session, study_pk: int) -> bool:
         StudyLink.study_pk == study_pk,
         StudyLink.requested_procedure_pk.is_not(None),
         StudyLink.state.in_(("matched", "resolved")),
+    )
+    return bool(session.scalar(select(found)))
+
+
+def reported(session: Session, requested_procedure_pk: int) -> bool:
+    """Whether somebody signed a report on a Requested Procedure, or is writing one."""
+    found = exists().where(
+        ReportProcedure.requested_procedure_pk == requested_procedure_pk,
+        ReportProcedure.report_pk == Report.report_pk,
+        (Report.state != "draft") | (Report.draft_revision > 1),
     )
     return bool(session.scalar(select(found)))
 

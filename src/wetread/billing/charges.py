@@ -50,8 +50,8 @@ def procedure_changed(work: Work, requested_procedure_pk: int) -> list[Charge]:
         detail={"what": "charges", "state": done.requested.state},
     )
     if done.requested.state not in {"COMPLETED", "DISCONTINUED"}:
-        if done.requested.state in {"SCHEDULED", "REQUESTED", "CANCELED"}:
-            _void_charges(work, standing, "The procedure is not completed")
+        # What has charges and is under way was completed, and that was taken back.
+        _void_charges(work, standing, "The procedure is not completed")
         return []
     discontinued = done.requested.state == "DISCONTINUED"
     other_outcome = [

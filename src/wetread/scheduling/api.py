@@ -14,6 +14,7 @@ from wetread.orders import schemas
 from wetread.orders.service import get_order
 from wetread.scheduling import service
 from wetread.scheduling.rules import StepMove
+from wetread.scheduling.unscheduled import PROCEDURES_MAX
 from wetread.security.door import door
 from wetread.security.service import Permission, Work
 
@@ -111,8 +112,17 @@ class UnscheduledPage(BaseModel):
 
 
 class HangIn(Body):
-    accession_number: str = Field(min_length=1, max_length=16)
+    requested_procedure_pks: list[int] = Field(
+        min_length=1, max_length=PROCEDURES_MAX, description="of one order"
+    )
+    patient_pk: int = Field(description="whom the person saw as the order's patient")
     reason: str = Field(min_length=1, max_length=200)
+
+
+class HungPage(BaseModel):
+    items: list[service.Hung]
+    next_cursor: str | None = None
+    total: int
 
 
 class CandidatePage(BaseModel):
@@ -303,8 +313,34 @@ def unscheduled(work: Work = door(Permission.RECONCILE)) -> UnscheduledPage:
 
 @router.post("/reconciliation/performed-steps/{performed_procedure_step_pk}", status_code=204)
 def hang(performed_procedure_step_pk: int, body: HangIn, work: Work = door(Permission.RECONCILE)) -> None:
-    """Hangs such work on the order with that accession number."""
-    service.hang_performed_step(work, performed_procedure_step_pk, body.accession_number, body.reason)
+    """Hangs such work on procedures of one order. 409 where the order is another patient's by now."""
+    service.hang_performed_step(
+        work, performed_procedure_step_pk, body.requested_procedure_pks, body.patient_pk, body.reason
+    )
+
+
+@router.get("/reconciliation/performed-steps/resolved")
+def hung(work: Work = door(Permission.RECONCILE)) -> HungPage:
+    """Work that people hung on orders, newest first; each can be taken back."""
+    items = service.hung_performed_steps(work)
+    return HungPage(items=items, total=len(items))
+
+
+@router.post("/reconciliation/performed-steps/{performed_procedure_step_pk}/candidates")
+def candidates_of_performed_step(
+    performed_procedure_step_pk: int, body: SearchIn, work: Work = door(Permission.RECONCILE)
+) -> CandidatePage:
+    """Orders that such work may belong to, compared field by field, the likeliest first; or those that fit a text."""
+    items = service.candidates_for_performed_step(work, performed_procedure_step_pk, body.text)
+    return CandidatePage(items=items, total=len(items))
+
+
+@router.post("/reconciliation/performed-steps/{performed_procedure_step_pk}/undo", status_code=204)
+def take_back(
+    performed_procedure_step_pk: int, body: ReasonIn, work: Work = door(Permission.RECONCILE)
+) -> None:
+    """Takes such work off its order again. 409 where a report was written on nothing else."""
+    service.take_back_performed_step(work, performed_procedure_step_pk, body.reason)
 
 
 @router.get("/reconciliation/resolved")

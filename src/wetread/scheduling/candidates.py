@@ -1,10 +1,11 @@
-"""Orders that a waiting study may belong to, compared field by field, and the decisions that people made."""
+"""Orders that a waiting study or a modality's report may belong to, compared field by field, and the decisions that people
+made."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, or_, select
@@ -33,6 +34,8 @@ _WEIGHT = {
     "modality": 2,
     "study_date": 2,
     "patient_sex": 1,
+    "laterality": 2,
+    "requested_procedure_description": 0,  # modalities word it as they like
 }
 _WORTH = {Verdict.AGREES: 1.0, Verdict.SIMILAR: 0.5, Verdict.ABSENT: 0.0, Verdict.DIFFERS: -1.0}
 
@@ -49,7 +52,8 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class CandidateOrder:
-    """An order that the study may belong to; `studies` counts what hangs on it already."""
+    """An order that a study or a modality's report may belong to; `studies` counts what hangs on it already, `obstacle` is
+    why it cannot hang there."""
 
     requested_procedure_pk: int
     imaging_service_request_pk: int
@@ -66,6 +70,24 @@ class CandidateOrder:
     studies: int
     compared: list[Compared]
     score: float
+    obstacle: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What images, or a modality's report of its work, say of themselves; to be held against orders."""
+
+    patient_name: str | None
+    patient_id: str | None
+    issuer_of_patient_id: str | None
+    patient_birth_date: date | None
+    patient_sex: str | None
+    accession_number: str | None
+    modalities: list[str]
+    study_date: date | None
+    description: str | None
+    study_instance_uid: str
+    came_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +124,45 @@ def candidate_orders(work: Work, study_pk: int, typed: str = "") -> list[Candida
         object_type="candidate orders",
         object_id=study_pk,
     )
-    # What names the study exactly is looked for by itself, so that many alike names cannot crowd it out.
-    asked = [_typed(typed)] if typed.strip() else [_exact(study, link.candidate_procedure_pk), _alike(study)]
+    return likely_orders(work, _said_by_images(study), typed, link.candidate_procedure_pk)
+
+
+def likely_orders(
+    work: Work, said: Said, typed: str = "", candidate_procedure_pk: int | None = None
+) -> list[CandidateOrder]:
+    """The orders that fit what was said, the likeliest first; `typed`: only those of that accession number, patient's name
+    or identifier. The caller writes the audit record."""
+    # What names the order exactly is looked for by itself, so that many alike names cannot crowd it out.
+    asked = [_typed(typed)] if typed.strip() else [_exact(said, candidate_procedure_pk), _alike(said)]
     rows = {row[0].requested_procedure_pk: row for where in asked for row in _orders(work, where)}
-    return _weighed(work, study, list(rows.values()))
+    return weighed(work, said, list(rows.values()))
+
+
+def differing(work: Work, said: Said, requested_procedure_pks: Iterable[int]) -> set[str]:
+    """The fields in which any of these orders differs from what was said."""
+    rows = _orders(work, [RequestedProcedure.requested_procedure_pk.in_(set(requested_procedure_pks))])
+    return {
+        one.field
+        for candidate in weighed(work, said, rows)
+        for one in candidate.compared
+        if one.verdict is Verdict.DIFFERS
+    }
+
+
+def _said_by_images(study: Study) -> Said:
+    return Said(
+        study.patient_name,
+        study.patient_id,
+        study.issuer_of_patient_id,
+        study.patient_birth_date,
+        study.patient_sex,
+        study.accession_number,
+        [one for one in study.modalities_in_study if one not in ("SR", "KO", "PR", "SEG", "DOC")],
+        study.study_date,
+        study.study_description,
+        study.study_instance_uid,
+        study.created_at,
+    )
 
 
 def _orders(work: Work, where: list[ColumnElement[bool]]) -> list[Any]:
@@ -127,7 +184,7 @@ def _orders(work: Work, where: list[ColumnElement[bool]]) -> list[Any]:
     return list(work.session.execute(query).all())
 
 
-def _weighed(work: Work, study: Study, rows: list[Any]) -> list[CandidateOrder]:
+def weighed(work: Work, said: Said, rows: list[Any]) -> list[CandidateOrder]:
     pks = [row[0].requested_procedure_pk for row in rows]
     bars = patient_bars(work, {row[3].patient_pk for row in rows})
     identifiers = _identifiers(work, bars)
@@ -143,7 +200,7 @@ def _weighed(work: Work, study: Study, rows: list[Any]) -> list[CandidateOrder]:
     for requested, request, procedure, patient, site_code in rows:
         pk = requested.requested_procedure_pk
         compared = _compared(
-            study, requested, request, procedure, patient, identifiers[patient.patient_pk], starts.get(pk)
+            said, requested, request, procedure, patient, identifiers[patient.patient_pk], starts.get(pk)
         )
         found.append(
             CandidateOrder(
@@ -178,29 +235,29 @@ def _typed(typed: str) -> list[ColumnElement[bool]]:
     ]
 
 
-def _exact(study: Study, candidate_procedure_pk: int | None) -> list[ColumnElement[bool]]:
+def _exact(said: Said, candidate_procedure_pk: int | None) -> list[ColumnElement[bool]]:
     where: list[ColumnElement[bool]] = [
-        RequestedProcedure.study_instance_uid == study.study_instance_uid,
+        RequestedProcedure.study_instance_uid == said.study_instance_uid,
         RequestedProcedure.requested_procedure_pk == candidate_procedure_pk,
     ]
-    if study.accession_number:
-        where.append(ImagingServiceRequest.accession_number == study.accession_number)
-    if study.patient_id:
+    if said.accession_number:
+        where.append(ImagingServiceRequest.accession_number == said.accession_number)
+    if said.patient_id:
         where.append(
             ImagingServiceRequest.patient_pk.in_(
-                select(PatientIdentifier.patient_pk).where(PatientIdentifier.patient_id == study.patient_id)
+                select(PatientIdentifier.patient_pk).where(PatientIdentifier.patient_id == said.patient_id)
             )
         )
     return where
 
 
-def _alike(study: Study) -> list[ColumnElement[bool]]:
+def _alike(said: Said) -> list[ColumnElement[bool]]:
     """A mistyped identifier leaves the name, or only the time and the kind of scanner."""
-    words = [word for word in name_words(study.patient_name or "").split() if len(word) > 2]
+    words = [word for word in name_words(said.patient_name or "").split() if len(word) > 2]
     where = [search_clause(Patient.search_words, word) for word in words[:_NAME_WORDS_MAX]]
     around = select(ScheduledProcedureStep.requested_procedure_pk).where(
-        ScheduledProcedureStep.modality.in_(study.modalities_in_study),
-        ScheduledProcedureStep.starts_at.between(study.created_at - _AROUND, study.created_at + _AROUND),
+        ScheduledProcedureStep.modality.in_(said.modalities),
+        ScheduledProcedureStep.starts_at.between(said.came_at - _AROUND, said.came_at + _AROUND),
         ScheduledProcedureStep.scheduled_procedure_step_status.not_in(("CANCELED", "DISCONTINUED")),
     )
     return [*where, RequestedProcedure.requested_procedure_pk.in_(around)]
@@ -230,7 +287,7 @@ def _starts(work: Work, requested_procedure_pks: Iterable[int]) -> dict[int, dat
 
 
 def _compared(
-    study: Study,
+    said: Said,
     requested: RequestedProcedure,
     request: ImagingServiceRequest,
     procedure: Procedure,
@@ -242,56 +299,56 @@ def _compared(
         (
             (issuer, identifier)
             for issuer, identifier in identifiers
-            if identifier == study.patient_id and study.issuer_of_patient_id in (None, "", issuer)
+            if identifier == said.patient_id and said.issuer_of_patient_id in (None, "", issuer)
         ),
         None,
     )
     shown = same or (identifiers[0] if identifiers else ("", ""))
-    modalities = [one for one in study.modalities_in_study if one not in ("SR", "KO", "PR", "SEG", "DOC")]
+    side = rules.side_of(said.description)
     birth = patient.patient_birth_date
-    ordered_sex, sex = patient.patient_sex or "", study.patient_sex or ""
+    ordered_sex, sex = patient.patient_sex or "", said.patient_sex or ""
     # Scheduled in wall time of a site, and scanned perhaps past midnight: a day apart is alike.
-    apart = abs((starts_at.date() - study.study_date).days) if starts_at and study.study_date else None
+    apart = abs((starts_at.date() - said.study_date).days) if starts_at and said.study_date else None
     return [
         Compared(
             "patient_name",
             patient.patient_name,
-            study.patient_name or "",
-            rules.name_verdict(patient.patient_name, study.patient_name),
+            said.patient_name or "",
+            rules.name_verdict(patient.patient_name, said.patient_name),
         ),
         Compared(
             "patient_id",
             _with_issuer(shown[1], shown[0]),
-            _with_issuer(study.patient_id, study.issuer_of_patient_id),
-            _identifier_verdict(bool(same), shown[1], study.patient_id),
+            _with_issuer(said.patient_id, said.issuer_of_patient_id),
+            _identifier_verdict(bool(same), shown[1], said.patient_id),
         ),
         Compared(
             "patient_birth_date",
             birth.isoformat() if birth else "",
-            study.patient_birth_date.isoformat() if study.patient_birth_date else "",
-            rules.verdict(birth, study.patient_birth_date),
+            said.patient_birth_date.isoformat() if said.patient_birth_date else "",
+            rules.verdict(birth, said.patient_birth_date),
         ),
         Compared("patient_sex", ordered_sex, sex, rules.verdict(ordered_sex, sex)),
         Compared(
             "accession_number",
             request.accession_number,
-            study.accession_number or "",
-            rules.verdict(request.accession_number, study.accession_number),
+            said.accession_number or "",
+            rules.verdict(request.accession_number, said.accession_number),
         ),
         Compared(
             "modality",
             procedure.modality,
-            ", ".join(modalities),
+            ", ".join(said.modalities),
             Verdict.AGREES
-            if procedure.modality in modalities
+            if procedure.modality in said.modalities
             else Verdict.DIFFERS
-            if modalities
+            if said.modalities
             else Verdict.ABSENT,
         ),
         Compared(
             "study_date",
             starts_at.date().isoformat() if starts_at else "",
-            study.study_date.isoformat() if study.study_date else "",
+            said.study_date.isoformat() if said.study_date else "",
             Verdict.ABSENT
             if apart is None
             else Verdict.AGREES
@@ -303,10 +360,20 @@ def _compared(
         Compared(
             "study_instance_uid",
             requested.study_instance_uid,
-            study.study_instance_uid,
+            said.study_instance_uid,
             # A scanner that read no worklist makes its own: that speaks against nothing.
-            Verdict.AGREES if requested.study_instance_uid == study.study_instance_uid else Verdict.ABSENT,
+            Verdict.AGREES if requested.study_instance_uid == said.study_instance_uid else Verdict.ABSENT,
         ),
+        Compared(
+            "requested_procedure_description",
+            requested.requested_procedure_description,
+            said.description or "",
+            # Other words are no other examination; the same words are surely the same.
+            Verdict.AGREES
+            if name_words(requested.requested_procedure_description) == name_words(said.description or "")
+            else Verdict.ABSENT,
+        ),
+        Compared("laterality", requested.laterality or "", side, rules.verdict(requested.laterality, side)),
     ]
 
 

@@ -195,8 +195,11 @@ class PerformedProcedureStep(Base):
     )  # DICOM JSON of N-CREATE with each N-SET laid over
     started_at: Mapped[Utc]
     ended_at: Mapped[UtcOrNone]
-    # Why it hangs on no Scheduled Procedure Step; null where it does.
+    # Why it hung on no Scheduled Procedure Step when it came; null where it did.
     unscheduled_reason: Mapped[str | None] = mapped_column(String(200))
+    # When and by whom it was hung on one nevertheless.
+    linked_at: Mapped[UtcOrNone]
+    linked_by: Mapped[str | None] = mapped_column(String(64))
     received_at: Mapped[Utc]
 
 
@@ -215,6 +218,8 @@ class PerformedStepReference(Base):
         primary_key=True,
         autoincrement=False,
     )
+    # Where the scheduled step stood when a person hung the performed one on it; null where nobody did.
+    status_before: Mapped[str | None] = mapped_column(String(16))
 
 
 class StudyLink(Base):

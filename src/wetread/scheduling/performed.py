@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,7 +11,7 @@ from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from wetread.dicom.personname import PersonName
-from wetread.kit.errors import Conflict, FieldError, IllegalTransition, Invalid, NotFound, WetreadError
+from wetread.kit.errors import IllegalTransition, WetreadError
 from wetread.orders.model import ImagingServiceRequest, RequestedProcedure
 from wetread.patients.model import Patient, PatientIdentifier
 from wetread.scheduling import rules
@@ -56,22 +54,22 @@ def create_performed_step(work: Work, sop_instance_uid: str, attributes: JsonDic
             raise PerformedStepRefused(0x0120, f"{keyword} is missing", (int(tag, 16),))
         if not attributes[tag].get("Value"):
             raise PerformedStepRefused(0x0121, f"{keyword} has no value", (int(tag, 16),))
-    if _text(attributes, "00400252") != "IN PROGRESS":
+    if text_of(attributes, "00400252") != "IN PROGRESS":
         raise PerformedStepRefused(0x0106, "a performed step begins IN PROGRESS", (0x00400252,))
     items = attributes["00400270"]["Value"]
-    study_uids = [uid for item in items if (uid := _text(item, "0020000D"))]
+    study_uids = [uid for item in items if (uid := text_of(item, "0020000D"))]
     if not study_uids:
         raise PerformedStepRefused(
             0x0121, "Study Instance UID of the scheduled step is missing", (0x0020000D,)
         )
     steps, reason = _steps_meant(work, attributes, items)
-    station = _text(attributes, "00400241")
+    station = text_of(attributes, "00400241")
     step = PerformedProcedureStep(
         sop_instance_uid=sop_instance_uid,
-        performed_procedure_step_id=_text(attributes, "00400253")[:16],
+        performed_procedure_step_id=text_of(attributes, "00400253")[:16],
         performed_procedure_step_status="IN PROGRESS",
         performed_station_ae_title=station[:16],
-        modality=_text(attributes, "00080060")[:16],
+        modality=text_of(attributes, "00080060")[:16],
         study_instance_uid=study_uids[0],
         attributes=attributes,
         started_at=_moment(work, attributes, "00400244", "00400245", _zone(work, station, steps)),
@@ -116,7 +114,7 @@ def update_performed_step(work: Work, sop_instance_uid: str, attributes: JsonDic
         raise PerformedStepRefused(
             0x0106, "an attribute of N-CREATE may not change", tuple(int(t, 16) for t in fixed)
         )
-    status = _text(attributes, "00400252") or "IN PROGRESS"
+    status = text_of(attributes, "00400252") or "IN PROGRESS"
     if status not in ("IN PROGRESS", "COMPLETED", "DISCONTINUED"):
         raise PerformedStepRefused(0x0106, "the status is not one of the standard", (0x00400252,))
     merged = {**step.attributes, **attributes}
@@ -133,134 +131,14 @@ def update_performed_step(work: Work, sop_instance_uid: str, attributes: JsonDic
     work.session.flush()
     if status != "IN PROGRESS":
         for scheduled in _referenced(work, step):
-            _settle(work, scheduled)
+            settle(work, scheduled)
     _audit(work, step, "U")
     return step
 
 
-@dataclass(frozen=True, slots=True)
-class Unscheduled:
-    """Work that hangs on no Scheduled Procedure Step, in the modality's own words, and why."""
-
-    performed_procedure_step_pk: int
-    performed_procedure_step_id: str
-    performed_procedure_step_status: str
-    performed_station_ae_title: str
-    modality: str
-    study_instance_uid: str
-    patient_name: str | None
-    patient_id: str | None
-    patient_birth_date: date | None
-    patient_sex: str | None
-    accession_number: str | None
-    performed_procedure_step_description: str | None
-    started_at: datetime
-    ended_at: datetime | None
-    unscheduled_reason: str
-
-
-def unscheduled_performed_steps(work: Work) -> list[Unscheduled]:
-    """Work that modalities reported and that hangs on no scheduled step, newest first, at most 200."""
-    work.require(Permission.RECONCILE)
-    work.audit(AuditEventID.QUERY, "E", object_type="unscheduled performed steps")
-    steps = work.session.scalars(
-        select(PerformedProcedureStep)
-        .where(PerformedProcedureStep.unscheduled_reason.is_not(None))
-        .order_by(PerformedProcedureStep.performed_procedure_step_pk.desc())
-        .limit(200)
-    )
-    return [_unscheduled(step) for step in steps]
-
-
-def _unscheduled(step: PerformedProcedureStep) -> Unscheduled:
-    said = step.attributes
-    items = said.get("00400270", {}).get("Value") or [{}]
-    return Unscheduled(
-        step.performed_procedure_step_pk,
-        step.performed_procedure_step_id,
-        step.performed_procedure_step_status,
-        step.performed_station_ae_title,
-        step.modality,
-        step.study_instance_uid,
-        _text(said, "00100010") or None,
-        _text(said, "00100020") or None,
-        _day(_text(said, "00100030")),
-        _text(said, "00100040") or None,
-        next((number for item in items if (number := _text(item, "00080050").strip())), None),
-        _text(said, "00400254") or None,
-        step.started_at,
-        step.ended_at,
-        step.unscheduled_reason or "",
-    )
-
-
-def hang_performed_step(
-    work: Work, performed_procedure_step_pk: int, accession_number: str, reason: str
-) -> None:
-    """Hangs unscheduled work on the steps of its modality in the order that a person named; they move as far as it has
-    gone. Raises NotFound, Conflict, Invalid."""
-    work.require(Permission.RECONCILE)
-    step = work.session.get(
-        PerformedProcedureStep, performed_procedure_step_pk, with_for_update=True, populate_existing=True
-    )
-    if step is None:
-        raise NotFound("There is no such performed step.")
-    if step.unscheduled_reason is None:
-        raise Conflict("This work hangs on an order already.")
-    orders = work.session.scalars(
-        select(ImagingServiceRequest).where(
-            ImagingServiceRequest.accession_number == accession_number.strip()
-        )
-    ).all()
-    if len(orders) != 1:
-        # Accession Numbers are unique with their issuer.
-        why = "is of several orders of different sites" if orders else "is of no order"
-        raise Invalid("It cannot hang there.", fields=[FieldError("accession_number", why)])
-    (order,) = orders
-    of_order = select(RequestedProcedure.requested_procedure_pk).where(
-        RequestedProcedure.imaging_service_request_pk == order.imaging_service_request_pk
-    )
-    steps = [
-        one
-        for one in lock_steps(work, ScheduledProcedureStep.requested_procedure_pk.in_(of_order))
-        if one.modality == step.modality
-        and one.scheduled_procedure_step_status not in ("CANCELED", "DISCONTINUED")
-    ]
-    if not steps:
-        why = f"has no step for {step.modality or 'this modality'} that is not cancelled"
-        raise Invalid("It cannot hang there.", fields=[FieldError("accession_number", why)])
-    step.unscheduled_reason = None
-    for scheduled in steps:
-        work.session.add(
-            PerformedStepReference(
-                performed_procedure_step_pk=step.performed_procedure_step_pk,
-                scheduled_procedure_step_pk=scheduled.scheduled_procedure_step_pk,
-            )
-        )
-        with suppress(IllegalTransition):  # people were there before: what they did stands
-            move_step(work, scheduled, rules.StepMove.START)
-    work.session.flush()
-    if step.performed_procedure_step_status != "IN PROGRESS":
-        for scheduled in steps:
-            _settle(work, scheduled)
-    work.audit(
-        AuditEventID.PROCEDURE_RECORD,
-        "U",
-        patient_pk=order.patient_pk,
-        study_instance_uid=step.study_instance_uid[:64],
-        object_type="performed_procedure_step",
-        object_id=step.performed_procedure_step_pk,
-        detail={"reason": reason.strip()[:200], "order": str(order.imaging_service_request_pk)},
-    )
-
-
-def _settle(work: Work, scheduled: ScheduledProcedureStep) -> None:
-    """Moves a Scheduled Procedure Step as far as all its performed ones say.
-
-    What a modality reports is kept whatever people did to the step meanwhile; a move that its table does not have is
-    left out.
-    """
-    performed = work.session.scalars(
+def performed_for(work: Work, scheduled: ScheduledProcedureStep) -> Sequence[PerformedProcedureStep]:
+    """What modalities reported of a scheduled step, oldest first."""
+    return work.session.scalars(
         select(PerformedProcedureStep)
         .join(
             PerformedStepReference,
@@ -270,16 +148,29 @@ def _settle(work: Work, scheduled: ScheduledProcedureStep) -> None:
         .where(PerformedStepReference.scheduled_procedure_step_pk == scheduled.scheduled_procedure_step_pk)
         .order_by(PerformedProcedureStep.performed_procedure_step_pk)
     ).all()
-    reasons = {
-        one.performed_procedure_step_pk: (one.attributes.get("00400281", {}).get("Value") or [{}])[0]
-        for one in performed
-    }
-    counted = [
-        one
-        for one in performed
-        if one.performed_procedure_step_status != "DISCONTINUED"
-        or _text(reasons[one.performed_procedure_step_pk], "00080100") != rules.WRONG_WORKLIST_ENTRY
-    ]
+
+
+def counts(step: PerformedProcedureStep) -> bool:
+    """Whether a performed step says anything of its scheduled one: not where another worklist entry was meant."""
+    return (
+        step.performed_procedure_step_status != "DISCONTINUED"
+        or text_of(_reason_code(step), "00080100") != rules.WRONG_WORKLIST_ENTRY
+    )
+
+
+def _reason_code(step: PerformedProcedureStep) -> JsonDict:
+    found: JsonDict = (step.attributes.get("00400281", {}).get("Value") or [{}])[0]
+    return found
+
+
+def settle(work: Work, scheduled: ScheduledProcedureStep) -> None:
+    """Moves a Scheduled Procedure Step as far as all its performed ones say.
+
+    What a modality reports is kept whatever people did to the step meanwhile; a move that its table does not have is
+    left out.
+    """
+    performed = performed_for(work, scheduled)
+    counted = [one for one in performed if counts(one)]
     statuses = {one.performed_procedure_step_status for one in counted}
     reason = None
     if "IN PROGRESS" in statuses:
@@ -290,7 +181,7 @@ def _settle(work: Work, scheduled: ScheduledProcedureStep) -> None:
         move = rules.StepMove.COMPLETE
     else:
         move = rules.StepMove.DISCONTINUE
-        words = _text(reasons[counted[-1].performed_procedure_step_pk], "00080104")
+        words = text_of(_reason_code(counted[-1]), "00080104")
         reason = words or "discontinued at the modality"
     started = scheduled.scheduled_procedure_step_status == rules.StepStatus.STARTED
     if not started and move is not rules.StepMove.COMPLETE:
@@ -353,11 +244,11 @@ def _steps_meant(
 
 
 def _meant(item: JsonDict) -> ColumnElement[bool]:
-    step_id = _text(item, "00400009")
+    step_id = text_of(item, "00400009")
     if step_id:
         return ScheduledProcedureStep.scheduled_procedure_step_id == step_id
     of_study = select(RequestedProcedure.requested_procedure_pk).where(
-        RequestedProcedure.study_instance_uid == _text(item, "0020000D")
+        RequestedProcedure.study_instance_uid == text_of(item, "0020000D")
     )
     return ScheduledProcedureStep.requested_procedure_pk.in_(of_study)
 
@@ -375,16 +266,16 @@ def _doubt(
     table F.7.2-1). So the patient has to agree too, by the identifier or by name and birth date; without them, the
     worklist's own UID or accession number, where nothing that is said of the patient speaks against it.
     """
-    patient_id = _text(attributes, "00100020").strip()
+    patient_id = text_of(attributes, "00100020").strip()
     if patient_id:
         own = work.session.scalars(
             select(PatientIdentifier.patient_id).where(PatientIdentifier.patient_pk == request.patient_pk)
         ).all()
         return None if patient_id in own else "Patient ID is not that of the order"
     said = rules.Demographics(
-        _text(attributes, "00100010"),
-        _day(_text(attributes, "00100030")),
-        _text(attributes, "00100040"),
+        text_of(attributes, "00100010"),
+        day_of(text_of(attributes, "00100030")),
+        text_of(attributes, "00100040"),
         frozenset(),
     )
     known = list(personas(work, work.session.get_one(Patient, request.patient_pk)))
@@ -395,9 +286,9 @@ def _doubt(
     ]
     if not not_against:
         return "the patient is not that of the order"
-    if _text(item, "0020000D") == requested.study_instance_uid:
+    if text_of(item, "0020000D") == requested.study_instance_uid:
         return None
-    if _text(item, "00080050").strip() == request.accession_number:
+    if text_of(item, "00080050").strip() == request.accession_number:
         return None
     for one in not_against:
         by_name = rules.name_verdict(one.patient_name, said.patient_name)
@@ -407,7 +298,8 @@ def _doubt(
     return "only the step's number agrees: neither patient, study nor accession number"
 
 
-def _day(value: str) -> date | None:
+def day_of(value: str) -> date | None:
+    """A DA as a date; None where it is none."""
     try:
         return datetime.strptime(value, "%Y%m%d").replace(tzinfo=UTC).date()
     except ValueError:
@@ -425,7 +317,8 @@ def _audit(work: Work, step: PerformedProcedureStep, action: str) -> None:
     )
 
 
-def _text(attributes: Mapping[str, Any], tag: str) -> str:
+def text_of(attributes: Mapping[str, Any], tag: str) -> str:
+    """The first value of an attribute in DICOM JSON as text; empty where there is none."""
     values = attributes.get(tag, {}).get("Value") or [""]
     value = values[0]
     return (
@@ -448,7 +341,7 @@ def _zone(work: Work, station_ae_title: str, steps: Sequence[ScheduledProcedureS
 
 def _moment(work: Work, attributes: JsonDict, date_tag: str, time_tag: str, zone: str) -> datetime:
     """A modality's local date and time. Nonsense counts as now."""
-    day, clock = _text(attributes, date_tag), _text(attributes, time_tag).split(".")[0].ljust(6, "0")[:6]
+    day, clock = text_of(attributes, date_tag), text_of(attributes, time_tag).split(".")[0].ljust(6, "0")[:6]
     try:
         moment = datetime.strptime(day + clock, "%Y%m%d%H%M%S").replace(tzinfo=ZoneInfo(zone))
     except ValueError:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -36,6 +37,7 @@ class StepMove(StrEnum):
     DISCONTINUE = "discontinue"
     CANCEL = "cancel"
     REVERT = "revert"
+    TAKE_BACK = "take back"
 
 
 _S, _M = StepStatus, StepMove
@@ -56,6 +58,19 @@ STEP_MOVES: dict[tuple[StepStatus, StepMove], StepStatus] = {
     (_S.STARTED, _M.REVERT): _S.SCHEDULED,  # wrong worklist entry selected
     (_S.COMPLETED, _M.START): _S.COMPLETED,  # append case
     (_S.COMPLETED, _M.COMPLETE): _S.COMPLETED,
+    # A person had hung another patient's work on it.
+    (_S.STARTED, _M.TAKE_BACK): _S.SCHEDULED,
+    (_S.COMPLETED, _M.TAKE_BACK): _S.SCHEDULED,
+    (_S.DISCONTINUED, _M.TAKE_BACK): _S.SCHEDULED,
+}
+# What leads from SCHEDULED to a status.
+STEP_PATHS: dict[StepStatus, tuple[StepMove, ...]] = {
+    _S.SCHEDULED: (),
+    _S.ARRIVED: (_M.ARRIVE,),
+    _S.READY: (_M.ARRIVE, _M.PREPARE),
+    _S.STARTED: (_M.START,),
+    _S.COMPLETED: (_M.START, _M.COMPLETE),
+    _S.DISCONTINUED: (_M.START, _M.DISCONTINUE),
 }
 OPEN_STEPS = (_S.SCHEDULED, _S.ARRIVED, _S.READY)
 # Within this, the same booking by the same person is the same, asked again because the answer was lost.
@@ -69,6 +84,19 @@ def step_after(status: str, move: StepMove) -> StepStatus:
         return STEP_MOVES[StepStatus(status), move]
     except KeyError:
         raise IllegalTransition("The procedure step", status, move) from None
+
+
+def status_without(before: str, others: Collection[str], *, images: bool) -> StepStatus:
+    """Where a step stands without the work that a person had hung on it: as its `others` say (Performed Procedure Step
+    Status of each), else as its images say, else as it stood `before`."""
+    for said, stands in (
+        ("IN PROGRESS", _S.STARTED),
+        ("COMPLETED", _S.COMPLETED),
+        ("DISCONTINUED", _S.DISCONTINUED),
+    ):
+        if said in others:
+            return stands
+    return _S.STARTED if images and before in OPEN_STEPS else StepStatus(before)
 
 
 def contrast_doubt(agent: str | None, allergies: Sequence[str] | None, *, asked_now: bool) -> str | None:
@@ -258,6 +286,21 @@ def name_verdict(order: str | None, study: str | None) -> Verdict:
     if left <= right or right <= left:
         return Verdict.AGREES
     return Verdict.SIMILAR if names_agree(order, study) else Verdict.DIFFERS
+
+
+_SIDES = {
+    "L": ("left", "lt", "links", "linke", "linker", "linkes", "gauche", "izquierda", "izquierdo", "sinistra", "sinistro"),
+    "R": ("right", "rt", "rechts", "rechte", "rechter", "rechtes", "droit", "droite", "derecha", "derecho", "destra", "destro"),
+    "B": ("bilateral", "bilaterale", "both", "beidseits", "bds"),
+}  # fmt: skip
+_SIDE_OF = {word: side for side, words in _SIDES.items() for word in words}
+
+
+def side_of(description: str | None) -> str:
+    """The laterality (L, R, B) that a description spells out; empty where it names none. A lone letter says nothing: the
+    L of "L spine" is no side."""
+    sides = {_SIDE_OF[word] for word in re.findall(r"\w+", (description or "").lower()) if word in _SIDE_OF}
+    return "B" if "B" in sides or len(sides) == 2 else "".join(sides)
 
 
 def verdict(order: object, study: object) -> Verdict:

@@ -49,24 +49,30 @@ from wetread.scheduling.model import (
 )
 from wetread.scheduling.performed import (
     PerformedStepRefused,
-    Unscheduled,
     create_performed_step,
-    hang_performed_step,
-    unscheduled_performed_steps,
     update_performed_step,
 )
 from wetread.scheduling.rules import AppointmentMove, Slot, StepMove
 from wetread.scheduling.steps import lock_steps, move_appointment, move_step
 from wetread.scheduling.tracking import LinkedStudy, Performed, performed_of, performed_statuses, studies_of
+from wetread.scheduling.unscheduled import (
+    Hung,
+    Unscheduled,
+    candidates_for_performed_step,
+    hang_performed_step,
+    hung_performed_steps,
+    take_back_performed_step,
+    unscheduled_performed_steps,
+)
 from wetread.scheduling.worklist import worklist_items
 from wetread.security.model import Site
 from wetread.security.service import AuditEventID, Permission, Work
 
 __all__ = [
-    "Booking", "CandidateOrder", "Performed", "PerformedStepRefused", "Resolved", "ResourceInput", "Slot", "Unmatched", "Unscheduled",
-    "act_on_step", "add_resource", "appointment_of_canceled_order", "book", "bookings_of_patient", "cancel_appointment", "candidate_orders", "create_performed_step", "day_board", "first_slots",
-    "first_slots_of_procedure", "hang_performed_step", "mark_no_show", "match_studies", "move_open_appointment", "order_arrived", "orders_of_study", "patient_changed", "patient_merged", "performed_steps", "reconcile", "reinstate", "reschedule", "resolved", "resources", "schedule", "stat_order_arrived",
-    "studies_arrived", "tracking_board", "undo_reconciliation", "unmatched", "unscheduled_performed_steps", "update_performed_step", "walk_in",
+    "Booking", "CandidateOrder", "Hung", "Performed", "PerformedStepRefused", "Resolved", "ResourceInput", "Slot", "Unmatched", "Unscheduled",
+    "act_on_step", "add_resource", "appointment_of_canceled_order", "book", "bookings_of_patient", "cancel_appointment", "candidate_orders", "candidates_for_performed_step", "create_performed_step", "day_board", "first_slots",
+    "first_slots_of_procedure", "hang_performed_step", "hung_performed_steps", "mark_no_show", "match_studies", "move_open_appointment", "order_arrived", "orders_of_study", "patient_changed", "patient_merged", "performed_steps", "reconcile", "reinstate", "reschedule", "resolved", "resources", "schedule", "stat_order_arrived",
+    "studies_arrived", "take_back_performed_step", "tracking_board", "undo_reconciliation", "unmatched", "unscheduled_performed_steps", "update_performed_step", "walk_in",
     "worklist_items",
 ]  # fmt: skip
 

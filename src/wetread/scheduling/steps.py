@@ -14,7 +14,7 @@ from contextlib import suppress
 from sqlalchemy import ColumnElement, select
 
 from wetread.kit.errors import IllegalTransition
-from wetread.orders.model import RequestedProcedure
+from wetread.orders.model import RequestedProcedure, RequestedProcedureState
 from wetread.orders.rules import Move
 from wetread.orders.service import move_requested_procedure
 from wetread.scheduling import rules
@@ -59,7 +59,9 @@ def move_step(work: Work, step: ScheduledProcedureStep, move: StepMove, reason: 
         return
     step.scheduled_procedure_step_status = after
     step.status_changed_at = work.now()
-    if reason and move is not StepMove.REVERT:
+    if move is StepMove.TAKE_BACK:
+        step.discontinuation_reason = None
+    elif reason and move is not StepMove.REVERT:
         step.discontinuation_reason = reason[:200]
     work.session.flush()
     work.publish(StepChanged(step.scheduled_procedure_step_pk, step.requested_procedure_pk, after))
@@ -87,6 +89,14 @@ def _move_order(
         if before == StepStatus.STARTED and not begun:
             with suppress(IllegalTransition):
                 move_requested_procedure(work, pk, Move.REVERT, reason)
+    elif move is StepMove.TAKE_BACK:
+        begun = statuses & {StepStatus.STARTED, StepStatus.COMPLETED}
+        state = work.session.get_one(RequestedProcedure, pk).state
+        if state != RequestedProcedureState.IN_PROGRESS or not begun:
+            with suppress(IllegalTransition):  # what became of the order otherwise stands
+                move_requested_procedure(work, pk, Move.REVERT, reason)
+                if begun:
+                    move_requested_procedure(work, pk, Move.START)
     elif move in (StepMove.COMPLETE, StepMove.DISCONTINUE) and statuses <= set(rules.FINAL_STEPS):
         done = StepStatus.COMPLETED in statuses
         move_requested_procedure(work, pk, Move.COMPLETE if done else Move.DISCONTINUE, reason)

@@ -11,13 +11,15 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import object_session
 
+from wetread.app.wiring import reported
 from wetread.dicom.uid import new_uid
 from wetread.kit.clock import FixedClock
 from wetread.kit.db import Database
-from wetread.kit.errors import Conflict, Invalid
+from wetread.kit.errors import Conflict, Invalid, NotFound
 from wetread.orders.model import ImagingServiceRequest, RequestedProcedure
 from wetread.orders.service import cancel_order
-from wetread.scheduling import service
+from wetread.reporting.model import Report, ReportProcedure
+from wetread.scheduling import service, unscheduled
 from wetread.scheduling.model import Appointment, PerformedProcedureStep, ScheduledProcedureStep
 from wetread.scheduling.rules import StepMove
 from wetread.scheduling.service import PerformedStepRefused
@@ -346,51 +348,169 @@ def test_a_number_alone_names_no_patient(
     assert states(hospital, step) == before
 
 
-def accession_of(hospital: Any, step: ScheduledProcedureStep) -> str:
-    requested = hospital.work.session.get_one(RequestedProcedure, step.requested_procedure_pk)
-    return str(requested.accession_number)
+def order_of(hospital: Any, step: ScheduledProcedureStep) -> tuple[int, int]:
+    """(requested_procedure_pk, patient_pk) of a step."""
+    session = hospital.work.session
+    requested = session.get_one(RequestedProcedure, step.requested_procedure_pk)
+    order = session.get_one(ImagingServiceRequest, requested.imaging_service_request_pk)
+    return requested.requested_procedure_pk, order.patient_pk
+
+
+def waiting(hospital: Any, status: str = "IN PROGRESS", **more: Any) -> tuple[int, str]:
+    """(key, UID) of a CT's work that hangs on nothing."""
+    uid = new_uid()
+    attributes = created(**{"00100020": element("LO", "SOMEBODY"), **more})
+    pk = service.create_performed_step(hospital.work, uid, attributes).performed_procedure_step_pk
+    if status != "IN PROGRESS":
+        service.update_performed_step(hospital.work, uid, ended(status))
+    return pk, uid
+
+
+def test_whose_the_order_is_stands_beside_what_the_scanner_says(
+    hospital: Any, step: ScheduledProcedureStep
+) -> None:
+    procedure_pk, patient_pk = order_of(hospital, step)
+    pk, _ = waiting(
+        hospital,
+        **{"00100040": element("CS", "M"), **BORN, "00400254": element("LO", "Head, LEFT ear")},
+    )
+    hospital.work.session.get_one(RequestedProcedure, procedure_pk).laterality = "R"
+    found = {
+        one.requested_procedure_pk: one for one in service.candidates_for_performed_step(hospital.work, pk)
+    }
+    candidate = found[procedure_pk]
+    assert candidate.patient.patient_pk == patient_pk and candidate.obstacle is None
+    says = {one.field: (one.order, one.study, one.verdict) for one in candidate.compared}
+    assert says["patient_name"] == ("Doe^Jane", "Doe^Jane", "agrees")
+    assert says["patient_id"] == ("P1 (CITY)", "SOMEBODY", "differs")
+    assert says["patient_birth_date"] == ("1980-03-04", "1980-03-04", "agrees")
+    assert says["patient_sex"] == ("F", "M", "differs")
+    assert says["laterality"] == ("R", "L", "differs")
+    assert says["modality"][2] == "agrees"
+    (other,) = hospital.order(None, "MRHEAD")
+    (of_mr,) = service.candidates_for_performed_step(hospital.work, pk, other.accession_number)
+    assert of_mr.obstacle == "has no step for CT that is not cancelled"
 
 
 @pytest.mark.parametrize("status", ["IN PROGRESS", "COMPLETED"])
 def test_a_person_hangs_unscheduled_work_on_its_order(
     hospital: Any, step: ScheduledProcedureStep, status: str
 ) -> None:
-    uid = new_uid()
-    attributes = created(**{"00100020": element("LO", "SOMEBODY"), "00080060": element("CS", "CT")})
-    performed = service.create_performed_step(hospital.work, uid, attributes)
-    if status != "IN PROGRESS":
-        service.update_performed_step(hospital.work, uid, ended(status))
-    (waiting,) = service.unscheduled_performed_steps(hospital.work)
-    assert (waiting.patient_name, waiting.patient_id, waiting.modality) == ("Doe^Jane", "SOMEBODY", "CT")
-    assert waiting.performed_procedure_step_status == status
-    pk = performed.performed_procedure_step_pk
-    with pytest.raises(Invalid) as refused:
-        service.hang_performed_step(hospital.work, pk, "NO SUCH", "seen in the room")
-    assert refused.value.fields[0].field == "accession_number"
-    service.hang_performed_step(hospital.work, pk, accession_of(hospital, step), "seen in the room")
+    pk, uid = waiting(hospital, status)
+    (seen,) = service.unscheduled_performed_steps(hospital.work)
+    assert (seen.patient_name, seen.patient_id, seen.modality) == ("Doe^Jane", "SOMEBODY", "CT")
+    assert seen.performed_procedure_step_status == status
+    procedure_pk, patient_pk = order_of(hospital, step)
+    with pytest.raises(NotFound):
+        service.hang_performed_step(hospital.work, pk, [procedure_pk, 99_999], patient_pk, "seen")
+    with pytest.raises(Conflict, match="another patient"):
+        service.hang_performed_step(hospital.work, pk, [procedure_pk], patient_pk + 1, "seen")
+    service.hang_performed_step(hospital.work, pk, [procedure_pk], patient_pk, "seen in the room")
     assert states(hospital, step)[0] == ("STARTED" if status == "IN PROGRESS" else "COMPLETED")
     assert service.unscheduled_performed_steps(hospital.work) == []
+    (hung,) = service.hung_performed_steps(hospital.work)
+    assert (hung.patient.patient_pk, hung.work.patient_id) == (patient_pk, "SOMEBODY")
     assert [one.performed_procedure_step_pk for one in service.performed_steps(
         hospital.work, step.scheduled_procedure_step_pk
     )] == [pk]  # fmt: skip
-    with pytest.raises(Conflict):
-        service.hang_performed_step(hospital.work, pk, accession_of(hospital, step), "once more")
+    with pytest.raises(Conflict, match="already"):
+        service.hang_performed_step(hospital.work, pk, [procedure_pk], patient_pk, "once more")
     if status == "IN PROGRESS":
         service.update_performed_step(hospital.work, uid, ended("COMPLETED"))
         assert states(hospital, step)[0] == "COMPLETED"
 
 
-def test_unscheduled_work_hangs_on_no_step_of_another_modality(
-    hospital: Any, step: ScheduledProcedureStep
-) -> None:
-    attributes = created(**{"00100020": element("LO", "SOMEBODY"), "00080060": element("CS", "MR")})
-    performed = service.create_performed_step(hospital.work, new_uid(), attributes)
+def test_unscheduled_work_hangs_only_where_it_can(hospital: Any, step: ScheduledProcedureStep) -> None:
+    procedure_pk, patient_pk = order_of(hospital, step)
+    of_mr, _ = waiting(hospital, **{"00080060": element("CS", "MR")})
+    of_ct, _ = waiting(hospital)
     before = states(hospital, step)
     with pytest.raises(Invalid, match="cannot hang"):
+        service.hang_performed_step(hospital.work, of_mr, [procedure_pk], patient_pk, "why not")
+    (other,) = hospital.order(patient_pk)
+    with pytest.raises(Invalid, match="cannot hang"):
         service.hang_performed_step(
-            hospital.work, performed.performed_procedure_step_pk, accession_of(hospital, step), "why not"
+            hospital.work, of_ct, [procedure_pk, other.requested_procedure_pk], patient_pk, "two orders"
         )
     assert states(hospital, step) == before
+    requested = hospital.work.session.get_one(RequestedProcedure, procedure_pk)
+    cancel_order(hospital.work, requested.imaging_service_request_pk, "not needed")
+    before = states(hospital, step)
+    assert before[0] == "SCHEDULED", "the job that takes the step off the list has not run"
+    with pytest.raises(Conflict, match="cancelled"):
+        service.hang_performed_step(hospital.work, of_ct, [procedure_pk], patient_pk, "too late")
+    assert states(hospital, step) == before
+
+
+@pytest.mark.parametrize("status", ["IN PROGRESS", "COMPLETED", "DISCONTINUED"])
+@pytest.mark.parametrize("moves", [[], [StepMove.ARRIVE], [StepMove.ARRIVE, StepMove.PREPARE]])
+def test_what_was_hung_is_taken_back_and_the_order_stands_as_before(
+    hospital: Any, step: ScheduledProcedureStep, moves: list[StepMove], status: str
+) -> None:
+    for move in moves:
+        service.act_on_step(hospital.work, step.scheduled_procedure_step_pk, move)
+    before = states(hospital, step)
+    arrived_at = hospital.work.session.get(Appointment, step.appointment_pk).arrived_at
+    pk, uid = waiting(hospital, status)
+    procedure_pk, patient_pk = order_of(hospital, step)
+    with pytest.raises(Conflict, match="Nobody"):
+        service.take_back_performed_step(hospital.work, pk, "nothing there")
+    service.hang_performed_step(hospital.work, pk, [procedure_pk], patient_pk, "seen in the room")
+    assert states(hospital, step) != before
+    if status == "IN PROGRESS":
+        service.update_performed_step(hospital.work, uid, ended("COMPLETED"))
+    hospital.work.clock.advance(timedelta(minutes=5))
+    service.take_back_performed_step(hospital.work, pk, "another patient")
+    assert states(hospital, step) == before
+    assert hospital.work.session.get(Appointment, step.appointment_pk).arrived_at == arrived_at
+    assert step.discontinuation_reason is None
+    assert [
+        one.performed_procedure_step_pk for one in service.unscheduled_performed_steps(hospital.work)
+    ] == [pk]
+    assert service.hung_performed_steps(hospital.work) == []
+    # Its real work comes by itself, and moves the step as ever.
+    own = new_uid()
+    service.create_performed_step(hospital.work, own, created(step))
+    service.update_performed_step(hospital.work, own, ended("COMPLETED"))
+    assert states(hospital, step)[0] == "COMPLETED"
+
+
+def test_other_work_and_people_outweigh_what_is_taken_back(
+    hospital: Any, step: ScheduledProcedureStep
+) -> None:
+    procedure_pk, patient_pk = order_of(hospital, step)
+    pk, _ = waiting(hospital, "COMPLETED")
+    service.hang_performed_step(hospital.work, pk, [procedure_pk], patient_pk, "seen")
+    own = new_uid()
+    service.create_performed_step(hospital.work, own, created(step))
+    service.take_back_performed_step(hospital.work, pk, "another patient")
+    assert states(hospital, step) == ("STARTED", "fulfilled", "IN PROGRESS")
+    service.hang_performed_step(hospital.work, pk, [procedure_pk], patient_pk, "again")
+    service.act_on_step(
+        hospital.work, step.scheduled_procedure_step_pk, StepMove.DISCONTINUE, "she went home"
+    )
+    service.take_back_performed_step(hospital.work, pk, "another patient")
+    assert states(hospital, step)[0] == "DISCONTINUED"
+    assert step.discontinuation_reason == "she went home"
+
+
+def test_what_was_reported_is_not_undone(
+    hospital: Any, step: ScheduledProcedureStep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    procedure_pk, patient_pk = order_of(hospital, step)
+    pk, _ = waiting(hospital, "COMPLETED")
+    service.hang_performed_step(hospital.work, pk, [procedure_pk], patient_pk, "seen")
+    monkeypatch.setattr(unscheduled, "_reported", [reported])
+    session = hospital.work.session
+    report = Report(
+        patient_pk=patient_pk, site_pk=hospital.east, state="final", template_key="", created_at=AT
+    )
+    session.add(report)
+    session.flush()
+    session.add(ReportProcedure(requested_procedure_pk=procedure_pk, report_pk=report.report_pk))
+    session.flush()
+    with pytest.raises(Conflict, match="report"):
+        service.take_back_performed_step(hospital.work, pk, "another patient")
 
 
 def test_times_are_those_of_the_scanners_site(hospital: Any) -> None:

@@ -22,6 +22,7 @@ from wetread.scheduling.rules import (
     free_slots,
     hours_of,
     names_agree,
+    side_of,
     step_after,
     wall_to_utc,
 )
@@ -31,9 +32,9 @@ STEPS = """
 SCHEDULED    arrive=ARRIVED start=STARTED cancel=CANCELED
 ARRIVED      prepare=READY start=STARTED cancel=CANCELED revert=SCHEDULED
 READY        start=STARTED cancel=CANCELED revert=ARRIVED
-STARTED      start=STARTED complete=COMPLETED discontinue=DISCONTINUED revert=SCHEDULED
-COMPLETED    start=COMPLETED complete=COMPLETED
-DISCONTINUED
+STARTED      start=STARTED complete=COMPLETED discontinue=DISCONTINUED revert=SCHEDULED take_back=SCHEDULED
+COMPLETED    start=COMPLETED complete=COMPLETED take_back=SCHEDULED
+DISCONTINUED take_back=SCHEDULED
 CANCELED
 """
 APPOINTMENTS = """
@@ -65,6 +66,22 @@ def test_every_move_of_a_step(status: StepStatus, move: StepMove) -> None:
             step_after(status, move)
     else:
         assert step_after(status, move) == after
+
+
+@pytest.mark.parametrize(
+    ("description", "side"),
+    [
+        ("XR knee, LEFT", "L"),
+        ("Knie rechts ap", "R"),
+        ("Hands, left and right", "B"),
+        ("MG bilateral", "B"),
+        ("CT L spine", ""),
+        ("Lefthand protocol", ""),
+        (None, ""),
+    ],
+)
+def test_a_side_is_read_only_where_it_is_spelt(description: str | None, side: str) -> None:
+    assert side_of(description) == side
 
 
 @pytest.mark.parametrize("move", list(AppointmentMove))

@@ -9,8 +9,8 @@ import { Age, Empty, PersonName, Screen, WorkList, type WorkColumn } from '@/ui'
 import { Compare } from './Compare'
 import { Decided } from './Decided'
 import { AtOtherArchives } from './Elsewhere'
-import classes from './reconciliation.module.css'
 import { studyWords } from './rules'
+import { Split } from './Split'
 import type { Waiting, WaitingPage } from './types'
 import { UnscheduledWork } from './Unscheduled'
 
@@ -98,8 +98,8 @@ function WaitingStudies() {
   const rows = waiting.data?.items
   const current = rows?.find((study) => study.study_pk === currentPk) ?? rows?.[0]
   return (
-    <div className={classes['split']}>
-      <div className={classes['queue']}>
+    <Split
+      list={
         <WorkList
           id="reconciliation"
           noun="studies"
@@ -111,17 +111,16 @@ function WaitingStudies() {
           onRetry={() => void waiting.refetch()}
           empty={{ title: 'Nothing waits', hint: 'Every study that came agrees with its order.' }}
         />
-      </div>
-      <div className={classes['detail']}>
-        {current ? (
-          <Compare key={current.study_pk} study={current} />
-        ) : rows ? (
-          <Empty
-            title="Every study hangs where it belongs"
-            hint="A study comes here when its accession number is not known, or when it names another patient than its order."
-          />
-        ) : null}
-      </div>
-    </div>
+      }
+    >
+      {current ? (
+        <Compare key={current.study_pk} study={current} />
+      ) : rows ? (
+        <Empty
+          title="Every study hangs where it belongs"
+          hint="A study comes here when its accession number is not known, or when it names another patient than its order."
+        />
+      ) : null}
+    </Split>
   )
 }

@@ -12,6 +12,8 @@ const FIELD: Record<string, string> = {
   modality: 'Modality',
   study_date: 'Date',
   study_instance_uid: 'Study UID',
+  requested_procedure_description: 'Procedure',
+  laterality: 'Side',
 }
 
 export function fieldWord(field: string): string {
@@ -19,6 +21,7 @@ export function fieldWord(field: string): string {
   return word.charAt(0).toUpperCase() + word.slice(1)
 }
 
+const SIDE: Record<string, string> = { L: 'Left', R: 'Right', B: 'Both' }
 const SEX: Record<string, string> = { M: 'Male', F: 'Female', O: 'Other' }
 
 /** A value as people read it. */
@@ -26,6 +29,7 @@ export function shown(field: string, value: string): string {
   if (!value) return ''
   if (field === 'patient_name') return formatPersonName(value)
   if (field === 'patient_sex') return SEX[value] ?? value
+  if (field === 'laterality') return SIDE[value] ?? value
   return value
 }
 
@@ -37,9 +41,12 @@ export const VERDICT: Record<Compared['verdict'], { word: string; shape: Shape; 
   absent: { word: 'Not given', shape: 'ring', tint: 'quiet' },
 }
 
-/** The study's UID only speaks where it agrees: a scanner without a worklist makes its own. */
+/** The study's UID only speaks where it agrees: a scanner without a worklist makes its own. A side speaks where one is named. */
 export function speaking(candidate: Candidate): Compared[] {
-  return candidate.compared.filter((one) => one.field !== 'study_instance_uid' || one.verdict === 'agrees')
+  return candidate.compared.filter(
+    (one) =>
+      (one.field !== 'study_instance_uid' || one.verdict === 'agrees') && (one.field !== 'laterality' || Boolean(one.order || one.study)),
+  )
 }
 
 export function tally(candidate: Candidate): { agrees: number; similar: number; differs: Compared[] } {
@@ -87,4 +94,12 @@ export function studyWords(study: { modalities_in_study: readonly string[]; stud
   const words = study.study_description?.trim()
   if (!words) return `${modalities || 'A'} study without a description`
   return study.modalities_in_study.some((one) => words.startsWith(one)) ? words : [modalities, words].filter(Boolean).join(' ')
+}
+
+/** What a scanner's work is, in its own words. */
+export function workWords(work: { modality: string; performed_procedure_step_description: string | null }): string {
+  return studyWords({ modalities_in_study: [work.modality], study_description: work.performed_procedure_step_description }).replace(
+    'study without',
+    'work without',
+  )
 }

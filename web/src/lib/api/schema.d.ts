@@ -3147,9 +3147,69 @@ export interface paths {
         put?: never;
         /**
          * Hang
-         * @description Hangs such work on the order with that accession number.
+         * @description Hangs such work on procedures of one order. 409 where the order is another patient's by now.
          */
         post: operations["hang_api_reconciliation_performed_steps__performed_procedure_step_pk__post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/reconciliation/performed-steps/{performed_procedure_step_pk}/candidates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Candidates Of Performed Step
+         * @description Orders that such work may belong to, compared field by field, the likeliest first; or those that fit a text.
+         */
+        post: operations["candidates_of_performed_step_api_reconciliation_performed_steps__performed_procedure_step_pk__candidates_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/reconciliation/performed-steps/{performed_procedure_step_pk}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take Back
+         * @description Takes such work off its order again. 409 where a report was written on nothing else.
+         */
+        post: operations["take_back_api_reconciliation_performed_steps__performed_procedure_step_pk__undo_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/reconciliation/performed-steps/resolved": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Hung
+         * @description Work that people hung on orders, newest first; each can be taken back.
+         */
+        get: operations["hung_api_reconciliation_performed_steps_resolved_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -5607,7 +5667,8 @@ export interface components {
         };
         /**
          * CandidateOrder
-         * @description An order that the study may belong to; `studies` counts what hangs on it already.
+         * @description An order that a study or a modality's report may belong to; `studies` counts what hangs on it already, `obstacle` is
+         *     why it cannot hang there.
          */
         CandidateOrder: {
             /** Accession Number */
@@ -5620,6 +5681,8 @@ export interface components {
             laterality: string | null;
             /** Modality */
             modality: string;
+            /** Obstacle */
+            obstacle?: string | null;
             /**
              * Ordered At
              * Format: date-time
@@ -6891,10 +6954,18 @@ export interface components {
         };
         /** HangIn */
         HangIn: {
-            /** Accession Number */
-            accession_number: string;
+            /**
+             * Patient Pk
+             * @description whom the person saw as the order's patient
+             */
+            patient_pk: number;
             /** Reason */
             reason: string;
+            /**
+             * Requested Procedure Pks
+             * @description of one order
+             */
+            requested_procedure_pks: number[];
         };
         /**
          * HangingProtocolChangeIn
@@ -7049,6 +7120,34 @@ export interface components {
         HTTPValidationError: {
             /** Detail */
             detail?: components["schemas"]["ValidationError"][];
+        };
+        /**
+         * Hung
+         * @description Work that a person hung on an order: what the modality said, and whose it counts as.
+         */
+        Hung: {
+            /** Accession Number */
+            accession_number: string;
+            /**
+             * Linked At
+             * Format: date-time
+             */
+            linked_at: string;
+            /** Linked By */
+            linked_by: string;
+            patient: components["schemas"]["PatientBar"];
+            /** Procedures */
+            procedures: string[];
+            work: components["schemas"]["Unscheduled"];
+        };
+        /** HungPage */
+        HungPage: {
+            /** Items */
+            items: components["schemas"]["Hung"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /** Total */
+            total: number;
         };
         /**
          * IdentifierIn
@@ -17288,6 +17387,94 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    candidates_of_performed_step_api_reconciliation_performed_steps__performed_procedure_step_pk__candidates_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                performed_procedure_step_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SearchIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CandidatePage"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    take_back_api_reconciliation_performed_steps__performed_procedure_step_pk__undo_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                performed_procedure_step_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["wetread__scheduling__api__ReasonIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    hung_api_reconciliation_performed_steps_resolved_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HungPage"];
                 };
             };
         };
