@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 from tools.faults.audit import audit
-from tools.faults.bucket import BUCKET, KEY, SECRET, s3_server
+from tools.faults.bucket import bucket_at, s3_server
 from tools.faults.plans import Outcome, k1, n1, p1
 from tools.faults.points import k2, play_at, read_notes
-from tools.faults.senders import CT, EXPLICIT, StoreSender
+from tools.faults.senders import BY_WEB, CT, EXPLICIT, StoreSender
 from tools.faults.stand import Stand, standing
 
 from wetread.archive.tiers import split
@@ -40,6 +39,7 @@ def test_k1_parts_are_killed_at_any_instant(stand: Stand) -> None:
     assert outcome.done.total() == 25
     assert outcome.verdict.acknowledged > 5 * 25
     assert outcome.verdict.orders > 0
+    assert outcome.answers[BY_WEB] > 0
 
 
 def test_p1_the_database_dies_while_objects_stream_in(stand: Stand) -> None:
@@ -73,11 +73,7 @@ def test_what_was_purged_does_not_come_back(stand: Stand) -> None:
 
 def test_n1_the_network_is_cut_at_each_boundary() -> None:
     with s3_server() as url:
-        bucket: dict[str, Any] = {
-            "name": "bucket", "bucket": BUCKET, "endpoint": url, "access_key_id": KEY, "secret_access_key": SECRET,
-            "timeout_s": 20,
-        }  # fmt: skip
-        outcome = n1(10, seed=3, store=bucket)
+        outcome = n1(10, seed=3, store=bucket_at(url))
     judge(outcome)
     for side in ("sender/node", "node/PostgreSQL", "node/store"):
         # What passes is not of the same length each time: not every place is reached.

@@ -64,7 +64,7 @@ def audit(archive: Archive, settings: Settings, ledger: Ledger) -> Verdict:
     return verdict
 
 
-def _stored(archive: Archive) -> Iterator[tuple[str, StoredObject, bytes]]:
+def stored_originals(archive: Archive) -> Iterator[tuple[str, StoredObject, bytes]]:
     """(SOP Instance UID, original, its sealed key) of every instance, some at a time."""
     after = 0
     while True:
@@ -84,7 +84,7 @@ def _stored(archive: Archive) -> Iterator[tuple[str, StoredObject, bytes]]:
             yield uid, stored, sealed_key
 
 
-def _digest(archive: Archive, stored: StoredObject, sealed_key: bytes) -> str:
+def digest_of(archive: Archive, stored: StoredObject, sealed_key: bytes) -> str:
     """SHA-256 of the data set as it comes out. Raises Damaged."""
     digest = hashlib.sha256()
     with archive.vault.open(stored.location, stored.study_key_pk, sealed_key, stored.size_bytes) as content:
@@ -96,12 +96,12 @@ def _digest(archive: Archive, stored: StoredObject, sealed_key: bytes) -> str:
 def _objects(archive: Archive, ledger: Ledger, verdict: Verdict) -> None:
     """I1, I2, I3, I9."""
     found: dict[str, str] = {}
-    for uid, stored, sealed_key in _stored(archive):
+    for uid, stored, sealed_key in stored_originals(archive):
         if uid in found:
             verdict.doubled += 1
             verdict.faults.append(f"{uid} is there twice")
         try:
-            found[uid] = _digest(archive, stored, sealed_key)
+            found[uid] = digest_of(archive, stored, sealed_key)
         except Damaged as damage:
             found[uid] = ""
             verdict.faults.append(f"{uid} cannot be read: {damage}")
@@ -139,7 +139,7 @@ def _quarantine(archive: Archive, ledger: Ledger, verdict: Verdict) -> None:
     kept: set[str] = set()
     for stored, sealed_key in rows:
         try:
-            kept.add(digest := _digest(archive, stored, sealed_key))
+            kept.add(digest := digest_of(archive, stored, sealed_key))
         except Damaged as damage:
             verdict.faults.append(f"an object in quarantine cannot be read: {damage}")
             continue

@@ -55,7 +55,7 @@ def s3_server() -> Iterator[str]:
         process.wait()
 
 
-FAULTS = ("503", "500", "cut-request", "lost-answer", "cut-answer", "slow", "flip")
+FAULTS = ("503", "500", "cut-request", "lost-answer", "cut-answer", "slow", "flip", "gone")
 
 
 @dataclass
@@ -64,7 +64,7 @@ class FaultyProxy:
 
     503: SlowDown, not passed on; 500: the same as InternalError; cut-request: the connection is cut half-way through the
     request, before the store has it; lost-answer: the store does it, and the connection is cut before its answer;
-    cut-answer: cut half-way through the answer's body; slow: the answer waits; flip: a bit of the answer's body changes.
+    cut-answer: cut half-way through the answer's body; slow: the answer waits; flip: a bit of the answer's body changes; gone: what is read is said not to be there.
     `only`: a pattern that the request's head must match; `at_most`: how many go wrong.
     """
 
@@ -136,6 +136,13 @@ class FaultyProxy:
                 + text
             )
             return True
+        if fault == "gone" and head.startswith(b"GET ") and b"list-type" not in head:
+            text = b"<Error><Code>NoSuchKey</Code></Error>"
+            client.sendall(
+                b"HTTP/1.1 404 X\r\ncontent-type: application/xml\r\ncontent-length: %d\r\n\r\n" % len(text)
+                + text
+            )
+            return True
         with socket.create_connection((self._host, self._port)) as store:
             store.sendall(
                 re.sub(rb"(?i)\r\nconnection:[^\r]*|\r\nexpect:[^\r]*", b"", head)[:-2]
@@ -193,11 +200,16 @@ def _reset(client: socket.socket) -> None:
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 
 
+def bucket_at(url: str) -> dict[str, Any]:
+    """The settings of a store there, as WETREAD_STORES takes them."""
+    return {
+        "name": "bucket", "bucket": BUCKET, "endpoint": url, "access_key_id": KEY, "secret_access_key": SECRET,
+        "timeout_s": 20,
+    }  # fmt: skip
+
+
 def settings_of(url: str, name: str = "bucket", **more: Any) -> Any:
     """The settings of a store in the bucket."""
     from wetread.kit.stores import stores_of
 
-    given = {
-        "name": name, "bucket": BUCKET, "endpoint": url, "access_key_id": KEY, "secret_access_key": SECRET, "timeout_s": 20,
-    }  # fmt: skip
-    return stores_of([given | more])[0]
+    return stores_of([bucket_at(url) | {"name": name} | more])[0]

@@ -17,10 +17,24 @@ from urllib.parse import unquote
 
 import psycopg
 
-from tools.faults.audit import Verdict, audit
+from tools.faults.audit import Verdict, audit, digest_of, stored_originals
+from tools.faults.bucket import FaultyProxy, bucket_at
 from tools.faults.cutter import BACK, TOWARDS, Cutter, edges, pdu_edges, to_path, to_port
-from tools.faults.senders import CT, EXPLICIT, Ledger, OrderSender, Sent, StoreSender, WebSender
-from tools.faults.stand import PostgresFailed, Stand, Stuck, await_that, on
+from tools.faults.senders import (
+    BY_WEB,
+    CT,
+    EXPLICIT,
+    KEPT_ASIDE,
+    Ledger,
+    OrderSender,
+    Sent,
+    StoreSender,
+    WebSender,
+)
+from tools.faults.stand import PostgresFailed, Stand, Stuck, await_that, is_alive, on
+from wetread.archive.objects import Missing, StoreUnavailable
+from wetread.archive.sealing import Damaged
+from wetread.archive.service import Archive
 from wetread.dimse.client import AssociationFailed, OperationFailed
 
 _QUIET_S = 60.0
@@ -198,6 +212,7 @@ def p1(rounds: int, seed: int, *, uploads: int = 1, orders: int = 1, stand: Stan
             parts.kill()
         outcome.answers = dict(ledger.counts)
         outcome.verdict = settle_and_audit(stand, ledger)
+        outcome.verdict.faults += improper(ledger)
         outcome.done["objects filed anew"] = stand.log_text().count("] filed anew")
     outcome.seconds = time.monotonic() - began
     return outcome
@@ -243,6 +258,7 @@ def k1(
         outcome.answers = dict(ledger.counts)
         if not outcome.verdict.faults:
             outcome.verdict = settle_and_audit(stand, ledger)
+        outcome.verdict.faults += improper(ledger)
     outcome.seconds = time.monotonic() - began
     return outcome
 
@@ -379,4 +395,80 @@ def n1(
     return outcome
 
 
-__all__ = ["DATABASE_FAULTS", "Outcome", "Stuck", "k1", "n1", "p1", "sending", "settle_and_audit"]
+# S1 -------------------------------------------------------------------------------------------------------------
+
+BAD_DAYS = {
+    "503": 0.1, "cut-request": 0.05, "lost-answer": 0.05, "cut-answer": 0.02, "flip": 0.01, "slow": 0.02, "gone": 0.01,
+}  # fmt: skip
+PROPER = {"0000", f"{KEPT_ASIDE:04X}", "A700", "no answer", BY_WEB, "HTTP 503", "HL7 AA", "HL7 AE"}
+"""What senders may hear while something fails: success, kept aside, out of resources (PS3.4 B.2.3), not now, or nothing."""
+
+
+def s1(count: int, seed: int, *, endpoint: str, stand: Stand | None = None) -> Outcome:
+    """S1: so many objects come in while the object store has bad days; then each is read through the same network, and comes
+    out right or not at all. `endpoint`: `http://127.0.0.1:port` of an S3 server with the bucket of `tools.faults.bucket`."""
+    outcome, began = Outcome("S1"), time.monotonic()
+    with contextlib.ExitStack() as stack:
+        proxy = stack.enter_context(FaultyProxy(endpoint, BAD_DAYS, seed=seed))
+        stand = stack.enter_context(on(stand))
+        bad, sound = bucket_at(proxy.url), bucket_at(endpoint)
+        stand.more["WETREAD_STORES"] = json.dumps([bad])
+        parts = stand.start("node", "web")
+        stand.wait_ready(parts, ["node", "web"])
+        with sending(stand, seed, stores=4, uploads=1) as ledger:
+            while (left := count - ledger.answers) > 0:
+                outcome.recovery_s.append(_await_more(ledger, min(left, 100), stand))
+        if not all(map(is_alive, parts.pids)):
+            outcome.verdict.faults.append(f"a part ended: {stand.log_end()}")
+        parts.end()
+        outcome.done = Counter({f"{fault} while storing": number for fault, number in proxy.done.items()})
+        outcome.answers = dict(ledger.counts)
+        stand.more["WETREAD_STORES"] = json.dumps([sound])
+        found, outcome.verdict = outcome.verdict.faults, settle_and_audit(stand, ledger)
+        outcome.verdict.faults += found
+        outcome.verdict.faults += improper(ledger)
+        stand.more["WETREAD_STORES"] = json.dumps([bad])
+        proxy.done.clear()
+        with stand.opened() as (_, archive):
+            outcome.answers |= _read_through(archive, ledger, outcome.verdict)
+        outcome.done.update({f"{fault} while reading": number for fault, number in proxy.done.items()})
+    outcome.seconds = time.monotonic() - began
+    return outcome
+
+
+def improper(ledger: Ledger) -> list[str]:
+    """What senders heard that they should not have."""
+    return [
+        f"a sender heard {one} {count} times" for one, count in ledger.counts.items() if one not in PROPER
+    ]
+
+
+def _read_through(archive: Archive, ledger: Ledger, verdict: Verdict) -> dict[str, int]:
+    """Reads all that was acknowledged; what comes out wrong is a fault."""
+    read: Counter[str] = Counter()
+    for uid, stored, sealed_key in stored_originals(archive):
+        try:
+            digest = digest_of(archive, stored, sealed_key)
+        except (Damaged, Missing, StoreUnavailable) as error:
+            read[f"read: {type(error).__name__}"] += 1
+            continue
+        right = digest == ledger.attempted.get(uid)
+        read["read right" if right else "read wrong"] += 1
+        if not right:
+            verdict.changed += 1
+            verdict.faults.append(f"{uid} came out wrong")
+    return dict(read)
+
+
+__all__ = [
+    "DATABASE_FAULTS",
+    "PROPER",
+    "Outcome",
+    "Stuck",
+    "k1",
+    "n1",
+    "p1",
+    "s1",
+    "sending",
+    "settle_and_audit",
+]

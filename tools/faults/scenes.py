@@ -129,16 +129,30 @@ class Scene:
             with self.house.offices.work(Actor.system("event-relay")) as work:
                 relay(work, SUBSCRIPTIONS)
             with psycopg.connect(self.house.database.url, autocommit=True) as connection:
+                self._wake_stalled(connection)
                 waiting = connection.execute(
                     "SELECT id, task_name, args FROM procrastinate_jobs WHERE status = 'todo'"
-                    " AND task_name <> 'archive.prepare_study' ORDER BY id"
+                    " AND coalesce(scheduled_at, now()) <= now() AND task_name <> 'archive.prepare_study' ORDER BY id"
                 ).fetchall()
                 if not waiting:
                     return
                 for job_id, name, args in waiting:
+                    # As it runs, another may wait already under the same name.
+                    connection.execute(
+                        "UPDATE procrastinate_jobs SET status = 'doing' WHERE id = %s", (job_id,)
+                    )
                     self._run(name, args)
                     connection.execute("DELETE FROM procrastinate_jobs WHERE id = %s", (job_id,))
         raise AssertionError("jobs beget jobs without an end")
+
+    @staticmethod
+    def _wake_stalled(connection: psycopg.Connection[Any]) -> None:
+        """What ran when its process died, or failed, waits again, unless another does for the same."""
+        connection.execute(
+            "DELETE FROM procrastinate_jobs d WHERE status = 'doing' AND EXISTS (SELECT FROM procrastinate_jobs w"
+            " WHERE w.status = 'todo' AND w.queueing_lock = d.queueing_lock)"
+        )
+        connection.execute("UPDATE procrastinate_jobs SET status = 'todo' WHERE status = 'doing'")
 
     def _run(self, name: str, args: dict[str, Any]) -> None:
         args.pop("timestamp", None)  # of scheduled ones

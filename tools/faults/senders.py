@@ -28,6 +28,7 @@ from wetread.hl7.client import send as send_message
 CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
 KEPT_ASIDE = 0xB000
+BY_WEB = "by STOW-RS"
 _SIDES = (64, 256)  # small ones are kept beside their rows at first, larger ones are files at once
 _STUDY, _SERIES, _INSTANCE = (f"2.25.{digit}{'7' * 38}" for digit in "234")
 _PATIENT = "P00000000"
@@ -254,13 +255,14 @@ class WebSender(Sender):
             if not waiting:
                 waiting = [self.next() for _ in range(self.chance.randrange(1, 5))]
             try:
-                waiting = self._upload(waiting)
+                waiting = self.upload(waiting)
             except (OSError, http.client.HTTPException, ValueError):
                 self.broken()
                 if self.chance.random() < 0.2:
                     waiting = []
 
-    def _upload(self, waiting: list[Sent]) -> list[Sent]:
+    def upload(self, waiting: list[Sent]) -> list[Sent]:
+        """One request; what is left. Raises OSError, HTTPException, ValueError."""
         body = b""
         for one in waiting:
             self.ledger.attempt(one)
@@ -269,7 +271,7 @@ class WebSender(Sender):
         try:
             connection.request(
                 "POST",
-                "/dicomweb/studies",
+                "/dicom-web/studies",
                 body + b"--x--\r\n",
                 {
                     "Content-Type": 'multipart/related; type="application/dicom"; boundary=x',
@@ -278,7 +280,11 @@ class WebSender(Sender):
                 },
             )
             response = connection.getresponse()
-            answer: dict[str, Any] = json.loads(response.read())
+            text = response.read()
+            if response.status not in (200, 202, 409):
+                with self.ledger.lock:
+                    self.ledger.counts[f"HTTP {response.status}"] += 1
+            answer: dict[str, Any] = json.loads(text)
         finally:
             connection.close()
         kept = {
@@ -286,6 +292,10 @@ class WebSender(Sender):
             for item in answer.get("00081199", {}).get("Value", ())
             if "00081196" not in item
         }
+        with self.ledger.lock:
+            self.ledger.counts[BY_WEB] += len(kept)
+            for item in answer.get("00081198", {}).get("Value", ()):
+                self.ledger.counts[f"{item['00081197']['Value'][0]:04X}"] += 1
         for one in waiting:
             if one.instance in kept:
                 self.ledger.answered(one, 0, twin=False)
@@ -308,20 +318,23 @@ class OrderSender(Sender):
         """See Sender."""
         count = 0
         while self.goes_on():
-            control_id = f"{self.seed % 10**6}{self.number}{count:06d}"
-            try:
-                ack = send_message(
-                    "127.0.0.1", self.port, ORDER.replace("{n}", control_id), timeout_s=10, connect_s=1
-                )
-            except NoAcknowledgment:
-                self.broken()
-                continue
-            with self.ledger.lock:
-                self.ledger.counts[f"HL7 {ack.code}"] += 1
-                if ack.code == "AA":
-                    self.ledger.orders.add(control_id)
-            if ack.code == "AA":
+            if self.order(f"{self.seed % 10**6}{self.number}{count:06d}"):
                 count += 1
             else:
                 time.sleep(0.1)  # AE: for want of the database
             self.ending.wait(0.05)
+
+    def order(self, control_id: str) -> bool:
+        """Whether this one was acknowledged."""
+        try:
+            ack = send_message(
+                "127.0.0.1", self.port, ORDER.replace("{n}", control_id), timeout_s=10, connect_s=1
+            )
+        except NoAcknowledgment:
+            self.broken()
+            return False
+        with self.ledger.lock:
+            self.ledger.counts[f"HL7 {ack.code}"] += 1
+            if ack.code == "AA":
+                self.ledger.orders.add(control_id)
+        return ack.code == "AA"

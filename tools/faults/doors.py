@@ -1,0 +1,167 @@
+"""K2 at the doors: the running house fails at the n-th call of its failpoints while somebody sends by C-STORE, STOW-RS or HL7.
+
+Who sends hears that it failed, in the protocol's own terms, or nothing; sends again, and the same process takes it.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from http.client import HTTPException
+
+from tools.faults.plans import Outcome, improper, settle_and_audit
+from tools.faults.points import ACTIONS
+from tools.faults.senders import CT, EXPLICIT, OrderSender, StoreSender, WebSender
+from tools.faults.stand import Parts, Stand, Stuck, is_alive, on
+from tools.faults.writes import ACTIONS as OF_WRITES
+from wetread.dimse.client import AssociationFailed, OperationFailed
+
+_CALLS_MAX = 60
+_TRIES = 12
+
+
+class _Door:
+    """One way in: `send` a little of everything once; whether all was acknowledged."""
+
+    part = "node"
+
+    def __init__(self, stand: Stand, seed: int) -> None:
+        self.stand, self.seed = stand, seed
+
+    def prepare(self) -> None:
+        """What will be sent until it is taken."""
+
+    def send(self) -> bool:
+        """See above."""
+        raise NotImplementedError
+
+
+class _ByStore(_Door):
+    def prepare(self) -> None:
+        self._sender = StoreSender(self.stand.ledger, 1, self.seed, self.stand.dicom)
+        small, large = self._sender.next(), self._sender.next(large=True)
+        self._waiting = [(self._sender.twin_of(small), True), (large, False), (small, False)]
+
+    def send(self) -> bool:
+        try:
+            with self._sender.association() as association:
+                while self._waiting:
+                    one, twin = self._waiting[-1]
+                    self.stand.ledger.attempt(one, twin=twin)
+                    answer = association.store(CT, one.instance, EXPLICIT, [one.data])
+                    if not self.stand.ledger.answered(one, answer.status, twin=twin):
+                        return False
+                    self._waiting.pop()
+        except (AssociationFailed, OperationFailed, OSError):
+            self._sender.broken()
+            return False
+        return True
+
+
+class _ByWeb(_Door):
+    part = "web"
+
+    def prepare(self) -> None:
+        self._sender = WebSender(self.stand.ledger, 1, self.seed, self.stand.http, self.stand.token)
+        self._waiting = [self._sender.next(large=large) for large in (False, True)]
+
+    def send(self) -> bool:
+        try:
+            self._waiting = self._sender.upload(self._waiting)
+        except (OSError, HTTPException, ValueError):
+            self._sender.broken()
+        return not self._waiting
+
+
+class _ByMessage(_Door):
+    def prepare(self) -> None:
+        self._sender = OrderSender(self.stand.ledger, 1, self.seed, self.stand.hl7)
+
+    def send(self) -> bool:
+        return self._sender.order(f"{self.seed:012d}")
+
+
+DOORS: dict[str, Callable[[Stand, int], _Door]] = {
+    "C-STORE": _ByStore, "STOW-RS": _ByWeb, "HL7": _ByMessage,
+}  # fmt: skip
+
+
+def k2_doors(
+    seed: int,
+    *,
+    names: Sequence[str] = tuple(DOORS),
+    actions: Sequence[str] = ACTIONS,
+    every: int = 1,
+    stand: Stand | None = None,
+) -> Outcome:
+    """Every door with every action, n = 1, 2, … until none fires; `every` as for `k2`."""
+    outcome, began, chance = Outcome("K2 at the doors"), time.monotonic(), random.Random(seed)
+    faults: list[str] = []
+    reached: Counter[str] = Counter()
+    with on(stand, takes_orders="HL7" in names) as stand:
+        run = seed * 10_000
+        for name in names:
+            for action in actions:
+                if action in OF_WRITES:
+                    continue  # those are made in a scene's own process
+                number = 1 + chance.randrange(every)
+                while number < _CALLS_MAX:
+                    run += 1
+                    began_at = time.monotonic()
+                    fired = _at(DOORS[name](stand, run), f"*={action}@{number}", reached, faults)
+                    if not fired:
+                        break
+                    outcome.recovery_s.append(time.monotonic() - began_at)
+                    outcome.done[f"{name} {action}"] += 1
+                    number += every
+        ledger = stand.ledger
+        outcome.answers = {**ledger.counts, **reached}
+        outcome.verdict = settle_and_audit(stand, ledger)
+    outcome.verdict.faults += faults + improper(ledger)
+    outcome.seconds = time.monotonic() - began
+    return outcome
+
+
+def _at(door: _Door, plan: str, reached: Counter[str], faults: list[str]) -> bool:
+    """Whether the failpoint fired; what was sent is acknowledged in the end, by the same process where that lives."""
+    stand, log = door.stand, door.stand.data / "failpoints.log"
+    log.unlink(missing_ok=True)
+    parts = stand.start(door.part, TEST_FAILPOINTS=plan, TEST_FAILPOINTS_LOG=str(log))
+    try:
+        stand.wait_ready(parts, [door.part])
+    except Stuck:
+        # A start that failed: the supervisor starts the part again.
+        parts.kill()
+        parts = stand.start(door.part)
+        stand.wait_ready(parts, [door.part])
+    door.prepare()
+    try:
+        parts = _insist(door, parts, plan, faults)
+    finally:
+        parts.end()
+    lines = [line.split() for line in log.read_text().splitlines()] if log.exists() else []
+    fired = [name for name, action in lines if action != "-"]
+    reached.update(fired)
+    return bool(fired)
+
+
+def _insist(door: _Door, parts: Parts, plan: str, faults: list[str]) -> Parts:
+    for _ in range(_TRIES):
+        if door.send():
+            return parts
+        if not all(map(is_alive, parts.pids)):
+            if "exit" not in plan:
+                faults.append(
+                    f"{type(door).__name__} at {plan}: the process ended: {door.stand.log_end()[-300:]}"
+                )
+            parts = door.stand.start(door.part)
+            door.stand.wait_ready(parts, [door.part])
+        else:
+            time.sleep(0.2)
+    faults.append(f"{type(door).__name__} at {plan}: never taken: {door.stand.log_end()[-300:]}")
+    return parts
+
+
+__all__ = ["DOORS", "k2_doors"]
