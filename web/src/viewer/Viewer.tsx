@@ -516,6 +516,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share, screens }: Vie
                 prior={hungIn(activePane)?.study.study_pk === study.study_pk ? null : priorLabel(hungIn(activePane)?.study ?? study, study)}
                 key={byProtocol?.stamp}
                 stack={activeStack}
+                others={hanging.opened.flatMap((one) => one.loaded.stacks.map((stack) => ({ study: one.study, stack })))}
                 tool={tool}
                 slabAtFirst={slabOf(byProtocol?.protocol.display_sets[byProtocol.stage]?.reformatting)}
                 onSlab={(next) => {

@@ -11,10 +11,15 @@ import type { Stack } from '../stacks'
 import type { ViewerStudy } from '../study'
 import type { HandName } from '../toolLabels'
 import { isTrueToSize } from '../surface'
+import { rounded } from '../measure/words'
 import { patientOf, scaleBar } from '../view'
+import { ColourBar, FusionBar, FusionMenu } from './FusionBar'
+import { blendWords, isLaidOver, type Blend } from './fusion'
+import { SliceMissing } from './lay'
 import { looksFor } from './looks'
-import { PLANE_COLOUR, PLANE_DRAWN, PLANES, Scene, SliceMissing, worksOnPlanes, type PlaneId } from './scene'
+import { PLANE_COLOUR, PLANE_DRAWN, PLANES, Scene, worksOnPlanes, type PlaneId } from './scene'
 import { AT_FIRST, nextMode, SLAB_LABEL, SLABS, slabWords, THICKEST, thicker, THINNEST, type Slab, type SlabMode } from './slab'
+import { fusibleWith, useFusion, type Candidate } from './useFusion'
 import { judgeStack, unevenWords } from './volumes'
 import classes from './volume.module.css'
 
@@ -23,6 +28,8 @@ export interface VolumeStageProps {
   /** `PRIOR · 14 months`; null for the study that is read. */
   prior: string | null
   stack: Stack
+  /** All that is open beside it, which may be fused with it. */
+  others: readonly Candidate[]
   /** Chosen in the viewer's tool bar. */
   tool: HandName
   /** How it begins, as a hanging says. */
@@ -45,7 +52,7 @@ interface Seen {
 const TITLE: Record<PlaneId, string> = { axial: 'Axial', sagittal: 'Sagittal', coronal: 'Coronal' }
 
 /** Planes through a volume, straight and oblique, as slabs, and the body itself. */
-export function VolumeStage({ study, prior, stack, tool, slabAtFirst, onSlab, staged = false, onClose }: VolumeStageProps) {
+export function VolumeStage({ study, prior, stack: asked, others, tool, slabAtFirst, onSlab, staged = false, onClose }: VolumeStageProps) {
   const elements = useRef<Partial<Record<PlaneId, HTMLDivElement>>>({})
   const bodyElement = useRef<HTMLDivElement>(null)
   const [scene, setScene] = useState<Scene | null>(null)
@@ -54,14 +61,23 @@ export function VolumeStage({ study, prior, stack, tool, slabAtFirst, onSlab, st
   const [loaded, setLoaded] = useState(0)
   const [seen, setSeen] = useState<Partial<Record<PlaneId, Seen>>>({})
   const [window, setWindow] = useState<{ center: number; width: number } | null>(null)
+  const [crossed, setCrossed] = useState<ReturnType<Scene['valuesAtCross']>>({ under: null, over: null })
   const [active, setActive] = useState<PlaneId>('axial')
   const [slab, setSlab] = useState<Slab>(slabAtFirst ?? AT_FIRST)
   const [crossing, setCrossing] = useState(true)
   const [body, setBody] = useState(false)
+  const [chosen, setChosen] = useState<Stack | null>(null)
+  // What shows where lies over what shows shape, whichever of them was opened.
+  const stack = chosen && isLaidOver(asked) ? chosen : asked
+  const over = chosen && (stack === chosen ? asked : chosen)
+  const choices = fusibleWith(asked, others, study)
   const uneven = useMemo(() => {
     const judged = judgeStack(stack)
     return judged.isVolume ? judged.uneven : null
   }, [stack])
+  const fusion = useFusion(scene, ready, stack, over)
+  const { fused } = fusion
+  const reblend = (change: (blend: Blend) => Partial<Blend>) => fused && fusion.setBlend({ ...fused.blend, ...change(fused.blend) })
   const looks = looksFor(stack.modality)
   const [look, setLook] = useState(looks[0]?.preset ?? '')
 
@@ -80,7 +96,9 @@ export function VolumeStage({ study, prior, stack, tool, slabAtFirst, onSlab, st
         const there = viewport && viewport.getActors().length > 0 && isTrueToSize(viewport) && up && toViewer && scale
         const next = there ? { edges: edgesOfPlane(cross(up, toViewer), up), pixelsPerMillimetre: all[plane].clientHeight / (2 * scale) } : undefined
         const range = made.range()
+        const values = made.valuesAtCross()
         flushSync(() => {
+          setCrossed((before) => (before.under === values.under && before.over === values.over ? before : values))
           setSeen((before) => ({ ...before, [plane]: next }))
           setWindow((before) => (range ? same(before, windowOf(range)) : null))
         })
@@ -90,14 +108,14 @@ export function VolumeStage({ study, prior, stack, tool, slabAtFirst, onSlab, st
     })
     const size = new ResizeObserver(() => made.resize())
     for (const plane of PLANES) size.observe(all[plane])
-    let over = false
+    let gone = false
     made
       .open(stack, uneven, all, setLoaded)
-      .then(() => !over && setReady(true))
-      .catch((error: unknown) => !over && setFault(error instanceof SliceMissing ? error.message : TOO_MUCH))
+      .then(() => !gone && setReady(true))
+      .catch((error: unknown) => !gone && setFault(error instanceof SliceMissing ? error.message : TOO_MUCH))
     setScene(made)
     return () => {
-      over = true
+      gone = true
       size.disconnect()
       for (const { plane, drawn } of heard) all[plane].removeEventListener(PLANE_DRAWN, drawn)
       setScene(null)
@@ -168,6 +186,9 @@ export function VolumeStage({ study, prior, stack, tool, slabAtFirst, onSlab, st
     { keys: '-', label: 'Smaller', run: () => scene?.zoom(active, 1 / 1.2) },
     { keys: 'v', label: 'Invert', run: () => scene?.invert() },
     { keys: 'r', label: 'Straight planes through the middle', run: reset },
+    { keys: 'Shift+F', label: 'Fuse with another series, or not', run: () => setChosen(chosen ? null : (choices.find((one) => one.judged.fits)?.stack ?? null)), disabled: !choices.some((one) => one.judged.fits) },
+    { keys: '>', label: 'Fusion: more of what lies over', run: () => reblend(({ opacity }) => ({ opacity: Math.min(1, opacity + 0.1) })), disabled: !fused },
+    { keys: '<', label: 'Fusion: less of what lies over', run: () => reblend(({ opacity }) => ({ opacity: Math.max(0, opacity - 0.1) })), disabled: !fused },
     { keys: 'Escape', label: 'Back to the images', run: onClose },
     ...presetsFor(stack.modality, stack.bodyPart).map((preset, at) => ({
       keys: String(at + 1),
@@ -178,7 +199,13 @@ export function VolumeStage({ study, prior, stack, tool, slabAtFirst, onSlab, st
 
   const patient = patientOf(stack)
   const words = slabWords(slab)
-  const notes = uneven ? unevenWords(uneven) : []
+  const overJudged = over ? judgeStack(over) : null
+  const notes = [
+    ...(uneven ? unevenWords(uneven) : []),
+    ...(over && overJudged?.isVolume && overJudged.uneven ? unevenWords(overJudged.uneven).map((words) => `${over.modality}: ${words}`) : []),
+    ...(fused?.unit.reason ? [`${over?.modality}: no SUV, ${fused.unit.reason}`] : []),
+    ...(fusion.fault ? [fusion.fault] : []),
+  ]
   return (
     <section className={classes['stage']} aria-label="Planes" data-testid="planes" data-ready={ready || undefined} data-loaded={loaded}>
       <div className={classes['bar']} role="toolbar" aria-label="Planes">
@@ -231,7 +258,13 @@ export function VolumeStage({ study, prior, stack, tool, slabAtFirst, onSlab, st
             <IconRestore size={20} />
           </ActionIcon>
         </Tooltip>
+        <FusionMenu choices={choices} chosen={chosen?.key ?? null} onChoose={setChosen} />
         <span className={classes['room']} />
+        {over && fusion.loaded !== null ? (
+          <span className={classes['progress']} role="status">
+            {over.modality}: {fusion.loaded} of {over.length} slices
+          </span>
+        ) : null}
         {!fault && loaded < stack.length ? (
           <span className={classes['progress']} role="status">
             {loaded} of {stack.length} slices
@@ -241,6 +274,7 @@ export function VolumeStage({ study, prior, stack, tool, slabAtFirst, onSlab, st
           Back to the images
         </Button>
       </div>
+      {fused ? <FusionBar fused={fused} onBlend={fusion.setBlend} onStop={() => setChosen(null)} /> : null}
       {notes.length ? (
         <p className={classes['uneven']} role="note">
           {notes.join(' · ')}
@@ -279,12 +313,26 @@ export function VolumeStage({ study, prior, stack, tool, slabAtFirst, onSlab, st
             <div className={classes['what']}>
               <strong style={{ color: PLANE_COLOUR[plane] }}>{TITLE[plane]}</strong>
               {words ? <span>{words}</span> : null}
+              {fused ? (
+                <span className={classes['over']}>
+                  {plane === 'axial' ? fused.label : over?.modality} · {blendWords(fused.blend, fused.unit)}
+                </span>
+              ) : null}
             </div>
             {window ? (
               <span className={classes['window']}>
                 W {Math.round(window.width)} · C {Math.round(window.center)}
+                {plane === 'axial' && crossed.under !== null ? (
+                  <span data-testid="at-cross">
+                    {' · At the cross '}
+                    {Math.round(crossed.under)}
+                    {stack.modality === 'CT' ? ' HU' : ''}
+                    {fused ? `, ${crossed.over === null ? 'none' : rounded(crossed.over)}${fused.unit.label ? ` ${fused.unit.label}` : ''}` : ''}
+                  </span>
+                ) : null}
               </span>
             ) : null}
+            {fused && plane === 'axial' ? <ColourBar blend={fused.blend} unit={fused.unit} /> : null}
             {seen[plane] ? <Ruled seen={seen[plane]} /> : null}
           </section>
         ))}

@@ -1,8 +1,8 @@
 import {
+  addVolumesToViewports,
   cache,
   CONSTANTS,
   Enums,
-  imageLoader,
   RenderingEngine,
   setVolumesForViewports,
   utilities,
@@ -12,15 +12,15 @@ import {
 } from '@cornerstonejs/core'
 import { addTool, CrosshairsTool, Enums as ToolEnums, ToolGroupManager, TrackballRotateTool, type Types as ToolTypes } from '@cornerstonejs/tools'
 import { vec3, type Vec3 } from '../geometry'
-import { functionOf } from '../pixels/loader'
 import { rangeOf, type WindowPreset } from '../presets'
 import type { Stack } from '../stacks'
-import { drawNow, fitQuietly, onPixelRatio, refit, squareUp } from '../surface'
-import { drawnBy, TOOLS, type ToolName } from '../tools'
-import { gridOver, layersOf, type Values } from './resample'
-import type { Slab, SlabMode } from './slab'
+import { drawNow, fitQuietly, letGo, onPixelRatio, refit, squareUp } from '../surface'
+import { drawnBy, endGroup, TOOLS, type ToolName } from '../tools'
+import { COLOURS, COLOURS_NAMES, type Blend } from './fusion'
+import { layVolume, type Laid } from './lay'
+import { AT_FIRST, THINNEST, type Slab, type SlabMode } from './slab'
 import { turned, turnedAbout } from './turn'
-import type { Uneven } from './volumes'
+import type { Missing, Uneven } from './volumes'
 
 export const PLANES = ['axial', 'sagittal', 'coronal'] as const
 export type PlaneId = (typeof PLANES)[number]
@@ -55,15 +55,18 @@ export function worksOnPlanes(tool: ToolName): boolean {
   return HANDS.includes(tool) || DRAWINGS.includes(tool)
 }
 
+function colourMap(name: Blend['colours']): string {
+  return `wetread ${name}`
+}
+
 let begun = false
 let made = 0
 
-const SLICES_AT_ONCE = 6
-/** After working for so long, the screen gets a turn. */
-const REST_MS = 25
-
 /** Without a graphics processor a body takes minutes to draw unless it is drawn coarsely. */
 const COARSE = 8
+
+/** From one sample to the next along a ray, in what is laid over. */
+const STEP_MM = THINNEST / 4
 
 function drawsInSoftware(): boolean {
   const gl = document.createElement('canvas').getContext('webgl2')
@@ -84,13 +87,25 @@ function begin(): void {
   begun = true
   addTool(CrosshairsTool)
   addTool(TrackballRotateTool)
+  for (const name of COLOURS_NAMES)
+    utilities.colormap.registerColormap({ ColorSpace: 'RGB', Name: colourMap(name), name: colourMap(name), RGBPoints: COLOURS[name].flat() } as never)
 }
 
-/** A slice without which a volume would say what is not so. */
-export class SliceMissing extends Error {
-  constructor(index: number) {
-    super(`Image ${index + 1} could not be loaded, and planes without it would be wrong. It is safe in the archive; try again.`)
-  }
+/** Gives the memory of a volume back, and of the slices that were made for it. */
+function forget(volumeId: string, imageIds: readonly string[]): void {
+  if (cache.getVolume(volumeId)) cache.removeVolumeLoadObject(volumeId)
+  for (const imageId of imageIds) if (cache.getImageLoadObject(imageId)) cache.removeImageLoadObject(imageId, { force: true })
+}
+
+/** The value of the voxel in which a point lies; null: none, or it has not come yet. */
+function valueAt(volumeId: string, point: Vec3 | null): number | null {
+  const volume = cache.getVolume(volumeId)
+  if (!volume?.imageData || !point) return null
+  const [i = -1, j = -1, k = -1] = Array.from(volume.imageData.worldToIndex([...point] as Types.Point3), Math.round)
+  const [columns, rows, layers] = volume.dimensions
+  if (i < 0 || j < 0 || k < 0 || i >= columns || j >= rows || k >= layers) return null
+  const value: unknown = volume.voxelManager?.getAtIJK(i, j, k)
+  return typeof value === 'number' && Number.isFinite(value) ? value : null
 }
 
 /** Three planes and a body, drawn of one volume. */
@@ -103,6 +118,10 @@ export class Scene {
   private readonly rendering: RenderingEngine
   private readonly flat: ToolTypes.IToolGroup
   private readonly solid: ToolTypes.IToolGroup
+  /** What is laid over it, if anything. */
+  private over: { volumeId: string; imageIds: readonly string[] } | null = null
+  private layers = 0
+  private thick: Slab = AT_FIRST
   private hand: PlaneHand = 'cross'
   private ended = false
   private shown = false
@@ -187,73 +206,12 @@ export class Scene {
 
   /** Makes the volume on a grid of its own; answers the window of the middle slice, which the grid knows nothing of. */
   private async straighten(stack: Stack, uneven: Uneven, loaded: (count: number) => void): Promise<Types.VOIRange | undefined> {
-    const images: Types.IImage[] = []
-    let [count, next] = [0, 0]
-    const fetching = async () => {
-      for (let at = next++; at < stack.frames.length && !this.ended; at = next++) {
-        try {
-          images[at] = await imageLoader.loadAndCacheImage(stack.frames[at]?.imageId ?? '', { requestType: Enums.RequestType.Prefetch, priority: 0 })
-        } catch {
-          throw new SliceMissing(at)
-        }
-        loaded(++count)
-      }
-    }
-    await Promise.all(Array.from({ length: SLICES_AT_ONCE }, fetching))
-    if (this.ended) return undefined
-    const grid = gridOver(stack.frames.flatMap((frame) => (frame.plane ? [frame.plane] : [])), uneven.missing)
-    // Air, where the units know it: where there is nothing it is black.
-    const outside = images.reduce((least, image) => Math.min(least, image.minPixelValue), stack.modality === 'CT' ? -1024 : 0)
-    const most = images.reduce((greatest, image) => Math.max(greatest, image.maxPixelValue), -Infinity)
-    const whole = images.every((image) => !(image.getPixelData() instanceof Float32Array)) && outside >= -32768 && most <= 32767
-    const size = grid.columns * grid.rows
-    const scalarData = whole ? new Int16Array(size * grid.layers.length) : new Float32Array(size * grid.layers.length)
-    const valuesOf = (index: number): Values => {
-      const image = images[index] as Types.IImage
-      return { columns: image.columns, rows: image.rows, data: image.getPixelData() as ArrayLike<number> }
-    }
-    let [layer, rested] = [0, performance.now()]
-    for (const values of layersOf(grid, valuesOf, outside)) {
-      const from = layer++ * size
-      if (whole) for (let at = 0; at < size; at++) scalarData[from + at] = Math.round(values[at] ?? outside)
-      else scalarData.set(values, from)
-      if (performance.now() - rested < REST_MS) continue
-      // The screen answers meanwhile.
-      await new Promise((resolve) => setTimeout(resolve))
-      if (this.ended) return undefined
-      rested = performance.now()
-    }
-    this.volumeId = `straightened-${this.id}`
-    const { row, column, normal, origin, spacing } = grid
-    const first = stack.frames[0]?.metadata
-    const volume = volumeLoader.createLocalVolume(this.volumeId, {
-      scalarData,
-      dimensions: [grid.columns, grid.rows, grid.layers.length],
-      spacing: [...spacing],
-      origin: [...origin],
-      direction: [...row, ...column, ...normal] as unknown as Types.Mat3,
-      metadata: {
-        BitsAllocated: whole ? 16 : 32,
-        BitsStored: whole ? 16 : 32,
-        HighBit: whole ? 15 : 31,
-        SamplesPerPixel: 1,
-        PhotometricInterpretation: images[0]?.photometricInterpretation ?? 'MONOCHROME2',
-        PixelRepresentation: 1,
-        Modality: stack.modality ?? 'OT',
-        ImageOrientationPatient: [...row, ...column],
-        PixelSpacing: [spacing[1], spacing[0]],
-        FrameOfReferenceUID: stack.frameOfReferenceUid ?? '',
-        Columns: grid.columns,
-        Rows: grid.rows,
-        voiLut: [],
-        VOILUTFunction: first ? functionOf(first) : 'LINEAR',
-        SeriesInstanceUID: stack.seriesInstanceUid,
-      } as never,
-    })
-    this.made = volume.imageIds
-    const middle = images[Math.floor(images.length / 2)]
-    const [center, width] = [middle?.windowCenter, middle?.windowWidth].map((value) => (Array.isArray(value) ? Number(value[0]) : Number(value)))
-    return center !== undefined && width !== undefined && Number.isFinite(center) && width > 0 ? rangeOf({ center, width }) : { lower: outside, upper: most }
+    const volumeId = `straightened-${this.id}`
+    const laid = await layVolume(volumeId, stack, uneven.missing, () => this.ended, loaded)
+    if (!laid) return undefined
+    this.volumeId = volumeId
+    this.made = [...this.made, ...laid.imageIds]
+    return laid.window ? rangeOf(laid.window) : { lower: laid.least, upper: laid.most }
   }
 
   /** Draws the body on its element, by a preset of Cornerstone's. */
@@ -272,6 +230,87 @@ export class Scene {
     this.dress(preset)
     this.body()?.resetCamera()
     this.body()?.render()
+  }
+
+  /**
+   * Draws another stack's values over the planes, as `blend` says once it is laid. Null where nobody waits any more.
+   * Whether the two may be one picture is not asked here: see `judgeFusion`. Rejects with SliceMissing.
+   */
+  async layOver(stack: Stack, missing: readonly Missing[], loaded: (count: number) => void): Promise<Laid | null> {
+    const volumeId = `over-${this.id}-${++this.layers}`
+    const isMeant = () => !this.ended && this.over?.volumeId === volumeId
+    this.takeOff()
+    this.over = { volumeId, imageIds: [] }
+    const laid = await layVolume(volumeId, stack, missing, () => !isMeant(), loaded)
+    if (!laid || !isMeant()) {
+      forget(volumeId, laid?.imageIds ?? [])
+      return null
+    }
+    this.over = { volumeId, imageIds: laid.imageIds }
+    await this.keepingCameras(() =>
+      addVolumesToViewports(
+        this.rendering,
+        // Unseen until its colours are set: it is grey and opaque by itself.
+        [{ volumeId, visibility: false }],
+        PLANES.map((plane) => this.paneId(plane)),
+      ),
+    )
+    if (!isMeant()) return null
+    this.slab(this.thick)
+    return laid
+  }
+
+  blend({ opacity, from, to, colours }: Blend): void {
+    const { over } = this
+    if (!over) return
+    for (const plane of PLANES) {
+      const viewport = this.plane(plane)
+      const actor = viewport && (this.overOn(viewport)?.actor as Types.VolumeActor | undefined)
+      if (!viewport || !actor) continue
+      // A ray's step is the unit of opacity, so that it is as opaque as is said; and shorter than the thinnest slab.
+      actor.getMapper()?.setSampleDistance(STEP_MM)
+      actor.getProperty().setScalarOpacityUnitDistance(0, STEP_MM)
+      const points = from > 0 ? ([[-1, 0], [from * 0.9999, 0], [from, 1], [from + to, 1]] as const) : ([[-1, 1], [to, 1]] as const)
+      const steps = points.map(([value, part]) => ({ value, opacity: part }))
+      viewport.setProperties({ colormap: { name: colourMap(colours), opacity, opacityMapping: steps } as never, voiRange: { lower: 0, upper: to } }, over.volumeId)
+      actor.setVisibility(opacity > 0)
+      viewport.render()
+    }
+  }
+
+  takeOff(): void {
+    const { over } = this
+    if (!over || this.ended) return
+    void this.keepingCameras(() => {
+      for (const plane of PLANES) {
+        const viewport = this.plane(plane)
+        const above = viewport && this.overOn(viewport)
+        if (above) viewport.removeVolumeActors([above.uid])
+      }
+    })
+    this.over = null
+    this.rendering.render()
+    forget(over.volumeId, over.imageIds)
+  }
+
+  private overOn(viewport: Types.IVolumeViewport): Types.ActorEntry | undefined {
+    return viewport.getActors().find((entry) => entry.referencedId === this.over?.volumeId)
+  }
+
+  /** What a reader sees stays where it is, though what is drawn has another size. */
+  private async keepingCameras(change: () => unknown): Promise<void> {
+    const before = PLANES.map((plane) => this.plane(plane)?.getCamera())
+    await change()
+    PLANES.forEach((plane, at) => {
+      const camera = before[at]
+      if (camera) this.plane(plane)?.setCamera(camera)
+    })
+  }
+
+  /** The values where the planes meet: of the planes, and of what is laid over; null where there is none. */
+  valuesAtCross(): { under: number | null; over: number | null } {
+    const point = this.centre()
+    return { under: valueAt(this.volumeId, point), over: this.over ? valueAt(this.over.volumeId, point) : null }
   }
 
   closeBody(): void {
@@ -304,7 +343,9 @@ export class Scene {
   }
 
   private readonly shareWindow = (event: Event): void => {
-    const { viewportId, range } = (event as CustomEvent<{ viewportId: string; range: Types.VOIRange }>).detail
+    const { viewportId, range, volumeId } = (event as CustomEvent<{ viewportId: string; range?: Types.VOIRange; volumeId?: string }>).detail
+    // What is laid over has colours of its own.
+    if (!range || (volumeId && volumeId !== this.volumeId)) return
     for (const plane of PLANES) {
       const other = this.plane(plane)
       const now = other?.getProperties()?.voiRange
@@ -337,11 +378,16 @@ export class Scene {
     this.rendering.render()
   }
 
-  slab({ mode, thickness }: Slab): void {
+  slab(slab: Slab): void {
+    const { mode, thickness } = slab
+    this.thick = slab
     for (const plane of PLANES) {
       const viewport = this.plane(plane)
       if (!viewport?.getActors().length) continue
       viewport.setBlendMode(BLEND[mode])
+      // In a thin plane vtk.js reckons COMPOSITE by the length of the ray in it, and next to nothing would be seen; MIP of one step is its value.
+      const above = this.overOn(viewport)
+      if (above && mode === 'thin') viewport.setBlendMode(BLEND.mip, [above.uid])
       if (mode === 'thin') viewport.resetSlabThickness()
       // Cornerstone reckons a slab's thickness to each side of its middle.
       else viewport.setSlabThickness(thickness / 2)
@@ -442,11 +488,11 @@ export class Scene {
   end(): void {
     this.ended = true
     this.stopWatching()
-    ToolGroupManager.destroyToolGroup(this.id)
-    ToolGroupManager.destroyToolGroup(`${this.id}-body`)
-    this.rendering.destroy()
-    if (cache.getVolume(this.volumeId)) cache.removeVolumeLoadObject(this.volumeId)
-    for (const imageId of this.made) if (cache.getImageLoadObject(imageId)) cache.removeImageLoadObject(imageId, { force: true })
+    endGroup(this.flat)
+    endGroup(this.solid)
+    letGo(this.rendering)
+    forget(this.volumeId, this.made)
+    if (this.over) forget(this.over.volumeId, this.over.imageIds)
   }
 }
 
