@@ -5,6 +5,7 @@ Nothing raises: bytes that do not belong to the named set are shown as replaceme
 
 from __future__ import annotations
 
+import contextlib
 import re
 import warnings
 from collections.abc import Sequence
@@ -62,6 +63,11 @@ def decode(raw: bytes, codecs: Sequence[str], *, person_name: bool = False) -> T
     """The text of a whole element, backslashes still in place."""
     if b"\x1b" not in raw and raw.isascii() and codecs[0] != "shift_jis":
         return Text(raw.decode("ascii"))
+    if tuple(codecs) == DEFAULT and b"\x1b" not in raw:
+        # Letters where no set was named break PS3.5 6.1.2.1. What reads as UTF-8 is UTF-8, which JavaScript's and other
+        # young writers send untold: in text of Latin-1 its sequences do not occur by chance.
+        with contextlib.suppress(UnicodeDecodeError):
+            return Text(raw.decode("utf-8"))
     if (len(codecs) == 1 and codecs[0] in _MULTI_BYTE) or b"\x1b" not in raw:
         try:
             return Text(raw.decode(codecs[0]))

@@ -239,7 +239,9 @@ def _matches(keys: JsonDict, item: JsonDict) -> bool:
                 return False
             continue
         wanted = _value(asked and {tag: asked}, tag)
-        if not wanted or wanted == "*" or tag not in item:
+        # Zero is none of the terms of Pregnancy Status (PS3.3 C.7.1.3), but how dcmjs writes this key without a value.
+        is_empty = not wanted or wanted == "*" or (tag == "001021C0" and wanted == "0")
+        if is_empty or tag not in item:
             continue
         have = _value(item, tag)
         if asked.get("vr") == "PN":
