@@ -12,7 +12,7 @@ from datetime import date, time
 from typing import Any
 
 from pydicom.datadict import keyword_for_tag
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import func, inspect, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from wetread.archive import store
@@ -51,7 +51,7 @@ from wetread.kit.paging import Page, decode_cursor, encode_cursor
 from wetread.patients.model import Patient, PatientIdentifier
 from wetread.security.service import AuditEventID, Permission, Work
 
-_STUDY_UID = "0020000D"
+_STUDY_UID, _SERIES_UID = "0020000D", "0020000E"
 _OPEN = {
     Level.STUDY: CORRECTABLE,
     Level.SERIES: CORRECTABLE_OF_SERIES,
@@ -75,12 +75,14 @@ class Wish:
 
     `edit` changes `attributes` (keyword → DICOM text) of the study, or of the series or instance that is named; `patient`
     hangs the study on a person of the register; `move` hangs series on another study; `split` makes a new study of
-    series, described by `attributes`; `merge` hangs all of the study on another one.
+    series, described by `attributes`; `merge` hangs all of the study on another one. With `sop_instance_uids`, `move` and
+    `split` take these images alone: they get a series of their own for each that they leave.
     """
 
     kind: str
     study_instance_uid: str
     series_instance_uids: tuple[str, ...] = ()
+    sop_instance_uids: tuple[str, ...] = ()
     sop_instance_uid: str | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
     patient_pk: int | None = None
@@ -106,6 +108,8 @@ class _Plan:
     rows: list[StudyCorrection] = field(default_factory=list)
     target: Study | None = None
     series: list[Series] = field(default_factory=list)
+    images: dict[int, list[Instance]] = field(default_factory=dict)
+    """Those that leave their series, by its series_pk."""
     instance: Instance | None = None
     patient_pk: int | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
@@ -145,11 +149,12 @@ def correct(work: Work, wish: Wish, *, reason: str) -> Correction:
     if wish.kind == "split":
         plan.target = _new_study(work, study)
     target = plan.target
+    apart = _new_series(work, plan)
     act = Correction(
         kind=wish.kind,
         study_pk=study.study_pk,
         target_study_pk=None if target is None else target.study_pk,
-        series_pks=[one.series_pk for one in plan.series],
+        series_pks=sorted({*(one.series_pk for one in plan.series), *apart, *apart.values()}),
         changes=[
             {"field": one.field, "scope": one.scope, "before": one.before, "after": one.after}
             for one in plan.changes
@@ -162,7 +167,7 @@ def correct(work: Work, wish: Wish, *, reason: str) -> Correction:
     )
     session.add(act)
     session.flush()
-    for row in _rows_of(work, wish, plan):
+    for row in _rows_of(work, wish, plan, apart):
         row.correction_pk = act.correction_pk
         row.reason, row.corrected_at, row.corrected_by = reason, act.corrected_at, act.corrected_by
         session.add(row)
@@ -178,6 +183,8 @@ def correct(work: Work, wish: Wish, *, reason: str) -> Correction:
     if target is not None:
         if wish.kind == "split" and wish.attributes:
             _recolumn(session, target.study_pk, [], None, set(wish.attributes))
+        for series_pk, images in plan.images.items():
+            _hang(session, [one.instance_pk for one in images], apart[series_pk], target.study_pk)
         _replace(work, {study.study_pk, target.study_pk})
     _tell(work, act, "C")
     return act
@@ -233,7 +240,8 @@ def undo(work: Work, correction_pk: int, *, reason: str) -> Correction:
             )
             _recolumn(session, row.study_pk, series, instance, _keywords(row))
     if act.target_study_pk is not None:
-        _replace(work, {act.study_pk, act.target_study_pk})
+        touched = _hang_back(work, [row for row in rows if row.from_series_pk is not None])
+        _replace(work, {act.study_pk, act.target_study_pk, *touched})
     _tell(work, act, "U")
     return act
 
@@ -291,16 +299,19 @@ def _plan(work: Work, wish: Wish) -> _Plan:
                 select(Series).where(Series.study_pk == study.study_pk).execution_options(**WITH_REMOVED)
             )
         )
-    elif not series:
+    series, images = (series, {}) if wish.kind == "merge" else _chosen(work.session, study, series, wish)
+    if wish.kind != "merge" and not series and not images:
         raise Invalid("Choose what moves.", fields=[FieldError("series_instance_uids", "name at least one")])
+    words = _words_of(work.session, series, images)
     changes = [
-        Change("StudyInstanceUID", _words(series), study.study_instance_uid, target.study_instance_uid)
+        *_new_series_of(work.session, images),
+        Change("StudyInstanceUID", words, study.study_instance_uid, target.study_instance_uid),
     ]
     for keyword in sorted(CORRECTABLE):
         before, after = getattr(study, snake(keyword)), getattr(target, snake(keyword))
         if before != after:
-            changes.append(Change(keyword, _words(series), _text(before), _text(after)))
-    return _Plan(study, changes, target=target, series=series)
+            changes.append(Change(keyword, words, _text(before), _text(after)))
+    return _Plan(study, changes, target=target, series=series, images=images)
 
 
 def _plan_edit(work: Work, wish: Wish, study: Study, series: list[Series]) -> _Plan:
@@ -356,7 +367,8 @@ def _plan_patient(work: Work, wish: Wish, study: Study) -> _Plan:
 
 
 def _plan_split(work: Work, wish: Wish, study: Study, series: list[Series]) -> _Plan:
-    if not series:
+    series, images = _chosen(work.session, study, series, wish)
+    if not series and not images:
         raise Invalid("Choose what leaves.", fields=[FieldError("series_instance_uids", "name at least one")])
     left = work.session.scalar(
         select(func.count())
@@ -366,12 +378,59 @@ def _plan_split(work: Work, wish: Wish, study: Study, series: list[Series]) -> _
     if not left:
         raise Conflict("Nothing would be left of the study: edit it instead.")
     _check_values(wish.attributes, CORRECTABLE - set(OF_PATIENT), study)
-    changes = [Change("StudyInstanceUID", _words(series), study.study_instance_uid, "a new study")]
+    words = _words_of(work.session, series, images)
+    changes = [
+        *_new_series_of(work.session, images),
+        Change("StudyInstanceUID", words, study.study_instance_uid, "a new study"),
+    ]
     for keyword, text in sorted(wish.attributes.items()):
         before = _text(getattr(study, snake(keyword)))
         if before != text.strip():
-            changes.append(Change(keyword, _words(series), before, text.strip()))
-    return _Plan(study, changes, series=series, attributes=wish.attributes)
+            changes.append(Change(keyword, words, before, text.strip()))
+    return _Plan(study, changes, series=series, images=images, attributes=wish.attributes)
+
+
+def _chosen(
+    session: Session, study: Study, series: list[Series], wish: Wish
+) -> tuple[list[Series], dict[int, list[Instance]]]:
+    """The series that leave whole, and the images that leave theirs, by its series_pk: of a series all of whose images are
+    chosen, the series itself. Raises NotFound, Invalid."""
+    if not wish.sop_instance_uids:
+        return series, {}
+    uids = set(wish.sop_instance_uids)
+    if len(uids) > limits.CORRECTED_IMAGES_MAX:
+        raise Invalid("That is too much at once.", fields=[FieldError("sop_instance_uids", "too many")])
+    found = list(
+        session.scalars(
+            select(Instance)
+            .where(Instance.study_pk == study.study_pk, Instance.sop_instance_uid.in_(uids))
+            .order_by(Instance.series_pk, Instance.instance_number.asc().nulls_last(), Instance.instance_pk)
+        )
+    )
+    if len(found) != len(uids):
+        raise NotFound("There is no such image in this study.")
+    whole = {one.series_pk for one in series}
+    images: dict[int, list[Instance]] = {}
+    for one in found:
+        if one.series_pk not in whole:
+            images.setdefault(one.series_pk, []).append(one)
+    for left in session.scalars(select(Series).where(Series.series_pk.in_(images))).all():
+        if left.number_of_series_related_instances == len(images[left.series_pk]):
+            del images[left.series_pk]
+            series = [*series, left]
+    return series, images
+
+
+def _new_series_of(session: Session, images: Mapping[int, Sequence[Instance]]) -> list[Change]:
+    return [
+        Change(
+            "SeriesInstanceUID",
+            _words_of(session, [], {series_pk: some}),
+            session.get_one(Series, series_pk).series_instance_uid,
+            "a new series",
+        )
+        for series_pk, some in images.items()
+    ]
 
 
 def _check_values(attributes: Mapping[str, str], known: frozenset[str], study: Study) -> None:
@@ -394,7 +453,7 @@ def _check_values(attributes: Mapping[str, str], known: frozenset[str], study: S
 # Writing --------------------------------------------------------------------------------------------------------
 
 
-def _rows_of(work: Work, wish: Wish, plan: _Plan) -> list[StudyCorrection]:
+def _rows_of(work: Work, wish: Wish, plan: _Plan, apart: Mapping[int, int]) -> list[StudyCorrection]:
     study, target = plan.study, plan.target
     if target is None:
         attributes = dict(
@@ -427,6 +486,19 @@ def _rows_of(work: Work, wish: Wish, plan: _Plan) -> list[StudyCorrection]:
         _row(target.study_pk, attributes, document, series_pk=series_pk, from_study_pk=study.study_pk)
         for series_pk in moves
     ]
+    for series_pk, images in plan.images.items():
+        old, new = (
+            _uid_element(work.session.get_one(Series, one).series_instance_uid)
+            for one in (series_pk, apart[series_pk])
+        )
+        rows += [
+            _row(
+                target.study_pk, {**attributes, _SERIES_UID: new}, {**document, _SERIES_UID: old},
+                series_pk=apart[series_pk], instance_pk=one.instance_pk, from_study_pk=study.study_pk,
+                from_series_pk=series_pk,
+            )
+            for one in images
+        ]  # fmt: skip
     if wish.kind == "split" and wish.attributes:
         edited = dict(element_json(keyword, text) for keyword, text in wish.attributes.items())
         rows.append(_row(target.study_pk, edited, document))
@@ -456,6 +528,72 @@ def _new_study(work: Work, study: Study) -> Study:
     work.session.add(made)
     work.session.flush()
     return made
+
+
+def _new_series(work: Work, plan: _Plan) -> dict[int, int]:
+    """Series of ours, like those that images leave, in the study that they go to: series_pk of the old → of the new."""
+    own = {
+        "series_pk",
+        "study_pk",
+        "series_instance_uid",
+        "number_of_series_related_instances",
+        "received_study_pk",
+    }
+    names = [
+        one.key
+        for one in inspect(Series).column_attrs
+        if one.key not in own | {"created_at", "updated_at", "removal_pk"}
+    ]
+    made: dict[int, int] = {}
+    for series_pk in plan.images:
+        assert plan.target is not None
+        old = work.session.get_one(Series, series_pk)
+        new = Series(
+            study_pk=plan.target.study_pk,
+            series_instance_uid=new_uid(),
+            **{name: getattr(old, name) for name in names},
+        )
+        work.session.add(new)
+        work.session.flush()
+        made[series_pk] = new.series_pk
+    return made
+
+
+def _hang(session: Session, instance_pks: Sequence[int], series_pk: int, study_pk: int) -> None:
+    session.execute(
+        update(Instance)
+        .where(Instance.instance_pk.in_(instance_pks))
+        .values(series_pk=series_pk, study_pk=study_pk)
+        .execution_options(**_OPTIONS)
+    )
+
+
+def _hang_back(work: Work, rows: Sequence[StudyCorrection]) -> set[int]:
+    """Images into the series that they left, wherever that hangs now; returns the studies. The series made for them stays,
+    empty, and is not to be seen."""
+    session = work.session
+    touched: set[int] = set()
+    of_series: dict[int, list[int]] = {}
+    for row in rows:
+        of_series.setdefault(row.from_series_pk or 0, []).append(row.instance_pk or 0)
+    for series_pk, instance_pks in of_series.items():
+        study_pk = session.get_one(Series, series_pk, execution_options=WITH_REMOVED).study_pk
+        _hang(session, instance_pks, series_pk, study_pk)
+        touched.add(study_pk)
+    for series_pk, study_pk in {(row.series_pk or 0, row.study_pk) for row in rows}:
+        removal = Removal(
+            level="SERIES", cause="emptied", study_pk=study_pk, series_pk=series_pk, reason="all of it was moved",
+            instances=0, bytes=0, removed_at=work.now(), removed_by=work.actor.username[:64],
+        )  # fmt: skip
+        session.add(removal)
+        session.flush()
+        session.execute(
+            update(Series)
+            .where(Series.series_pk == series_pk)
+            .values(removal_pk=removal.removal_pk)
+            .execution_options(**_OPTIONS)
+        )
+    return touched
 
 
 def _replace(work: Work, study_pks: set[int]) -> None:
@@ -587,7 +725,19 @@ def _check_last(session: Session, act: Correction) -> None:
         condition = Correction.study_pk == act.study_pk
     else:
         later = Correction.kind.in_(("move", "split", "merge"))
-        condition = Correction.series_pks.overlap(act.series_pks) | (
+        # Of the series that images left, nothing was moved.
+        left = set(
+            session.scalars(
+                select(StudyCorrection.from_series_pk)
+                .where(
+                    StudyCorrection.correction_pk == act.correction_pk,
+                    StudyCorrection.from_series_pk.is_not(None),
+                )
+                .distinct()
+            )
+        )
+        moved = [one for one in act.series_pks if one not in left]
+        condition = Correction.series_pks.overlap(moved) | (
             Correction.study_pk.in_((act.study_pk, act.target_study_pk)) & (Correction.kind == "merge")
         )
     found = session.scalar(
@@ -711,6 +861,23 @@ def _shown(element: Mapping[str, Any]) -> str:
         person_name_text(value) if element.get("vr") == "PN" else str("" if value is None else value)
         for value in element.get("Value") or []
     )
+
+
+def _words_of(session: Session, series: Sequence[Series], images: Mapping[int, Sequence[Instance]]) -> str:
+    """What leaves, in words."""
+    parts = [_words(series)] if series else []
+    for series_pk, some in images.items():
+        of = _words([session.get_one(Series, series_pk)])
+        parts.append(
+            _words([session.get_one(Series, series_pk)], some[0])
+            if len(some) == 1
+            else f"{len(some)} images of {of}"
+        )
+    return ", ".join(parts)
+
+
+def _uid_element(uid: str) -> JsonDict:
+    return {"vr": "UI", "Value": [uid]}
 
 
 def _words(series: Sequence[Series], instance: Instance | None = None) -> str:

@@ -29,7 +29,9 @@ _SETTLE_SERIES = text(
 UPDATE series s SET number_of_series_related_instances = x.visible, removal_pk = x.mark, updated_at = clock_timestamp()
 FROM (
     SELECT e.series_pk, count(i.instance_pk) FILTER (WHERE i.removal_pk IS NULL) AS visible,
-        CASE WHEN count(i.instance_pk) FILTER (WHERE i.removal_pk IS NULL) = 0 THEN max(i.removal_pk) END AS mark
+        -- Of a series without any instance, what emptied it said whether it is to be seen.
+        CASE WHEN count(i.instance_pk) = 0 THEN e.removal_pk
+            WHEN count(i.instance_pk) FILTER (WHERE i.removal_pk IS NULL) = 0 THEN max(i.removal_pk) END AS mark
     FROM series e LEFT JOIN instance i ON i.series_pk = e.series_pk
     WHERE e.study_pk = ANY(:study_pks)
     GROUP BY e.series_pk

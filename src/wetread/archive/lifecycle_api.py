@@ -232,12 +232,14 @@ class WishIn(Body):
 
     `edit` changes `attributes` (keyword to value as DICOM text) of the study, or of the series or the instance that is
     named; `patient` hangs the study on a person of the register; `move` hangs series on another study; `split` makes a
-    new study of series, described by `attributes`; `merge` hangs all of the study on another one.
+    new study of series, described by `attributes`; `merge` hangs all of the study on another one. With
+    `sop_instance_uids`, `move` and `split` take these images alone: they get a series of their own.
     """
 
     kind: Literal["edit", "patient", "move", "split", "merge"]
     study_instance_uid: Uid
     series_instance_uids: list[Uid] = Field(default_factory=list, max_length=limits.CORRECTED_SERIES_MAX)
+    sop_instance_uids: list[Uid] = Field(default_factory=list, max_length=limits.CORRECTED_IMAGES_MAX)
     sop_instance_uid: Uid | None = None
     attributes: dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=10_240)]] = Field(
         default_factory=dict, max_length=40
@@ -250,11 +252,12 @@ class WishIn(Body):
         return Wish(
             self.kind,
             self.study_instance_uid,
-            tuple(self.series_instance_uids),
-            self.sop_instance_uid,
-            self.attributes,
-            self.patient_pk,
-            self.target_study_instance_uid,
+            series_instance_uids=tuple(self.series_instance_uids),
+            sop_instance_uids=tuple(self.sop_instance_uids),
+            sop_instance_uid=self.sop_instance_uid,
+            attributes=self.attributes,
+            patient_pk=self.patient_pk,
+            target_study_instance_uid=self.target_study_instance_uid,
         )
 
 

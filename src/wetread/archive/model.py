@@ -543,7 +543,8 @@ class StudyCorrection(Base):
     """Attributes laid over objects on the way out: of a study, or of one series or instance of it.
 
     Both maps are DICOM JSON; `original` is what was replaced. A row with `from_study_pk` is a move: it holds for the
-    objects that name that study (all of them, or those of the series), which hang on `study_pk` since.
+    objects that name that study (all of them, or those of the series), which hang on `study_pk` since. With
+    `from_series_pk` as well it is the move of one image, which hung in that series and hangs in `series_pk` since.
     """
 
     __tablename__ = "study_correction"
@@ -554,6 +555,14 @@ class StudyCorrection(Base):
             postgresql_where=text("from_study_pk IS NOT NULL"),
         ),
         Index("ix_study_correction_series_pk", "series_pk", postgresql_where=text("series_pk IS NOT NULL")),
+        Index(
+            "ix_study_correction_from_series_pk",
+            "from_series_pk",
+            postgresql_where=text("from_series_pk IS NOT NULL"),
+        ),
+        Index(
+            "ix_study_correction_instance_pk", "instance_pk", postgresql_where=text("instance_pk IS NOT NULL")
+        ),
         Index(
             "ix_study_correction_correction_pk",
             "correction_pk",
@@ -573,6 +582,7 @@ class StudyCorrection(Base):
     series_pk: Mapped[int | None] = mapped_column(ForeignKey("series.series_pk", ondelete="CASCADE"))
     instance_pk: Mapped[int | None] = mapped_column(ForeignKey("instance.instance_pk", ondelete="CASCADE"))
     from_study_pk: Mapped[int | None] = mapped_column(ForeignKey("study.study_pk", ondelete="CASCADE"))
+    from_series_pk: Mapped[int | None] = mapped_column(ForeignKey("series.series_pk", ondelete="CASCADE"))
     correction_pk: Mapped[int | None] = mapped_column(
         ForeignKey("correction.correction_pk", ondelete="CASCADE")
     )

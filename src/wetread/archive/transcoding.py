@@ -15,6 +15,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
 from wetread.archive.lossless import as_received
+from wetread.archive.overlay import overlay
 from wetread.archive.pixels import CannotDecode
 from wetread.archive.retrieval import RetrieveObject
 from wetread.archive.store import StoredInstance
@@ -49,11 +50,13 @@ def data_set_in(item: RetrieveObject, transfer_syntax_uid: str) -> bytes:
         raise CannotDecode("Objects are sent as they are, or in a plain transfer syntax.")
     stored = item.stored
     _check_size(stored)
-    if not item.corrections:
-        # What was only compressed here goes out as it came, not as a likeness of it.
-        came = as_received(item.retrieval, stored, transfer_syntax_uid)
-        if came is not None:
-            return b"".join(came)
+    # What was only compressed here goes out as it came, not as a likeness of it.
+    came = as_received(item.retrieval, stored, transfer_syntax_uid)
+    if came is not None:
+        head, *rest = came
+        if item.corrections:
+            head = overlay(bytes(head), transfer_syntax_uid, item.corrections)
+        return b"".join((head, *rest))
     source = transfer_syntax(item.transfer_syntax_uid)
     picture = stored.number_of_frames > 0 and (source.encapsulated or source.big_endian)
     meta = build_meta(stored.sop_class_uid, stored.sop_instance_uid, item.transfer_syntax_uid)

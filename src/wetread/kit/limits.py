@@ -58,6 +58,7 @@ RETENTION_STUDIES_A_JOB: Final = 500
 RETENTION_PREVIEW_ROWS: Final = 200
 RETENTION_RULES_MAX: Final = 100
 CORRECTED_SERIES_MAX: Final = 2000  # moved in one act
+CORRECTED_IMAGES_MAX: Final = 2000  # split off in one act
 REJECTED_INSTANCES_MAX: Final = 100_000  # named by one rejection note
 
 # Billing

@@ -2,72 +2,25 @@
 
 from __future__ import annotations
 
-import io
 import random
 import subprocess
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import pydicom
 import pytest
 from sqlalchemy import select
 
+from archive_corrections import INDEX, SYSTEM, TESS, do, leaving, metadata, original, read, take_back
 from archive_fixtures import MakeDicom, Store, rows, study_of
 from common import Api
 from wetread.archive import corrections, removal
 from wetread.archive.corrections import Wish
 from wetread.archive.model import WITH_REMOVED, Series, Study
-from wetread.archive.service import Archive, Level, correct_study, find, instances_for_retrieve
-from wetread.dicom.part10 import build_meta
+from wetread.archive.service import Archive, Level, correct_study, find
 from wetread.kit.errors import Conflict, Denied, Invalid, NotFound
 from wetread.patients.service import IdentifierInput, PatientInput, register_patient
 from wetread.security.service import Actor, Role, permissions_of
-
-TESS = Actor(
-    1, "tess", "Tess", frozenset({Role.TECHNOLOGIST}), permissions_of(frozenset({Role.TECHNOLOGIST})), "user"
-)
-SYSTEM = Actor.system("test")
-INDEX = ("study", "series", "instance", "stored_object")
-
-
-def do(archive: Archive, **wish: Any) -> int:
-    with archive.offices.work(TESS) as work:
-        return corrections.correct(work, Wish(**wish), reason="mixed up at the console").correction_pk
-
-
-def take_back(archive: Archive, correction_pk: int) -> None:
-    with archive.offices.work(TESS) as work:
-        corrections.undo(work, correction_pk, reason="it was right")
-
-
-def leaving(archive: Archive, **uids: Any) -> dict[str, bytes]:
-    """What a C-MOVE would send, as files by SOP Instance UID."""
-    with archive.offices.work(SYSTEM) as work:
-        found = instances_for_retrieve(
-            work, **{name: [uid] for name, uid in uids.items()}, destination="ELSEWHERE"
-        )
-        return {
-            one.sop_instance_uid: build_meta(one.sop_class_uid, one.sop_instance_uid, one.transfer_syntax_uid)
-            + b"".join(one.chunks())
-            for one in found
-        }
-
-
-def read(data: bytes) -> pydicom.Dataset:
-    return pydicom.dcmread(io.BytesIO(data))
-
-
-def original(ds: pydicom.Dataset, keyword: str) -> Any:
-    """What the newest item of Original Attributes Sequence says that an attribute was."""
-    for item in reversed(ds.OriginalAttributesSequence):
-        modified = item.ModifiedAttributesSequence[0]
-        if keyword in modified:
-            assert item.ReasonForTheAttributeModification == "CORRECT"
-            assert item.ModifyingSystem == "WETREAD tess"
-            assert item.AttributeModificationDateTime
-            return modified.get(keyword)
-    raise AssertionError(f"{keyword} was not modified")
 
 
 def judged(data: bytes, folder: Path) -> Counter[str]:
@@ -77,12 +30,6 @@ def judged(data: bytes, folder: Path) -> Counter[str]:
     assert subprocess.run(["dcmdump", "+fo", path], capture_output=True, check=False).returncode == 0
     done = subprocess.run(["dciodvfy", path], capture_output=True, text=True, check=False)
     return Counter(line for line in (done.stdout + done.stderr).splitlines() if line.startswith("Error"))
-
-
-def metadata(client: Api, study: str) -> dict[str, dict[str, Any]]:
-    answer = client.get(f"/dicom-web/studies/{study}/metadata")
-    assert answer.status_code == 200, answer.text
-    return {one["00080018"]["Value"][0]: one for one in answer.json()}
 
 
 def test_a_series_is_edited_and_the_edit_taken_back_exactly(
@@ -482,7 +429,7 @@ def test_any_acts_taken_back_last_first_give_every_state_again(
 ) -> None:
     chance = random.Random(seed)
     for number in range(3):
-        store(*study_of(make_dicom, 1, 1, PatientID=f"P{number}", AccessionNumber=f"A{number}"))
+        store(*study_of(make_dicom, 2, 1, PatientID=f"P{number}", AccessionNumber=f"A{number}"))
 
     def state() -> tuple[Any, ...]:
         """All that is to be seen: the index as it is found, and every byte that leaves."""
@@ -519,6 +466,12 @@ def test_any_acts_taken_back_last_first_give_every_state_again(
             wish["target_study_instance_uid"] = chance.choice(others)
             if wish["kind"] == "move":
                 wish["series_instance_uids"] = series
+        if wish["kind"] in ("move", "split") and chance.random() < 0.5:
+            with archive.offices.work(SYSTEM) as work:
+                found = find(work, Level.IMAGE, {"StudyInstanceUID": study}).items
+            images = sorted(one["00080018"]["Value"][0] for one in found)
+            wish["sop_instance_uids"] = chance.sample(images, chance.randint(1, len(images)))
+            wish["series_instance_uids"] = ()
         before = state()
         try:
             done.append((do(archive, study_instance_uid=study, **wish), before))

@@ -6116,6 +6116,8 @@ export interface components {
             series_instance_uids?: string[];
             /** Sop Instance Uid */
             sop_instance_uid?: string | null;
+            /** Sop Instance Uids */
+            sop_instance_uids?: string[];
             /** Study Instance Uid */
             study_instance_uid: string;
             /** Target Study Instance Uid */
@@ -11770,7 +11772,8 @@ export interface components {
          *
          *     `edit` changes `attributes` (keyword to value as DICOM text) of the study, or of the series or the instance that is
          *     named; `patient` hangs the study on a person of the register; `move` hangs series on another study; `split` makes a
-         *     new study of series, described by `attributes`; `merge` hangs all of the study on another one.
+         *     new study of series, described by `attributes`; `merge` hangs all of the study on another one. With
+         *     `sop_instance_uids`, `move` and `split` take these images alone: they get a series of their own.
          */
         WishIn: {
             /** Attributes */
@@ -11788,6 +11791,8 @@ export interface components {
             series_instance_uids?: string[];
             /** Sop Instance Uid */
             sop_instance_uid?: string | null;
+            /** Sop Instance Uids */
+            sop_instance_uids?: string[];
             /** Study Instance Uid */
             study_instance_uid: string;
             /** Target Study Instance Uid */
