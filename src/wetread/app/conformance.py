@@ -133,8 +133,8 @@ def _overview() -> Iterator[str]:
     yield (
         "Wetread is an image archive and radiology information system in one. It keeps objects of every storage SOP class "
         "as they were received, serves them by DIMSE and DICOMweb, gives modalities their worklist, takes their reports of "
-        "performed steps, promises storage, manages Unified Procedure Steps, and tells other systems what is here. It does "
-        "not write or read media (PS3.10 to PS3.12)."
+        "performed steps, promises storage, manages Unified Procedure Steps, and tells other systems what is here. It writes "
+        "File-sets for media (3.9) and reads none."
     )
     users = {uid for uid, _ in _SCU} - {sopclass.UPS_EVENT}
     providers = {*server.SERVICES, sopclass.UPS_EVENT}
