@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 from pydicom.datadict import dictionary_VR
@@ -300,13 +300,13 @@ def correct_study(
     attributes: Mapping[str, str],
     *,
     reason: str,
-    patient_pk: int | None = None,
+    patient_pk: int | Literal["as before"] | None = "as before",
     coerced: bool = False,
 ) -> None:
     """Lays `attributes` (keyword → value as DICOM text; PN as `A=I=P`) over a study, for search and on the way out.
 
-    The received objects stay as they are. `patient_pk` links the study to a person of the register. Raises NotFound,
-    and Invalid for an attribute that is not open to correction or a value that is none.
+    The received objects stay as they are. `patient_pk` links the study to a person of the register, None to nobody.
+    Raises NotFound, and Invalid for an attribute that is not open to correction or a value that is none.
     """
     work.require(Permission.RECONCILE)
     study = work.session.get(Study, study_pk, with_for_update=True)
@@ -331,7 +331,8 @@ def correct_study(
             tag, element = element_json(keyword, text)
             changes[tag] = element
             setattr(study, snake(keyword), value)
-    if patient_pk is not None:
+    of_patient_pk = study.patient_pk
+    if patient_pk != "as before":
         study.patient_pk = patient_pk
     if changes:
         earlier = work.session.scalars(
@@ -363,7 +364,8 @@ def correct_study(
     work.audit(
         AuditEventID.PATIENT_RECORD,
         "U",
-        patient_pk=study.patient_pk,
+        # Of a study that is nobody's now, whose it was: it left his record.
+        patient_pk=study.patient_pk or of_patient_pk,
         study_instance_uid=study.study_instance_uid,
         object_type="study",
         object_id=study_pk,

@@ -36,6 +36,7 @@ def procedure_changed(work: Work, requested_procedure_pk: int) -> list[Charge]:
     """
     work.require(Permission.BILLING_WRITE)
     orders.load_diagnoses()
+    patients.hold_patients(work, store.patient_of_procedure(requested_procedure_pk))
     done = store.performed(work.session, requested_procedure_pk)
     if done is None:
         return []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select, text
+from sqlalchemy import ColumnElement, Select, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from wetread.billing.model import (
@@ -37,6 +37,18 @@ class Performed:
     request: ImagingServiceRequest
     procedure: Procedure
     site: Site
+
+
+def patient_of_procedure(requested_procedure_pk: int) -> Select[int]:
+    """Asks for the key of the patient of a Requested Procedure."""
+    return (
+        select(ImagingServiceRequest.patient_pk)
+        .join(
+            RequestedProcedure,
+            RequestedProcedure.imaging_service_request_pk == ImagingServiceRequest.imaging_service_request_pk,
+        )
+        .where(RequestedProcedure.requested_procedure_pk == requested_procedure_pk)
+    )
 
 
 def performed(session: Session, requested_procedure_pk: int) -> Performed | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import String, select
+from sqlalchemy import Select, String, select
 from sqlalchemy.exc import IntegrityError
 
 from wetread.kit import limits
@@ -516,6 +516,17 @@ def merge_patients(
         )
     work.publish(PatientMerged(surviving_patient_pk, merged_patient_pk, undone=False))
     return merge
+
+
+def hold_patients(work: Work, named: Select[int]) -> set[int]:
+    """Keeps the records whose keys a query names from being merged or separated until the end of the transaction, and
+    waits where that is under way; returns the keys. What is then read of them and written with their key stays with them:
+    a merge moves what it finds, and would not find what comes a moment later. Before other rows are locked."""
+    held: set[int] = set()
+    while wanted := set(work.session.scalars(named)) - held:
+        store.hold(work.session, wanted)
+        held |= wanted
+    return held
 
 
 def unmerge_patients(work: Work, merged_patient_pk: int) -> Patient:

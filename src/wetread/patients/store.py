@@ -60,6 +60,16 @@ def patient_by_pk(session: Session, patient_pk: int, *, lock: bool = False) -> P
     return session.get(Patient, patient_pk, with_for_update=lock or None, populate_existing=lock)
 
 
+def hold(session: Session, patient_pks: Iterable[int]) -> None:
+    """Locks records against who merges them, by ascending key; not against who changes what they say."""
+    session.execute(
+        select(Patient.patient_pk)
+        .where(Patient.patient_pk.in_(set(patient_pks)))
+        .order_by(Patient.patient_pk)
+        .with_for_update(read=True, key_share=True)
+    ).all()
+
+
 def patient_by_identifier(session: Session, issuer_of_patient_id: str, patient_id: str) -> Patient | None:
     """The present holder of an identifier."""
     return session.scalar(

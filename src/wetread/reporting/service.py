@@ -15,7 +15,7 @@ from wetread.archive.model import Instance, Series, Study
 from wetread.kit.errors import Conflict, Denied, FieldError, Invalid, NotFound
 from wetread.kit.failpoints import failpoint
 from wetread.orders.model import ImagingServiceRequest, Procedure, RequestedProcedure
-from wetread.patients.service import PatientBar, patient_bars
+from wetread.patients.service import PatientBar, hold_patients, patient_bars
 from wetread.reporting import rules
 from wetread.reporting.events import ReportAddended, ReportChanged, ReportFinal, ReportPreliminary
 from wetread.reporting.model import KeyImage, Report, ReportProcedure, ReportVersion
@@ -127,6 +127,15 @@ def open_report(
     Raises NotFound where one of them is absent or of a site that the actor does not work at.
     """
     work.require(Permission.REPORT_READ)
+    hold_patients(
+        work,
+        select(ImagingServiceRequest.patient_pk)
+        .join(
+            RequestedProcedure,
+            RequestedProcedure.imaging_service_request_pk == ImagingServiceRequest.imaging_service_request_pk,
+        )
+        .where(RequestedProcedure.requested_procedure_pk.in_(requested_procedure_pks)),
+    )
     found = _procedures(work, requested_procedure_pks)
     if {requested.requested_procedure_pk for requested, *_ in found} != set(requested_procedure_pks):
         raise NotFound("There is no such requested procedure.")

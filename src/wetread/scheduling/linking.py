@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select, text, tuple_
+from sqlalchemy import ColumnElement, delete, select, text, tuple_, union
 from sqlalchemy.orm import Session
 
 from wetread.archive.model import Study
@@ -20,7 +20,7 @@ from wetread.orders.model import ImagingServiceRequest, Procedure, RequestedProc
 from wetread.orders.rules import Move
 from wetread.orders.service import OrderLine, find_orders, move_requested_procedure
 from wetread.patients.model import Patient, PatientChange, PatientIdentifier, PatientMerge
-from wetread.patients.service import issuer_of_our_identifiers
+from wetread.patients.service import hold_patients, issuer_of_our_identifiers
 from wetread.scheduling import rules
 from wetread.scheduling.events import StudyLinked, StudyUnmatched
 from wetread.scheduling.model import PerformedStepReference, ScheduledProcedureStep, StudyLink
@@ -109,6 +109,7 @@ def match_studies(work: Work, study_pks: Iterable[int]) -> None:
         links[link.study_pk].append(link)
     uids = {study.study_instance_uid for study in studies}
     foreign = {uid for one in _foreign for uid in one(work.session, uids)}
+    _hold_patients_of(work, studies)
     candidates = _candidates(work, studies, foreign)
     known = _known_patients(work, [study for study in studies if not candidates[study.study_pk]])
     work.audit_studies(
@@ -266,6 +267,32 @@ def _is_historic(work: Work, study_date: date) -> bool:
     return study_date < (work.now() - HISTORIC).date()
 
 
+def _hold_patients_of(work: Work, studies: Sequence[Study]) -> None:
+    """Nobody merges those whom the studies may turn out to be of, while that is found out."""
+    of_orders = (
+        select(ImagingServiceRequest.patient_pk)
+        .join(
+            RequestedProcedure,
+            RequestedProcedure.imaging_service_request_pk == ImagingServiceRequest.imaging_service_request_pk,
+        )
+        .where(_named_by(studies))
+    )
+    wanted = {identifier for study in studies for identifier in _of_study(study).identifiers}
+    of_identifiers = select(PatientIdentifier.patient_pk).where(
+        tuple_(PatientIdentifier.issuer_of_patient_id, PatientIdentifier.patient_id).in_(wanted)
+    )
+    named = union(of_orders, of_identifiers) if wanted else of_orders
+    hold_patients(work, select(named.subquery().c.patient_pk))
+
+
+def _named_by(studies: Sequence[Study]) -> ColumnElement[bool]:
+    return RequestedProcedure.study_instance_uid.in_(
+        {study.study_instance_uid for study in studies}
+    ) | ImagingServiceRequest.accession_number.in_(
+        {study.accession_number for study in studies if study.accession_number}
+    )
+
+
 def _candidates(work: Work, studies: Sequence[Study], foreign: Collection[str]) -> dict[int, list[Candidate]]:
     """By study_pk: the procedures of its study UID, else those of its accession number; another archive's accession
     numbers are not ours."""
@@ -280,12 +307,7 @@ def _candidates(work: Work, studies: Sequence[Study], foreign: Collection[str]) 
     by_uid: dict[str, list[Candidate]] = {}
     by_accession: dict[str, list[Candidate]] = {}
     for requested, request, procedure in work.session.execute(
-        base.where(
-            RequestedProcedure.study_instance_uid.in_({study.study_instance_uid for study in studies})
-            | ImagingServiceRequest.accession_number.in_(
-                {study.accession_number for study in studies if study.accession_number}
-            )
-        )
+        base.where(_named_by(studies))
         .order_by(RequestedProcedure.requested_procedure_pk)
         # All at once and by their keys: the studies come in another order.
         .with_for_update(of=RequestedProcedure, key_share=True)
@@ -475,16 +497,29 @@ def reconcile(work: Work, study_pk: int, requested_procedure_pk: int, reason: st
     work.require(Permission.RECONCILE)
     if not reason.strip():
         raise Invalid("Say why.", fields=[FieldError("reason", "required")])
+    hold_patients(
+        work,
+        select(ImagingServiceRequest.patient_pk)
+        .join(
+            RequestedProcedure,
+            RequestedProcedure.imaging_service_request_pk == ImagingServiceRequest.imaging_service_request_pk,
+        )
+        .where(RequestedProcedure.requested_procedure_pk == requested_procedure_pk),
+    )
     study = _alone_with_one(work, study_pk)
     requested = work.session.get(RequestedProcedure, requested_procedure_pk)
     if study is None or requested is None:
+        raise NotFound("There is no such study or order.")
+    request = work.session.get_one(
+        ImagingServiceRequest, requested.imaging_service_request_pk, populate_existing=True
+    )
+    if work.actor.site_pks is not None and request.site_pk not in work.actor.site_pks:
         raise NotFound("There is no such study or order.")
     links = list(work.session.scalars(select(StudyLink).where(StudyLink.study_pk == study_pk)))
     if any(link.state in ("matched", "resolved") and link.requested_procedure_pk for link in links):
         raise Conflict("This study already hangs on an order. Undo that first.")
     if requested.state == "CANCELED":
         raise Conflict("This order was cancelled. Place a new one for what was done.")
-    request = work.session.get_one(ImagingServiceRequest, requested.imaging_service_request_pk)
     patient = work.session.get_one(Patient, request.patient_pk)
     corrections = {**_as_registered(work, patient), "AccessionNumber": request.accession_number}
     correct_study(work, study_pk, corrections, reason=reason, patient_pk=patient.patient_pk)
@@ -555,7 +590,8 @@ def _show_as_registered(work: Work, study_pks: Sequence[int], reason: str) -> No
 
 def undo_reconciliation(work: Work, study_pk: int, reason: str) -> None:
     """Takes a link back: the study shows again what it brought, and waits; the order that it was taken for stands on the
-    worklist again, where nothing else says that its work has begun. Raises NotFound."""
+    worklist again, where nothing else says that its work has begun. What a person had hung there is again whose it says
+    that it is, if that is somebody of the register; what hung there because it said so is nobody's. Raises NotFound."""
     work.require(Permission.RECONCILE)
     study = _alone_with_one(work, study_pk)
     links = work.session.scalars(
@@ -575,8 +611,12 @@ def undo_reconciliation(work: Work, study_pk: int, reason: str) -> None:
         "PatientSex": _first(received.get("00100040")),
         "AccessionNumber": _first(received.get("00080050")),
     }
-    correct_study(work, study_pk, back, reason=reason)
-    study.patient_pk = None
+    correct_study(work, study_pk, back, reason=reason, patient_pk=None)
+    if all(link.state == "resolved" for link in links):
+        _hold_patients_of(work, [study])
+        known = _known_patients(work, [study]).get(study_pk)
+        if known is not None:
+            correct_study(work, study_pk, {}, reason="patient known", patient_pk=known, coerced=True)
     work.session.execute(delete(StudyLink).where(StudyLink.study_pk == study_pk))
     work.session.flush()
     _note(

@@ -8,12 +8,15 @@ from datetime import date, time
 
 import pytest
 
+from case_fixtures import committed_ward
 from wetread.orders import service as orders
 from wetread.orders.model import RequestedProcedure
 from wetread.patients.service import IdentifierInput, PatientInput, register_patient
 from wetread.scheduling import service
 from wetread.security.model import Site
 from wetread.security.service import Work
+
+__all__ = ["committed_ward"]
 
 ISSUER = "CITY"
 

@@ -365,6 +365,33 @@ def test_a_person_hangs_a_study_on_an_order_and_takes_it_back(hospital: Any) -> 
         service.undo_reconciliation(hospital.work, study.study_pk, "again")
 
 
+def test_what_is_taken_back_after_a_merge_is_whose_it_says(hospital: Any) -> None:
+    """The order's patient was merged between hanging and taking back; the images say somebody of the register."""
+    (requested,) = hospital.order()
+    loser = _patient_pk(hospital, requested)
+    survivor, own = hospital.patient("Doe^Janet"), hospital.patient("Roe^Ann")
+    study = study_of(hospital, patient_name="Roe^Ann", patient_id="P3", issuer_of_patient_id="CITY",
+                     patient_birth_date=date(1980, 3, 4), patient_sex="F")  # fmt: skip
+    service.match_studies(hospital.work, [study.study_pk])
+    assert study.patient_pk == own
+    service.reconcile(hospital.work, study.study_pk, requested.requested_procedure_pk, "hers")
+    assert study.patient_pk == loser
+    patients.merge_patients(hospital.work, survivor, loser, "the same woman")
+    hospital.work.session.expire_all()
+    service.patient_merged(hospital.work, told(hospital, "patient.merged")[-1])
+    assert (study.patient_pk, study.patient_name) == (survivor, "Doe^Janet")
+    service.undo_reconciliation(hospital.work, study.study_pk, "not hers")
+    assert (study.patient_pk, study.patient_name, study.patient_id) == (own, "Roe^Ann", "P3")
+    assert study.accession_number is None
+    # News of the merge that comes late, and its undoing, leave the study alone.
+    service.patient_merged(hospital.work, told(hospital, "patient.merged")[-1])
+    patients.unmerge_patients(hospital.work, loser)
+    hospital.work.session.expire_all()
+    service.patient_merged(hospital.work, told(hospital, "patient.merged")[-1])
+    assert (study.patient_pk, study.patient_name) == (own, "Roe^Ann")
+    assert links_of(hospital, study) == [("unmatched", None)]
+
+
 def test_what_a_person_took_back_does_not_hang_itself_up_again(hospital: Any) -> None:
     (requested,) = hospital.order()
     study = study_of(hospital, requested)
