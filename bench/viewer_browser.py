@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from playwright.sync_api import CDPSession, Page, sync_playwright
 
@@ -102,12 +103,16 @@ class Seat:
 
     def shown(self, pane: str = "a") -> None:
         """Waits until the pane draws a picture."""
-        self.page.wait_for_selector(f"[data-pane={pane}][data-state=shown]", timeout=PATIENCE_MS)
+        self.wait(f"[data-pane={pane}][data-state=shown]")
+
+    def wait(self, selector: str, state: Literal["attached", "detached"] = "attached") -> None:
+        """Waits for an element, and holds none: what Playwright hands out as an element is kept from being given back."""
+        self.page.locator(selector).first.wait_for(state=state, timeout=PATIENCE_MS)
 
     def leave(self) -> None:
         """Back to the room, with no images on the screen."""
         self.page.evaluate("window.history.pushState({}, '', '/room')")
-        self.page.wait_for_selector("[data-testid=viewer]", state="detached", timeout=PATIENCE_MS)
+        self.wait("[data-testid=viewer]", "detached")
 
 
 def _ways(folder: Path, *words: str) -> str:
@@ -143,7 +148,7 @@ def seat(fill: Callable[[Server, Path], None]) -> Iterator[Seat]:
                     page = context.new_page()
                     page.on("pageerror", lambda error: print(f"The page complains: {error}", file=sys.stderr))
                     page.goto(f"{base}/room")
-                    page.wait_for_selector("nav", timeout=PATIENCE_MS)
+                    page.locator("nav").first.wait_for(timeout=PATIENCE_MS)
                     yield Seat(server, page, context.new_cdp_session(page), study_pks)
                 finally:
                     chromium.close()

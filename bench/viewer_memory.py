@@ -15,7 +15,7 @@ from rich.table import Table
 
 from bench import corpus, store
 from bench.servers import Server
-from bench.viewer_browser import PATIENCE_MS, Seat, seat
+from bench.viewer_browser import Seat, seat
 
 
 def main() -> None:
@@ -56,17 +56,17 @@ def _read(reader: Seat, uid: str, slices: int, *, planes: bool) -> None:
     page = reader.page
     reader.open(uid)
     reader.shown()
-    page.wait_for_selector(f"[data-pane=a][data-loaded='{slices}']", timeout=PATIENCE_MS)
+    reader.wait(f"[data-pane=a][data-loaded='{slices}']")
     page.mouse.move(*_middle(reader))
     for _ in range(20):
         page.mouse.wheel(0, 100)
         page.wait_for_timeout(30)
     if planes:
         page.keyboard.press("Shift+P")
-        page.wait_for_selector("[data-testid=planes][data-ready]", timeout=PATIENCE_MS)
-        page.wait_for_selector(f"[data-testid=planes][data-loaded='{slices}']", timeout=PATIENCE_MS)
+        reader.wait("[data-testid=planes][data-ready]")
+        reader.wait(f"[data-testid=planes][data-loaded='{slices}']")
         page.keyboard.press("Shift+P")
-        page.wait_for_selector("[data-testid=planes]", state="detached")
+        reader.wait("[data-testid=planes]", "detached")
 
 
 def _middle(reader: Seat) -> tuple[float, float]:

@@ -24,7 +24,7 @@ import { registerLoader } from './pixels/loader'
 import { Remembered, whenForgotten } from './pixels/remembered'
 import type { Frame, Stack } from './stacks'
 import { drawNow, fitQuietly, letGo, onPixelRatio, refit, squareUp } from './surface'
-import { drawnBy, TOOL_NAMES, TOOLS, type ToolName } from './tools'
+import { drawnBy, endGroup, TOOL_NAMES, TOOLS, type ToolName } from './tools'
 
 const PREFETCHES_AT_ONCE = 6
 /** HTJ2K where the archive has made it, else the pixels as they are stored. */
@@ -348,7 +348,7 @@ export class Engine {
     this.ended = true
     this.stopWatching()
     this.prefetching.abort()
-    ToolGroupManager.destroyToolGroup(this.id)
+    endGroup(this.group)
     letGo(this.rendering)
     // Another patient's measurements and pictures never stay behind.
     annotation.state.removeAllAnnotations()

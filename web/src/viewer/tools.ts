@@ -11,8 +11,10 @@ import {
   PlanarFreehandROITool,
   RectangleROITool,
   StackScrollTool,
+  ToolGroupManager,
   WindowLevelTool,
   ZoomTool,
+  type Types as ToolTypes,
 } from '@cornerstonejs/tools'
 import { PixelProbeTool } from './measure/probe'
 import { promptly, type ToolClass } from './measure/promptly'
@@ -90,4 +92,10 @@ export function drawnBy(name: ToolName): string {
 /** The tool that made an annotation, from Cornerstone's name of it. */
 export function toolNamed(toolName: string): ToolName | null {
   return TOOL_NAMES.find((name) => drawnBy(name) === toolName) ?? null
+}
+
+/** Ends a group of tools. Those that listen to the whole page hold the panes that they were on until they are disabled. */
+export function endGroup(group: ToolTypes.IToolGroup): void {
+  for (const name of Object.keys(group.getToolInstances())) group.setToolDisabled(name)
+  ToolGroupManager.destroyToolGroup(group.id)
 }
