@@ -9,9 +9,10 @@ T ?= tests
 N ?= auto
 R ?= 3
 S ?= 60
+STEP_ASIDE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test bench check check-python check-web fix web openapi conformance fuzz lock migration clean
+.PHONY: help run serve test pytest bench check check-python check-web fix web openapi conformance fuzz lock migration clean
 
 help: ## Show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,24 +38,34 @@ serve: $(STATE)/installed ## Start an empty system
 	$(BIN)/wetread serve
 
 test: $(STATE)/dev ## Run all checks and all tests (T=path for some)
-	@if [ "$(T)" = tests ]; then $(MAKE) --no-print-directory -j2 --output-sync=target check; fi
-	$(BIN)/pytest $(T) -n $(N) --dist loadfile -q
+	@if [ "$(T)" = tests ]; then \
+		$(MAKE) --no-print-directory -j3 --output-sync=target STEP_ASIDE="nice -n 15" check pytest; \
+	else \
+		$(MAKE) --no-print-directory pytest; \
+	fi
+
+# Marked with a + so that its progress is seen at once, not when all is over.
+pytest: $(STATE)/web
+	+$(BIN)/pytest $(T) -n $(N) --dist loadfile -q
 
 bench: $(STATE)/dev ## Measure beside Orthanc on this machine (R=rounds)
 	$(BIN)/python -m bench --rounds $(R)
+
+$(STATE)/web: $(STATE)/dev web/package-lock.json
+	$(BIN)/python tools/npm.py ci
+	@touch $@
 
 check: check-python check-web ## Lint, types, import rules, web checks
 
 check-python: $(STATE)/dev
 	$(BIN)/ruff check src tests tools bench
 	$(BIN)/ruff format --check src tests tools bench
-	$(BIN)/mypy
-	$(BIN)/mypy bench
-	$(BIN)/lint-imports --no-cache
+	$(STEP_ASIDE) $(BIN)/mypy
+	$(STEP_ASIDE) $(BIN)/mypy bench
+	$(STEP_ASIDE) $(BIN)/lint-imports --no-cache
 
-check-web: $(STATE)/dev
-	$(BIN)/python tools/npm.py ci
-	$(BIN)/python tools/npm.py run check
+check-web: $(STATE)/web
+	$(STEP_ASIDE) $(BIN)/python tools/npm.py run check
 
 fix: $(STATE)/dev ## Format and mend what can be mended by itself
 	$(BIN)/ruff check --fix src tests tools bench
