@@ -19,12 +19,24 @@ const MACROS = new Set([
  * ones, those before the top level.
  */
 export function metadataOfFrame(instance: DicomJson, frameNumber: number): DicomJson {
-  const groups = [instance[SHARED]?.Value?.[0], instance[PER_FRAME]?.Value?.[frameNumber - 1]] as (DicomJson | null | undefined)[]
-  const out: DicomJson = Object.fromEntries(Object.entries(instance).filter(([tag]) => !OF_ALL_FRAMES.has(tag)))
-  for (const group of groups)
-    for (const [tag, macro] of Object.entries(group ?? {})) {
-      const first = macro.Value?.[0]
-      if (MACROS.has(tag) && first !== null && typeof first === 'object') Object.assign(out, first)
-    }
-  return out
+  return metadataOfFrames(instance)(frameNumber)
+}
+
+/** The same of each frame of an instance: what all of them share is gone through once, not a thousand times. */
+export function metadataOfFrames(instance: DicomJson): (frameNumber: number) => DicomJson {
+  const shared: DicomJson = Object.fromEntries(Object.entries(instance).filter(([tag]) => !OF_ALL_FRAMES.has(tag)))
+  layOver(shared, instance[SHARED]?.Value?.[0])
+  const groups = instance[PER_FRAME]?.Value ?? []
+  return (frameNumber) => {
+    const out = { ...shared }
+    layOver(out, groups[frameNumber - 1])
+    return out
+  }
+}
+
+function layOver(out: DicomJson, group: unknown): void {
+  for (const [tag, macro] of Object.entries((group ?? {}) as DicomJson)) {
+    const first = macro.Value?.[0]
+    if (MACROS.has(tag) && first !== null && typeof first === 'object') Object.assign(out, first)
+  }
 }

@@ -1,5 +1,5 @@
 import { item, number, numbers, TAG, text, texts, type DicomJson } from './dicom'
-import { metadataOfFrame } from './functionalGroups'
+import { metadataOfFrames } from './functionalGroups'
 import { dot, normalOf, vec3, type Scrollable, type Vec3 } from './geometry'
 import type { Plane } from './planes'
 
@@ -185,9 +185,10 @@ function framesOf(studyInstanceUid: string, seriesInstanceUid: string, instance:
   const drawnBy = calibration.kind === 'patient' ? null : (spacing ?? aspectOf(instance))
   const base = `/dicom-web/studies/${studyInstanceUid}/series/${seriesInstanceUid}/instances/${sopInstanceUid}`
   const count = Math.max(1, number(instance, TAG.NumberOfFrames) ?? 1)
+  const metadataOf = metadataOfFrames(instance)
   return Array.from({ length: count }, (_, at): Placed => {
     const frameNumber = at + 1
-    const metadata = metadataOfFrame(instance, frameNumber)
+    const metadata = metadataOf(frameNumber)
     if (drawnBy) metadata[TAG.PixelSpacing] = { vr: 'DS', Value: drawnBy }
     // Cornerstone asks for the modality's name without looking whether there is one.
     metadata[TAG.Modality] ??= { vr: 'CS', Value: ['OT'] }
@@ -224,7 +225,7 @@ function framesOf(studyInstanceUid: string, seriesInstanceUid: string, instance:
 function byNumber(a: Frame, b: Frame): number {
   return (
     (a.instanceNumber ?? Infinity) - (b.instanceNumber ?? Infinity) ||
-    a.sopInstanceUid.localeCompare(b.sopInstanceUid) ||
+    (a.sopInstanceUid < b.sopInstanceUid ? -1 : a.sopInstanceUid > b.sopInstanceUid ? 1 : 0) ||
     a.frameNumber - b.frameNumber
   )
 }
@@ -247,8 +248,11 @@ function ordered(frames: readonly Placed[]): { frames: Placed[]; positions: numb
 export function stacksOfSeries(studyInstanceUid: string, head: SeriesHead, instances: readonly DicomJson[]): Stack[] {
   const groups = new Map<string, Placed[]>()
   for (const instance of instances)
-    for (const frame of framesOf(studyInstanceUid, head.seriesInstanceUid, instance))
-      groups.set(frame.group, [...(groups.get(frame.group) ?? []), frame])
+    for (const frame of framesOf(studyInstanceUid, head.seriesInstanceUid, instance)) {
+      const group = groups.get(frame.group)
+      if (group) group.push(frame)
+      else groups.set(frame.group, [frame])
+    }
   const parts = [...groups.values()].map((group) => {
     const { frames, positions } = ordered(group)
     const first = frames[0]?.metadata

@@ -3,6 +3,7 @@ import {
   cache,
   CONSTANTS,
   Enums,
+  eventTarget,
   RenderingEngine,
   setVolumesForViewports,
   utilities,
@@ -10,8 +11,8 @@ import {
   type Types,
   type VolumeViewport3D,
 } from '@cornerstonejs/core'
-import { addTool, CrosshairsTool, Enums as ToolEnums, ToolGroupManager, TrackballRotateTool, type Types as ToolTypes } from '@cornerstonejs/tools'
-import { vec3, type Vec3 } from '../geometry'
+import { addTool, annotation, CrosshairsTool, Enums as ToolEnums, ToolGroupManager, TrackballRotateTool, type Types as ToolTypes } from '@cornerstonejs/tools'
+import { along, distance, dot, vec3, type Vec3 } from '../geometry'
 import { rangeOf, type WindowPreset } from '../presets'
 import type { Stack } from '../stacks'
 import { drawNow, fitQuietly, letGo, onPixelRatio, refit, squareUp } from '../surface'
@@ -451,6 +452,28 @@ export class Scene {
     this.rendering.render()
   }
 
+  /** Brings a drawing onto the plane that looks its way, turned where none does, and the cross to its first point. */
+  show(annotationUID: string): void {
+    const one = annotation.state.getAnnotation(annotationUID)
+    const [normal, up] = [vec3(one?.metadata?.viewPlaneNormal), vec3(one?.metadata?.viewUp)]
+    const point = vec3((one?.data as { handles?: { points?: number[][] } } | undefined)?.handles?.points?.[0])
+    if (!normal || !up || !point) return
+    const likeness = (plane: PlaneId) => {
+      const looks = vec3(this.plane(plane)?.getCamera().viewPlaneNormal)
+      return looks ? Math.abs(dot(looks, normal)) : 0
+    }
+    const best = PLANES.reduce((a, b) => (likeness(b) > likeness(a) ? b : a))
+    const viewport = this.plane(best)
+    const { position, focalPoint } = viewport?.getCamera() ?? {}
+    const [place, focus] = [vec3(position), vec3(focalPoint)]
+    if (!viewport || !place || !focus) return
+    // As nearly parallel as Cornerstone asks of a plane that something is drawn on.
+    if (likeness(best) < 1 - 1e-4)
+      viewport.setCamera({ viewPlaneNormal: [...normal], viewUp: [...up], focalPoint: [...point], position: [...along(point, normal, distance(place, focus))] })
+    ;(this.flat.getToolInstance(CROSS) as { setToolCenter?: (point: number[]) => void } | undefined)?.setToolCenter?.([...point])
+    this.rendering.render()
+  }
+
   /** Straight planes through the middle again, with the scanner's window. */
   reset(): void {
     for (const plane of PLANES) {
@@ -491,6 +514,8 @@ export class Scene {
     endGroup(this.flat)
     endGroup(this.solid)
     letGo(this.rendering)
+    // Cornerstone's volumes listen for each of their slices to come, also for those that were here, and hold the volume so.
+    ;(eventTarget as unknown as { listeners: Record<string, unknown[]> }).listeners[Enums.Events.IMAGE_CACHE_IMAGE_ADDED] = []
     forget(this.volumeId, this.made)
     if (this.over) forget(this.over.volumeId, this.over.imageIds)
   }
