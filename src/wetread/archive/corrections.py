@@ -28,6 +28,7 @@ from wetread.archive.model import (
     Study,
     StudyCorrection,
 )
+from wetread.archive.references import touch
 from wetread.archive.rules import (
     CORRECTABLE,
     CORRECTABLE_OF_INSTANCE,
@@ -631,6 +632,7 @@ def _replace(work: Work, study_pks: set[int]) -> None:
         )
     _mark_emptied(work, sorted(touched))
     settle(session, sorted(touched))
+    touch(session, touched)
 
 
 def _mark_emptied(work: Work, study_pks: Sequence[int]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +17,7 @@ import pydicom
 import structlog
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
-from sqlalchemy import exists, func, literal, select
+from sqlalchemy import exists, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from wetread.archive import store
@@ -26,7 +27,9 @@ from wetread.archive.model import (
     Instance,
     RejectionNote,
     Removal,
+    Series,
     Study,
+    StudyCorrection,
 )
 from wetread.archive.removal import take_away
 from wetread.archive.rules import ON_REJECTION, REJECTION_TITLES, JsonDict, Level, corrected
@@ -146,33 +149,45 @@ def _apply(work: Work, study_pk: int, note: RejectionNote, note_uid: str) -> int
     )
     if lifted is not None:
         return 0
-    named = list(
-        work.session.scalars(
-            select(Instance.sop_instance_uid).where(
-                Instance.study_pk == study_pk,
-                Instance.sop_instance_uid.in_(note.referenced),
-                # Notes do not hide notes: they are how a rejection is known.
-                Instance.sop_class_uid != KEY_OBJECT_SELECTION,
-            )
-        )
+    # What was moved from here is named by it still.
+    moved = select(Series.series_pk).where(Series.received_study_pk == study_pk)
+    split_off = select(StudyCorrection.instance_pk).where(
+        StudyCorrection.from_study_pk == study_pk,
+        StudyCorrection.from_series_pk.is_not(None),
+        StudyCorrection.undone_at.is_(None),
     )
-    if not named:
-        return 0
-    try:
-        removal = take_away(
-            work,
-            study_pk,
-            level=Level.IMAGE,
-            cause="rejection",
-            reason=REJECTION_TITLES[code],
-            days=policy.trash_days if rule == "trash" else None,
-            sop_instance_uids=named,
-            code_value=code,
-            rejection_note_uid=note_uid,
+    named: dict[int, list[str]] = {}
+    for place, uid in work.session.execute(
+        select(Instance.study_pk, Instance.sop_instance_uid)
+        .where(
+            or_(
+                Instance.study_pk == study_pk,
+                Instance.series_pk.in_(moved),
+                Instance.instance_pk.in_(split_off),
+            ),
+            Instance.sop_instance_uid.in_(note.referenced),
+            # Notes do not hide notes: they are how a rejection is known.
+            Instance.sop_class_uid != KEY_OBJECT_SELECTION,
         )
-    except Conflict:
-        return 0  # under legal hold: the note is kept, and does its work when the hold is lifted and the study changes
-    return removal.instances
+        .order_by(Instance.study_pk)
+    ):
+        named.setdefault(place, []).append(uid)
+    hidden = 0
+    for place, uids in named.items():
+        # Under legal hold the note is kept, and does its work when the hold is lifted and the study changes.
+        with suppress(Conflict):
+            hidden += take_away(
+                work,
+                place,
+                level=Level.IMAGE,
+                cause="rejection",
+                reason=REJECTION_TITLES[code],
+                days=policy.trash_days if rule == "trash" else None,
+                sop_instance_uids=uids,
+                code_value=code,
+                rejection_note_uid=note_uid,
+            ).instances
+    return hidden
 
 
 # Making ---------------------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from wetread.archive import pixels, store
 from wetread.archive.layers import NONE, Layers, layers_of
 from wetread.archive.model import SeriesMetadata, StoredRole, Study
 from wetread.archive.overlay import overlay
+from wetread.archive.references import with_references
 from wetread.archive.rules import FrameTable, JsonDict, corrected
 from wetread.archive.sealing import Unsealer
 from wetread.archive.store import StoredInstance
@@ -524,8 +525,12 @@ class Retrieval:
             sop_instance_uids=sop_instance_uids,
             visible=visible,
         )
-        layers = layers_of(session, stored)
+        layers = self._layers(session, stored)
         return [RetrieveObject(one, layers.get(one.instance_pk, NONE).corrections, self) for one in stored]
+
+    def _layers(self, session: Session, stored: Sequence[StoredInstance]) -> dict[int, Layers]:
+        """What is laid over instances, and over their references to what was moved."""
+        return with_references(session, stored, layers_of(session, stored), self.instance_json)
 
     # Metadata
 
@@ -544,7 +549,7 @@ class Retrieval:
                 assert state.cached is not None
                 return state.cached.gzipped_json
             stored = store.stored_instances(session, series_instance_uids=[series_instance_uid])
-            layers = layers_of(session, stored)
+            layers = self._layers(session, stored)
         # Numbers compress well enough at the fastest level, and a reader waits.
         made = gzip.compress(
             b"[" + b",".join(self._fragment(one, layers.get(one.instance_pk, NONE)) for one in stored) + b"]",
@@ -571,7 +576,7 @@ class Retrieval:
     def instance_metadata(self, stored: StoredInstance) -> bytes:
         """One instance's metadata as a JSON array."""
         with self.offices.database.transaction() as session:
-            layers = layers_of(session, [stored])
+            layers = self._layers(session, [stored])
         return b"[" + self._fragment(stored, layers.get(stored.instance_pk, NONE)) + b"]"
 
     def _fragment(self, stored: StoredInstance, layers: Layers) -> bytes:

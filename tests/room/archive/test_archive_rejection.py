@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from sqlalchemy import select
 
+from archive_corrections import do
 from archive_fixtures import MakeDicom, Store, study_of
 from common import Api
 from wetread.archive import rejection, removal
@@ -203,3 +204,24 @@ def test_our_note_is_a_good_key_object_and_does_what_it_says(
     )
     assert again.status_code == 201
     assert slices[2].SOPInstanceUID not in seen(archive, study)
+
+
+def test_a_note_finds_what_a_person_moved_since(
+    archive: Archive, store: Store, make_dicom: MakeDicom
+) -> None:
+    slices = study_of(make_dicom, 3, 1)
+    theirs = study_of(make_dicom, 1, PatientID="P2")
+    store(*slices, *theirs)
+    a, b = slices[0].StudyInstanceUID, theirs[0].StudyInstanceUID
+    for chosen in (
+        {"sop_instance_uids": (slices[0].SOPInstanceUID,)},
+        {"series_instance_uids": (slices[3].SeriesInstanceUID,)},
+    ):
+        do(archive, kind="move", study_instance_uid=a, target_study_instance_uid=b, **chosen)
+    others = note(theirs, "113001", "Rejected for Quality Reasons")
+    others.StudyInstanceUID = a  # names what was never of its study: it hides nothing
+    store(note([slices[0], slices[3]], "113001", "Rejected for Quality Reasons"), others)
+    arrived(archive)
+    assert slices[0].SOPInstanceUID not in seen(archive, b)
+    assert slices[3].SOPInstanceUID not in seen(archive, b)
+    assert theirs[0].SOPInstanceUID in seen(archive, b)

@@ -1,0 +1,305 @@
+"""References by Study and Series Instance UID inside of objects, as they have to read after what they name was moved.
+
+Presentation states, reports, key object selections, segmentations, structure sets and their like name images together with
+the series and study that these hang in (PS3.3 Table 10-11, 10-4, C.12.1.1.9; C.8.8.5). An image keeps its SOP Instance UID
+wherever it is moved to, so that what names it by that alone still finds it; the UIDs around it are laid over on the way out
+by where it hangs at that moment. So nothing has to be written when something moves, objects that come later get it too,
+and a move that was taken back has never been.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Select, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from wetread.archive.layers import NONE, Layers, trace_of
+from wetread.archive.model import WITH_REMOVED, Instance, Series, Study, StudyCorrection
+from wetread.archive.rules import JsonDict, corrected, dumps
+from wetread.archive.store import StoredInstance
+
+# Presentation states, SR and key objects, segmentations, registrations, fiducials and surfaces, value maps, RT objects,
+# parametric maps, encapsulated documents (PS3.4 B.5).
+_ROOT = "1.2.840.10008.5.1.4.1.1."
+_KINDS = tuple(_ROOT + kind for kind in ("11.", "88.", "66", "67", "68.", "481.", "30", "104."))
+_SOP, _SERIES, _STUDY = "00081155", "0020000E", "0020000D"
+_STATE = _ROOT + "11."
+_SERIES_LIST, _RT_SERIES_LIST = "00081115", "30060014"
+_OF_SERIES = ("00081199", "00081140", "0008114A", "30060016")
+"""Sequences of references in an item of a list of series."""
+_ELSEWHERE = "00081200"
+# Lists of studies: where an item says which one it is, and its list of series.
+_STUDY_LISTS = {
+    "0040A375": (_STUDY, _SERIES_LIST),
+    "0040A385": (_STUDY, _SERIES_LIST),
+    "0040A525": (_STUDY, _SERIES_LIST),
+    _ELSEWHERE: (_STUDY, _SERIES_LIST),
+    "30060012": (_SOP, _RT_SERIES_LIST),
+}
+
+Places = Mapping[str, tuple[str, str]]
+"""SOP Instance UID → (Study Instance UID, Series Instance UID) where it hangs."""
+
+
+def refers(sop_class_uid: str) -> bool:
+    """Whether objects of this class name others with their series."""
+    return sop_class_uid.startswith(_KINDS)
+
+
+# The rule --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Reference:
+    """One reference with what stands around it; `items` are empty where a series is named alone."""
+
+    study: str
+    series: str
+    study_item: JsonDict
+    series_item: JsonDict
+    tag: str
+    item: JsonDict | None
+
+
+def named_in(document: JsonDict) -> set[str]:
+    """The SOP Instance UIDs that stand in lists of series."""
+    found: set[str] = set()
+    for tag, element in document.items():
+        if element.get("vr") != "SQ":
+            continue
+        for item in element.get("Value") or []:
+            if tag in (_SERIES_LIST, _RT_SERIES_LIST):
+                found |= {
+                    _value(one, _SOP) for of in _OF_SERIES for one in item.get(of, {}).get("Value") or []
+                }
+            found |= named_in(item)
+    return found - {""}
+
+
+def agreeing(document: JsonDict, places: Places, sop_class_uid: str) -> JsonDict:
+    """The top-level elements of `document` that have to read otherwise; none where all agrees."""
+    own = _value(document, _STUDY)
+    changed: JsonDict = {}
+    for tag, element in document.items():
+        new = _element(tag, element, own, places)
+        if new is not element:
+            changed[tag] = new
+    if not sop_class_uid.startswith(_STATE):
+        _part_own_from_others({**document, **changed}, own, places, changed)
+    return {tag: element for tag, element in changed.items() if not _has_bulk(element)}
+
+
+def _element(tag: str, element: JsonDict, study: str, places: Places) -> JsonDict:
+    if element.get("vr") != "SQ" or not element.get("Value"):
+        return element
+    items: list[JsonDict] = element["Value"]
+    if tag in _STUDY_LISTS:
+        uid_tag, list_tag = _STUDY_LISTS[tag]
+        references = list(_of_studies(items, uid_tag, list_tag))
+        if not any(_moved(one, places) for one in references):
+            return element
+        return {**element, "Value": _studies(references, places, uid_tag, list_tag)}
+    if tag in (_SERIES_LIST, _RT_SERIES_LIST):
+        references = list(_of_series_list(items, study, {}))
+        if not any(_place(one, places)[1] != one.series for one in references):
+            return element
+        return {**element, "Value": _series_items(references, places)}
+    new_items = [_item(one, study, places) for one in items]
+    if all(new is old for new, old in zip(new_items, items, strict=True)):
+        return element
+    return {**element, "Value": new_items}
+
+
+def _item(item: JsonDict, study: str, places: Places) -> JsonDict:
+    """An item of another sequence; where it names its study beside a list of series (e.g. Blending Sequence), that too."""
+    named = _value(item, _STUDY)
+    new = {tag: _element(tag, element, named or study, places) for tag, element in item.items()}
+    if named and _SERIES_LIST in item:
+        studies = {places[uid][0] for uid in named_in({_SERIES_LIST: item[_SERIES_LIST]}) if uid in places}
+        if len(studies) == 1 and studies != {named}:
+            new[_STUDY] = _uid(studies.pop())
+    return new if any(new[tag] is not item[tag] for tag in item) else item
+
+
+def _part_own_from_others(document: JsonDict, own: str, places: Places, changed: JsonDict) -> None:
+    """Referenced Series Sequence is for the object's own study, Studies Containing Other Referenced Instances Sequence for the
+    others (PS3.3 C.12.2)."""
+    here = list(_of_series_list(document.get(_SERIES_LIST, {}).get("Value") or [], own, {}))
+    there = list(_of_studies(document.get(_ELSEWHERE, {}).get("Value") or [], _STUDY, _SERIES_LIST))
+    leave = [one for one in here if _place(one, places)[0] != own]
+    come = [one for one in there if _place(one, places)[0] == own]
+    if not leave and not come:
+        return
+    own_ones = [one for one in here if one not in leave] + come
+    others = [one for one in there if one not in come] + leave
+    for tag, value in (
+        (_SERIES_LIST, _series_items(own_ones, places)),
+        (_ELSEWHERE, _studies(others, places, _STUDY, _SERIES_LIST)),
+    ):
+        if value or tag in document:
+            changed[tag] = {"vr": "SQ", "Value": value} if value else {"vr": "SQ"}
+
+
+def _of_studies(items: Sequence[JsonDict], uid_tag: str, list_tag: str) -> Iterator[_Reference]:
+    for item in items:
+        study = _value(item, uid_tag)
+        around = {tag: element for tag, element in item.items() if tag != list_tag}
+        inner = item.get(list_tag, {}).get("Value") or []
+        if not inner:
+            yield _Reference(study, "", around, {}, "", None)
+        yield from _of_series_list(inner, study, around)
+
+
+def _of_series_list(items: Sequence[JsonDict], study: str, study_item: JsonDict) -> Iterator[_Reference]:
+    for item in items:
+        series = _value(item, _SERIES)
+        around = {tag: element for tag, element in item.items() if tag not in _OF_SERIES}
+        named = [(tag, one) for tag in _OF_SERIES for one in item.get(tag, {}).get("Value") or []]
+        if not named:
+            yield _Reference(study, series, study_item, around, "", None)
+        for tag, one in named:
+            yield _Reference(study, series, study_item, around, tag, one)
+
+
+def _place(one: _Reference, places: Places) -> tuple[str, str]:
+    """Where what is named hangs; of what is not known here, what was said."""
+    return places.get(_value(one.item or {}, _SOP), (one.study, one.series))
+
+
+def _moved(one: _Reference, places: Places) -> bool:
+    return _place(one, places) != (one.study, one.series)
+
+
+def _studies(references: Sequence[_Reference], places: Places, uid_tag: str, list_tag: str) -> list[JsonDict]:
+    made: list[JsonDict] = []
+    for study, of_study in _grouped(references, lambda one: _place(one, places)[0]).items():
+        series = _series_items([one for one in of_study if one.series or one.item], places)
+        item = {**of_study[0].study_item, uid_tag: _uid(study)}
+        made.append(
+            dict(sorted((item | ({list_tag: {"vr": "SQ", "Value": series}} if series else {})).items()))
+        )
+    return made
+
+
+def _series_items(references: Sequence[_Reference], places: Places) -> list[JsonDict]:
+    made: list[JsonDict] = []
+    for series, of_series in _grouped(references, lambda one: _place(one, places)[1]).items():
+        item = {**of_series[0].series_item, _SERIES: _uid(series)}
+        for tag, named in _grouped(
+            [one for one in of_series if one.item is not None], lambda one: one.tag
+        ).items():
+            item[tag] = {"vr": "SQ", "Value": [one.item for one in named]}
+        made.append(dict(sorted(item.items())))
+    return made
+
+
+def _grouped(
+    references: Sequence[_Reference], key: Callable[[_Reference], str]
+) -> dict[str, list[_Reference]]:
+    found: dict[str, list[_Reference]] = {}
+    for one in references:
+        found.setdefault(key(one), []).append(one)
+    return found
+
+
+def _value(item: JsonDict, tag: str) -> str:
+    return str((item.get(tag, {}).get("Value") or [""])[0])
+
+
+def _uid(uid: str) -> JsonDict:
+    return {"vr": "UI", "Value": [uid]}
+
+
+def _has_bulk(element: JsonDict) -> bool:
+    # A long value that stands elsewhere cannot be written here.
+    return "BulkDataURI" in element or any(
+        _has_bulk(inner) for item in element.get("Value") or [] if isinstance(item, dict)
+        for inner in item.values() if isinstance(inner, dict)
+    )  # fmt: skip
+
+
+# The index -------------------------------------------------------------------------------------------------------
+
+
+def with_references(
+    session: Session,
+    stored: Sequence[StoredInstance],
+    layers: Mapping[int, Layers],
+    read: Callable[[StoredInstance], JsonDict],
+) -> dict[int, Layers]:
+    """`layers` and, over them, what makes the references of objects agree with where the named ones hang. `read` gives an
+    object as it was received; it is called for objects of some kinds alone, and where something was moved."""
+    found = dict(layers)
+    asking = [one for one in stored if refers(one.sop_class_uid)]
+    if not asking:
+        return found
+    moves = _moves(session, {one.study_pk for one in asking})
+    if not moves:
+        return found
+    trace = trace_of(moves[-1])
+    documents = {
+        one.instance_pk: corrected(read(one), found.get(one.instance_pk, NONE).corrections) for one in asking
+    }
+    named = {pk: named_in(document) for pk, document in documents.items()}
+    places = _places(session, {uid for uids in named.values() for uid in uids})
+    for one in asking:
+        attributes = agreeing(documents[one.instance_pk], places, one.sop_class_uid)
+        if attributes:
+            below = found.get(one.instance_pk, NONE)
+            key = -1 - zlib.crc32(dumps([attributes, trace]))
+            found[one.instance_pk] = Layers((*below.corrections, (attributes, trace)), (*below.key, key))
+    return found
+
+
+def _related(study_pks: set[int]) -> Select[int]:
+    """Studies whose objects could name each other: these, and others of the same person."""
+    mine = select(Study.patient_pk).where(Study.study_pk.in_(study_pks), Study.patient_pk.is_not(None))
+    return select(Study.study_pk).where(or_(Study.study_pk.in_(study_pks), Study.patient_pk.in_(mine)))
+
+
+def _moves(session: Session, study_pks: set[int]) -> list[StudyCorrection]:
+    related = _related(study_pks)
+    return list(
+        session.scalars(
+            select(StudyCorrection)
+            .where(
+                StudyCorrection.undone_at.is_(None),
+                StudyCorrection.from_study_pk.is_not(None),
+                or_(StudyCorrection.study_pk.in_(related), StudyCorrection.from_study_pk.in_(related)),
+            )
+            .order_by(StudyCorrection.study_correction_pk.desc())
+            .limit(1)
+            .execution_options(**WITH_REMOVED)
+        )
+    )
+
+
+def _places(session: Session, uids: set[str]) -> dict[str, tuple[str, str]]:
+    found: dict[str, tuple[str, str]] = {}
+    wanted = sorted(uids)
+    for start in range(0, len(wanted), 5000):
+        rows = session.execute(
+            select(Instance.sop_instance_uid, Study.study_instance_uid, Series.series_instance_uid)
+            .join(Series, Series.series_pk == Instance.series_pk)
+            .join(Study, Study.study_pk == Instance.study_pk)
+            .where(Instance.sop_instance_uid.in_(wanted[start : start + 5000]))
+        )
+        found.update((uid, (study, series)) for uid, study, series in rows)
+    return found
+
+
+def touch(session: Session, study_pks: set[int]) -> None:
+    """What was made ready of series that could name what was moved is made anew when it is asked for."""
+    related = _related(study_pks)
+    naming = select(Instance.series_pk).where(
+        Instance.study_pk.in_(related), or_(*(Instance.sop_class_uid.startswith(kind) for kind in _KINDS))
+    )
+    session.execute(
+        update(Series)
+        .where(Series.series_pk.in_(naming))
+        .values(updated_at=func.clock_timestamp())
+        .execution_options(synchronize_session=False, **WITH_REMOVED)
+    )
