@@ -393,6 +393,7 @@ def _commitment(scene: Scene) -> None:
     # Its association, or a worker that held it, is gone: the time of the claim is over.
     with psycopg.connect(scene.house.database.url, autocommit=True) as connection:
         connection.execute("UPDATE storage_commitment SET claimed_until = NULL")
+        connection.execute("UPDATE procrastinate_jobs SET scheduled_at = NULL")
     scene.work_off()
 
 
