@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from wetread.billing import rules, store
+from wetread.billing.claims import reopen
 from wetread.billing.model import (
     Charge,
     ChargeState,
@@ -15,7 +16,7 @@ from wetread.billing.model import (
     ClaimState,
     Component,
 )
-from wetread.billing.rules import ChargeMove
+from wetread.billing.rules import ChargeMove, ClaimMove
 from wetread.billing.scrubber import audit_claim, scrub, unsent_claim
 from wetread.kit import limits
 from wetread.kit.errors import Conflict, FieldError, Invalid, NotFound
@@ -26,13 +27,19 @@ from wetread.patients import service as patients
 from wetread.patients.service import PatientBar
 from wetread.security.service import AuditEventID, Permission, Work
 
+_NOT_DONE = "The procedure is not completed"
+_DISCONTINUED = "The procedure was discontinued"
+_COMPLETED = "The procedure was completed"
+_FELL_AWAY = frozenset({_NOT_DONE, _DISCONTINUED, _COMPLETED})
+_ELSEWHERE = frozenset({ClaimState.BATCHED, ClaimState.SENT, ClaimState.ACCEPTED, ClaimState.VOID})
+
 
 def procedure_changed(work: Work, requested_procedure_pk: int) -> list[Charge]:
     """Brings the charges of a procedure in line with its state and its report. Idempotent.
 
     Completed: the components that are due are charged, each once; the reading once the report is final. Begun and
     discontinued: the same, with the modifier that says so and without a price, so that a person decides. Neither, or no
-    longer: what is not yet in a file is voided.
+    longer: what is not yet in a file is voided, and what a payer has answered is replaced or voided there.
     """
     work.require(Permission.BILLING_WRITE)
     orders.load_diagnoses()
@@ -52,7 +59,7 @@ def procedure_changed(work: Work, requested_procedure_pk: int) -> list[Charge]:
     )
     if done.requested.state not in {"COMPLETED", "DISCONTINUED"}:
         # What has charges and is under way was completed, and that was taken back.
-        _void_charges(work, standing, "The procedure is not completed")
+        _void_charges(work, standing, _NOT_DONE)
         return []
     discontinued = done.requested.state == "DISCONTINUED"
     other_outcome = [
@@ -62,7 +69,7 @@ def procedure_changed(work: Work, requested_procedure_pk: int) -> list[Charge]:
         _void_charges(
             work,
             other_outcome,
-            "The procedure was discontinued" if discontinued else "The procedure was completed",
+            _DISCONTINUED if discontinued else _COMPLETED,
         )
         standing = [one for one in standing if one not in other_outcome]
     reading = store.reading(work.session, requested_procedure_pk)
@@ -189,13 +196,65 @@ def _read_by(work: Work, charge: Charge, reader_pk: int) -> None:
     scrub(work, claim.claim_pk)
 
 
+def fell_away(charge: Charge) -> bool:
+    """Whether a charge was voided because of what became of its procedure, and not by a person."""
+    return charge.void_reason in _FELL_AWAY
+
+
+def charge_procedures(work: Work, requested_procedure_pks: Iterable[int]) -> None:
+    """`procedure_changed` for several, by ascending key."""
+    for requested_procedure_pk in sorted(requested_procedure_pks):
+        procedure_changed(work, requested_procedure_pk)
+
+
+def charge_again(work: Work, claim_pks: Collection[int]) -> None:
+    """Brings claims that come back, from their file or from the payer, in line with what became of their procedures
+    while nothing could be done about them."""
+    charge_procedures(work, store.procedures_of_claims(work.session, claim_pks))
+
+
+def lock_procedures_of(work: Work, claim_pks: Collection[int]) -> None:
+    """Who holds claims and may come to charge their procedures locks those first, as everybody does."""
+    store.lock_procedures(work.session, store.procedures_of_claims(work.session, claim_pks))
+
+
 def _void_charges(work: Work, charges: Sequence[Charge], reason: str) -> None:
-    for charge in charges:
-        if (ChargeState(charge.state), ChargeMove.VOID) in rules.CHARGE_MOVES:
-            charge.state = rules.charge_moved(charge.state, ChargeMove.VOID)
-            charge.void_reason, charge.state_changed_at = reason, work.now()
-            work.session.flush()
-            scrub(work, charge.claim_pk)
+    for claim_pk in sorted({charge.claim_pk for charge in charges}):
+        _fall_away(work, claim_pk, {charge.charge_pk for charge in charges}, reason)
+
+
+def _fall_away(work: Work, claim_pk: int, charge_pks: Collection[int], reason: str) -> None:
+    """Takes charges off a claim. What the payer has in its books leaves them by a replacement, or by a void where nothing
+    is left; what is with the payer, or in a file, waits until it comes back."""
+    claim = store.claim(work.session, claim_pk, lock=True)
+    assert claim is not None
+    lines = store.lines(work.session, [claim_pk])[claim_pk]
+    for line in lines:
+        work.session.refresh(line)  # as it is now that nobody else can change it
+    falling = [line for line in lines if line.charge_pk in charge_pks and line.state != ChargeState.VOID]
+    state = ClaimState(claim.state)
+    if not falling or state in _ELSEWHERE:
+        return
+    if claim.frequency_code == rules.VOIDING:
+        return  # it is on its way out of the payer's books with all its lines
+    if state is ClaimState.REJECTED:
+        reopen(work, claim, ClaimMove.CORRECT, None)
+    at_payer = state in (ClaimState.DENIED, ClaimState.PAID) or claim.frequency_code == rules.REPLACEMENT
+    if at_payer and len(falling) == len(lines):
+        # A void says again what was claimed: the lines stay on it until the payer has taken it back.
+        for line in falling:
+            line.void_reason = reason
+        reopen(work, claim, ClaimMove.WITHDRAW, reason)
+        audit_claim(work, claim, "U", "void at the payer")
+        return
+    if at_payer and state not in rules.OPEN_CLAIMS:
+        reopen(work, claim, ClaimMove.CORRECT, reason)
+        audit_claim(work, claim, "U", "replace at the payer")
+    for line in falling:
+        line.state = rules.charge_moved(line.state, ChargeMove.VOID)
+        line.void_reason, line.state_changed_at = reason, work.now()
+    work.session.flush()
+    scrub(work, claim_pk)
 
 
 def change_charge(work: Work, charge_pk: int, changes: Mapping[str, Any]) -> Charge:

@@ -207,7 +207,7 @@ def change_claim(work: Work, claim_pk: int, changes: Mapping[str, Any]) -> Claim
     if changes.get("payer_claim_control_number"):
         changes = {
             **changes,
-            "payer_claim_control_number": _payers_number(changes["payer_claim_control_number"]),
+            "payer_claim_control_number": payers_number(changes["payer_claim_control_number"]),
         }
     for name, value in changes.items():
         setattr(claim, name, value)
@@ -253,18 +253,19 @@ def void_claim(work: Work, claim_pk: int, reason: str) -> Claim:
     ):
         for line in lines:
             line.void_reason = reason.strip()[:400]
-        _reopen(work, claim, ClaimMove.WITHDRAW, reason.strip()[:400])
+        reopen(work, claim, ClaimMove.WITHDRAW, reason.strip()[:400])
         audit_claim(work, claim, "U", "void at the payer")
         return claim
     move_claim(work, claim, ClaimMove.VOID, reason.strip()[:400])
     for line in lines:
         line.void_reason = reason.strip()[:400]
-    _off_the_books(work, claim, lines)
+    off_the_books(work, claim, lines)
     audit_claim(work, claim, "U", "void")
     return claim
 
 
-def _off_the_books(work: Work, claim: Claim, lines: Sequence[Charge]) -> None:
+def off_the_books(work: Work, claim: Claim, lines: Sequence[Charge]) -> None:
+    """Voids the charges of a claim that is void."""
     for line in lines:
         if line.state == ChargeState.CLAIMED:
             line.state = rules.charge_moved(line.state, ChargeMove.RELEASE)
@@ -273,51 +274,16 @@ def _off_the_books(work: Work, claim: Claim, lines: Sequence[Charge]) -> None:
     work.session.flush()
 
 
-def _reopen(work: Work, claim: Claim, move: ClaimMove, reason: str | None) -> None:
+def reopen(work: Work, claim: Claim, move: ClaimMove, reason: str | None) -> None:
+    """Opens a locked claim for another way out: CORRECT or WITHDRAW. Raises IllegalTransition."""
     frequency_code = rules.frequency_after(claim.state, claim.frequency_code, move)
     move_claim(work, claim, move, reason)
     claim.frequency_code = frequency_code
     release_charges(work, claim)
 
 
-def correct_claim(work: Work, claim_pk: int) -> Claim:
-    """Opens a claim for correction; it will go out again: a rejected one as it was, a denied or paid one to replace what
-    the payer has. Raises IllegalTransition."""
-    work.require(Permission.BILLING_WRITE)
-    claim = find_claim(work, claim_pk, lock=True)
-    for line in store.lines(work.session, [claim_pk])[claim_pk]:
-        line.void_reason = None if claim.state in (ClaimState.DENIED, ClaimState.PAID) else line.void_reason
-    _reopen(work, claim, ClaimMove.CORRECT, None)
-    audit_claim(work, claim, "U", "correct")
-    return claim
-
-
-def record_answer(
-    work: Work,
-    claim_pk: int,
-    answer: ClaimMove,
-    *,
-    payer_claim_control_number: str | None = None,
-    reason: str | None = None,
-) -> Claim:
-    """Records what the payer answered to a claim that was handed in (ACCEPT, REJECT, DENY or PAY), and the number that
-    it gave it (2200D REF*1K of a 277, CLP07 of an 835). Raises Invalid, IllegalTransition."""
-    work.require(Permission.BILLING_WRITE)
-    if answer not in (ClaimMove.ACCEPT, ClaimMove.REJECT, ClaimMove.DENY, ClaimMove.PAY):
-        raise Invalid("That is not an answer of a payer.", fields=[FieldError("answer", "not known")])
-    claim = find_claim(work, claim_pk, lock=True)
-    number = _payers_number(payer_claim_control_number or "")
-    voided = claim.frequency_code == rules.VOIDING and answer in (ClaimMove.ACCEPT, ClaimMove.PAY)
-    move_claim(work, claim, ClaimMove.WITHDRAWN if voided else answer, (reason or "").strip()[:400] or None)
-    claim.payer_claim_control_number = number or claim.payer_claim_control_number
-    if voided:
-        _off_the_books(work, claim, store.lines(work.session, [claim_pk])[claim_pk])
-    work.session.flush()
-    audit_claim(work, claim, "U", f"answer: {answer.value}")
-    return claim
-
-
-def _payers_number(text: str) -> str | None:
+def payers_number(text: str) -> str | None:
+    """A payer's number of a claim as a claim can carry it. Raises Invalid."""
     number = text.strip()
     if clean(number, 50) != number:
         raise Invalid(
@@ -328,6 +294,7 @@ def _payers_number(text: str) -> str | None:
 
 
 def release_charges(work: Work, claim: Claim) -> None:
+    """Makes the charges of a claim changeable again, and looks at it."""
     for line in store.lines(work.session, [claim.claim_pk])[claim.claim_pk]:
         if line.state != ChargeState.CLAIMED:
             continue

@@ -10,6 +10,7 @@ from sqlalchemy.orm import undefer
 
 from wetread.billing import professional_claim as document
 from wetread.billing import rules, store
+from wetread.billing.charges import charge_again, lock_procedures_of
 from wetread.billing.claims import release_charges
 from wetread.billing.events import ClaimBatchChanged
 from wetread.billing.model import (
@@ -158,10 +159,13 @@ def unmake_batch(work: Work, claim_batch_pk: int) -> ClaimBatch:
     batch = _batch(work, claim_batch_pk)
     if batch.sent_at is not None:
         raise Conflict("This file was handed in; its claims can no longer be taken out.")
+    inside = list(work.session.scalars(select(Claim.claim_pk).where(Claim.claim_batch_pk == claim_batch_pk)))
+    lock_procedures_of(work, inside)
     for claim in _move_all(work, claim_batch_pk, ClaimMove.UNBATCH):
         claim.claim_batch_pk = None
         work.session.flush()
         release_charges(work, claim)
+    charge_again(work, inside)
     work.audit(AuditEventID.ORDER_RECORD, "U", object_type="claim_batch", object_id=claim_batch_pk)
     work.publish(ClaimBatchChanged(claim_batch_pk))
     return batch

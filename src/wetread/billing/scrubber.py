@@ -47,7 +47,9 @@ def scrub(work: Work, claim_pk: int) -> list[Finding]:
     ]
     claim.needs = list(dict.fromkeys(f.need.value for f in findings))
     verdict = rules.verdict(findings)
-    move_claim(work, claim, verdict, None)
+    # Why it is taken back from the payer is for whoever hands it in.
+    why = claim.state_reason if claim.frequency_code == rules.VOIDING else None
+    move_claim(work, claim, verdict, why)
     for line in lines:
         after = rules.charge_moved(line.state, ChargeMove[verdict.name])
         if after != line.state:

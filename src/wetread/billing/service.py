@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from wetread.billing.answers import correct_claim, record_answer
 from wetread.billing.charges import (
     change_charge,
     list_charges,
@@ -15,11 +16,9 @@ from wetread.billing.claims import (
     QueueCount,
     change_claim,
     change_practitioner,
-    correct_claim,
     get_claim,
     list_claims,
     queue_counts,
-    record_answer,
     set_coverage,
     void_claim,
 )

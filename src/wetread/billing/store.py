@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -117,6 +117,28 @@ def procedures_of_report(session: Session, report_pk: int) -> list[int]:
             .order_by(ReportProcedure.requested_procedure_pk)
         )
     )
+
+
+def procedures_of_claims(session: Session, claim_pks: Collection[int]) -> list[int]:
+    """The procedures of the charges that stand on claims, by ascending key."""
+    return list(
+        session.scalars(
+            select(Charge.requested_procedure_pk)
+            .where(Charge.claim_pk.in_(claim_pks), Charge.state != ChargeState.VOID)
+            .distinct()
+            .order_by(Charge.requested_procedure_pk)
+        )
+    )
+
+
+def lock_procedures(session: Session, requested_procedure_pks: Collection[int]) -> None:
+    """As `performed` locks one."""
+    session.execute(
+        select(RequestedProcedure.requested_procedure_pk)
+        .where(RequestedProcedure.requested_procedure_pk.in_(requested_procedure_pks))
+        .order_by(RequestedProcedure.requested_procedure_pk)
+        .with_for_update(key_share=True)
+    ).all()
 
 
 def charges_of_procedure(session: Session, requested_procedure_pk: int) -> list[Charge]:

@@ -658,3 +658,67 @@ def test_a_replacement_that_is_given_up_leaves_the_payer_a_void(hospital: Hospit
     text = handed_in(work)
     assert "*11:B:8*" in text and "REF*F8*ICN5~" in text
     assert claim.state == "sent"
+
+
+def undone(hospital: Hospital, requested: RequestedProcedure) -> None:
+    """The procedure was not done after all."""
+    move_requested_procedure(hospital.work, requested.requested_procedure_pk, Move.REVERT)
+    service.procedure_changed(hospital.work, requested.requested_procedure_pk)
+
+
+@pytest.mark.parametrize("when", ["replaced", "paid", "with the payer"])
+def test_what_was_not_done_after_all_leaves_the_payers_books_by_a_void(hospital: Hospital, when: str) -> None:
+    work = hospital.work
+    (requested,) = hospital.procedure_done("CTHEAD")
+    (claim,), (charge,) = hospital.claims(), hospital.charges()
+    handed_in(work)
+    if when == "with the payer":
+        undone(hospital, requested)
+        assert (claim.state, charge.state) == ("sent", "claimed")
+        service.record_answer(work, claim.claim_pk, ClaimMove.ACCEPT)
+        assert claim.state == "accepted"
+    service.record_answer(work, claim.claim_pk, ClaimMove.PAY, payer_claim_control_number="ICN9")
+    if when == "replaced":
+        service.correct_claim(work, claim.claim_pk)
+    if when != "with the payer":
+        undone(hospital, requested)
+    # Work of the biller, with why: the void waits for its file with all that was claimed.
+    assert (claim.state, claim.frequency_code) == ("ready", "8")
+    assert claim.state_reason == "The procedure is not completed"
+    service.procedure_changed(work, requested.requested_procedure_pk)
+    # Done once more meanwhile: nothing is asked for twice.
+    move_requested_procedure(work, requested.requested_procedure_pk, Move.START)
+    move_requested_procedure(work, requested.requested_procedure_pk, Move.COMPLETE)
+    assert service.procedure_changed(work, requested.requested_procedure_pk) == []
+    text = handed_in(work)
+    assert "*11:B:8*" in text and "REF*F8*ICN9~" in text and f"CLM*{claim.claim_number}*450*" in text
+    service.record_answer(work, claim.claim_pk, ClaimMove.PAY)
+    assert (claim.state, charge.state) == ("void", "void")
+    (again,) = [one for one in hospital.claims() if one.state != "void"]
+    assert (again.state, again.frequency_code, again.total_minor) == ("ready", "1", 45000)
+
+
+def test_what_is_left_of_a_paid_claim_replaces_it(hospital: Hospital) -> None:
+    work = hospital.work
+    head, knee = hospital.procedure_done("CTHEAD", "XRKNEE")
+    (claim,) = hospital.claims()
+    handed_in(work)
+    service.record_answer(work, claim.claim_pk, ClaimMove.PAY, payer_claim_control_number="ICN9")
+    undone(hospital, knee)
+    assert (claim.state, claim.frequency_code) == ("ready", "7")
+    text = handed_in(work)
+    assert "*11:B:7*" in text and text.count("LX*") == 1
+    service.record_answer(work, claim.claim_pk, ClaimMove.REJECT)
+    undone(hospital, head)
+    assert (claim.state, claim.frequency_code) == ("ready", "8")
+    # What the payer never took needs no void.
+    other, _ = hospital.procedure_done("CTHEAD", "XRKNEE")
+    (fresh,) = [one for one in hospital.claims() if one.frequency_code == "1"]
+    service.make_batch(work, [fresh.claim_pk])
+    undone(hospital, other)
+    assert fresh.state == "batched"
+    service.unmake_batch(work, fresh.claim_batch_pk)
+    assert (fresh.state, fresh.frequency_code) == ("ready", "1")
+    assert [one.description for one in hospital.charges() if one.claim_pk == fresh.claim_pk and one.state != "void"] == [
+        "XR knee, LEFT"
+    ]  # fmt: skip
