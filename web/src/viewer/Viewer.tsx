@@ -202,7 +202,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share, screens }: Vie
     const once = new Map(ahead.map((one) => [one.stack.key, one] as const).reverse())
     const list = ahead.filter((one) => once.get(one.stack.key) === one)
     engine.prefetch(
-      list.map(({ id, stack }) => ({ stack, from: (id && indexes[id]) || Math.floor((stack.length - 1) / 2) })),
+      list.map(({ id, stack }) => ({ stack, from: (id && indexes[id]) || Math.floor((stack.length - 1) / 2), seen: id !== null })),
       (stack, count) => setCounts((before) => new Map(before).set(stack.key, count)),
     )
     // Only another set of stacks begins another fetching; where the reader stands now is where it begins.

@@ -2,7 +2,6 @@ import {
   cache,
   Enums,
   eventTarget,
-  imageLoader,
   init as initCore,
   RenderingEngine,
   type StackViewport,
@@ -20,13 +19,13 @@ import {
 import { fittingScaleOf } from './camera'
 import { forgetGreys, giveGreys, greysOn, layTable, tableOn, windowChanged, type GreysOf } from './pixels/voiTable'
 import { bytesForPictures } from './pixels/budget'
+import { Prefetching } from './pixels/prefetching'
 import { registerLoader } from './pixels/loader'
 import { Remembered, whenForgotten } from './pixels/remembered'
 import type { Frame, Stack } from './stacks'
 import { drawNow, fitQuietly, letGo, onPixelRatio, refit, squareUp } from './surface'
 import { drawnBy, endGroup, TOOL_NAMES, TOOLS, type ToolName } from './tools'
 
-const PREFETCHES_AT_ONCE = 6
 /** HTJ2K where the archive has made it, else the pixels as they are stored. */
 const ACCEPT =
   'multipart/related; type="image/jphc"; transfer-syntax=1.2.840.10008.1.2.4.202, multipart/related; type="application/octet-stream"; transfer-syntax=*'
@@ -102,6 +101,7 @@ export interface Left {
 
 /** What was asked to be shown in a pane. */
 interface Hung {
+  key: string
   imageIds: ReadonlySet<string>
   left: Left | null
   /** A picture of it has come, and its camera stands; before that a zoom read from it means nothing. */
@@ -138,7 +138,7 @@ export class Engine {
   private ended = false
   private readonly hung = new Map<string, Hung>()
   private readonly stopWatching: () => void
-  private prefetching = new AbortController()
+  private prefetching: Prefetching | null = null
   private readonly remembered = new Remembered()
   /** Asked for the words of an arrow or a text. */
   askWords: AskWords = (_, done) => done(null)
@@ -202,6 +202,8 @@ export class Engine {
     element.addEventListener(Enums.Events.STACK_NEW_IMAGE, () => {
       this.place(paneId)
       layTable(viewport)
+      const hung = this.hung.get(paneId)
+      if (hung) this.prefetching?.moved(hung.key, viewport.getCurrentImageIdIndex())
     })
     element.addEventListener(Enums.Events.VOI_MODIFIED, () => windowChanged(viewport))
     this.group.addViewport(paneId, this.id)
@@ -256,7 +258,7 @@ export class Engine {
     if (!viewport) return
     const before = this.hung.get(paneId)
     const imageIds = stack.frames.map((frame) => frame.imageId)
-    const hung: Hung = { imageIds: new Set(imageIds), left: keep ? (before?.placed ? leftOf(viewport) : (before?.left ?? null)) : null, placed: false }
+    const hung: Hung = { key: stack.key, imageIds: new Set(imageIds), left: keep ? (before?.placed ? leftOf(viewport) : (before?.left ?? null)) : null, placed: false }
     this.hung.set(paneId, hung)
     // What is drawn meanwhile, or if the picture cannot be had, must not be the stack before under this one's words.
     if (!keep) {
@@ -308,46 +310,19 @@ export class Engine {
   }
 
   /**
-   * Fetches the pictures of stacks ahead of the eye, nearest to `from` first; a newer call takes the place of this one.
-   * `loaded` is told how many of the first stack's pictures are there.
+   * Fetches the pictures of stacks ahead of the eye, nearest to their readers first; a newer call takes the place of this
+   * one. `loaded` is told now and then how many of a stack's pictures are there.
    */
-  prefetch(stacks: readonly { stack: Stack; from: number }[], loaded: (stack: Stack, count: number) => void): void {
-    this.prefetching.abort()
-    const stop = new AbortController()
-    this.prefetching = stop
-    const queue: { stack: Stack; frame: Frame }[] = []
-    const done = new Map<string, number>()
-    for (const { stack, from } of stacks) {
-      this.describe(stack.frames)
-      const order = stack.frames.map((frame, at) => ({ frame, away: Math.abs(at - from) })).sort((a, b) => a.away - b.away)
-      let there = 0
-      for (const { frame } of order) {
-        if (cache.getImageLoadObject(frame.imageId) && cache.isLoaded(frame.imageId)) there += 1
-        else queue.push({ stack, frame })
-      }
-      done.set(stack.key, there)
-      loaded(stack, there)
-    }
-    const next = async (): Promise<void> => {
-      for (let job = queue.shift(); job && !stop.signal.aborted; job = queue.shift()) {
-        if (cache.getCacheSize() > cache.getMaxCacheSize() * 0.9) return
-        try {
-          await imageLoader.loadAndCacheImage(job.frame.imageId, { requestType: Enums.RequestType.Prefetch, priority: 10 })
-        } catch {
-          continue // The picture is asked for again, with its error shown, when a person comes to it.
-        }
-        const count = (done.get(job.stack.key) ?? 0) + 1
-        done.set(job.stack.key, count)
-        if (!stop.signal.aborted) loaded(job.stack, count)
-      }
-    }
-    for (let at = 0; at < PREFETCHES_AT_ONCE; at++) void next()
+  prefetch(stacks: readonly { stack: Stack; from: number; seen: boolean }[], loaded: (stack: Stack, count: number) => void): void {
+    this.prefetching?.stop()
+    for (const { stack } of stacks) this.describe(stack.frames)
+    this.prefetching = new Prefetching(stacks, loaded)
   }
 
   end(): void {
     this.ended = true
     this.stopWatching()
-    this.prefetching.abort()
+    this.prefetching?.stop()
     endGroup(this.group)
     letGo(this.rendering)
     // Another patient's measurements and pictures never stay behind.
