@@ -74,6 +74,7 @@ class ClaimRowOut(BaseModel):
     currency: str
     findings: list[FindingOut]
     needs: list[str]
+    frequency_code: str = Field(description="CLM05-3: 1 original, 7 replacement, 8 void.")
     claim_batch_pk: int | None
     created_at: datetime
     state_changed_at: datetime
@@ -95,7 +96,7 @@ class ClaimRowOut(BaseModel):
 def _claim_fields(claim: Claim) -> dict[str, Any]:
     names = (
         "claim_pk", "claim_number", "state", "component", "service_date", "total_minor", "currency", "needs",
-        "claim_batch_pk", "created_at", "state_changed_at",
+        "frequency_code", "claim_batch_pk", "created_at", "state_changed_at",
     )  # fmt: skip
     return {name: getattr(claim, name) for name in names} | {
         "findings": [FindingOut(**one) for one in claim.findings]
@@ -289,7 +290,6 @@ class ClaimOut(BaseModel):
             imaging_service_request_pk=view.claim.imaging_service_request_pk,
             place_of_service=view.claim.place_of_service,
             prior_authorization=view.claim.prior_authorization,
-            frequency_code=view.claim.frequency_code,
             payer_claim_control_number=view.claim.payer_claim_control_number,
             patient=PatientBarOut.model_validate(view.bar),
             patient_address=AddressOut(

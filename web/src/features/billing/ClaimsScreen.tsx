@@ -27,7 +27,10 @@ const DEADLINE_NEAR_DAYS = 14
 /** What was handed in has kept its day. */
 const STILL_HERE = new Set(['draft', 'held', 'ready', 'batched'])
 const daysLeft = (row: ClaimRow) => -daysBetween(row.file_by)
-const needsOf = (row: ClaimRow) => row.needs.map((need) => NEEDS[need] ?? need).join(', ')
+/** What the payer has already is replaced or taken back (CLM05-3). */
+const AT_PAYER: Record<string, string> = { '7': 'Replaces', '8': 'Void' }
+const needsOf = (row: ClaimRow) =>
+  [AT_PAYER[row.frequency_code], ...row.needs.map((need) => NEEDS[need] ?? need)].filter(Boolean).join(', ')
 
 const COLUMNS: readonly WorkColumn<ClaimRow>[] = [
   {

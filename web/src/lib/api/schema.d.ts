@@ -5968,6 +5968,11 @@ export interface components {
             file_by: string;
             /** Findings */
             findings: components["schemas"]["FindingOut"][];
+            /**
+             * Frequency Code
+             * @description CLM05-3: 1 original, 7 replacement, 8 void.
+             */
+            frequency_code: string;
             /** Needs */
             needs: string[];
             patient: components["schemas"]["PatientBarOut"];
