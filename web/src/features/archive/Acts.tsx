@@ -15,6 +15,12 @@ export const KIND_WORD: Record<Correction['kind'], string> = {
   split: 'Series split off',
   merge: 'Merged',
 }
+/** What was done; of images it says so, as they got a series of their own. */
+export function kindWord({ kind, changes }: Pick<Correction, 'kind' | 'changes'>): string {
+  const ofImages = (kind === 'move' || kind === 'split') && changes.some((change) => change.field === 'SeriesInstanceUID')
+  return ofImages ? (kind === 'move' ? 'Images moved' : 'Images split off') : KIND_WORD[kind]
+}
+
 const UNDO = ['It was right before', 'Wrong study chosen', 'Corrected by mistake']
 const RESTORE = ['Removed by mistake', 'It was right', 'Still needed']
 
@@ -34,7 +40,7 @@ export function CorrectionsOf({ studyPk }: { studyPk: number }) {
         <li key={correction.correction_pk}>
           <header>
             <StateSign state={correction.undone_at ? 'taken_back' : 'corrected'} of="object" />
-            <strong>{KIND_WORD[correction.kind]}</strong>
+            <strong>{kindWord(correction)}</strong>
             <span>{correction.reason}</span>
             <span className={classes['quiet']}>
               {correction.corrected_by}, <DateTime value={correction.corrected_at} />

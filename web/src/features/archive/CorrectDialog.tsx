@@ -7,6 +7,7 @@ import { asProblem } from '@/lib/problem'
 import { Refusal } from '@/ui'
 import { Changes } from './Changes'
 import classes from './lifecycle.module.css'
+import { imagesLine, type SeriesImage } from './images'
 import { PersonPicker, StudyPicker, type FoundPatient } from './Pickers'
 import type { Change, FoundStudy, Series, StudyDetail, Wish } from './types'
 import { fieldWord } from './words'
@@ -34,6 +35,12 @@ const WHY: Record<Kind, readonly string[]> = {
   split: ['Two orders in one study', 'Two visits in one study'],
   merge: ['One examination sent as two studies', 'Repeated on another scanner'],
 }
+type ImagesKind = 'move' | 'split'
+const OF_IMAGES: Record<ImagesKind, { title: string; confirm: string }> = {
+  move: { title: 'Move images to another study', confirm: 'Move the images' },
+  split: { title: 'Split images off into a new study', confirm: 'Split them off' },
+}
+const NO_IMAGES: readonly SeriesImage[] = []
 const OF_STUDY = ['StudyDescription', 'AccessionNumber', 'StudyDate', 'StudyTime', 'StudyID', 'ReferringPhysicianName'] as const
 const OF_SERIES = ['SeriesDescription', 'BodyPartExamined', 'Laterality', 'ProtocolName', 'SeriesNumber', 'StationName', 'InstitutionName'] as const
 const OF_NEW = ['AccessionNumber', 'StudyDescription', 'StudyID'] as const
@@ -64,12 +71,15 @@ export function CorrectDialog({
   kind,
   study,
   series,
+  images = NO_IMAGES,
   onClose,
   onDone,
 }: {
   kind: Kind
   study: StudyDetail
   series: readonly Series[]
+  /** Of the one series: these alone move or are split off. */
+  images?: readonly SeriesImage[]
   onClose: () => void
   onDone: () => Promise<void>
 }) {
@@ -85,7 +95,8 @@ export function CorrectDialog({
   const wish: Wish = {
     kind,
     study_instance_uid: study.study_instance_uid,
-    series_instance_uids: kind === 'merge' || kind === 'patient' ? [] : series.map((one) => one.series_instance_uid),
+    series_instance_uids: images.length || kind === 'merge' || kind === 'patient' ? [] : series.map((one) => one.series_instance_uid),
+    sop_instance_uids: images.map((one) => one.sop_instance_uid),
     attributes,
     patient_pk: person?.bar.patient_pk ?? null,
     target_study_instance_uid: kind === 'move' || kind === 'merge' ? (target?.study_instance_uid ?? null) : null,
@@ -109,11 +120,12 @@ export function CorrectDialog({
   const elsewhere = refused && !refused.errors.some((error) => keywords.includes(error.field)) ? refused : undefined
   const changes = ready && !preview.error ? preview.data : undefined
   return (
-    <Modal opened onClose={onClose} title={TITLE[kind]} size={680}>
+    <Modal opened onClose={onClose} title={images.length ? OF_IMAGES[kind as ImagesKind].title : TITLE[kind]} size={680}>
       <div className={classes['dialog']}>
         {series.length && kind !== 'merge' && kind !== 'patient' ? (
           <p className={classes['quiet']}>
             {series.map((one) => [one.series_number, one.series_description].filter((part) => part !== null).join(' ') || 'a series').join(', ')}
+            {images.length ? ` · ${imagesLine(images)}` : ''}
           </p>
         ) : null}
         {kind === 'merge' ? (
@@ -185,7 +197,7 @@ export function CorrectDialog({
             Go back
           </Button>
           <Button disabled={!changes?.length || !settled || !reason.trim()} loading={saving.isPending} onClick={() => saving.mutate()}>
-            {CONFIRM[kind]}
+            {images.length ? OF_IMAGES[kind as ImagesKind].confirm : CONFIRM[kind]}
           </Button>
         </div>
       </div>

@@ -5,7 +5,7 @@ import { useMemo, useState } from 'react'
 import { http, useLive } from '@/lib/api'
 import { formatPersonName } from '@/lib/personname'
 import { DateTime, DicomDate, Facts, PersonName, Screen, Section, StateSign, WorkList, type WorkColumn, type WorkFilter } from '@/ui'
-import { CorrectionAct, KIND_WORD } from './Acts'
+import { CorrectionAct, KIND_WORD, kindWord } from './Acts'
 import classes from './archive.module.css'
 import { Places } from './Places'
 import type { Correction, CorrectionPage } from './types'
@@ -22,7 +22,7 @@ const COLUMNS: readonly WorkColumn<Correction>[] = [
     render: (correction) => <StateSign state={stateOf(correction)} of="object" />,
     width: 116,
   },
-  { id: 'kind', label: 'What', value: (correction) => KIND_WORD[correction.kind], width: 136 },
+  { id: 'kind', label: 'What', value: kindWord, width: 136 },
   {
     id: 'patient',
     label: 'Patient',
@@ -106,7 +106,7 @@ export default function CorrectionsScreen() {
 function Inspector({ correction }: { correction: Correction }) {
   return (
     <>
-      <Section title={KIND_WORD[correction.kind]}>
+      <Section title={kindWord(correction)}>
         <Facts
           facts={[
             ['Why', correction.reason],

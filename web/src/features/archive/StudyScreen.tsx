@@ -9,6 +9,8 @@ import { DateTime, DicomDate, Empty, Glyph, Laterality, Outline, PatientBar, Per
 import { CorrectionsOf, RemovalsOf } from './Acts'
 import { CorrectDialog, type Kind } from './CorrectDialog'
 import { HoldDialog } from './HoldDialog'
+import { ImagesDialog } from './ImagesDialog'
+import type { SeriesImage } from './images'
 import classes from './lifecycle.module.css'
 import { RejectDialog } from './RejectDialog'
 import type { Hold, Series, StudyDetail } from './types'
@@ -80,7 +82,7 @@ function Whose({ study }: { study: StudyDetail }) {
   )
 }
 
-type Act = { kind: Kind } | { kind: 'reject' } | { kind: 'trash' } | { kind: 'hold' }
+type Act = { kind: Kind; images?: readonly SeriesImage[] } | { kind: 'images' } | { kind: 'reject' } | { kind: 'trash' } | { kind: 'hold' }
 
 function Study({ study }: { study: StudyDetail }) {
   const { may } = useSession()
@@ -176,6 +178,9 @@ function Study({ study }: { study: StudyDetail }) {
               <Button size="compact-sm" variant="default" disabled={!some || all} onClick={() => setAct({ kind: 'split' })}>
                 Split off
               </Button>
+              <Button size="compact-sm" variant="default" disabled={series.length !== 1} onClick={() => setAct({ kind: 'images' })}>
+                Choose images
+              </Button>
             </>
           ) : null}
           {mayRemove ? (
@@ -223,13 +228,17 @@ function Study({ study }: { study: StudyDetail }) {
           <RemovalsOf studyPk={study.study_pk} />
         </Section>
       ) : null}
-      {act && act.kind !== 'reject' && act.kind !== 'trash' && act.kind !== 'hold' ? (
+      {act?.kind === 'images' && series[0] ? (
+        <ImagesDialog study={study} series={series[0]} onClose={close} onChosen={(kind, images) => setAct({ kind, images })} />
+      ) : null}
+      {act && act.kind !== 'images' && act.kind !== 'reject' && act.kind !== 'trash' && act.kind !== 'hold' ? (
         <CorrectDialog
           kind={act.kind}
           study={study}
           series={act.kind === 'patient' || act.kind === 'merge' ? [] : series}
+          images={act.images}
           onClose={close}
-          onDone={done('It is corrected. You can take it back below.', act.kind === 'merge' || (act.kind === 'move' && all))}
+          onDone={done('It is corrected. You can take it back below.', act.kind === 'merge' || (act.kind === 'move' && all && !act.images))}
         />
       ) : null}
       {act?.kind === 'hold' ? <HoldDialog study={study} onClose={close} onDone={done('It is under legal hold.', false)} /> : null}
