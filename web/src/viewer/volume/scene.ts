@@ -19,7 +19,7 @@ import { drawNow, fitQuietly, letGo, onPixelRatio, refit, squareUp } from '../su
 import { drawnBy, endGroup, TOOLS, type ToolName } from '../tools'
 import { COLOURS, COLOURS_NAMES, type Blend } from './fusion'
 import { layVolume, type Laid } from './lay'
-import { AT_FIRST, THINNEST, type Slab, type SlabMode } from './slab'
+import { AT_FIRST, stepThrough, THINNEST, type Slab, type SlabMode } from './slab'
 import { turned, turnedAbout } from './turn'
 import type { Missing, Uneven } from './volumes'
 
@@ -107,6 +107,14 @@ function valueAt(volumeId: string, point: Vec3 | null): number | null {
   if (i < 0 || j < 0 || k < 0 || i >= columns || j >= rows || k >= layers) return null
   const value: unknown = volume.voxelManager?.getAtIJK(i, j, k)
   return typeof value === 'number' && Number.isFinite(value) ? value : null
+}
+
+/** How far apart rays look at a volume. Cornerstone's distance is right for thin planes, but in slabs leaps over what is a voxel thick. */
+function stepBy(actor: unknown, thickness: number | null): void {
+  const mapper = (actor as Types.VolumeActor).getMapper()
+  const spacing = mapper?.getInputData()?.getSpacing() as number[] | undefined
+  if (!mapper || !spacing) return
+  mapper.setSampleDistance(thickness === null ? spacing.reduce((sum, side) => sum + side, 0) / 6 : stepThrough(spacing, thickness))
 }
 
 /** Three planes and a body, drawn of one volume. */
@@ -392,6 +400,7 @@ export class Scene {
       if (mode === 'thin') viewport.resetSlabThickness()
       // Cornerstone reckons a slab's thickness to each side of its middle.
       else viewport.setSlabThickness(thickness / 2)
+      for (const { actor } of viewport.getActors()) stepBy(actor, mode === 'thin' ? null : thickness)
       viewport.render()
     }
   }

@@ -31,3 +31,14 @@ export function nextMode(slab: Slab): Slab {
 export function slabWords(slab: Slab): string | null {
   return slab.mode === 'thin' ? null : `${SLAB_LABEL[slab.mode].split(' ')[0]} ${slab.thickness} mm`
 }
+
+/** Steps of a ray in the length of the smallest voxel: of a peak one voxel thick at most a sixteenth is missed, between two steps. */
+const STEPS_A_VOXEL = 8
+/** A ray does not take more steps than this through a slab, or drawing it would take too long. */
+const STEPS_MOST = 1000
+
+/** How far apart the rays through a slab look at the volume, mm, where its voxels have these sides and it is this thick. */
+export function stepThrough(spacing: readonly number[], thickness: number): number {
+  const least = Math.min(...spacing.filter((side) => side > 0))
+  return Math.max(least / STEPS_A_VOXEL, thickness / STEPS_MOST)
+}

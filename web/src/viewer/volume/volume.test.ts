@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Vec3 } from '../geometry'
 import type { Plane } from '../planes'
-import { AT_FIRST, nextMode, slabWords, thicker } from './slab'
+import { AT_FIRST, nextMode, slabWords, stepThrough, thicker } from './slab'
 import { turned, turnedAbout } from './turn'
 import { gridOver, layersOf } from './resample'
 import { judge, unevenWords } from './volumes'
@@ -142,4 +142,10 @@ describe('a slab', () => {
     expect(thicker({ mode: 'mip', thickness: 3 }, -2).thickness).toBe(2)
     expect(thicker({ mode: 'mip', thickness: 79 }, 10).thickness).toBe(80)
   })
+})
+
+it('looks into a slab often enough to meet what is a voxel thick on any plane, but not without end', () => {
+  expect(stepThrough([0.5, 0.5, 5], 10)).toBeCloseTo(0.0625)
+  expect(stepThrough([1, 1, 1], 10)).toBeCloseTo(0.125)
+  expect(stepThrough([0.2, 0.2, 0.2], 80)).toBeCloseTo(0.08)
 })

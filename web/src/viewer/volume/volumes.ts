@@ -106,8 +106,19 @@ function tiltOf(planes: readonly Plane[], normal: Vec3): number {
   return (Math.atan2(aside, Math.abs(straight)) * 180) / Math.PI
 }
 
+/** Asked at each drawing of the screen, and the answer takes as long as the stack is. */
+const judged = new WeakMap<Stack, Judgement>()
+
 /** Whether planes can be laid through a stack. */
 export function judgeStack(stack: Stack): Judgement {
+  const known = judged.get(stack)
+  if (known) return known
+  const found = judgedAnew(stack)
+  judged.set(stack, found)
+  return found
+}
+
+function judgedAnew(stack: Stack): Judgement {
   if (isLocaliser(stack)) return no('A localiser is no volume.')
   if (stack.frames.some((frame) => !frame.grey)) return no('Planes need grey images.')
   const planes = stack.frames.map((frame) => frame.plane).filter((plane): plane is Plane => plane !== null)
