@@ -1,6 +1,7 @@
 """What a reader leaves on a study, as DICOM objects: measurements (TID 1500), presentation states, key images. Pure.
 
-Points are (column, row) in the picture's pixels; 0,0 is the upper left corner of the first (PS3.3 C.10.5.1.2). Every
+Points are (column, row) in the picture's pixels; 0,0 is the upper left corner of the first (PS3.3 C.10.5.1.2), or mm in a
+frame of reference where something was drawn on a plane of no picture. Every
 object takes its patient and study from `Origin`, and names its pictures as evidence.
 """
 
@@ -18,6 +19,9 @@ from pydicom.uid import generate_uid
 from wetread.dicom.jsonmodel import JsonDict
 
 COMPREHENSIVE_SR = "1.2.840.10008.5.1.4.1.1.88.33"
+# Alone has places in the patient (PS3.3 A.35.13.3).
+COMPREHENSIVE_3D_SR = "1.2.840.10008.5.1.4.1.1.88.34"
+MEASUREMENT_REPORTS = (COMPREHENSIVE_SR, COMPREHENSIVE_3D_SR)
 KEY_OBJECT_SELECTION = "1.2.840.10008.5.1.4.1.1.88.59"
 GRAYSCALE_SOFTCOPY_PRESENTATION_STATE = "1.2.840.10008.5.1.4.1.1.11.1"
 # Patient, General Study and Patient Study (PS3.3 C.7.1.1, C.7.2.1, C.7.2.2): what all objects of a study share.
@@ -103,6 +107,28 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
+class SpatialShape:
+    """A form in the patient, mm (PS3.3 C.18.9); of an ellipse there is none."""
+
+    graphic_type: Literal["POINT", "POLYLINE"]
+    points: Sequence[tuple[float, float, float]]
+
+    def data(self) -> list[float]:
+        """Graphic Data."""
+        return [float(one) for point in self.points for one in point]
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Where something lies in the patient, and the plane that was looked at: its normal and up the screen."""
+
+    frame_of_reference_uid: str
+    shapes: Sequence[SpatialShape]
+    view_plane_normal: tuple[float, float, float]
+    view_up: tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Value:
     """A measured number; `shape` says of which of the measurement's shapes it is."""
 
@@ -114,7 +140,10 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """Something drawn: its identity, its words, its shapes and what was measured of them."""
+    """Something drawn: its identity, its words, its shapes and what was measured of them.
+
+    In `space` its shapes are there and `shapes` are none; `image` is the picture nearest to it.
+    """
 
     tracking_uid: str
     tracking_identifier: str
@@ -124,6 +153,7 @@ class Measurement:
     comment: str | None = None
     # Who measured, where that is another than the author of the report that it stands in.
     author: str | None = None
+    space: Space | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +184,8 @@ def measurement_report(
 ) -> Dataset:
     """An Imaging Measurement Report (PS3.16 TID 1500). It takes the place of `predecessors`, reports of the same study:
     what they held and it does not was removed, so one without measurements says that none stands any more."""
-    ds = _object(origin, COMPREHENSIVE_SR, "SR", "Measurements")
+    is_spatial = any(one.space for one in measurements)
+    ds = _object(origin, COMPREHENSIVE_3D_SR if is_spatial else COMPREHENSIVE_SR, "SR", "Measurements")
     root = _container(("126000", "DCM", "Imaging Measurement Report"))
     ds.update(root)
     template = Dataset()
@@ -402,6 +433,38 @@ def _drawn(relationship: str, name: Code | None, shape: Shape, image: Image) -> 
     )
 
 
+def _drawn_in(relationship: str, shape: SpatialShape, space: Space) -> Dataset:
+    return _item(
+        relationship,
+        "SCOORD3D",
+        None,
+        GraphicData=shape.data(),
+        GraphicType=shape.graphic_type,
+        ReferencedFrameOfReferenceUID=space.frame_of_reference_uid,
+    )
+
+
+def _lies(one: Measurement, shape: int = 0) -> list[Dataset]:
+    """Of what a value or a comment is: one shape, or all (−1), with the picture nearest to it where they are in space."""
+    if one.space is None:
+        flat = one.shapes if shape < 0 else [one.shapes[shape]]
+        return [_drawn("INFERRED FROM", None, each, one.image) for each in flat]
+    spatial = one.space.shapes if shape < 0 else [one.space.shapes[shape]]
+    # PS3.16 TID 320.
+    source = _image("INFERRED FROM", one.image)
+    source.ConceptNameCodeSequence = [_code(("121112", "DCM", "Source of Measurement"))]
+    return [*(_drawn_in("INFERRED FROM", each, one.space) for each in spatial), source]
+
+
+def _looked_at(space: Space) -> Dataset:
+    """Two points lie on many planes: what is drawn again on the one that was looked at says which."""
+    words = "; ".join(
+        f"{name} {' '.join(f'{value:.7f}' for value in vector)}"
+        for name, vector in (("normal", space.view_plane_normal), ("up", space.view_up))
+    )
+    return _item("CONTAINS", "TEXT", ("view_plane", "99WETREAD", "Plane looked at"), TextValue=words)
+
+
 def _group(one: Measurement) -> Dataset:
     """A Measurement Group: of a region (TID 1410) where something was counted in it, else of lines (TID 1501)."""
     content = [
@@ -421,7 +484,7 @@ def _group(one: Measurement) -> Dataset:
                 "HAS OBS CONTEXT", "PNAME", ("121008", "DCM", "Person Observer Name"), PersonName=one.author
             )
         )
-    is_region = any(value.concept in ("mean", "area") for value in one.values)
+    is_region = one.space is None and any(value.concept in ("mean", "area") for value in one.values)
     if is_region:
         content.append(_drawn("CONTAINS", ("111030", "DCM", "Image Region"), one.shapes[0], one.image))
     for value in one.values:
@@ -431,14 +494,15 @@ def _group(one: Measurement) -> Dataset:
         item = _item("CONTAINS", "NUM", CONCEPTS[value.concept], MeasuredValueSequence=[number])
         if not is_region:
             # What is of all shapes (an angle between two lines) is inferred from each.
-            shapes = one.shapes if value.shape < 0 else [one.shapes[value.shape]]
-            item.ContentSequence = [_drawn("INFERRED FROM", None, shape, one.image) for shape in shapes]
+            item.ContentSequence = _lies(one, value.shape)
         content.append(item)
     if one.comment:
         text = _item("CONTAINS", "TEXT", ("121106", "DCM", "Comment"), TextValue=one.comment)
         if not one.values:
-            text.ContentSequence = [_drawn("INFERRED FROM", None, one.shapes[0], one.image)]
+            text.ContentSequence = _lies(one)
         content.append(text)
+    if one.space:
+        content.append(_looked_at(one.space))
     return _container(("125007", "DCM", "Measurement Group"), "CONTAINS", content)
 
 

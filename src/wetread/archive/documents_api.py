@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gzip
 import io
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import orjson
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
@@ -49,6 +50,26 @@ class ShapeIn(Body):
     points: list[tuple[_Number, _Number]] = Field(min_length=1, max_length=limits.MEASUREMENT_POINTS_MAX)
 
 
+_Place = tuple[_Number, _Number, _Number]
+
+
+class SpatialShapeIn(Body):
+    """A drawn form in the patient, mm."""
+
+    graphic_type: Literal["POINT", "POLYLINE"]
+    points: list[_Place] = Field(min_length=1, max_length=limits.MEASUREMENT_POINTS_MAX)
+
+
+class SpaceIn(Body):
+    """Where something lies that was drawn on a plane of no picture: in the frame of reference of `image`, with the normal
+    of the plane and the direction up the screen."""
+
+    frame_of_reference_uid: _Uid
+    view_plane_normal: _Place
+    view_up: _Place
+    shapes: list[SpatialShapeIn] = Field(min_length=1, max_length=4)
+
+
 class ValueIn(Body):
     """A measured number; `shape` is the form that it is of, −1 of all."""
 
@@ -71,14 +92,21 @@ class ValueIn(Body):
 
 
 class MeasurementIn(Body):
-    """Something drawn on a picture."""
+    """Something drawn on a picture, by `shapes`, or on a plane through several, in `space`; `image` is the nearest then."""
 
     tracking_uid: _Uid
     tracking_identifier: str = Field(min_length=1, max_length=64)
     image: ImageIn
-    shapes: list[ShapeIn] = Field(min_length=1, max_length=4)
+    shapes: list[ShapeIn] = Field(default_factory=list, max_length=4)
+    space: SpaceIn | None = None
     values: list[ValueIn] = Field(default_factory=list, max_length=8)
     comment: str | None = Field(None, min_length=1, max_length=1024)
+
+    @model_validator(mode="after")
+    def _lies_somewhere(self) -> MeasurementIn:
+        if bool(self.shapes) == (self.space is not None):
+            raise ValueError("needs either shapes on its image or a space, and not both")
+        return self
 
 
 class PresentationIn(Body):
@@ -132,6 +160,7 @@ def keep_findings(
     archive = archive_of(request)
     study = study_detail(work, study_pk).study
     known = _known(work, study.study_instance_uid, body)
+    _check_spaces(archive, body, known)
     origin = _origin(archive, work, next(iter(known.values())))
     made = _made(
         body,
@@ -187,12 +216,29 @@ def _known(work: Work, study_instance_uid: str, body: FindingsIn) -> dict[str, S
             fields=[FieldError("sop_instance_uid", strange[0].sop_instance_uid)],
         )
     for uid in body.supersedes:
-        if uid not in found or found[uid].sop_class_uid != documents.COMPREHENSIVE_SR:
+        if uid not in found or found[uid].sop_class_uid not in documents.MEASUREMENT_REPORTS:
             raise Invalid(
                 "What is to be superseded is no measurement report of this study.",
                 fields=[FieldError("supersedes", uid)],
             )
     return found
+
+
+def _check_spaces(archive: Archive, body: FindingsIn, known: dict[str, StoredInstance]) -> None:
+    """Raises Invalid where something lies in another frame of reference than its picture: a place there is none here."""
+    frames: dict[str, str] = {}
+    for one in body.measurements:
+        if one.space is None:
+            continue
+        stored = known[one.image.sop_instance_uid]
+        if stored.series_instance_uid not in frames:
+            [document] = orjson.loads(archive.retrieval.instance_metadata(stored))
+            frames[stored.series_instance_uid] = next(iter(document.get("00200052", {}).get("Value", [""])))
+        if one.space.frame_of_reference_uid != frames[stored.series_instance_uid]:
+            raise Invalid(
+                "A place is in another frame of reference than the picture beside it.",
+                fields=[FieldError("frame_of_reference_uid", one.space.frame_of_reference_uid)],
+            )
 
 
 def _measured_before(
@@ -228,7 +274,9 @@ def _values(
     return found
 
 
-def _is_as_before(shapes: list[documents.Shape], before: list[list[float]]) -> bool:
+def _is_as_before(
+    shapes: Sequence[documents.Shape | documents.SpatialShape], before: list[list[float]]
+) -> bool:
     """Whether shapes lie where they did; Graphic Data are single floats. Of one shape several values may be inferred."""
     ours = [shape.data() for shape in shapes]
     return all(
@@ -273,8 +321,20 @@ def _made(
 
     def measurement(one: MeasurementIn) -> documents.Measurement:
         shapes = [documents.Shape(shape.graphic_type, shape.points) for shape in one.shapes]
+        space = None
+        if one.space is not None:
+            space = documents.Space(
+                one.space.frame_of_reference_uid,
+                [documents.SpatialShape(shape.graphic_type, shape.points) for shape in one.space.shapes],
+                one.space.view_plane_normal,
+                one.space.view_up,
+            )
         author, drawn_before = before.get(one.tracking_uid, ("", []))
-        is_anothers = author and author != origin.author and _is_as_before(shapes, drawn_before)
+        is_anothers = (
+            author
+            and author != origin.author
+            and _is_as_before(space.shapes if space else shapes, drawn_before)
+        )
         return documents.Measurement(
             one.tracking_uid,
             one.tracking_identifier,
@@ -283,6 +343,7 @@ def _made(
             [documents.Value(value.concept, value.value, value.unit, value.shape) for value in one.values],
             one.comment,
             author if is_anothers else None,
+            space,
         )
 
     def document(uid: str) -> documents.Image:
@@ -290,7 +351,11 @@ def _made(
         return documents.Image(stored.sop_class_uid, stored.sop_instance_uid, stored.series_instance_uid)
 
     measurements = [measurement(one) for one in body.measurements]
-    if any(value.shape >= len(one.shapes) for one in measurements for value in one.values):
+    if any(
+        value.shape >= len(one.space.shapes if one.space else one.shapes)
+        for one in measurements
+        for value in one.values
+    ):
         raise Invalid(
             "A value is of a shape that is not there.", fields=[FieldError("shape", "no such shape")]
         )
@@ -319,7 +384,8 @@ def _made(
             marks = [
                 mark
                 for mark in measurements
-                if (mark.image.sop_instance_uid, mark.image.frame_number or 1) in named
+                if mark.space is None  # it lies on no picture
+                and (mark.image.sop_instance_uid, mark.image.frame_number or 1) in named
                 and mark.tracking_uid not in drawn
             ]
             drawn |= {mark.tracking_uid for mark in marks}

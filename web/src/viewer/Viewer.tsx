@@ -89,6 +89,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share, screens }: Vie
   const [over, setOver] = useState<PaneId | null>(null)
   const [asked, setAsked] = useState<Asked | null>(null)
   const [planes, setPlanes] = useState(false)
+  const [onPlane, setOnPlane] = useState<{ uid: string } | null>(null)
   const slab = useRef<Slab>(AT_FIRST)
   const [marks, setMarks] = useState(true)
   const [placing, setPlacing] = useState(false)
@@ -236,7 +237,11 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share, screens }: Vie
   useCine(engine, playing && !inPlanes, activePane, activeStack)
 
   const jump = (to: Measurement) => {
-    activeOf(to.imageId)
+    if (!to.plane || !inPlanes) activeOf(to.imageId)
+    if (to.plane) {
+      setPlanes(true)
+      setOnPlane({ uid: to.uid })
+    }
     drawn.select(to.uid)
   }
   /** Shows a picture: in the pane that has its stack, else in the pane with the keys. */
@@ -522,8 +527,12 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share, screens }: Vie
                 onSlab={(next) => {
                   slab.current = next
                 }}
+                shown={onPlane}
                 staged={staged}
-                onClose={() => setPlanes(false)}
+                onClose={() => {
+                  setOnPlane(null)
+                  setPlanes(false)
+                }}
               />
             ) : null}
           </div>

@@ -7490,14 +7490,15 @@ export interface components {
         };
         /**
          * MeasurementIn
-         * @description Something drawn on a picture.
+         * @description Something drawn on a picture, by `shapes`, or on a plane through several, in `space`; `image` is the nearest then.
          */
         MeasurementIn: {
             /** Comment */
             comment?: string | null;
             image: components["schemas"]["ImageIn"];
             /** Shapes */
-            shapes: components["schemas"]["ShapeIn"][];
+            shapes?: components["schemas"]["ShapeIn"][];
+            space?: components["schemas"]["SpaceIn"] | null;
             /** Tracking Identifier */
             tracking_identifier: string;
             /** Tracking Uid */
@@ -10193,6 +10194,46 @@ export interface components {
              * Format: date-time
              */
             starts_at: string;
+        };
+        /**
+         * SpaceIn
+         * @description Where something lies that was drawn on a plane of no picture: in the frame of reference of `image`, with the normal
+         *     of the plane and the direction up the screen.
+         */
+        SpaceIn: {
+            /** Frame Of Reference Uid */
+            frame_of_reference_uid: string;
+            /** Shapes */
+            shapes: components["schemas"]["SpatialShapeIn"][];
+            /** View Plane Normal */
+            view_plane_normal: [
+                number,
+                number,
+                number
+            ];
+            /** View Up */
+            view_up: [
+                number,
+                number,
+                number
+            ];
+        };
+        /**
+         * SpatialShapeIn
+         * @description A drawn form in the patient, mm.
+         */
+        SpatialShapeIn: {
+            /**
+             * Graphic Type
+             * @enum {string}
+             */
+            graphic_type: "POINT" | "POLYLINE";
+            /** Points */
+            points: [
+                number,
+                number,
+                number
+            ][];
         };
         /**
          * Stage

@@ -4,6 +4,7 @@ import { numbers, text } from '../dicom'
 import { vec3 } from '../geometry'
 import { calibrationOfTarget } from '../measure/calibration'
 import { isAsKept, isStale, measured, shapeOf, targetOf, type KeptWords } from '../measure/measurements'
+import { isOnPlane, pictureOf, planeOf, planeThrough } from '../measure/onPlane'
 import { wordsOf, type Measured, type Stats } from '../measure/words'
 import type { Frame } from '../stacks'
 import { drawnBy, TOOLS, type ToolName } from '../tools'
@@ -39,7 +40,7 @@ export function uuidOf(uid: string | null): string | null {
 /** What is drawn on these pictures: of the same signature is the same work. */
 export function signatureOf(isOf: (imageId: string) => boolean): string {
   return measured()
-    .filter(({ annotation }) => isOf(annotation.metadata?.referencedImageId ?? ''))
+    .filter(({ annotation }) => isOf(pictureOf(annotation) ?? ''))
     .map(({ annotation }) => shapeOf(annotation))
     .sort()
     .join('\n')
@@ -49,7 +50,7 @@ export function signatureOf(isOf: (imageId: string) => boolean): string {
 export function measurementsFor(frameOf: (imageId: string) => Frame | null): { found: MeasurementIn[]; shapes: string[]; left: number } {
   const out = { found: [] as MeasurementIn[], shapes: [] as string[], left: 0 }
   for (const { annotation, tool } of measured()) {
-    const frame = frameOf(annotation.metadata?.referencedImageId ?? '')
+    const frame = frameOf(pictureOf(annotation) ?? '')
     if (!frame) continue
     const one = isStale(annotation, tool) ? null : measurementOf(annotation, tool, frame)
     if (one) {
@@ -62,7 +63,13 @@ export function measurementsFor(frameOf: (imageId: string) => Frame | null): { f
 
 function measurementOf(annotation: Annotation, tool: ToolName, frame: Frame): MeasurementIn | null {
   const data = annotation.data as Data
-  const on = (points: number[][] | undefined): Point[] => (points ?? []).map((point) => vec3(point)).filter((point) => point !== null).map((point) => onPicture(frame.metadata, point))
+  const plane = isOnPlane(annotation) ? planeOf(annotation) : null
+  if (isOnPlane(annotation) && !plane) return null
+  const on = (points: number[][] | undefined): Point[] =>
+    (points ?? [])
+      .map((point) => vec3(point))
+      .filter((point) => point !== null)
+      .map((point) => (plane ? plane.flat(point) : onPicture(frame.metadata, point)))
   const shapes = shapesOf(tool, on(data.handles?.points), on(data.contour?.polyline))
   if (!shapes || !annotation.annotationUID) return null
   const target = targetOf(annotation)
@@ -76,7 +83,16 @@ function measurementOf(annotation: Annotation, tool: ToolName, frame: Frame): Me
     tracking_uid: uidOf(annotation.annotationUID),
     tracking_identifier: TOOL_LABEL[tool],
     image: { sop_instance_uid: frame.sopInstanceUid, frame_number: frame.frameNumber },
-    shapes: shapes.map((shape) => ({ graphic_type: shape.graphic_type, points: shape.points.map(([x, y]) => [x, y]) })),
+    ...(plane
+      ? {
+          space: {
+            frame_of_reference_uid: plane.frameOfReferenceUid,
+            view_plane_normal: [...plane.normal],
+            view_up: [...plane.up],
+            shapes: shapes.flatMap(({ graphic_type, points }) => (graphic_type === 'ELLIPSE' ? [] : [{ graphic_type, points: points.map((point) => [...plane.inSpace(point)] as [number, number, number]) }])),
+          },
+        }
+      : { shapes: shapes.map((shape) => ({ graphic_type: shape.graphic_type, points: shape.points.map(([x, y]) => [x, y]) })) }),
     values,
     ...(words ? { comment: words } : {}),
   }
@@ -111,12 +127,16 @@ function valuesOf(tool: ToolName, stats: Stats, kind: ReturnType<typeof calibrat
 
 /** What was kept as a drawing again; null: of a kind that no tool here draws. */
 export function drawingOf(kept: Kept, frame: Frame): Annotation | null {
-  const tool = toolOf(kept.shapes, new Set(kept.values.map((one) => one.concept)), kept.comment !== null, kept.trackingIdentifier)
+  const { space } = kept
+  const plane = space && planeThrough(space.frameOfReferenceUid, space.normal, space.up, space.shapes[0]?.points[0] ?? null)
+  if (space && !plane) return null
+  const drawn = space && plane ? space.shapes.map((shape) => ({ graphic_type: shape.graphic_type, points: shape.points.map(plane.flat) })) : kept.shapes
+  const tool = toolOf(drawn, new Set(kept.values.map((one) => one.concept)), kept.comment !== null, kept.trackingIdentifier)
   if (!tool) return null
-  const { handles, outline } = handlesOfShapes(tool, kept.shapes)
-  const place = (points: readonly Point[]) => points.map((point) => [...inSpace(frame.metadata, [point[0], point[1]])])
+  const { handles, outline } = handlesOfShapes(tool, drawn)
+  const place = (points: readonly Point[]) => points.map((point) => [...(plane ? plane.inSpace(point) : inSpace(frame.metadata, [point[0], point[1]]))])
   const corner = [0, 0, 0]
-  const { viewPlaneNormal, viewUp } = lookOf(frame.metadata)
+  const { viewPlaneNormal, viewUp } = plane ? { viewPlaneNormal: plane.normal, viewUp: plane.up } : lookOf(frame.metadata)
   const made = {
     annotationUID: uuidOf(kept.trackingUid) ?? crypto.randomUUID(),
     highlighted: false,
@@ -125,14 +145,15 @@ export function drawingOf(kept: Kept, frame: Frame): Annotation | null {
     isVisible: true,
     metadata: {
       toolName: drawnBy(tool),
-      referencedImageId: frame.imageId,
-      FrameOfReferenceUID: text(frame.metadata, '00200052') ?? undefined,
+      ...(plane ? {} : { referencedImageId: frame.imageId }),
+      FrameOfReferenceUID: plane?.frameOfReferenceUid ?? text(frame.metadata, '00200052') ?? undefined,
       viewPlaneNormal: [...viewPlaneNormal],
       viewUp: [...viewUp],
-      cameraFocalPoint: numbers(frame.metadata, '00200032'),
+      cameraFocalPoint: plane ? [...plane.inSpace([0, 0])] : numbers(frame.metadata, '00200032'),
     },
     data: {
       label: TOOLS[tool].counts ? '' : (kept.comment ?? ''),
+      ...(plane ? { near: frame.imageId } : {}),
       handles: {
         points: place(handles),
         activeHandleIndex: null,

@@ -1,5 +1,6 @@
 import type { Sent } from '@/lib/api'
 import { item, number, numbers, text, values, type DicomJson } from '../dicom'
+import { vec3, type Vec3 } from '../geometry'
 import type { Point, Shape } from './shapes'
 
 /** Something measured, as a report of any maker says it. */
@@ -9,6 +10,8 @@ export interface Kept {
   /** From 1. */
   frameNumber: number
   shapes: Shape[]
+  /** Where it lies in the patient, where it was drawn on a plane of no picture; `shapes` are none then. */
+  space: Space | null
   /** What was measured, by our words for it. */
   values: readonly KeptValue[]
   comment: string | null
@@ -16,6 +19,14 @@ export interface Kept {
   trackingIdentifier: string | null
   /** Who measured it, where the report says so of this one. */
   author: string | null
+}
+
+/** Shapes in a frame of reference, mm (PS3.3 C.18.9), on the plane that was looked at. */
+export interface Space {
+  frameOfReferenceUid: string
+  shapes: { graphic_type: 'POINT' | 'POLYLINE'; points: Vec3[] }[]
+  normal: Vec3 | null
+  up: Vec3 | null
 }
 
 export type KeptValue = NonNullable<NonNullable<Sent<'/api/archive/studies/{study_pk}/findings', 'post'>['measurements']>[number]['values']>[number]
@@ -61,6 +72,10 @@ const SR = /^1\.2\.840\.10008\.5\.1\.4\.1\.1\.88\.\d+$/
 const KOS = '1.2.840.10008.5.1.4.1.1.88.59'
 /** Greyscale, colour, pseudo-colour, blending and the rest (PS3.4 B.5). */
 const PRESENTATION = /^1\.2\.840\.10008\.5\.1\.4\.1\.1\.11\.\d+$/
+
+/** Of ours: the plane on which something was drawn; and of DICOM (PS3.16 CID 7551): the picture that it was measured on. */
+const VIEW_PLANE = 'view_plane'
+const SOURCE_OF_MEASUREMENT = '121112'
 
 const CODE = '00080100'
 const CONTENT = '0040A730'
@@ -117,6 +132,7 @@ export function itemsOf(of: DicomJson | undefined, tag: string): DicomJson[] {
 interface Found {
   image: { sopInstanceUid: string; frameNumber: number } | null
   shapes: Shape[]
+  space: Space | null
   values: KeptValue[]
   comment: string | null
   trackingUid: string | null
@@ -130,10 +146,10 @@ export function measured(report: DicomJson): Kept[] {
   const look = (node: DicomJson, depth: number): void => {
     if (depth > 32) return
     if (kindOf(node) === 'CONTAINER' && codeOf(node) === '125007') {
-      const found: Found = { image: null, shapes: [], values: [], comment: null, trackingUid: null, trackingIdentifier: null, author: null }
+      const found: Found = { image: null, shapes: [], space: null, values: [], comment: null, trackingUid: null, trackingIdentifier: null, author: null }
       for (const child of content(node)) gather(child, found, 0)
       const { image, ...rest } = found
-      if (image && rest.shapes.length) out.push({ ...image, ...rest })
+      if (image && (rest.shapes.length || rest.space?.shapes.length)) out.push({ ...image, ...rest })
       return
     }
     for (const child of content(node)) look(child, depth + 1)
@@ -148,6 +164,7 @@ function gather(node: DicomJson, found: Found, depth: number): void {
   if (kind === 'UIDREF' && codeOf(node) === '112040') found.trackingUid = text(node, '0040A124')
   if (kind === 'PNAME' && codeOf(node) === '121008') found.author = personName(node, '0040A123')
   if (kind === 'TEXT' && codeOf(node) === '112039') found.trackingIdentifier = text(node, '0040A160')
+  else if (kind === 'TEXT' && codeOf(node) === VIEW_PLANE) lookedAt(found, text(node, '0040A160') ?? '')
   else if (kind === 'TEXT') found.comment = text(node, '0040A160')
   if (kind === 'SCOORD') {
     const shape = shapeOf(node)
@@ -155,22 +172,37 @@ function gather(node: DicomJson, found: Found, depth: number): void {
     const [image] = content(node)
     found.image ??= image ? pictureOf(image) : null
   }
+  if (kind === 'SCOORD3D') {
+    const shape = spatialOf(node)
+    const uid = text(node, '30060024')
+    if (shape && uid) {
+      found.space ??= { frameOfReferenceUid: uid, shapes: [], normal: null, up: null }
+      if (shapeAt(found.space.shapes, shape) < 0) found.space.shapes.push(shape)
+    }
+  }
+  if (kind === 'IMAGE' && codeOf(node) === SOURCE_OF_MEASUREMENT) found.image ??= pictureOf(node)
   for (const child of content(node)) gather(child, found, depth + 1)
   // After its shapes, so that it can be told of which it is.
-  const value = kind === 'NUM' ? valueOf(node, found.shapes) : null
+  const value = kind === 'NUM' ? valueOf(node, found.space?.shapes ?? found.shapes) : null
   if (value) found.values.push(value)
 }
 
-function shapeAt(shapes: readonly Shape[], shape: Shape): number {
+/** The plane that was looked at, as `documents.py` writes it: `normal x y z; up x y z`. */
+function lookedAt(found: Found, words: string): void {
+  const [normal, up] = ['normal', 'up'].map((name) => vec3(new RegExp(`${name}((?: -?[\\d.e-]+){3})`).exec(words)?.[1]?.trim().split(' ').map(Number)))
+  if (found.space) Object.assign(found.space, { normal: normal ?? null, up: up ?? null })
+}
+
+function shapeAt<S>(shapes: readonly S[], shape: S): number {
   return shapes.findIndex((one) => JSON.stringify(one) === JSON.stringify(shape))
 }
 
-function valueOf(node: DicomJson, shapes: readonly Shape[]): KeptValue | null {
+function valueOf(node: DicomJson, shapes: readonly unknown[]): KeptValue | null {
   const concept = CONCEPTS[codeOf(node) ?? '']
   const said = item(node, '0040A300')
   const value = number(said, '0040A30A')
   if (!concept || value === null) return null
-  const of = content(node).map(shapeOf).filter((one) => one !== null)
+  const of: unknown[] = content(node).map((child) => (kindOf(child) === 'SCOORD3D' ? spatialOf(child) : shapeOf(child))).filter((one) => one !== null)
   const [only] = of
   return { concept, value, unit: UNITS[text(item(said, '004008EA'), CODE) ?? ''] ?? '', shape: of.length > 1 ? -1 : only ? Math.max(0, shapeAt(shapes, only)) : 0 }
 }
@@ -186,6 +218,13 @@ function shapeOf(node: DicomJson): Shape | null {
   const points = pairs(numbers(node, '00700022'))
   if (type !== 'POINT' && type !== 'POLYLINE' && type !== 'ELLIPSE') return null
   return points.length ? { graphic_type: type, points } : null
+}
+
+function spatialOf(node: DicomJson): Space['shapes'][number] | null {
+  const type = text(node, '00700023')
+  const given = numbers(node, '00700022')
+  const points = Array.from({ length: Math.floor(given.length / 3) }, (_, at) => vec3(given.slice(3 * at, 3 * at + 3))).filter((point) => point !== null)
+  return (type === 'POINT' || type === 'POLYLINE') && points.length ? { graphic_type: type, points } : null
 }
 
 export function pairs(given: readonly number[]): Point[] {

@@ -18,7 +18,8 @@ import { lookFrom } from './presentation'
 import { keyPictures, measured, standing, type KeptDocument } from './structured'
 
 const MOST_IMAGES = 2000
-const COMPREHENSIVE_SR = '1.2.840.10008.5.1.4.1.1.88.33'
+/** Comprehensive SR, and Comprehensive 3D SR, which has places in the patient. */
+const REPORTS = new Set(['1.2.840.10008.5.1.4.1.1.88.33', '1.2.840.10008.5.1.4.1.1.88.34'])
 type KeptNow = Answer<'/api/archive/studies/{study_pk}/findings', 'post'>
 
 /** A study of which pictures can be drawn on. */
@@ -144,7 +145,7 @@ export function useKeeping({ mayKeep, engine, drawn, studies }: KeepingProps) {
     if (!found.length && !supersedes.length && !what.presentations?.length && !what.key_images?.length) return { kept: left === 0, said: [] }
     try {
       const answer = await http.post<KeptNow>(`/api/archive/studies/${studyPk}/findings`, what)
-      const reports = answer.documents.filter((one) => one.sop_class_uid === COMPREHENSIVE_SR).map((one) => one.sop_instance_uid)
+      const reports = answer.documents.filter((one) => REPORTS.has(one.sop_class_uid)).map((one) => one.sop_instance_uid)
       setBases((before) => new Map(before).set(studyPk, { signature: shapes.sort().join('\n'), documents: reports.length ? reports : base.documents }))
       const series = ['dicomweb', studyInstanceUid, 'series']
       // Who comes back must not meet the study as it was before.
@@ -212,7 +213,7 @@ export function sentence(one: Measurement, studies: readonly Pick<OnScreen, 'pri
   const at = stack?.frames.findIndex((frame) => frame.imageId === one.imageId) ?? -1
   const series = stack ? (stack.seriesNumber === null ? stack.label : `series ${stack.seriesNumber}`) : null
   const prior = study?.prior ? nameOf(study.prior) : null
-  const where = stack ? ` (${[prior, series, stack.length > 1 ? `image ${at + 1}` : null].filter(Boolean).join(', ')})` : ''
+  const where = stack ? ` (${[prior, series, one.plane ? `on a plane near image ${at + 1}` : stack.length > 1 ? `image ${at + 1}` : null].filter(Boolean).join(', ')})` : ''
   return `${TOOL_LABEL[one.tool]}: ${one.words.join(', ')}${where}`
 }
 

@@ -1,6 +1,7 @@
-import { eventTarget, getRenderingEngine, utilities } from '@cornerstonejs/core'
+import { eventTarget, getRenderingEngine, getRenderingEngines, utilities } from '@cornerstonejs/core'
 import { annotation, Enums, ToolGroupManager, type Types as ToolTypes } from '@cornerstonejs/tools'
 import { drawnBy, toolNamed, TOOLS, type ToolName } from '../tools'
+import { forgetPlanes, isOnPlane, pictureOf } from './onPlane'
 import { wordsOf, type Measured } from './words'
 
 type Annotation = ToolTypes.Annotation
@@ -9,8 +10,10 @@ type Annotation = ToolTypes.Annotation
 export interface Measurement {
   uid: string
   tool: ToolName
-  /** The picture it was drawn on; null on a plane that no picture lies in. */
+  /** The picture it was drawn on or, on a plane that no picture lies in, the nearest; null: none is known. */
   imageId: string | null
+  /** Whether it lies on such a plane. */
+  plane: boolean
   words: readonly string[]
   selected: boolean
   /** It is being drawn or moved, or its numbers are not worked out yet: what its words say is not the last. */
@@ -150,7 +153,8 @@ export class Measurements {
     const list = found.map(({ annotation: one, tool }) => ({
       uid: one.annotationUID ?? '',
       tool,
-      imageId: one.metadata?.referencedImageId ?? null,
+      imageId: pictureOf(one),
+      plane: isOnPlane(one),
       words: wordsNow(one, tool),
       selected: annotation.selection.isAnnotationSelected(one.annotationUID ?? ''),
       drawing: isUnfinished(one, tool),
@@ -164,7 +168,8 @@ export class Measurements {
   }
 
   private render(): void {
-    getRenderingEngine(this.renderingEngineId)?.render()
+    // Planes have an engine of their own.
+    for (const one of getRenderingEngines() ?? []) one.render()
     this.later()
   }
 
@@ -245,6 +250,7 @@ export class Measurements {
     for (const name of HEARD) eventTarget.removeEventListener(name, this.later)
     document.removeEventListener(DRAWN, this.later, { capture: true })
     annotation.state.removeAllAnnotations()
+    forgetPlanes()
     history.size = HISTORY
   }
 }

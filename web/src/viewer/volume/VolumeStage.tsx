@@ -11,6 +11,7 @@ import type { Stack } from '../stacks'
 import type { ViewerStudy } from '../study'
 import type { HandName } from '../toolLabels'
 import { isTrueToSize } from '../surface'
+import { rememberPlanes } from '../measure/onPlane'
 import { rounded } from '../measure/words'
 import { patientOf, scaleBar } from '../view'
 import { ColourBar, FusionBar, FusionMenu } from './FusionBar'
@@ -36,6 +37,8 @@ export interface VolumeStageProps {
   slabAtFirst?: Slab | undefined
   /** The slab is another. */
   onSlab?: (slab: Slab) => void
+  /** A drawing that is to be brought onto its plane; another object each time. */
+  shown?: { uid: string } | null
   /** Whether its keys for five slices are those of the hanging's stages. */
   staged?: boolean
   onClose: () => void
@@ -52,7 +55,7 @@ interface Seen {
 const TITLE: Record<PlaneId, string> = { axial: 'Axial', sagittal: 'Sagittal', coronal: 'Coronal' }
 
 /** Planes through a volume, straight and oblique, as slabs, and the body itself. */
-export function VolumeStage({ study, prior, stack: asked, others, tool, slabAtFirst, onSlab, staged = false, onClose }: VolumeStageProps) {
+export function VolumeStage({ study, prior, stack: asked, others, tool, slabAtFirst, onSlab, shown = null, staged = false, onClose }: VolumeStageProps) {
   const elements = useRef<Partial<Record<PlaneId, HTMLDivElement>>>({})
   const bodyElement = useRef<HTMLDivElement>(null)
   const [scene, setScene] = useState<Scene | null>(null)
@@ -86,6 +89,7 @@ export function VolumeStage({ study, prior, stack: asked, others, tool, slabAtFi
     const { axial, sagittal, coronal } = given
     if (!axial || !sagittal || !coronal) return
     const all = { axial, sagittal, coronal }
+    rememberPlanes(stack)
     const made = new Scene()
     // Read at the moment of drawing, and on the screen before the plane is.
     const heard = PLANES.map((plane) => {
@@ -137,6 +141,9 @@ export function VolumeStage({ study, prior, stack: asked, others, tool, slabAtFi
   useEffect(() => {
     if (ready) scene?.slab(slab)
   }, [scene, ready, slab])
+  useEffect(() => {
+    if (ready && shown) scene?.show(shown.uid)
+  }, [scene, ready, shown])
   const told = useRef(onSlab)
   useEffect(() => {
     told.current = onSlab
