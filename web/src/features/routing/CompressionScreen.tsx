@@ -1,12 +1,12 @@
-import { Button, SegmentedControl } from '@mantine/core'
-import { useInfiniteQuery } from '@tanstack/react-query'
+import { Button } from '@mantine/core'
 import { Link } from '@tanstack/react-router'
-import { useMemo, useState } from 'react'
-import { http, useLive, useSession } from '@/lib/api'
+import { useState } from 'react'
+import { http, useSession } from '@/lib/api'
 import { formatBytes } from '@/lib/bytes'
-import { DateTime, Facts, Fault, PersonName, Screen, Section, StateSign, toast, toastProblem, WorkList, type WorkColumn } from '@/ui'
+import { DateTime, Facts, Fault, PersonName, Section, StateSign, toast, toastProblem, type WorkColumn } from '@/ui'
+import { QueueScreen } from './QueueScreen'
 import classes from './routing.module.css'
-import { compressedText, COMPRESSIONS, savedText, stateOf, type Compressing, type CompressingPage } from './types'
+import { compressedText, COMPRESSIONS, savedText, stateOf, type Compressing } from './types'
 
 const look = (one: Compressing) => stateOf(one)
 
@@ -28,80 +28,35 @@ const COLUMNS: readonly WorkColumn<Compressing>[] = [
   { id: 'updated', label: 'When', value: (one) => new Date(one.updated_at), render: (one) => <DateTime value={one.updated_at} />, width: 100 },
 ]
 
-const VIEWS = { all: 'All', failed: 'Failed', waiting: 'Waiting', done: 'Done', restored: 'As received' } as const
-type View = keyof typeof VIEWS
+const VIEWS = { all: 'All', failed: 'Failed', waiting: 'Waiting', done: 'Done', restored: 'As received' }
 
 const keyOf = (one: Compressing) => String(one.compression_pk)
 
 /** Studies whose pictures a rule has compressed in their place: what waits, what it saved, what stays as it came and why. */
 export default function CompressionScreen() {
   const { may } = useSession()
-  const [view, setView] = useState<View>('all')
-  const [currentPk, setCurrentPk] = useState<number>()
-  const list = useInfiniteQuery({
-    queryKey: ['compressions', view],
-    queryFn: ({ pageParam }) =>
-      http.get<CompressingPage>('/api/archive/compressions', {
-        query: { state: view === 'all' ? undefined : view, before: pageParam ?? undefined, limit: 200 },
-      }),
-    initialPageParam: null as number | null,
-    getNextPageParam: (page) => page.next_before,
-  })
-  useLive(['compression.changed'], [['compressions']])
-  const rows = useMemo(() => list.data?.pages.flatMap((page) => page.items), [list.data])
-  const current = rows?.find((one) => one.compression_pk === currentPk)
   return (
-    <Screen
+    <QueueScreen<Compressing>
+      id="compression"
       title="Compression"
+      from="/api/archive/compressions"
+      live="compression.changed"
+      views={VIEWS}
       actions={
-        <>
-          <SegmentedControl
-            aria-label="Which studies"
-            value={view}
-            onChange={(value) => setView(value as View)}
-            data={Object.entries(VIEWS).map(([value, label]) => ({ value, label }))}
-          />
-          <Button component={Link} to="/system/rules" variant="default">
-            Rules
-          </Button>
-        </>
+        <Button component={Link} to="/system/rules" variant="default">
+          Rules
+        </Button>
       }
-      inspectorLabel="The chosen study"
-      inspectorHint="Choose a study to see what was compressed, and to put back what was received."
-      inspector={current ? <Inspector key={keyOf(current)} one={current} mayWrite={may('queue.write')} /> : null}
-    >
-      <WorkList
-        key={view}
-        id="compression"
-        noun="studies"
-        rows={rows}
-        rowKey={keyOf}
-        columns={COLUMNS}
-        defaultSort={{ column: 'updated', descending: true }}
-        onCurrent={(one) => setCurrentPk(one?.compression_pk)}
-        onMore={list.hasNextPage ? () => void list.fetchNextPage() : undefined}
-        isUrgent={(one) => one.state === 'failed'}
-        isQuiet={(one) => one.state === 'canceled' || one.state === 'restored'}
-        error={list.error}
-        onRetry={() => void list.refetch()}
-        searchPlaceholder="Patient, study, rule"
-        compact={(one) => (
-          <>
-            <div>
-              <StateSign state={look(one)} of="queue" bare /> <PersonName value={one.patient_name} />
-            </div>
-            <div>
-              {compressedText(one)} · {savedText(one)}
-            </div>
-          </>
-        )}
-        empty={
-          view === 'all'
-            ? { title: 'Nothing was compressed yet', hint: 'A rule that says “Compress in the archive” has its studies stand here.' }
-            : { title: `Nothing is ${VIEWS[view].toLowerCase()}`, hint: 'Other studies are under the other headings.' }
-        }
-      />
-    </Screen>
+      keyOf={keyOf}
+      look={look}
+      columns={COLUMNS}
+      isQuiet={(one) => one.state === 'canceled' || one.state === 'restored'}
+      searchPlaceholder="Patient, study, rule"
+      compact={(one) => [<PersonName key="name" value={one.patient_name} />, `${compressedText(one)} · ${savedText(one)}`]}
+      hint="Choose a study to see what was compressed, and to put back what was received."
+      empty={{ title: 'Nothing was compressed yet', hint: 'A rule that says “Compress in the archive” has its studies stand here.' }}
+      inspector={(one) => <Inspector key={keyOf(one)} one={one} mayWrite={may('queue.write')} />}
+    />
   )
 }
 

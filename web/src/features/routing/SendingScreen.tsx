@@ -1,23 +1,21 @@
-import { Button, SegmentedControl } from '@mantine/core'
-import { useInfiniteQuery } from '@tanstack/react-query'
+import { Button } from '@mantine/core'
 import { Link } from '@tanstack/react-router'
-import { useMemo, useState } from 'react'
-import { http, useLive, useSession } from '@/lib/api'
+import { useState } from 'react'
+import { http, useSession } from '@/lib/api'
 import {
   DateTime,
   Facts,
   Fault,
   PersonName,
-  Screen,
   Section,
   StateSign,
   toast,
   toastProblem,
-  WorkList,
   type WorkColumn,
 } from '@/ui'
+import { QueueScreen } from './QueueScreen'
 import classes from './routing.module.css'
-import { faultText, progressText, stateOf, type Sending, type SendingPage } from './types'
+import { faultText, progressText, stateOf, type Sending } from './types'
 
 const COLUMNS: readonly WorkColumn<Sending>[] = [
   {
@@ -62,39 +60,22 @@ const VIEWS = {
   waiting: 'Waiting',
   sending: 'Sending',
   sent: 'Sent',
-} as const
-type View = keyof typeof VIEWS
+}
 
 const keyOf = (sending: Sending) => String(sending.forwarding_pk)
 
 /** Studies on their way to other archives: what waits, what arrived, what a person must look at. */
 export default function SendingScreen() {
   const { may } = useSession()
-  const [view, setView] = useState<View>('all')
-  const [currentPk, setCurrentPk] = useState<number>()
-  const list = useInfiniteQuery({
-    queryKey: ['forwardings', view],
-    queryFn: ({ pageParam }) =>
-      http.get<SendingPage>('/api/routing/forwardings', {
-        query: { state: view === 'all' ? undefined : view, before: pageParam ?? undefined, limit: 200 },
-      }),
-    initialPageParam: null as number | null,
-    getNextPageParam: (page) => page.next_before,
-  })
-  useLive(['forwarding.changed'], [['forwardings']])
-  const rows = useMemo(() => list.data?.pages.flatMap((page) => page.items), [list.data])
-  const current = rows?.find((sending) => sending.forwarding_pk === currentPk)
   return (
-    <Screen
+    <QueueScreen<Sending>
+      id="sending"
       title="Sending"
+      from="/api/routing/forwardings"
+      live="forwarding.changed"
+      views={VIEWS}
       actions={
         <>
-          <SegmentedControl
-            aria-label="Which studies"
-            value={view}
-            onChange={(value) => setView(value as View)}
-            data={Object.entries(VIEWS).map(([value, label]) => ({ value, label }))}
-          />
           <Button component={Link} to="/system/compression" variant="default">
             Compression
           </Button>
@@ -103,42 +84,16 @@ export default function SendingScreen() {
           </Button>
         </>
       }
-      inspectorLabel="The chosen study"
-      inspectorHint="Choose a study to see how far it is, and to send it again or stop it."
-      inspector={current ? <SendingInspector key={keyOf(current)} sending={current} mayWrite={may('queue.write')} /> : null}
-    >
-      <WorkList
-        key={view}
-        id="sending"
-        noun="studies"
-        rows={rows}
-        rowKey={keyOf}
-        columns={COLUMNS}
-        defaultSort={{ column: 'updated', descending: true }}
-        onCurrent={(sending) => setCurrentPk(sending?.forwarding_pk)}
-        onMore={list.hasNextPage ? () => void list.fetchNextPage() : undefined}
-        isUrgent={(sending) => sending.state === 'failed'}
-        isQuiet={(sending) => sending.state === 'canceled'}
-        error={list.error}
-        onRetry={() => void list.refetch()}
-        searchPlaceholder="Patient, study, destination"
-        compact={(sending) => (
-          <>
-            <div>
-              <StateSign state={stateOf(sending)} of="queue" bare /> <PersonName value={sending.patient_name} />
-            </div>
-            <div>
-              {sending.ae_title} · {progressText(sending)}
-            </div>
-          </>
-        )}
-        empty={
-          view === 'all'
-            ? { title: 'Nothing was sent yet', hint: 'Studies that a rule sends to another archive stand here until they arrived.' }
-            : { title: `Nothing is ${VIEWS[view].toLowerCase()}`, hint: 'Other studies are under the other headings.' }
-        }
-      />
-    </Screen>
+      keyOf={keyOf}
+      look={stateOf}
+      columns={COLUMNS}
+      isQuiet={(sending) => sending.state === 'canceled'}
+      searchPlaceholder="Patient, study, destination"
+      compact={(sending) => [<PersonName key="name" value={sending.patient_name} />, `${sending.ae_title} · ${progressText(sending)}`]}
+      hint="Choose a study to see how far it is, and to send it again or stop it."
+      empty={{ title: 'Nothing was sent yet', hint: 'Studies that a rule sends to another archive stand here until they arrived.' }}
+      inspector={(sending) => <SendingInspector key={keyOf(sending)} sending={sending} mayWrite={may('queue.write')} />}
+    />
   )
 }
 
