@@ -2,8 +2,8 @@
 
 An object up to one part is written by one conditional put (`If-None-Match: *`), so that nothing is ever overwritten: an
 answer that was lost is found out by the next try, which meets the object and compares it. Larger ones go up in parts
-while they arrive; memory holds one part. An upload that is given up leaves parts that no listing shows: a rule of the
-bucket removes them (docs/how/put-the-archive-on-s3.md).
+while they arrive; memory holds one part. An upload that is given up leaves parts that no listing shows: who lists what
+lies here ends them (`s3_uploads`).
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from obstore.exceptions import (
 from obstore.store import S3Store
 
 from wetread.archive.objects import Missing, NoteAhead, StoreUnavailable
+from wetread.archive.s3_uploads import Uploads, UploadsNotSeen
 from wetread.kit.stores import StoreSettings
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class S3Objects:
                 },
             },
         )
+        self._begun = Uploads(settings)
         self._several = ThreadPoolExecutor(_TOGETHER, thread_name_prefix=f"store-{self.name}")
         self._uploads = BoundedSemaphore(64)  # parts in memory of this process
 
@@ -170,8 +172,10 @@ class S3Objects:
     delete_here = delete
 
     def listing(self, older_than_s: float) -> Iterator[str]:
-        """See ObjectStore. Raises StoreUnavailable."""
+        """See ObjectStore; uploads as old as that, which nobody can be at any more, are ended first. Raises
+        StoreUnavailable."""
         limit = time.time() - older_than_s
+        self._end_unfinished(limit)
         try:
             for page in obstore.list(self._store):
                 for one in page:
@@ -179,6 +183,21 @@ class S3Objects:
                         yield one["path"]
         except BaseError as error:
             raise self._unavailable("list", error) from None
+
+    def _end_unfinished(self, limit: float) -> None:
+        if not self._begun.can_see:
+            return
+        ended = 0
+        try:
+            for one in self._begun.unfinished():
+                ours = _LOCATION.match(one.key.removeprefix(self._begun.prefix))
+                if ours and one.begun_at.timestamp() < limit:
+                    self._begun.end(one)
+                    ended += 1
+        except UploadsNotSeen as error:  # what is listed is worth sweeping all the same
+            log.warning("unfinished uploads stay", store=self.name, error=str(error))
+        if ended:
+            log.info("unfinished uploads ended", store=self.name, count=ended)
 
     def copies(self, location: str) -> Iterator[S3Reader]:
         """See ObjectStore: the one store there is."""

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 
+import httpx
 import pytest
 from tools.faults.bucket import FaultyProxy, s3_server, settings_of
 
 from wetread.archive.objects import Missing, StoreUnavailable
 from wetread.archive.s3 import PART_BYTES, S3Objects
-from wetread.kit.stores import StoresUnusable, stores_of
+from wetread.archive.s3_uploads import Uploads
+from wetread.kit.stores import StoreSettings, StoresUnusable, stores_of
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +80,43 @@ def test_an_aborted_object_is_not_there(bucket: S3Objects, size: int) -> None:
     writer.write([b"x" * size])
     writer.abort()
     assert set(bucket.listing(-5)) == before
+
+
+def test_uploads_that_were_never_finished_are_ended(server: str) -> None:
+    """As a killed process leaves them; what is another's, or too young, stays. moto says that each was begun in 2010."""
+    given = replace(settings_of(server, prefix="begun"), bucket="begun")
+    httpx.put(f"{server}/begun", timeout=10).raise_for_status()
+    objects = S3Objects(given)
+
+    def begin(key: str) -> None:
+        httpx.post(f"{server}/begun/{key}?uploads", timeout=10).raise_for_status()
+
+    ours = [objects.new_location() for _ in range(3)]
+    for location in ours:
+        begin(f"begun/{location}")
+    begin("begun/notes.txt")
+    begin(ours[0])
+    assert list(objects.listing(30 * 365 * 86_400)) == []
+    assert {one.key for one in Uploads(given).unfinished()} == {
+        *(f"begun/{location}" for location in ours), "begun/notes.txt",
+    }  # fmt: skip
+    location = _written(objects, b"kept")
+    assert list(objects.listing(-5)) == [location]
+    assert [one.key for one in Uploads(given).unfinished()] == ["begun/notes.txt"]
+    everything = Uploads(replace(given, prefix=""))
+    assert sorted(one.key for one in everything.unfinished()) == sorted(["begun/notes.txt", ours[0]])
+
+
+def test_requests_are_signed_as_amazon_signs_them() -> None:
+    """The example "GET bucket lifecycle" of Signature Version 4 in the S3 API reference."""
+    given = StoreSettings(
+        "s3", bucket="examplebucket", endpoint="https://examplebucket.s3.amazonaws.com", path_style=False,
+        access_key_id="AKIAIOSFODNN7EXAMPLE", secret_access_key="wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    )  # fmt: skip
+    uploads = Uploads(given, lambda: datetime(2013, 5, 24, tzinfo=UTC))
+    assert uploads._signed("GET", "/", "lifecycle=")["Authorization"].endswith(
+        "Signature=fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543"
+    )
 
 
 def test_the_check_writes_reads_and_leaves_nothing(bucket: S3Objects) -> None:
