@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import signal
 import sys
 import time
@@ -19,6 +20,7 @@ def main() -> int:
     parser.add_argument(
         "--rounds", type=int, default=25, help="kills, restarts, cuts of each boundary, objects"
     )
+    parser.add_argument("--minutes", type=float, default=math.inf, help="begins nothing new after that long")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="repeats a run")
     parser.add_argument("--every", type=int, default=1, help="K2: each so manieth call alone")
     parser.add_argument("--actions", default=",".join(points.ACTIONS), help="K2: what goes wrong")
@@ -26,17 +28,20 @@ def main() -> int:
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends what it started, and tidies up
     print(f"seed {given.seed}", flush=True)
+    seconds = given.minutes * 60
     actions = given.actions.split(",")
     with contextlib.ExitStack() as stack:
         # As there is one, the network before a bucket is cut too.
         endpoint = stack.enter_context(s3_server()) if given.plan in ("N1", "S1") else ""
         run = {
-            "K1": lambda: plans.k1(given.rounds, given.seed, audit_every=given.audit_every),
-            "K2": lambda: points.k2(given.seed, actions=actions, every=given.every),
-            "K2-doors": lambda: doors.k2_doors(given.seed, actions=actions, every=given.every),
-            "P1": lambda: plans.p1(given.rounds, given.seed),
-            "N1": lambda: plans.n1(given.rounds, given.seed, store=bucket_at(endpoint)),
-            "S1": lambda: plans.s1(given.rounds, given.seed, endpoint=endpoint),
+            "K1": lambda: plans.k1(given.rounds, given.seed, audit_every=given.audit_every, seconds=seconds),
+            "K2": lambda: points.k2(given.seed, actions=actions, every=given.every, seconds=seconds),
+            "K2-doors": lambda: doors.k2_doors(
+                given.seed, actions=actions, every=given.every, seconds=seconds
+            ),
+            "P1": lambda: plans.p1(given.rounds, given.seed, seconds=seconds),
+            "N1": lambda: plans.n1(given.rounds, given.seed, store=bucket_at(endpoint), seconds=seconds),
+            "S1": lambda: plans.s1(given.rounds, given.seed, endpoint=endpoint, seconds=seconds),
         }[given.plan]
         outcome = run()
     print(outcome)

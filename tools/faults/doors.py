@@ -5,6 +5,7 @@ Who sends hears that it failed, in the protocol's own terms, or nothing; sends a
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections import Counter
@@ -94,6 +95,7 @@ def k2_doors(
     names: Sequence[str] = tuple(DOORS),
     actions: Sequence[str] = ACTIONS,
     every: int = 1,
+    seconds: float = math.inf,
     stand: Stand | None = None,
 ) -> Outcome:
     """Every door with every action, n = 1, 2, … until none fires; `every` as for `k2`."""
@@ -107,7 +109,7 @@ def k2_doors(
                 if action in OF_WRITES:
                     continue  # those are made in a scene's own process
                 number = 1 + chance.randrange(every)
-                while number < _CALLS_MAX:
+                while number < _CALLS_MAX and time.monotonic() - began < seconds:
                     run += 1
                     began_at = time.monotonic()
                     fired = _at(DOORS[name](stand, run), f"*={action}@{number}", reached, faults)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
+import math
 import os
 import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 import psycopg
@@ -63,6 +65,15 @@ class Outcome:
         done = ", ".join(f"{count} x {name}" for name, count in sorted(self.done.items()))
         faults = "".join(f"\n   {fault}" for fault in self.verdict.faults)
         return f"{self.plan}: {done} in {self.seconds:.0f} s{back}\n   {self.verdict}\n   answers {self.answers}{faults}"
+
+
+_T = TypeVar("_T")
+
+
+def within(places: Iterable[_T], seconds: float) -> Iterator[_T]:
+    """Those that are come to within the time; where it is over, a run still ends in its audit."""
+    until = time.monotonic() + seconds
+    return itertools.takewhile(lambda _: time.monotonic() < until, places)
 
 
 @contextlib.contextmanager
@@ -182,7 +193,15 @@ DATABASE_FAULTS: dict[str, Callable[[Stand], None]] = {
 }
 
 
-def p1(rounds: int, seed: int, *, uploads: int = 1, orders: int = 1, stand: Stand | None = None) -> Outcome:
+def p1(
+    rounds: int,
+    seed: int,
+    *,
+    uploads: int = 1,
+    orders: int = 1,
+    seconds: float = math.inf,
+    stand: Stand | None = None,
+) -> Outcome:
     """P1: the database is killed and restarted while objects stream in, with and without the parts of the house."""
     outcome, began, chance = Outcome("P1"), time.monotonic(), random.Random(seed)
     names = ["node", "web"] if uploads else ["node"]
@@ -190,7 +209,7 @@ def p1(rounds: int, seed: int, *, uploads: int = 1, orders: int = 1, stand: Stan
     with on(stand, lazy_log=True, takes_orders=orders > 0) as stand:
         parts = stand.start(*names)
         with sending(stand, seed, stores=4, uploads=uploads, orders=orders) as ledger:
-            for number in range(rounds):
+            for number in within(range(rounds), seconds):
                 first = _await_more(ledger, 25, stand)
                 if number:
                     outcome.recovery_s.append(first)
@@ -230,6 +249,7 @@ def k1(
     audit_every: int = 0,
     uploads: int = 2,
     orders: int = 1,
+    seconds: float = math.inf,
     stand: Stand | None = None,
 ) -> Outcome:
     """K1: the parts of the house are killed at any instant; uploads and jobs are there in every eighth round."""
@@ -238,7 +258,7 @@ def k1(
         on(stand, takes_orders=orders > 0) as stand,
         sending(stand, seed, stores=4, uploads=uploads, orders=orders) as ledger,
     ):
-        for number in range(rounds):
+        for number in within(range(rounds), seconds):
             whole = uploads and number % _WHOLE_HOUSE_EVERY == 0
             parts = stand.start(*(("node", "web", "worker") if whole else ("node",)))
             outcome.recovery_s.append(_await_more(ledger, 8, stand))
@@ -313,7 +333,7 @@ def _await_silence(cutter: Cutter) -> None:
 
 
 def _cut_at(
-    outcome: Outcome, cutter: Cutter, modality: _Modality, places: list[tuple[str, int]], words: str, *, resend: float,
+    outcome: Outcome, cutter: Cutter, modality: _Modality, places: Iterable[tuple[str, int]], words: str, *, resend: float,
     chance: random.Random, large: bool,
 ) -> None:  # fmt: skip
     for direction, place in places:
@@ -343,7 +363,12 @@ def _places(
 
 
 def n1(
-    cuts: int, seed: int, *, store: Mapping[str, Any] | None = None, stand: Stand | None = None
+    cuts: int,
+    seed: int,
+    *,
+    store: Mapping[str, Any] | None = None,
+    seconds: float = math.inf,
+    stand: Stand | None = None,
 ) -> Outcome:
     """N1: the network is cut at and beside every edge of what passes: sender/node, node/PostgreSQL, and node/store where
     one is given (settings of a bucket, whose endpoint is `http://127.0.0.1:port`)."""
@@ -377,8 +402,9 @@ def n1(
             modality.insist(modality.make(large=large))
             time.sleep(0.1)
             places = _places(cutter, cuts, chance, find)
+            some = within(places, seconds / len(sides))
             _cut_at(
-                outcome, cutter, modality, places, f"cuts of {words}", resend=0.8, chance=chance, large=large
+                outcome, cutter, modality, some, f"cuts of {words}", resend=0.8, chance=chance, large=large
             )
         modality.insist(modality.make())
         with contextlib.suppress(Stuck):
@@ -404,7 +430,9 @@ PROPER = {"0000", f"{KEPT_ASIDE:04X}", "A700", "no answer", BY_WEB, "HTTP 503", 
 """What senders may hear while something fails: success, kept aside, out of resources (PS3.4 B.2.3), not now, or nothing."""
 
 
-def s1(count: int, seed: int, *, endpoint: str, stand: Stand | None = None) -> Outcome:
+def s1(
+    count: int, seed: int, *, endpoint: str, seconds: float = math.inf, stand: Stand | None = None
+) -> Outcome:
     """S1: so many objects come in while the object store has bad days; then each is read through the same network, and comes
     out right or not at all. `endpoint`: `http://127.0.0.1:port` of an S3 server with the bucket of `tools.faults.bucket`."""
     outcome, began = Outcome("S1"), time.monotonic()
@@ -416,7 +444,7 @@ def s1(count: int, seed: int, *, endpoint: str, stand: Stand | None = None) -> O
         parts = stand.start("node", "web")
         stand.wait_ready(parts, ["node", "web"])
         with sending(stand, seed, stores=4, uploads=1) as ledger:
-            while (left := count - ledger.answers) > 0:
+            while (left := count - ledger.answers) > 0 and time.monotonic() - began < seconds:
                 outcome.recovery_s.append(_await_more(ledger, min(left, 100), stand))
         if not all(map(is_alive, parts.pids)):
             outcome.verdict.faults.append(f"a part ended: {stand.log_end()}")

@@ -4,6 +4,7 @@ until none fires any more."""
 from __future__ import annotations
 
 import json
+import math
 import random
 import time
 from collections import Counter
@@ -25,6 +26,7 @@ def k2(
     scenes: Sequence[str] = tuple(SCENES),
     actions: Sequence[str] = ACTIONS,
     every: int = 1,
+    seconds: float = math.inf,
     stand: Stand | None = None,
 ) -> Outcome:
     """Each scene is prepared afresh, fails at one call, is done again, and has to have come to the right end; the audit looks
@@ -40,7 +42,8 @@ def k2(
         for name in scenes:
             for action in actions:
                 number = 1 + chance.randrange(every)
-                while number < (_CALLS_OF_A_MOVE_MAX if name == "moving" else _CALLS_MAX):
+                most = _CALLS_OF_A_MOVE_MAX if name == "moving" else _CALLS_MAX
+                while number < most and time.monotonic() - began < seconds:
                     run += 1
                     at = f"{action}@{number}"
                     plan = at if action in writes.ACTIONS else f"*={at}"
