@@ -156,6 +156,14 @@ def test_two_diameters_are_told_each(store: Any, open_study: OpenStudy) -> None:
     assert float(long) == pytest.approx(64, abs=0.5)
     # The short one is drawn across the middle, a third to each side.
     assert float(short) == pytest.approx(64 * 2 / 3, abs=0.5)
+    # A hand that rests before it lets go says nothing more afterwards: the row is done all the same.
+    page.mouse.move(*hand.at((100, 50)))
+    page.mouse.down()
+    page.mouse.move(*hand.at((80, 50)), steps=8)
+    expect(listed(page)).to_have_attribute("aria-busy", "true")
+    page.wait_for_timeout(500)
+    page.mouse.up()
+    assert float(re.search(r"Long ([\d.]+) mm", said(page))[1]) == pytest.approx(48, abs=0.5)
 
 
 def test_the_heart_is_told_as_a_part_of_the_chest(store: Any, open_study: OpenStudy) -> None:
