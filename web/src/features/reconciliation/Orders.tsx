@@ -6,7 +6,7 @@ import { useState, type ReactNode } from 'react'
 import { http, useLive, type Answer } from '@/lib/api'
 import { DateTime, Empty, Glyph, Outline, PersonName, Priority, ProblemNote, ProcedureName } from '@/ui'
 import classes from './reconciliation.module.css'
-import { fieldWord, identityDiffers, shown, speaking, split, tally, VERDICT } from './rules'
+import { fieldWord, identityDiffers, shown, speaking, split, tally, verdictOf } from './rules'
 import type { Candidate, CandidatePage, Compared } from './types'
 
 /** The orders that something may belong to, the likeliest first, and one of them held against what it says. */
@@ -151,7 +151,7 @@ function Comparison({ candidate, says }: { candidate: Candidate; says: string })
 }
 
 function Row({ compared }: { compared: Compared }) {
-  const look = VERDICT[compared.verdict]
+  const look = verdictOf(compared)
   return (
     <tr data-verdict={compared.verdict}>
       <th scope="row">{fieldWord(compared.field)}</th>

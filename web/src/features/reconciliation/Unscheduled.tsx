@@ -18,25 +18,25 @@ const STATUS: Readonly<Record<string, string>> = {
 }
 const COLUMNS: readonly WorkColumn<Reported>[] = [
   {
-    id: 'started_at',
-    label: 'Begun',
-    value: (one) => new Date(one.started_at),
-    render: (one) => <DateTime value={one.started_at} />,
-    width: 116,
-  },
-  {
     id: 'patient_name',
     label: 'The scanner says',
     value: (one) => formatPersonName(one.patient_name ?? ''),
     render: (one) => <PersonName value={one.patient_name} first="alphabetic" />,
-    width: 110,
-    grow: 2,
+    width: 120,
+    grow: 3,
   },
-  { id: 'patient_id', label: 'Patient ID', value: (one) => one.patient_id, width: 100 },
-  { id: 'modality', label: 'Modality', value: (one) => one.modality, width: 74 },
-  { id: 'station', label: 'Station', value: (one) => one.performed_station_ae_title, width: 120 },
-  { id: 'status', label: 'State', value: (one) => STATUS[one.performed_procedure_step_status] ?? one.performed_procedure_step_status, width: 96 },
-  { id: 'reason', label: 'Why', value: (one) => one.unscheduled_reason, width: 160, grow: 2 },
+  { id: 'work', label: 'Work', value: workWords, width: 90, grow: 2 },
+  {
+    id: 'started_at',
+    label: 'Begun',
+    value: (one) => new Date(one.started_at),
+    render: (one) => <DateTime value={one.started_at} />,
+    width: 96,
+  },
+  { id: 'patient_id', label: 'Patient ID', value: (one) => one.patient_id, width: 100, hidden: true },
+  { id: 'station', label: 'Station', value: (one) => one.performed_station_ae_title, width: 120, hidden: true },
+  { id: 'status', label: 'State', value: (one) => STATUS[one.performed_procedure_step_status] ?? one.performed_procedure_step_status, width: 96, hidden: true },
+  { id: 'reason', label: 'Why', value: (one) => one.unscheduled_reason, width: 160, hidden: true },
 ]
 const keyOf = (one: Reported) => String(one.performed_procedure_step_pk)
 

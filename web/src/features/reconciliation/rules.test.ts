@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { identityDiffers, reasonText, speaking, tally, VERDICT } from './rules'
+import { identityDiffers, reasonText, speaking, tally, VERDICT, verdictOf } from './rules'
 import type { Candidate } from './types'
 
 const compared = (field: string, verdict: 'agrees' | 'similar' | 'differs' | 'absent') => ({ field, verdict, order: 'a', study: 'b' })
@@ -25,6 +25,11 @@ describe('comparison', () => {
 
   it('leaves a UID of its own out', () => {
     expect(speaking(candidate).map((one) => one.field)).not.toContain('study_instance_uid')
+  })
+
+  it('leaves words that are not the same to the reader, and says where one is silent', () => {
+    expect(verdictOf(compared('requested_procedure_description', 'absent')).word).toBe('Read both')
+    expect(verdictOf({ ...compared('patient_sex', 'absent'), order: '' }).word).toBe('Not given')
   })
 
   it('has a word and a shape of its own for each verdict', () => {

@@ -41,6 +41,12 @@ export const VERDICT: Record<Compared['verdict'], { word: string; shape: Shape; 
   absent: { word: 'Not given', shape: 'ring', tint: 'quiet' },
 }
 
+/** What the verdict on a field is called: free words that are not the same are for a person to read. */
+export function verdictOf(compared: Compared): (typeof VERDICT)[Compared['verdict']] {
+  const look = VERDICT[compared.verdict]
+  return compared.verdict === 'absent' && compared.order && compared.study ? { ...look, word: 'Read both' } : look
+}
+
 /** The study's UID only speaks where it agrees: a scanner without a worklist makes its own. A side speaks where one is named. */
 export function speaking(candidate: Candidate): Compared[] {
   return candidate.compared.filter(
