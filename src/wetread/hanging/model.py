@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, String, text
+from sqlalchemy import Boolean, CheckConstraint, ForeignKey, Index, Integer, String, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -47,6 +47,10 @@ class HangingProtocol(Base):
     name: Mapped[str] = mapped_column(String(64))
     hanging_protocol_definition: Mapped[dict[str, Any]] = mapped_column(JSONB)  # rules.Definition
     display_sets: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)  # rules.Stage, in order
+    # Of several that fit a study equally well, the owner's first wins.
+    position: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    # Off: kept, but no study hangs by it and no reader is offered it.
+    is_enabled: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))
     version: Mapped[int] = mapped_column(Integer, server_default=text("1"))
     created_by: Mapped[int] = mapped_column(ForeignKey("user_account.user_pk"))
     created_at: Mapped[Utc]

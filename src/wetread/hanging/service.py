@@ -35,12 +35,15 @@ class Owner:
 
 
 def protocols(work: Work) -> list[Kept]:
-    """All that apply to the actor: their own, those of their sites, everybody's; an administrator sees every shared one.
+    """All that apply to the actor and are not switched off: their own, those of their sites, everybody's; an administrator
+    sees every shared one.
 
     Own ones first, then sites', then everybody's, each by name.
     """
     work.require(Permission.STUDY_READ, Permission.CONFIG_READ)
-    shared = HangingProtocol.hanging_protocol_level == HangingProtocolLevel.SITE
+    shared = (
+        HangingProtocol.hanging_protocol_level == HangingProtocolLevel.SITE
+    ) & HangingProtocol.is_enabled.is_(True)
     sites = work.actor.site_pks
     if sites is not None and not work.actor.may(Permission.CONFIG_READ):
         shared = shared & or_(HangingProtocol.site_pk.is_(None), HangingProtocol.site_pk.in_(sites))
@@ -57,6 +60,95 @@ def protocols(work: Work) -> list[Kept]:
         )
     )
     return [Kept(one, code, name, _may_change(work, one)) for one, code, name in rows]
+
+
+def all_protocols(work: Work) -> list[Kept]:
+    """Every protocol that is kept, also those that are off and those of single users, for who administers them: shared
+    ones by owner and their order, then users' by maker and name."""
+    work.require(Permission.CONFIG_READ)
+    rows = work.session.execute(
+        select(HangingProtocol, Site.code, User.display_name)
+        .outerjoin(Site, Site.site_pk == HangingProtocol.site_pk)
+        .join(User, User.user_pk == func.coalesce(HangingProtocol.user_pk, HangingProtocol.created_by))
+        .order_by(
+            HangingProtocol.user_pk.is_not(None),
+            Site.code.nulls_last(),
+            HangingProtocol.position,
+            User.display_name,
+            func.lower(HangingProtocol.name),
+            HangingProtocol.hanging_protocol_pk,
+        )
+    )
+    return [Kept(one, code, name, _may_change(work, one)) for one, code, name in rows]
+
+
+def copy_protocol(work: Work, hanging_protocol_pk: int, *, name: str, site_pk: int | None) -> Kept:
+    """Keeps a copy of any protocol, also of a user's own, for a site or, without `site_pk`, for everybody; the one that it
+    is made of stays. Raises NotFound, Denied, Invalid, Conflict for a taken name."""
+    work.require(Permission.CONFIG_WRITE)
+    of = work.session.get(HangingProtocol, hanging_protocol_pk)
+    if of is None:
+        raise NotFound("There is no such hanging protocol.")
+    return keep_protocol(
+        work,
+        owner=Owner(HangingProtocolLevel.SITE, site_pk),
+        name=name,
+        definition=Definition.model_validate(of.hanging_protocol_definition),
+        stages=[Stage.model_validate(stage) for stage in of.display_sets],
+    )
+
+
+def switch_protocol(work: Work, hanging_protocol_pk: int, *, is_enabled: bool) -> Kept:
+    """Switches a shared protocol on or off. Raises NotFound, Denied; Invalid for a user's own, which is theirs alone."""
+    work.require(Permission.CONFIG_WRITE)
+    kept = work.session.get(HangingProtocol, hanging_protocol_pk, with_for_update=True)
+    if kept is None:
+        raise NotFound("There is no such hanging protocol.")
+    if kept.hanging_protocol_level == HangingProtocolLevel.SINGLE_USER:
+        raise Invalid("A user's own protocol is theirs alone; copy it to a site instead.")
+    kept.is_enabled = is_enabled
+    kept.updated_at = work.now()
+    work.session.flush()
+    work.audit(
+        AuditEventID.APPLICATION_ACTIVITY,
+        "U",
+        object_type="hanging_protocol",
+        object_id=hanging_protocol_pk,
+        detail={**_told(kept), "enabled": "yes" if is_enabled else "no"},
+    )
+    return _as_kept(work, kept)
+
+
+def order_protocols(work: Work, site_pk: int | None, hanging_protocol_pks: Sequence[int]) -> None:
+    """Puts all protocols of a site or, without one, of everybody into this order. Raises Denied; Invalid where they are
+    others than those that are kept, for somebody added or removed one meanwhile."""
+    work.require(Permission.CONFIG_WRITE)
+    kept = {
+        one.hanging_protocol_pk: one
+        for one in work.session.scalars(
+            select(HangingProtocol)
+            .where(
+                HangingProtocol.hanging_protocol_level == HangingProtocolLevel.SITE,
+                HangingProtocol.site_pk.is_not_distinct_from(site_pk),
+            )
+            .with_for_update()
+        )
+    }
+    if sorted(hanging_protocol_pks) != sorted(kept):
+        raise Invalid(
+            "These are not the protocols that are kept; look at the list again.",
+            fields=[FieldError("hanging_protocol_pks", "must name each once")],
+        )
+    for position, hanging_protocol_pk in enumerate(hanging_protocol_pks, 1):
+        kept[hanging_protocol_pk].position = position
+    work.session.flush()
+    work.audit(
+        AuditEventID.APPLICATION_ACTIVITY,
+        "U",
+        object_type="hanging_protocol_order",
+        object_id=site_pk,
+        detail={"site": "" if site_pk is None else str(site_pk), "protocols": str(len(kept))},
+    )
 
 
 def keep_protocol(
@@ -90,7 +182,7 @@ def keep_protocol(
         raise Invalid("Some fields need attention.", fields=faults)
     _require_owner(work, owner)
     if hanging_protocol_pk is None:
-        kept = HangingProtocol(created_by=user_pk, created_at=work.now(), version=1)
+        kept = HangingProtocol(created_by=user_pk, created_at=work.now(), version=1, is_enabled=True)
     else:
         kept = _changeable(work, hanging_protocol_pk)
         if version != kept.version:
@@ -98,9 +190,15 @@ def keep_protocol(
                 "Somebody changed this protocol meanwhile. Your changes are not kept; look at theirs first."
             )
         kept.version += 1
+    before = (kept.hanging_protocol_level, kept.user_pk, kept.site_pk)
     kept.hanging_protocol_level = owner.level.value
     kept.user_pk = user_pk if owner.level == HangingProtocolLevel.SINGLE_USER else None
     kept.site_pk = owner.site_pk
+    if before != (kept.hanging_protocol_level, kept.user_pk, kept.site_pk):
+        # A user's own are for that user to keep in mind: the last that was changed wins.
+        shared = owner.level == HangingProtocolLevel.SITE
+        kept.position = _last_position(work, kept) + 1 if shared else 0
+        kept.is_enabled = True
     _check_room(work, kept, title)
     kept.name = title
     kept.hanging_protocol_definition = definition.model_dump(mode="json", exclude_defaults=True)
@@ -115,8 +213,25 @@ def keep_protocol(
         object_id=kept.hanging_protocol_pk,
         detail=_told(kept),
     )
+    return _as_kept(work, kept)
+
+
+def _as_kept(work: Work, kept: HangingProtocol) -> Kept:
     code = None if kept.site_pk is None else work.session.get_one(Site, kept.site_pk).code
     return Kept(kept, code, work.session.get_one(User, kept.created_by).display_name, may_change=True)
+
+
+def _last_position(work: Work, kept: HangingProtocol) -> int:
+    with work.session.no_autoflush:
+        return (
+            work.session.scalar(
+                select(func.max(HangingProtocol.position)).where(
+                    HangingProtocol.user_pk.is_not_distinct_from(kept.user_pk),
+                    HangingProtocol.site_pk.is_not_distinct_from(kept.site_pk),
+                )
+            )
+            or 0
+        )
 
 
 def remove_protocol(work: Work, hanging_protocol_pk: int) -> None:

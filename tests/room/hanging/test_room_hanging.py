@@ -239,3 +239,49 @@ def test_the_database_lets_no_protocol_be_without_an_owner(api: Api) -> None:
             )
         )
         work.session.flush()
+
+
+def test_an_administrator_orders_copies_and_switches_what_is_shared(api: Api, sites: dict[str, int]) -> None:
+    reader, admin = api.as_role("radiologist"), api.as_role("admin")
+    own = reader.post(ADDRESS, json=changed(name="Mine")).json()
+    everybody = {"hanging_protocol_level": "SITE", "site_pk": None}
+    first, second = (
+        admin.post(ADDRESS, json=changed(name=name, **everybody)).json()["hanging_protocol_pk"]
+        for name in ("First", "Second")
+    )
+    # Who administers sees also what is a user's own, and copies it to a site; the user keeps theirs.
+    everything = {one["name"]: one for one in admin.get(f"{ADDRESS}/all").json()}
+    assert set(everything) == {"First", "Second", "Mine"}
+    assert everything["Mine"]["made_by"] == "radiologist"
+    path = f"{ADDRESS}/{own['hanging_protocol_pk']}"
+    copied = admin.post(f"{path}/copy", json={"name": "Of the site", "site_pk": sites["EAST"]})
+    assert copied.status_code == 201
+    assert (copied.json()["site_code"], copied.json()["display_sets"]) == ("EAST", own["display_sets"])
+    assert admin.post(f"{path}/copy", json={"name": "first", "site_pk": None}).status_code == 409
+    assert admin.post(f"{path}/copy", json={"name": "Nowhere", "site_pk": 999_999}).status_code == 422
+    assert "Mine" in names(reader)
+    # Order, of all or of none.
+    order = {"site_pk": None, "hanging_protocol_pks": [second, first]}
+    assert admin.put(f"{ADDRESS}/order", json=order).status_code == 204
+    places = {one["name"]: one["position"] for one in admin.get(f"{ADDRESS}/all").json()}
+    assert places["Second"] < places["First"]
+    for wrong in ([second], [second, second], [second, first, own["hanging_protocol_pk"]]):
+        body = {**order, "hanging_protocol_pks": wrong}
+        assert admin.put(f"{ADDRESS}/order", json=body).status_code == 422
+    # Off, no reader is offered it, and it is still there.
+    assert admin.put(f"{ADDRESS}/{first}/enabled", json={"is_enabled": False}).json()["is_enabled"] is False
+    assert "First" not in names(reader)
+    assert "First" in [one["name"] for one in admin.get(f"{ADDRESS}/all").json()]
+    assert admin.put(f"{ADDRESS}/{first}/enabled", json={"is_enabled": True}).status_code == 200
+    assert "First" in names(reader)
+    assert admin.put(f"{path}/enabled", json={"is_enabled": False}).status_code == 422
+    # Nobody else.
+    assert reader.get(f"{ADDRESS}/all").status_code == 403
+    assert reader.put(f"{ADDRESS}/order", json=order).status_code == 403
+    assert reader.put(f"{ADDRESS}/{first}/enabled", json={"is_enabled": False}).status_code == 403
+    assert reader.post(f"{ADDRESS}/{first}/copy", json={"name": "X", "site_pk": None}).status_code == 403
+    with api.offices.database.transaction() as session:
+        told = session.scalars(
+            select(AuditRecord.object_type).where(AuditRecord.object_type.like("hanging_protocol%"))
+        ).all()
+    assert "hanging_protocol_order" in told

@@ -1636,6 +1636,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/hanging-protocols/{hanging_protocol_pk}/copy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Copy Hanging Protocol
+         * @description Keeps a copy, also of a user's own, for a site or for everybody.
+         */
+        post: operations["copy_hanging_protocol_api_hanging_protocols__hanging_protocol_pk__copy_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/hanging-protocols/{hanging_protocol_pk}/enabled": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Switch Hanging Protocol
+         * @description Switches a shared protocol on or off.
+         */
+        put: operations["switch_hanging_protocol_api_hanging_protocols__hanging_protocol_pk__enabled_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/hanging-protocols/all": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List All Hanging Protocols
+         * @description Every protocol that is kept, also those that are off and users' own, for who administers them.
+         */
+        get: operations["list_all_hanging_protocols_api_hanging_protocols_all_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/hanging-protocols/order": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Order Hanging Protocols
+         * @description Which of several that fit a study equally well wins; 422 where they are not those that are kept.
+         */
+        put: operations["order_hanging_protocols_api_hanging_protocols_order_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/interfaces/messages": {
         parameters: {
             query?: never;
@@ -6100,6 +6180,16 @@ export interface components {
             conditions: components["schemas"]["ConditionIO"][];
         };
         /**
+         * CopyIn
+         * @description For which site a copy is; without `site_pk` for everybody.
+         */
+        CopyIn: {
+            /** Name */
+            name: string;
+            /** Site Pk */
+            site_pk?: number | null;
+        };
+        /**
          * CorrectionIn
          * @description What is to be corrected, and why.
          */
@@ -7023,12 +7113,16 @@ export interface components {
             hanging_protocol_level: components["schemas"]["HangingProtocolLevel"];
             /** Hanging Protocol Pk */
             hanging_protocol_pk: number;
+            /** Is Enabled */
+            is_enabled: boolean;
             /** Made By */
             made_by: string;
             /** May Change */
             may_change: boolean;
             /** Name */
             name: string;
+            /** Position */
+            position: number;
             /** Site Code */
             site_code: string | null;
             /** Site Pk */
@@ -10599,6 +10693,14 @@ export interface components {
             /** Receiving Ae Title */
             receiving_ae_title: string;
         };
+        /**
+         * SwitchIn
+         * @description Whether studies hang by it.
+         */
+        SwitchIn: {
+            /** Is Enabled */
+            is_enabled: boolean;
+        };
         /** TakeOverIn */
         TakeOverIn: {
             /** Reason */
@@ -11403,6 +11505,16 @@ export interface components {
             site_pk: number;
             /** State */
             state: string | null;
+        };
+        /**
+         * OrderIn
+         * @description All protocols of a site, or without `site_pk` of everybody, the first first.
+         */
+        wetread__hanging__api__OrderIn: {
+            /** Hanging Protocol Pks */
+            hanging_protocol_pks: number[];
+            /** Site Pk */
+            site_pk?: number | null;
         };
         /**
          * FindIn
@@ -14836,6 +14948,127 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    copy_hanging_protocol_api_hanging_protocols__hanging_protocol_pk__copy_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                hanging_protocol_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CopyIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HangingProtocolOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    switch_hanging_protocol_api_hanging_protocols__hanging_protocol_pk__enabled_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                hanging_protocol_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SwitchIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HangingProtocolOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    list_all_hanging_protocols_api_hanging_protocols_all_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HangingProtocolOut"][];
+                };
+            };
+        };
+    };
+    order_hanging_protocols_api_hanging_protocols_order_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["wetread__hanging__api__OrderIn"];
+            };
+        };
         responses: {
             /** @description Successful Response */
             204: {

@@ -45,6 +45,7 @@ export function ranked(protocols: readonly Protocol[], facts: StudyFacts): Proto
       (a, b) =>
         owner(a) - owner(b) ||
         specificity(b.hanging_protocol_definition) - specificity(a.hanging_protocol_definition) ||
+        a.position - b.position ||
         b.updated_at.localeCompare(a.updated_at) ||
         b.hanging_protocol_pk - a.hanging_protocol_pk,
     )

@@ -76,6 +76,8 @@ const protocol = (over: Partial<Protocol>): Protocol => ({
   site_code: null,
   hanging_protocol_definition: definition({ modality: 'CT' }),
   display_sets: [stage(box())],
+  position: 0,
+  is_enabled: true,
   version: 1,
   made_by: 'Ines Moreau',
   may_change: true,
