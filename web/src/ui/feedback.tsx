@@ -5,9 +5,11 @@ import { useEffect, useState, type ReactNode } from 'react'
 import { asProblem, type ApiProblem } from '@/lib/problem'
 import classes from './feedback.module.css'
 
+const CLOSE = { 'aria-label': 'Close' }
+
 /** Says calmly that something is done. Never patient data: it may be shown over any screen. */
 export function toast(message: string): void {
-  notifications.show({ message, icon: <IconCheck size={16} />, color: 'safe', withBorder: true })
+  notifications.show({ message, icon: <IconCheck size={16} />, color: 'safe', withBorder: true, closeButtonProps: CLOSE })
 }
 
 /** Says that something was not done, where there is no better place for it than over the screen. */
@@ -20,6 +22,7 @@ export function toastProblem(error: unknown, what = 'This was not done'): void {
     color: 'danger',
     withBorder: true,
     autoClose: 12_000,
+    closeButtonProps: CLOSE,
   })
 }
 
