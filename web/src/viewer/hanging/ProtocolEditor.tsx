@@ -139,17 +139,18 @@ export function ProtocolEditor({ draft, onDraft, stageNow, placedBy, onTry, onKe
               }} />
             ))}
           </div>
-          {stage.reformatting ? (
-            <div className={classes['row']}>
-              <p className={classes['note']}>
-                Planes through box {stage.reformatting.image_box_number}
-                {stage.reformatting.slab ? `, ${stage.reformatting.slab} of ${stage.reformatting.reformatting_thickness} mm` : ''}
-              </p>
-              <Button size="compact-xs" variant="default" onClick={() => change((one) => ({ ...one, reformatting: null }))}>
-                Without planes
-              </Button>
-            </div>
-          ) : null}
+          <Select
+            size="xs"
+            label="Planes (MPR) through"
+            data={[{ value: '0', label: 'No box' }, ...stage.image_boxes.flatMap((box, n) => (box ? [{ value: String(n + 1), label: `Box ${n + 1}` }] : []))]}
+            value={String(stage.reformatting?.image_box_number ?? 0)}
+            allowDeselect={false}
+            description={stage.reformatting?.slab ? `${stage.reformatting.slab} of ${stage.reformatting.reformatting_thickness} mm` : undefined}
+            onChange={(value) => {
+              const image_box_number = Number(value)
+              change((one) => ({ ...one, reformatting: image_box_number ? { ...(one.reformatting ?? { reformatting_operation_type: 'MPR' }), image_box_number } : null }))
+            }}
+          />
         </fieldset>
       ) : null}
     </>
