@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from tools.faults.audit import audit
 from tools.faults.bucket import bucket_at, s3_server
+from tools.faults.doors import k2_doors
 from tools.faults.plans import Outcome, k1, n1, p1
 from tools.faults.points import k2, play_at, read_notes
 from tools.faults.senders import BY_WEB, CT, EXPLICIT, StoreSender
@@ -59,6 +60,19 @@ def test_k2_each_step_is_the_last() -> None:
     assert {name.split()[0] for name in outcome.done} == {
         "ingest", "removal", "moving", "commitment", "routing", "report",
     }  # fmt: skip
+
+
+def test_k2_each_step_fails_while_somebody_sends(stand: Stand) -> None:
+    # Errors of the disk, and writes that it takes in part; who sends hears of it, and the same process goes on.
+    outcome = k2_doors(seed=3, names=("C-STORE", "STOW-RS"), actions=("EIO",), every=12, stand=stand)
+    judge(outcome)
+    assert outcome.done["C-STORE EIO"] >= 1
+    faults: list[str] = []
+    reached: Counter[str] = Counter()
+    for run, plan in enumerate(("short@9", "torn@9"), 9100):
+        assert play_at(stand, "ingest", plan, run, reached, faults)
+    assert faults == []
+    read_notes(stand)
 
 
 def test_what_was_purged_does_not_come_back(stand: Stand) -> None:

@@ -11,6 +11,7 @@ export const REJECTION: Record<'113001' | '113037' | '113038' | '113039', { labe
 
 const FIELD: Record<string, string> = {
   StudyInstanceUID: 'Study',
+  SeriesInstanceUID: 'Series',
   PatientID: 'Patient ID',
   IssuerOfPatientID: 'Issuer of the ID',
   PatientName: 'Patient',
