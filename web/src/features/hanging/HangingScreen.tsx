@@ -3,7 +3,7 @@ import { IconArrowDown, IconArrowUp } from '@tabler/icons-react'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { http, useSession, type Answer } from '@/lib/api'
-import { Screen, Section, StateSign, toast, toastProblem, WorkList, type WorkColumn } from '@/ui'
+import { ConfirmIrreversible, Screen, Section, StateSign, toast, toastProblem, WorkList, type WorkColumn } from '@/ui'
 import classes from './hanging.module.css'
 
 type Protocol = Answer<'/api/hanging-protocols/all', 'get'>[number]
@@ -68,6 +68,7 @@ function Inspector({ one, all }: { one: Protocol; all: readonly Protocol[] }) {
   const sites = useQuery({ queryKey: ['sites'], queryFn: ({ signal }) => http.get<Site[]>('/api/sites', { signal }) })
   const [name, setName] = useState(one.name)
   const [to, setTo] = useState<string>(EVERYBODY)
+  const [removing, setRemoving] = useState(false)
   const path = `/api/hanging-protocols/${one.hanging_protocol_pk}`
   const beside = all.filter((other) => isShared(other) && other.site_pk === one.site_pk).map((other) => other.hanging_protocol_pk)
   const place = beside.indexOf(one.hanging_protocol_pk)
@@ -120,11 +121,24 @@ function Inspector({ one, all }: { one: Protocol; all: readonly Protocol[] }) {
             Copy
           </Button>
           {isShared(one) ? (
-            <Button variant="default" onClick={() => act(http.delete(path), 'The protocol is removed; studies hang by the next that fits.')}>
+            <Button variant="default" onClick={() => setRemoving(true)}>
               Remove the protocol
             </Button>
           ) : null}
         </div>
+        <ConfirmIrreversible
+          opened={removing}
+          title={`Remove “${one.name}”?`}
+          confirm="Remove the protocol"
+          onConfirm={async () => {
+            await http.delete(path)
+            await client.invalidateQueries({ queryKey: ['hanging-protocols'] })
+            toast('The protocol is removed.')
+          }}
+          onClose={() => setRemoving(false)}
+        >
+          Studies that it would have hung hang by the next protocol that fits, or as is built in. To keep it for later, switch it off.
+        </ConfirmIrreversible>
       </div>
     </Section>
   )

@@ -1,5 +1,5 @@
 import { ActionIcon, Button, Checkbox, NumberInput, Select, TextInput, Tooltip } from '@mantine/core'
-import { IconArrowDown, IconArrowUp, IconCopy, IconPlus, IconTrash, IconX } from '@tabler/icons-react'
+import { IconArrowDown, IconArrowUp, IconChevronLeft, IconChevronRight, IconCopy, IconPlus, IconTrash, IconX } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useEffect, useRef, useState } from 'react'
 import { asProblem, http, useSession, type Answer } from '@/lib/api'
@@ -37,6 +37,7 @@ export function ProtocolEditor({ draft, onDraft, stageNow, placedBy, onTry, onKe
   const [problem, setProblem] = useState<unknown>(null)
   const [busy, setBusy] = useState(false)
   const [removing, setRemoving] = useState(false)
+  const [folded, setFolded] = useState(false)
   const nameField = useRef<HTMLInputElement>(null)
   const isNew = draft.known === null
   useEffect(() => {
@@ -155,13 +156,27 @@ export function ProtocolEditor({ draft, onDraft, stageNow, placedBy, onTry, onKe
       ) : null}
     </>
   )
+  if (folded)
+    return (
+      <aside className={classes['folded']} aria-label="Hanging protocol" data-testid="hanging-editor">
+        <button type="button" aria-expanded={false} onClick={() => setFolded(false)}>
+          <IconChevronLeft size={18} aria-hidden />
+          <span>{draft.name.trim() || 'Hanging protocol'}</span>
+        </button>
+      </aside>
+    )
   return (
     <aside className={classes['editor']} aria-label="Hanging protocol" data-testid="hanging-editor">
       <header className={classes['head']}>
         <h3>{isNew ? 'New hanging protocol' : readOnly ? 'Hanging protocol' : 'Edit hanging protocol'}</h3>
-        <ActionIcon variant="subtle" aria-label="Close the hanging protocol" onClick={onClose}>
-          <IconX size={18} />
-        </ActionIcon>
+        <span>
+          <ActionIcon variant="subtle" aria-label="See the images: fold the hanging protocol away" aria-expanded onClick={() => setFolded(true)}>
+            <IconChevronRight size={18} />
+          </ActionIcon>
+          <ActionIcon variant="subtle" aria-label="Close the hanging protocol" onClick={onClose}>
+            <IconX size={18} />
+          </ActionIcon>
+        </span>
       </header>
       <div className={classes['body']}>
         {problem && !nameFault && !siteFault ? <ProblemNote error={problem} title="The protocol was not kept" safe="What you wrote is still here." /> : null}
