@@ -56,6 +56,7 @@ def test_a_mistyped_identifier_finds_its_order_by_everything_else(hospital: Any)
     assert verdicts(first) == {
         "patient_name": "agrees", "patient_id": "differs", "patient_birth_date": "agrees", "patient_sex": "agrees",
         "accession_number": "agrees", "modality": "agrees", "study_date": "agrees", "study_instance_uid": "absent",
+        "requested_procedure_description": "absent", "laterality": "absent",
     }  # fmt: skip
     assert verdicts(second)["patient_name"] == "differs"
     assert first.score > 0 > second.score
