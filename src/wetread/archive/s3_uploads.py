@@ -13,11 +13,12 @@ import http.client
 import os
 import re
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from urllib.parse import quote, urlsplit
 
+from wetread.kit.clock import Clock, SystemClock
 from wetread.kit.stores import StoreSettings
 
 _ANSWER_BYTES_MAX = 4 * 1024 * 1024
@@ -43,11 +44,9 @@ class Uploads:
     """The unfinished uploads of one store. Its key comes from the settings, else from the environment; of a machine's
     role nothing is known here, and `can_see` is false."""
 
-    def __init__(
-        self, settings: StoreSettings, now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
+    def __init__(self, settings: StoreSettings, clock: Clock | None = None) -> None:
         assert settings.bucket is not None
-        self._settings, self._now = settings, now
+        self._settings, self._clock = settings, clock or SystemClock()
         prefix = settings.prefix.strip("/")
         self.prefix = f"{prefix}/" if prefix else ""
         if settings.endpoint is None:
@@ -122,7 +121,7 @@ class Uploads:
 
     def _signed(self, method: str, path: str, words: str) -> dict[str, str]:
         assert self._id is not None
-        now = self._now().strftime("%Y%m%dT%H%M%SZ")
+        now = self._clock.now().strftime("%Y%m%dT%H%M%SZ")
         headers = {"host": self._host, "x-amz-content-sha256": _NOTHING, "x-amz-date": now}
         if self._token:
             headers["x-amz-security-token"] = self._token

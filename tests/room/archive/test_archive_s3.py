@@ -14,6 +14,7 @@ from tools.faults.bucket import FaultyProxy, s3_server, settings_of
 from wetread.archive.objects import Missing, StoreUnavailable
 from wetread.archive.s3 import PART_BYTES, S3Objects
 from wetread.archive.s3_uploads import Uploads
+from wetread.kit.clock import FixedClock
 from wetread.kit.stores import StoreSettings, StoresUnusable, stores_of
 
 
@@ -113,7 +114,7 @@ def test_requests_are_signed_as_amazon_signs_them() -> None:
         "s3", bucket="examplebucket", endpoint="https://examplebucket.s3.amazonaws.com", path_style=False,
         access_key_id="AKIAIOSFODNN7EXAMPLE", secret_access_key="wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
     )  # fmt: skip
-    uploads = Uploads(given, lambda: datetime(2013, 5, 24, tzinfo=UTC))
+    uploads = Uploads(given, FixedClock(datetime(2013, 5, 24, tzinfo=UTC)))
     assert uploads._signed("GET", "/", "lifecycle=")["Authorization"].endswith(
         "Signature=fea454ca298b7da1c68078a5d1bdbfbbe0d65c699e0f91ac7a200a0136783543"
     )
