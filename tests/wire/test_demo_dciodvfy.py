@@ -6,6 +6,7 @@ import io
 import subprocess
 from collections import defaultdict
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -40,6 +41,12 @@ def visit() -> Visit:
     return Visit(subject, taken_at, "Northside Hospital", "NORTH_1")
 
 
+@cache
+def made(kind: str) -> list[bytes]:
+    """What a scanner of this kind makes; for whoever judges it in another way too."""
+    return [content for _, content in make(Recipe(kind, 3, RECIPES[kind]), visit())]
+
+
 def telling(contents: list[bytes]) -> list[tuple[pydicom.Dataset, bytes]]:
     """The first and the last object of each series."""
     series: dict[str, list[tuple[pydicom.Dataset, bytes]]] = defaultdict(list)
@@ -53,7 +60,7 @@ def telling(contents: list[bytes]) -> list[tuple[pydicom.Dataset, bytes]]:
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_what_a_scanner_makes_is_judged_clean(kind: str, tmp_path: Path) -> None:
     """One test a kind, as making the images is most of the work."""
-    contents = [content for _, content in make(Recipe(kind, 3, RECIPES[kind]), visit())]
+    contents = made(kind)
     shown = telling(contents)
     for number, (ds, content) in enumerate(shown):
         file = tmp_path / f"{number}.dcm"
@@ -108,10 +115,7 @@ def test_the_same_seed_makes_the_same_picture() -> None:
 
 
 def test_the_side_is_told_and_shown() -> None:
-    objects = [
-        pydicom.dcmread(io.BytesIO(c))
-        for _, c in make(Recipe("mg-screening", 3, RECIPES["mg-screening"]), visit())
-    ]
+    objects = [pydicom.dcmread(io.BytesIO(content)) for content in made("mg-screening")]
     views = [(ds.ImageLaterality, ds.ViewPosition, ds.ViewCodeSequence[0].CodeValue) for ds in objects]
     assert views == [
         ("R", "CC", "399162004"),
