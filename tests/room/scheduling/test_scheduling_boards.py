@@ -28,6 +28,7 @@ def waiting(hospital: Any, **fields: Any) -> Study:
         "study_instance_uid": new_uid(), "study_date": date(2026, 11, 25), "modalities_in_study": ["CT"],
         "number_of_study_related_instances": 1, "received_attributes": {}, "patient_name": "Quux^Zed",
         "patient_id": "NOBODY", "issuer_of_patient_id": "CITY",
+        "created_at": AT,  # orders of about that time are looked for: the day of the tests is another
     }  # fmt: skip
     study = Study(**(values | fields))
     hospital.work.session.add(study)

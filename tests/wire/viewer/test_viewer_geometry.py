@@ -203,10 +203,10 @@ def test_nothing_is_told_of_a_picture_that_is_not_there(store: Any, open_study: 
     pane = page.locator("[data-pane=a]")
     told = pane.locator("[class*=scale], [data-edge], [class*=bottomLeft] span")
     expect(told.first).to_be_visible()
-    page.reload(wait_until="commit")
     held: list[Any] = []
     holding = [True]
     page.route("**/frames/**", lambda route: held.append(route) if holding else route.continue_())
+    page.reload(wait_until="commit")
     expect(pane).to_have_attribute("data-state", "loading")
     page.set_viewport_size(
         {"width": 800, "height": 650}
