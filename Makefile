@@ -22,13 +22,23 @@ $(STATE)/venv: requirements/runtime.txt requirements/build.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt -r requirements/build.txt
 	@mkdir -p $(STATE) && touch $@
 
-$(STATE)/installed: $(STATE)/venv pyproject.toml hatch_build.py $(WEB_SOURCES)
+# The same as the package's own build does, but by itself: packages can be fetched meanwhile.
+$(STATE)/client: $(STATE)/venv hatch_build.py $(WEB_SOURCES)
 	@echo "Building the web client (about half a minute, once)"
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python hatch_build.py > $(STATE)/client.log 2>&1 || { cat $(STATE)/client.log; exit 1; }
 	@touch $@
 
-$(STATE)/dev: $(STATE)/installed requirements/dev.txt
+$(STATE)/installed: $(STATE)/client pyproject.toml
+	WETREAD_SKIP_WEB_BUILD=1 $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(STATE)/tools: $(STATE)/venv requirements/dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(STATE)/dev: $(STATE)/venv pyproject.toml hatch_build.py requirements/dev.txt $(WEB_SOURCES)
+	@$(MAKE) --no-print-directory -j2 $(STATE)/client $(STATE)/tools
+	@$(MAKE) --no-print-directory $(STATE)/installed
 	@touch $@
 
 run: $(STATE)/installed ## Start the demo hospital on http://127.0.0.1:8080
