@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import signal
 import statistics
@@ -64,6 +65,7 @@ def main() -> None:
                     share = len(files) // associations  # as scanners do: each brings whole studies
                     parts = [files[first : first + share] for first in range(0, len(files), share)]
                     for server in order:
+                        os.sync()  # else the corpus, or what the other left, is written in somebody's seconds
                         before, _ = server.cpu_and_memory()
                         took = send(server, parts)
                         acknowledged, _ = server.cpu_and_memory()
