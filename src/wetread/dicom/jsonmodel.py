@@ -21,7 +21,7 @@ from wetread.dicom.charsets import encode as encode_text
 from wetread.dicom.errors import DicomError
 from wetread.dicom.header import DEPTH_MAX, LONG_VRS, PIXEL_TAGS, UNDEFINED, VRS, detect_syntax
 from wetread.dicom.personname import PersonName
-from wetread.dicom.transfersyntax import transfer_syntax
+from wetread.dicom.transfersyntax import EXPLICIT_VR_LITTLE_ENDIAN, transfer_syntax
 
 JsonDict = dict[str, Any]
 BulkUri = Callable[[str, int, int], str | None]
@@ -47,12 +47,14 @@ def to_json(
     *,
     size: int | None = None,
     inline_bytes_max: int | None = INLINE_BYTES_MAX,
+    as_told: bool = False,
 ) -> JsonDict:
     """The JSON model of a whole data set. `data` may end in the pixel data where `size` names the object's full length.
 
-    Longer binary values than `inline_bytes_max` become bulk data; None: none do.
+    Longer binary values than `inline_bytes_max` become bulk data; None: none do. `as_told`: the transfer syntax is what it is
+    said to be, without a look at whether that is so.
     """
-    syntax = transfer_syntax(detect_syntax(data, transfer_syntax_uid))
+    syntax = transfer_syntax(transfer_syntax_uid if as_told else detect_syntax(data, transfer_syntax_uid))
     walker = _Walker(
         memoryview(data),
         syntax.big_endian,
@@ -432,7 +434,10 @@ def canonical(model: object) -> JsonDict:
     # Groups below 0008 belong to commands and files, not to data sets (PS3.5 7.1, PS3.10 7.1).
     own = {tag: entry for tag, entry in model.items() if int(tag, 16) >= 0x00080000}
     try:
-        return to_json(encode_json(own), "1.2.840.10008.1.2.1", lambda *_: None, inline_bytes_max=None)
+        written = encode_json(own)
+        return to_json(
+            written, EXPLICIT_VR_LITTLE_ENDIAN, lambda *_: None, inline_bytes_max=None, as_told=True
+        )
     except (ValueError, TypeError, struct.error, OverflowError, UnicodeError) as error:
         raise DicomError(f"a value is not one of its VR ({type(error).__name__})") from None
 

@@ -91,7 +91,8 @@ def select(attributes: JsonDict, keys: JsonDict) -> dict[str, Any]:
         if have is None:
             chosen[tag] = {"vr": key.get("vr", "UN")}
         elif key.get("vr") == "SQ" and wanted and wanted[0]:
-            items = [select(item, wanted[0]) for item in have.get("Value") or ()]
+            # What is there may be of another VR than what is asked for.
+            items = [select(item, wanted[0]) for item in have.get("Value") or () if isinstance(item, Mapping)]
             chosen[tag] = {"vr": "SQ", "Value": items} if items else {"vr": "SQ"}
         else:
             chosen[tag] = have

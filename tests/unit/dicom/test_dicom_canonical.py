@@ -57,6 +57,12 @@ def test_groups_of_commands_and_files_are_no_part_of_a_data_set() -> None:
     }
 
 
+def test_what_is_written_is_read_back_as_it_was_written() -> None:
+    # The first group looks like one that another byte order begins with: who wrote it knows which it is.
+    lone = {"01000007": {"vr": "UN", "InlineBinary": "AAE="}}
+    assert canonical(lone) == lone
+
+
 def test_an_encoding_that_there_is_not() -> None:
     with pytest.raises(NotNative):
         from_xml(b'<?xml version="1.0" encoding="UTF-9"?><NativeDicomModel/>')

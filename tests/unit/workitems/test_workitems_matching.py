@@ -87,6 +87,13 @@ def test_what_is_asked_for_is_told_and_nothing_else() -> None:
     assert told["00404025"]["Value"] == [element("CodeValue", "CT1"), element("CodeValue", "MR1")]
 
 
+def test_what_is_there_of_another_vr_than_is_asked_for() -> None:
+    number = {"00404025": {"vr": "SS", "Value": [7]}}
+    keys = element("ScheduledStationNameCodeSequence", element("CodeValue", "CT1"))
+    assert not matching.matches(number, keys)
+    assert matching.select(number, keys) == {"00404025": {"vr": "SQ"}}
+
+
 @pytest.mark.parametrize(
     ("text", "first", "last"),
     [
