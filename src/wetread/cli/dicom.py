@@ -23,6 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from wetread.dicom import sopclass
+from wetread.dicom.dicomdir import MEDIA_STORAGE_DIRECTORY
 from wetread.dicom.errors import DicomError
 from wetread.dicom.header import scan
 from wetread.dicom.message import Status, number_of
@@ -401,7 +402,11 @@ def send(
     unreadable = 0
     for path in _files(paths):
         try:
-            files.append(_file(path))
+            one = _file(path)
+            if (
+                one.sop_class_uid != MEDIA_STORAGE_DIRECTORY
+            ):  # the directory of a disc is of the disc alone (PS3.10 8.6)
+                files.append(one)
         except (DicomError, OSError) as error:
             unreadable += 1
             why = error.reason if isinstance(error, DicomError) else error.strerror

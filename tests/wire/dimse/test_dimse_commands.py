@@ -148,6 +148,9 @@ def test_send_takes_folders_and_says_what_was_not_sent(
     bare = make_dicom()
     bare.save_as(folder / "bare.dcm", implicit_vr=False, little_endian=True, enforce_file_format=True)
     (tmp_path / "disc" / "README.txt").write_text("This disc holds images.")
+    (tmp_path / "disc" / "DICOMDIR").write_bytes(
+        package_file("dicomdirtests/DICOMDIR").read_bytes()
+    )  # of the disc alone
     done = wetread("send", at(real_node), tmp_path / "disc")
     assert done.exit_code == 1  # one file was none
     assert "README.txt: not sent" in done.output
