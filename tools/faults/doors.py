@@ -1,10 +1,13 @@
-"""K2 at the doors: the running house fails at the n-th call of its failpoints while somebody sends by C-STORE, STOW-RS or HL7.
+"""K2 at the doors: the running house fails at the n-th call of its failpoints while somebody sends by C-STORE, STOW-RS or HL7,
+or brings in a disc by `wetread send`.
 
 Who sends hears that it failed, in the protocol's own terms, or nothing; sends again, and the same process takes it.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import math
 import random
 import time
@@ -12,14 +15,17 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from http.client import HTTPException
 
+import typer
+
 from tools.faults.plans import Outcome, improper, settle_and_audit
 from tools.faults.points import ACTIONS
-from tools.faults.senders import CT, EXPLICIT, OrderSender, StoreSender, WebSender
+from tools.faults.senders import CT, EXPLICIT, KEPT_ASIDE, OrderSender, StoreSender, WebSender
 from tools.faults.stand import Parts, Stand, Stuck, is_alive, on
 from tools.faults.writes import ACTIONS as OF_WRITES
+from wetread.cli.dicom import send as bring_in
 from wetread.dimse.client import AssociationFailed, OperationFailed
 
-_CALLS_MAX = 60
+_CALLS_MAX = 200
 _TRIES = 12
 
 
@@ -84,8 +90,44 @@ class _ByMessage(_Door):
         return self._sender.order(f"{self.seed:012d}")
 
 
+class _ByDisc(_Door):
+    """A folder of files, which whoever brings it in does again until the command says that all were sent and committed to."""
+
+    def prepare(self) -> None:
+        self._sender = StoreSender(self.stand.ledger, 1, self.seed, self.stand.dicom)
+        small, large = self._sender.next(), self._sender.next(large=True)
+        self._objects, self._twin = [small, large], self._sender.twin_of(small)
+        self._disc = self.stand.data / f"disc-{self.seed}"
+        for folder, sent in (("a", self._objects), ("b", [self._twin])):
+            (self._disc / folder).mkdir(parents=True)
+            for number, one in enumerate(sent):
+                (self._disc / folder / f"I{number}").write_bytes(one.meta + one.data)
+
+    def send(self) -> bool:
+        ledger = self.stand.ledger
+        for one in self._objects:
+            ledger.attempt(one)
+        ledger.attempt(self._twin, twin=True)
+        try:
+            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                bring_in(
+                    f"WETREAD@127.0.0.1:{self.stand.dicom}",
+                    [self._disc],
+                    commit=True,
+                    calling="DISC",
+                    timeout=20,
+                )
+        except typer.Exit:
+            self._sender.broken()
+            return False
+        for one in self._objects:
+            ledger.answered(one, 0, twin=False)
+        ledger.answered(self._twin, KEPT_ASIDE, twin=True)
+        return True
+
+
 DOORS: dict[str, Callable[[Stand, int], _Door]] = {
-    "C-STORE": _ByStore, "STOW-RS": _ByWeb, "HL7": _ByMessage,
+    "C-STORE": _ByStore, "STOW-RS": _ByWeb, "HL7": _ByMessage, "disc": _ByDisc,
 }  # fmt: skip
 
 
@@ -109,7 +151,7 @@ def k2_doors(
                 if action in OF_WRITES:
                     continue  # those are made in a scene's own process
                 number = 1 + chance.randrange(every)
-                while number < _CALLS_MAX and time.monotonic() - began < seconds:
+                while time.monotonic() - began < seconds:
                     run += 1
                     began_at = time.monotonic()
                     fired = _at(DOORS[name](stand, run), f"*={action}@{number}", reached, faults)
@@ -118,6 +160,11 @@ def k2_doors(
                     outcome.recovery_s.append(time.monotonic() - began_at)
                     outcome.done[f"{name} {action}"] += 1
                     number += every
+                    if number > _CALLS_MAX:
+                        faults.append(f"{name} {action}: there are more calls each time")
+                        break
+                else:
+                    outcome.done[f"{name} {action}: not to the end, for want of time"] += 1
         ledger = stand.ledger
         outcome.answers = {**ledger.counts, **reached}
         outcome.verdict = settle_and_audit(stand, ledger)
