@@ -402,11 +402,10 @@ def send(
     unreadable = 0
     for path in _files(paths):
         try:
-            one = _file(path)
-            if (
-                one.sop_class_uid != MEDIA_STORAGE_DIRECTORY
-            ):  # the directory of a disc is of the disc alone (PS3.10 8.6)
-                files.append(one)
+            file = _file(path)
+            # The directory of a disc is of the disc alone (PS3.10 8.6).
+            if file.sop_class_uid != MEDIA_STORAGE_DIRECTORY:
+                files.append(file)
         except (DicomError, OSError) as error:
             unreadable += 1
             why = error.reason if isinstance(error, DicomError) else error.strerror
