@@ -31,6 +31,7 @@ _NATIVE = frozenset(
 _BIG_ENDIAN = "1.2.840.10008.1.2.2"
 _RLE = "1.2.840.10008.1.2.5"
 _JPEG = "1.2.840.10008.1.2.4."
+_TILE_PART_A_RESOLUTION = 1
 
 
 class Undecodable(Exception):
@@ -267,7 +268,8 @@ def _stored_values(header: Header, frame: Array) -> Array:
 
 
 def encode_htj2k(header: Header, data: bytes) -> bytes:
-    """HTJ2K lossless, RPCL order, with tile-part lengths; decoded again and compared, bit by bit."""
+    """HTJ2K lossless, RPCL order, a tile-part for each resolution, whose lengths are told; decoded again and compared, bit
+    by bit."""
     frame = _native(header, data)
     samples, bits = header["samples_per_pixel"], header["bits_allocated"]
     if bits not in (8, 16) or (samples == 3 and bits != 8):
@@ -278,6 +280,13 @@ def encode_htj2k(header: Header, data: bytes) -> bytes:
     if again.dtype != frame.dtype or again.shape != frame.shape or not np.array_equal(again, frame):
         raise Undecodable("its HTJ2K copy is not identical")
     return encoded
+
+
+def _htj2k(frame: Array) -> bytes:
+    # So its beginning can be asked for alone, and is a smaller picture (`dicom.codestream`).
+    return bytes(
+        imagecodecs.htj2k_encode(frame, reversible=True, tlm=True, tilepart=_TILE_PART_A_RESOLUTION)
+    )
 
 
 def _as_htj2k(header: Header, frame: Array) -> bytes:
@@ -293,10 +302,10 @@ def _as_htj2k(header: Header, frame: Array) -> bytes:
     least, most = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed and bits else (0, (1 << bits) - 1)
     narrow = frame.ndim == 2 and frame.dtype.itemsize == 2 and 8 < bits < 16
     if not narrow or int(frame.min()) < least or int(frame.max()) > most:
-        return bytes(imagecodecs.htj2k_encode(frame, reversible=True, tlm=True))
+        return _htj2k(frame)
     if not signed:
         frame = frame + np.uint16((1 << 15) - (1 << (bits - 1)))
-    encoded = bytearray(imagecodecs.htj2k_encode(frame, reversible=True, tlm=True))
+    encoded = bytearray(_htj2k(frame))
     told = 0x8F if signed else 0x0F
     # SOC, SIZ and one component, whose byte says its sign and its bits less one (ISO 15444-1 A.5.1).
     if encoded[:4] != b"\xff\x4f\xff\x51" or encoded[40:43] != bytes((0, 1, told)):

@@ -32,8 +32,8 @@ from wetread.archive.rules import FrameTable, JsonDict, corrected
 from wetread.archive.sealing import Unsealer
 from wetread.archive.store import StoredInstance
 from wetread.archive.vault import Vault
+from wetread.dicom import codestream, jsonmodel
 from wetread.dicom import header as scanner
-from wetread.dicom import jsonmodel
 from wetread.dicom.part10 import build_meta
 from wetread.dicom.transfersyntax import EXPLICIT_VR_LITTLE_ENDIAN, transfer_syntax
 from wetread.kit import limits
@@ -44,6 +44,7 @@ ADMITTED_S = 5.0
 VIEWING_SESSION_S = 15 * 60.0
 LOCATED_S = 5.0
 DICOM_WEB = "/dicom-web"
+_BEGINNING_BYTES = 32 * 1024  # holds most beginnings, and is read at once
 
 
 class StudyVisibility(Protocol):
@@ -271,6 +272,24 @@ class Retrieval:
             raise NotFound("There is no such frame.")
         with self._open(stored) as unsealer:
             return unsealer.read(start, stored.frame_length)
+
+    def beginning(self, stored: StoredInstance, number: int, halvings: int) -> tuple[memoryview, int] | None:
+        """What of frame `number` is a picture of half the rows and columns `halvings` times over, and the frame's length.
+
+        None where it is not HTJ2K of which that can be told. Raises NotFound.
+        """
+        fragments = FrameTable.frame(stored.frame_table, number) if stored.frame_table is not None else None
+        if fragments is None:
+            raise NotFound("There is no such frame.")
+        (offset, total), *more = fragments
+        if more:
+            return None
+        with self._open(stored) as unsealer:
+            start = unsealer.read(offset, min(total, _BEGINNING_BYTES))
+            length = codestream.beginning(bytes(start[: codestream.MAIN_HEADER_BYTES_MAX]), halvings)
+            if length is None or length >= total:
+                return None
+            return (start[:length] if length <= len(start) else unsealer.read(offset, length)), total
 
     def decoded_frame(
         self, stored: StoredInstance, number: int, *, planes: bool = False

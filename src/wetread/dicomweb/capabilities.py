@@ -91,6 +91,8 @@ def _of(module: Any, path: str) -> tuple[Sequence[str], Sequence[str]]:
         )
     if path.endswith("/metadata"):
         return (), _METADATA
+    if path.endswith("/coarse"):
+        return ("frame", "halvings"), (_PARTS.format("image/jphc"),)
     if re.search(r"/(frames/{frames}|bulkdata|pixeldata|bulkdata/{reference})\Z", path):
         return (), (_PARTS.format(OCTET_STREAM), OCTET_STREAM)
     return (), (_PARTS.format(DICOM), DICOM)

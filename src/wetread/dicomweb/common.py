@@ -146,21 +146,28 @@ def chosen(request: Request, what: str, offers: Sequence[Offer]) -> Offer:
     return offer
 
 
-def ranged(request: Request, buffers: Sequence[Buffer], content_type: str) -> Response:
+def ranged(
+    request: Request, buffers: Sequence[Buffer], content_type: str, etag: str | None = None
+) -> Response:
     """The buffers, or of them what a Range header asks for (206). Raises RangeNotSatisfiable."""
     headers = {**NO_STORE, "Content-Type": content_type, "Accept-Ranges": "bytes"}
+    if etag:
+        headers["ETag"] = etag
     size = sum(map(len, buffers))
-    span = span_of(request, size)
+    span = span_of(request, size, etag)
     if span is None:
         return BuffersResponse(buffers, headers=headers)
     headers["Content-Range"] = f"bytes {span[0]}-{span[1] - 1}/{size}"
     return BuffersResponse(cut(buffers, *span), status_code=206, headers=headers)
 
 
-def span_of(request: Request, size: int) -> tuple[int, int] | None:
-    """(start, end) of what the Range header asks of `size` bytes; None is all of it. Raises RangeNotSatisfiable."""
+def span_of(request: Request, size: int, etag: str | None = None) -> tuple[int, int] | None:
+    """(start, end) of what the Range header asks of `size` bytes; None is all of it. Raises RangeNotSatisfiable.
+
+    If-Range (RFC 9110 13.1.5): who has a part of other content, or of what has no `etag` to tell by, gets all.
+    """
     wanted = request.headers.get("range")
-    if not wanted:
+    if not wanted or request.headers.get("if-range", etag) != etag:
         return None
     try:
         return parse_ranges(wanted, size)
@@ -168,10 +175,12 @@ def span_of(request: Request, size: int) -> tuple[int, int] | None:
         raise RangeNotSatisfiable(size) from None
 
 
-def ranged_parts(request: Request, offer: Offer, contents: Sequence[Buffer]) -> Response:
-    """Contents of one kind as the offer says: one alone, or a multipart body; with ranges."""
+def ranged_parts(
+    request: Request, offer: Offer, contents: Sequence[Buffer], etag: str | None = None
+) -> Response:
+    """Contents of one kind as the offer says: one alone, or a multipart body; with ranges. `etag` is of one alone."""
     if not offer.multipart:
-        return ranged(request, contents, offer.content_type)
+        return ranged(request, contents, offer.content_type, etag)
     return ranged(
         request,
         multipart_parts([(offer.content_type, content) for content in contents]),

@@ -127,12 +127,18 @@ def _headers(block: bytes) -> dict[str, str]:
 
 
 def part_header(
-    boundary: str, content_type: str, *, location: str | None = None, content_range: str | None = None
+    boundary: str,
+    content_type: str,
+    *,
+    location: str | None = None,
+    content_range: str | None = None,
+    etag: str | None = None,
 ) -> bytes:
     """The delimiter and header of one part, to be followed by its content and `PART_END`."""
     where = f"Content-Location: {location}\r\n" if location else ""
     part = f"Content-Range: {content_range}\r\n" if content_range else ""
-    return f"--{boundary}\r\nContent-Type: {content_type}\r\n{where}{part}\r\n".encode("latin-1")
+    version = f"ETag: {etag}\r\n" if etag else ""
+    return f"--{boundary}\r\nContent-Type: {content_type}\r\n{where}{part}{version}\r\n".encode("latin-1")
 
 
 PART_END = b"\r\n"

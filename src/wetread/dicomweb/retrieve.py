@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import chain
+from typing import Annotated
 
 import orjson
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from wetread.archive.service import BulkData, InstanceFiles, RetrieveObject, StoredInstance, data_set_in
 from wetread.dicom.part10 import build_meta
 from wetread.dicomweb import accept as accepting
-from wetread.dicomweb.accept import DICOM, DICOM_XML, EXPLICIT_LE, OCTET_STREAM, Offer
+from wetread.dicomweb.accept import DICOM, DICOM_XML, EXPLICIT_LE, HTJ2K_RPCL, OCTET_STREAM, Offer
 from wetread.dicomweb.common import (
     INSTANCE,
     NO_STORE,
@@ -32,7 +35,7 @@ from wetread.dicomweb.common import (
 )
 from wetread.dicomweb.multipart import PART_END, closing, part_header
 from wetread.dicomweb.nativexml import to_xml
-from wetread.dicomweb.responses import BOUNDARY, Buffer, in_large_pieces
+from wetread.dicomweb.responses import BOUNDARY, Buffer, BuffersResponse, in_large_pieces
 from wetread.kit import limits
 from wetread.kit.errors import FieldError, NotFound
 from wetread.security.door import Gate, stream_door
@@ -203,11 +206,23 @@ def _read(request: Request, files: InstanceFiles, offer: Offer, number: int) -> 
     retrieval = archive_of(request).retrieval
     if offer.source == "decoded":
         return retrieval.decoded_frame(files.original, number, planes=True)
-    stored: StoredInstance = files.original
+    return retrieval.frame(_source(files, offer), number)
+
+
+def _source(files: InstanceFiles, offer: Offer) -> StoredInstance:
+    """The object whose bytes an offer is of."""
     if offer.source == "rendition":
         assert files.rendition is not None
-        stored = files.rendition
-    return retrieval.frame(stored, number)
+        return files.rendition
+    return files.original
+
+
+def _etag(files: InstanceFiles, offer: Offer, number: int) -> str | None:
+    """Says which bytes a frame is sent as. A rendition can be made anew, and may be others then."""
+    if offer.source == "decoded":
+        return None
+    stored = _source(files, offer)
+    return f'"{stored.stored_object_pk}-{number}-{stored.dataset_sha256[:8].hex()}"'
 
 
 def _frames(request: Request, files: InstanceFiles, numbers: list[int]) -> Response:
@@ -217,7 +232,9 @@ def _frames(request: Request, files: InstanceFiles, numbers: list[int]) -> Respo
         return _read(request, files, offer, number)
 
     first = read(numbers[0])
-    if len(numbers) == 1 or len(first) * len(numbers) <= _BUFFERED_BYTES:
+    if len(numbers) == 1:
+        return ranged_parts(request, offer, [first], _etag(files, offer, numbers[0]))
+    if len(first) * len(numbers) <= _BUFFERED_BYTES:
         return ranged_parts(request, offer, [first, *map(read, numbers[1:])])
     if not all(1 <= number <= files.original.number_of_frames for number in numbers):
         raise NotFound("There is no such frame.")
@@ -233,6 +250,67 @@ def retrieve_frames(
     """WADO-RS: frames, each by one range read."""
     files = archive_of(request).retrieval.files(gate.actor, study, series, instance)
     return _frames(request, files, _frame_numbers(frames))
+
+
+# Coarse pictures ------------------------------------------------------------------------------------------------
+
+
+def _named_frames(named: list[str]) -> list[tuple[str, int]]:
+    found = [re.fullmatch(r"([0-9.]{1,64})/([0-9]{1,8})", one) for one in named]
+    if not 1 <= len(found) <= limits.COARSE_FRAMES_A_REQUEST_MAX or not all(found):
+        raise BadRequest(
+            f"Name 1 to {limits.COARSE_FRAMES_A_REQUEST_MAX} frames as SOP Instance UID and number: `1.2.3/1`.",
+            fields=[FieldError("frame", "not valid")],
+        )
+    return [(one[1], int(one[2])) for one in found if one]
+
+
+@router.get(SERIES + "/coarse", response_class=Response)
+def retrieve_coarse(
+    request: Request,
+    study: str,
+    series: str,
+    frame: Annotated[list[str], Query()],
+    halvings: Annotated[int, Query(ge=1, le=32)] = 2,
+    gate: Gate = stream_door(*VIEW),
+) -> Response:
+    """The beginning of several frames' HTJ2K codestreams: pictures of half the rows and columns, `halvings` times over.
+
+    No part of the standard. Each part says by Content-Location of which frame it is, by Content-Range how much of it, and
+    by ETag what a client must name (If-Range) that asks for the rest. Frames of which there is no such beginning are left
+    out.
+    """
+    retrieval = archive_of(request).retrieval
+    buffers: list[Buffer] = []
+    offer = chosen(
+        request, "Coarse pictures are", [Offer("image/jphc", True, HTJ2K_RPCL, source="rendition")]
+    )
+    for instance, number in _named_frames(frame):
+        files = retrieval.files(gate.actor, study, series, instance)
+        source = offer if files.rendition else replace(offer, source="original")
+        stored = _source(files, source)
+        found = (
+            retrieval.beginning(stored, number, halvings)
+            if stored.transfer_syntax_uid == HTJ2K_RPCL
+            else None
+        )
+        if found is None:
+            continue
+        content, total = found
+        buffers += (
+            part_header(
+                BOUNDARY,
+                offer.content_type,
+                location=f"{PREFIX}/studies/{study}/series/{series}/instances/{instance}/frames/{number}",
+                content_range=f"bytes 0-{len(content) - 1}/{total}",
+                etag=_etag(files, source, number),
+            ),
+            content,
+            PART_END,
+        )
+    buffers.append(closing(BOUNDARY))
+    kind = f'multipart/related; type="{offer.media_type}"; boundary={BOUNDARY}'
+    return BuffersResponse(buffers, headers={**NO_STORE, "Content-Type": kind})
 
 
 # Bulk data ------------------------------------------------------------------------------------------------------

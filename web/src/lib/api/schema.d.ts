@@ -4757,6 +4757,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/dicom-web/studies/{study}/series/{series}/coarse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Retrieve Coarse
+         * @description The beginning of several frames' HTJ2K codestreams: pictures of half the rows and columns, `halvings` times over.
+         *
+         *     No part of the standard. Each part says by Content-Location of which frame it is, by Content-Range how much of it, and
+         *     by ETag what a client must name (If-Range) that asks for the rest. Frames of which there is no such beginning are left
+         *     out.
+         */
+        get: operations["retrieve_coarse_dicom_web_studies__study__series__series__coarse_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/dicom-web/studies/{study}/series/{series}/instances": {
         parameters: {
             query?: never;
@@ -20336,6 +20360,39 @@ export interface operations {
         responses: {
             /** @description Successful Response */
             204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    retrieve_coarse_dicom_web_studies__study__series__series__coarse_get: {
+        parameters: {
+            query: {
+                frame: string[];
+                halvings?: number;
+            };
+            header?: never;
+            path: {
+                series: string;
+                study: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
