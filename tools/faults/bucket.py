@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 import re
+import select
 import socket
 import subprocess
 import sys
@@ -55,7 +56,10 @@ def s3_server() -> Iterator[str]:
         process.wait()
 
 
-FAULTS = ("503", "500", "cut-request", "lost-answer", "cut-answer", "slow", "flip", "gone")
+FAULTS = (
+    "503", "500", "cut-request", "lost-answer", "cut-answer", "slow", "crawl", "flip", "gone", "etag", "spoil",
+)  # fmt: skip
+_CRAWL_BYTES = 1024  # a second
 
 
 @dataclass
@@ -64,7 +68,9 @@ class FaultyProxy:
 
     503: SlowDown, not passed on; 500: the same as InternalError; cut-request: the connection is cut half-way through the
     request, before the store has it; lost-answer: the store does it, and the connection is cut before its answer;
-    cut-answer: cut half-way through the answer's body; slow: the answer waits; flip: a bit of the answer's body changes; gone: what is read is said not to be there.
+    cut-answer: cut half-way through the answer's body; slow: the answer waits; crawl: 1 KB a second in both directions; flip: a
+    bit of the answer's body changes; gone: what is read is said not to be there; etag: the answer has another ETag than the
+    store's; spoil: the store keeps other bytes than it was given, and does not look at their checksum.
     `only`: a pattern that the request's head must match; `at_most`: how many go wrong.
     """
 
@@ -127,7 +133,10 @@ class FaultyProxy:
             return False
         if b"expect: 100-continue" in head.lower():
             client.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-        body = _read(client, rest, length)
+        body = _read(client, rest, length, crawls=fault == "crawl")
+        if fault == "spoil" and head.startswith(b"PUT ") and length:
+            at = self._chance.randrange(length)
+            body = body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :]
         if fault in ("503", "500"):
             code = "SlowDown" if fault == "503" else "InternalError"
             text = f"<Error><Code>{code}</Code></Error>".encode()
@@ -165,6 +174,13 @@ class FaultyProxy:
         if fault == "flip" and len(answer) > end and b"GET" in head[:4] and b"list-type" not in head:
             at = end + self._chance.randrange(len(answer) - end)
             answer = answer[:at] + bytes([answer[at] ^ 1]) + answer[at + 1 :]
+        if fault == "etag":
+            answer = re.sub(rb'(?im)^(etag: *"?)([0-9a-f]{2})', rb"\1zz", answer[:end]) + answer[end:]
+        if fault == "crawl":
+            for at in range(0, len(answer), _CRAWL_BYTES):
+                client.sendall(answer[at : at + _CRAWL_BYTES])
+                time.sleep(1)
+            return False
         client.sendall(answer)
         return False
 
@@ -185,13 +201,19 @@ def _header(head: bytes, name: bytes) -> bytes | None:
     return found.group(1) if found else None
 
 
-def _read(client: socket.socket, begun: bytes, length: int) -> bytes:
+def _read(client: socket.socket, begun: bytes, length: int, *, crawls: bool = False) -> bytes:
     data = begun
+    if crawls:
+        time.sleep(len(begun) / _CRAWL_BYTES)
     while len(data) < length:
-        piece = client.recv(1 << 16)
+        piece = client.recv(_CRAWL_BYTES if crawls else 1 << 16)
         if not piece:
             raise ValueError
         data += piece
+        if crawls:
+            time.sleep(1)
+    if crawls and select.select([client], [], [], 0)[0]:
+        raise ValueError  # who gave up waiting is gone: nothing is passed on for nobody
     return data
 
 

@@ -425,6 +425,7 @@ def n1(
 
 BAD_DAYS = {
     "503": 0.1, "cut-request": 0.05, "lost-answer": 0.05, "cut-answer": 0.02, "flip": 0.01, "slow": 0.02, "gone": 0.01,
+    "crawl": 0.001, "etag": 0.02, "spoil": 0.01,
 }  # fmt: skip
 PROPER = {"0000", f"{KEPT_ASIDE:04X}", "A700", "no answer", BY_WEB, "HTTP 503", "HL7 AA", "HL7 AE"}
 """What senders may hear while something fails: success, kept aside, out of resources (PS3.4 B.2.3), not now, or nothing."""

@@ -1,13 +1,15 @@
 """Objects in an S3 bucket, behind the interface of the local folder. The bytes are sealed before they come here.
 
 An object up to one part is written by one conditional put (`If-None-Match: *`), so that nothing is ever overwritten: an
-answer that was lost is found out by the next try, which meets the object and compares it. Larger ones go up in parts
+answer that was lost is found out by the next try, which meets the object and compares it. Its ETag says whether the bytes
+are those that were sent; where it does not, they are read back before anybody is told that they are kept. Larger ones go up in parts
 while they arrive; memory holds one part. An upload that is given up leaves parts that no listing shows: who lists what
 lies here ends them (`s3_uploads`).
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 import time
@@ -45,6 +47,7 @@ _FIRST_READ_BYTES = 256 * 1024
 _ATTEMPTS = 4
 _BACK_OFF_S = 0.2
 _TOGETHER = 8
+_ODD_E_TAGS = 16
 _LOCATION = re.compile(r"[0-9a-f]{2}/[0-9a-f]{32}\Z")
 _CODE = re.compile(r"<Code>([A-Za-z]{1,64})</Code>")
 
@@ -92,6 +95,9 @@ class S3Objects:
             },
         )
         self._begun = Uploads(settings)
+        self._odd_e_tags = (
+            0  # of bytes that were right all the same; one that is an MD5 makes the next ones odd for ever
+        )
         self._several = ThreadPoolExecutor(_TOGETHER, thread_name_prefix=f"store-{self.name}")
         self._uploads = BoundedSemaphore(64)  # parts in memory of this process
 
@@ -123,7 +129,7 @@ class S3Objects:
 
         def once() -> None:
             try:
-                obstore.put(
+                put = obstore.put(
                     self._store, key, content, mode="overwrite" if replace else "create", use_multipart=False
                 )
             except AlreadyExistsError:
@@ -132,8 +138,30 @@ class S3Objects:
                     raise StoreUnavailable(
                         f"store {self.name} holds something else under a new key"
                     ) from None
+                return
+            if not self._names(put["e_tag"], content) and not self._lies(key, content):
+                # Not every store looks at the checksum that goes with the bytes.
+                if not replace:
+                    obstore.delete(self._store, key)
+                raise _Spoilt
 
         self._tried("put", once)
+
+    def _names(self, e_tag: str | None, content: bytes) -> bool:
+        """Whether an ETag is the MD5 of the bytes, or none of this store ever is (those of keys of its own are others)."""
+        if self._odd_e_tags >= _ODD_E_TAGS:
+            return True
+        digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        if (e_tag or "").strip('"') == digest:
+            self._odd_e_tags = -(1 << 30)
+            return True
+        return False
+
+    def _lies(self, key: str, content: bytes) -> bool:
+        """Whether these are the bytes that lie there."""
+        same = bytes(obstore.get(self._store, key).bytes()) == content
+        self._odd_e_tags += same
+        return same
 
     def open(self, location: str) -> S3Reader:
         """The object for reading, with its beginning. Raises Missing, StoreUnavailable."""
@@ -244,7 +272,7 @@ class S3Objects:
                 raise Missing("is not in the store") from None
             except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
                 raise self._unavailable(act, error) from None
-            except (BaseError, _Cut) as error:
+            except (BaseError, _Cut, _Spoilt) as error:
                 if attempt == _ATTEMPTS:
                     raise self._unavailable(act, error) from None
                 time.sleep(_BACK_OFF_S * 2**attempt * (0.5 + secrets.randbelow(512) / 1024))
@@ -262,6 +290,10 @@ class S3Objects:
 
 class _Cut(Exception):
     """The answer ended before its end."""
+
+
+class _Spoilt(Exception):
+    """Other bytes came to lie there than were sent."""
 
 
 class S3Writer:

@@ -197,6 +197,47 @@ def test_a_lost_answer_is_found_out(server: str) -> None:
     assert S3Objects(settings_of(server, prefix="lost")).open(writer.location).read_at(0, 9) == b"one"
 
 
+def test_bytes_that_change_on_their_way_into_the_store_are_not_called_kept(server: str) -> None:
+    with FaultyProxy(server, {"spoil": 1.0}, only="^PUT", at_most=2) as proxy:
+        objects = S3Objects(settings_of(proxy.url, prefix="spoilt"))
+        location = _written(objects, b"as it was sent")
+        assert proxy.done["spoil"] == 2
+    assert S3Objects(settings_of(server, prefix="spoilt")).open(location).read_at(0, 99) == b"as it was sent"
+    with FaultyProxy(server, {"spoil": 1.0}, only="^PUT") as proxy:
+        objects = S3Objects(settings_of(proxy.url, prefix="spoilt"))
+        with pytest.raises(StoreUnavailable, match="put: Spoilt"):
+            _written(objects, b"never as it was sent")
+    assert list(S3Objects(settings_of(server, prefix="spoilt")).listing(-5)) == [location]
+
+
+@pytest.mark.parametrize("size", [1000, PART_BYTES + 5])
+def test_a_wrong_etag_alone_is_no_harm(server: str, size: int) -> None:
+    content = random.Random(size).randbytes(size)
+    with FaultyProxy(server, {"etag": 1.0}) as proxy:
+        objects = S3Objects(settings_of(proxy.url, prefix="etag"))
+        if size < PART_BYTES:
+            for _ in range(20):
+                location = _written(objects, content)
+            # What is never an MD5 is not read back for ever.
+            assert proxy.done["etag"] == 20 + 16
+            assert objects.open(location).read_at(0, size) == content
+        else:
+            # The store puts an object together by the ETags of its parts.
+            with pytest.raises(StoreUnavailable):
+                _written(objects, content)
+
+
+def test_a_store_that_crawls_is_given_up_in_its_time(server: str) -> None:
+    location = _written(S3Objects(settings_of(server, prefix="crawl")), bytes(40_000))
+    with FaultyProxy(server, {"crawl": 1.0}) as proxy:
+        objects = S3Objects(settings_of(proxy.url, prefix="crawl", timeout_s=0.4))
+        with pytest.raises(StoreUnavailable):
+            objects.open(location)
+        with pytest.raises(StoreUnavailable):
+            objects.put({objects.new_location(): bytes(40_000)})
+    assert list(S3Objects(settings_of(server, prefix="crawl")).listing(-5)) == [location]
+
+
 @pytest.mark.parametrize(
     ("given", "fault"),
     [
