@@ -32,14 +32,17 @@ from wetread.routing.service import use_key, use_sender
 from wetread.routing.telling import use_post
 from wetread.scheduling.linking import use_foreign
 from wetread.scheduling.model import StudyLink
+from wetread.scheduling.service import AcquisitionKeeper
 from wetread.scheduling.unscheduled import use_reported
 from wetread.security.service import Work, use_guests
 from wetread.sharing.exports import use_export_policy
 from wetread.sharing.exports_rules import ExportPolicy
 from wetread.sharing.service import OwnPatients, ReleasePolicy, use_release_policy
 from wetread.together.service import SeenTogether, actor_of_pass, use_policy
+from wetread.workitems.model import StepKind
+from wetread.workitems.service import use_keeper, use_title
 from wetread.workitems.service import use_reporter as use_workitem_reporter
-from wetread.workitems.service import use_title
+from wetread.worklist.service import ReadingKeeper
 
 log = structlog.get_logger(__name__)
 PICTURE_PIXELS = (900, 900)  # three a line on A4, fine enough for print
@@ -69,6 +72,8 @@ def wire(house: House) -> Archive:
     use_needed(needed)
     use_means(means_of_notification(house.settings))
     use_title(house.settings.ae_title)
+    use_keeper(StepKind.ACQUISITION, AcquisitionKeeper())
+    use_keeper(StepKind.READING, ReadingKeeper(house.settings.ae_title))
     use_context(context_of(house.settings))
     use_sender(sender_as(house.settings))
     use_key(house.master_key)

@@ -13,19 +13,20 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Select, func, or_, select, update
+from sqlalchemy import Select, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from wetread.archive.layers import NONE, Layers, trace_of
 from wetread.archive.model import WITH_REMOVED, Instance, Series, Study, StudyCorrection
 from wetread.archive.rules import JsonDict, corrected, dumps
 from wetread.archive.store import StoredInstance
+from wetread.kit import limits
 
 # Presentation states, SR and key objects, segmentations, registrations, fiducials and surfaces, value maps, RT objects,
 # parametric maps, encapsulated documents (PS3.4 B.5).
 _ROOT = "1.2.840.10008.5.1.4.1.1."
 _KINDS = tuple(_ROOT + kind for kind in ("11.", "88.", "66", "67", "68.", "481.", "30", "104."))
-_SOP, _SERIES, _STUDY = "00081155", "0020000E", "0020000D"
+_SOP_CLASS, _SOP, _SERIES, _STUDY = "00081150", "00081155", "0020000E", "0020000D"
 _STATE = _ROOT + "11."
 _SERIES_LIST, _RT_SERIES_LIST = "00081115", "30060014"
 _OF_SERIES = ("00081199", "00081140", "0008114A", "30060016")
@@ -221,6 +222,59 @@ def _has_bulk(element: JsonDict) -> bool:
     )  # fmt: skip
 
 
+# Work items and orders: items that name one series of one study each (PS3.3 table 10-3b) ----------------------------
+
+
+_ACCESSED = frozenset({"00404021", "00404033"})
+"""Input and Output Information Sequence."""
+_SOPS = "00081199"
+
+
+def accessed_in(document: JsonDict) -> set[str]:
+    """The SOP Instance UIDs that a work item names as what it uses or made."""
+    found: set[str] = set()
+    for tag, element in document.items():
+        if element.get("vr") != "SQ":
+            continue
+        for item in element.get("Value") or []:
+            if tag in _ACCESSED:
+                found |= {_value(one, _SOP) for one in item.get(_SOPS, {}).get("Value") or []}
+            else:
+                found |= accessed_in(item)
+    return found - {""}
+
+
+def with_access(document: JsonDict, places: Places) -> JsonDict:
+    """The work item with what it names under the study and series where that hangs."""
+    changed: JsonDict = {}
+    for tag, element in document.items():
+        items = element.get("Value") or []
+        if element.get("vr") != "SQ" or not items:
+            continue
+        new = (
+            [one for item in items for one in _by_place(item, places)]
+            if tag in _ACCESSED
+            else [with_access(item, places) for item in items]
+        )
+        if new != items:
+            changed[tag] = {**element, "Value": new}
+    return {**document, **changed} if changed else document
+
+
+def _by_place(item: JsonDict, places: Places) -> Iterator[JsonDict]:
+    """One item a series: an item that was split is several, which differ in what they name alone."""
+    said = (_value(item, _STUDY), _value(item, _SERIES))
+    grouped: dict[tuple[str, str], list[JsonDict]] = {}
+    for one in item.get(_SOPS, {}).get("Value") or []:
+        grouped.setdefault(places.get(_value(one, _SOP), said), []).append(one)
+    if not grouped or set(grouped) == {said}:
+        yield item
+        return
+    for (study, series), named in grouped.items():
+        new = {**item, _STUDY: _uid(study), _SERIES: _uid(series), _SOPS: {"vr": "SQ", "Value": named}}
+        yield dict(sorted(new.items()))
+
+
 # The index -------------------------------------------------------------------------------------------------------
 
 
@@ -252,6 +306,49 @@ def with_references(
             key = -1 - zlib.crc32(dumps([attributes, trace]))
             found[one.instance_pk] = Layers((*below.corrections, (attributes, trace)), (*below.key, key))
     return found
+
+
+def relocated(session: Session, documents: Sequence[JsonDict]) -> list[JsonDict]:
+    """Work items with what they name where it hangs now. The index is asked where anything was ever moved."""
+    named = {uid for one in documents for uid in accessed_in(one)}
+    if not named:
+        return list(documents)
+    moved = exists().where(StudyCorrection.undone_at.is_(None), StudyCorrection.from_study_pk.is_not(None))
+    if not session.scalar(select(moved)):
+        return list(documents)
+    places = _places(session, named)
+    return [with_access(one, places) for one in documents]
+
+
+def instance_references(session: Session, study_pks: Sequence[int]) -> list[JsonDict]:
+    """The images of studies as they hang now, an item a series (PS3.3 table 10-3b). Beyond a limit the last ones are left
+    out: whole studies are asked for by their own UID."""
+    rows = session.execute(
+        select(
+            Study.study_instance_uid,
+            Series.series_instance_uid,
+            Instance.sop_class_uid,
+            Instance.sop_instance_uid,
+        )
+        .join(Series, Series.series_pk == Instance.series_pk)
+        .join(Study, Study.study_pk == Instance.study_pk)
+        .where(Instance.study_pk.in_(study_pks))
+        .order_by(Study.study_pk, Series.series_pk, Instance.instance_number, Instance.instance_pk)
+        .limit(limits.WORKITEM_INSTANCES_MAX)
+    )
+    grouped: dict[tuple[str, str], list[JsonDict]] = {}
+    for study, series, sop_class, sop_instance in rows:
+        named = {_SOP_CLASS: _uid(sop_class), _SOP: _uid(sop_instance)}
+        grouped.setdefault((study, series), []).append(named)
+    return [
+        {
+            _SOPS: {"vr": "SQ", "Value": named},
+            _STUDY: _uid(study),
+            _SERIES: _uid(series),
+            "0040E020": {"vr": "CS", "Value": ["DICOM"]},
+        }
+        for (study, series), named in grouped.items()
+    ]
 
 
 def _related(study_pks: set[int]) -> Select[int]:

@@ -38,6 +38,7 @@ from wetread.archive.model import (
 from wetread.archive.objects import LocalObjects, NoSpace, ObjectStore
 from wetread.archive.peers import faults_of_networks, hash_passcode
 from wetread.archive.pixels import CannotDecode, Decoder, Rendering
+from wetread.archive.references import instance_references, relocated
 from wetread.archive.relations import requests_of
 from wetread.archive.retrieval import (
     BulkData,
@@ -80,8 +81,8 @@ log = structlog.get_logger()
 __all__ = [
     "PEER_RIGHTS", "Archive", "BulkData", "CannotDecode", "Damaged", "Decoder", "Incoming", "InstanceFiles", "Level", "LocalObjects", "NoSpace",
     "ObjectStore", "Rendering", "Retrieval", "RetrieveObject", "RoleVisibility", "Status", "StoreResult", "StoredInstance",
-    "StudyVisibility", "Transfer", "Vault", "correct_study", "data_set_in", "deidentified", "document_of", "find", "instances_for_retrieve",
-    "list_quarantine", "list_remote_aes", "put_in_trash", "remote_ae", "remote_ae_of", "remove_remote_ae", "requests_of", "resolve_quarantine",
+    "StudyVisibility", "Transfer", "Vault", "correct_study", "data_set_in", "deidentified", "document_of", "find", "instance_references",
+    "instances_for_retrieve", "list_quarantine", "list_remote_aes", "put_in_trash", "relocated", "remote_ae", "remote_ae_of", "remove_remote_ae", "requests_of", "resolve_quarantine",
     "save_remote_ae", "storage_summary", "study_detail", "the_archive", "use_archive", "visible_studies",
 ]  # fmt: skip
 

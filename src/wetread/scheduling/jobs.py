@@ -33,3 +33,15 @@ def patient_merged(work: Work, event: dict[str, Any]) -> None:
 def patient_changed(work: Work, event: dict[str, Any]) -> None:
     """Studies follow a corrected name, birth date or sex."""
     service.patient_changed(work, event)
+
+
+@task("scheduling.steps_as_workitems", together=True)
+def steps_as_workitems(work: Work, events: list[dict[str, Any]]) -> None:
+    """The Workitems of Scheduled Procedure Steps follow them, their orders and their patients."""
+    service.keep_steps_of(work, events)
+
+
+@task("scheduling.steps_missed", cron="41 3 * * *")
+def steps_missed(work: Work) -> None:
+    """Once a night: open steps that have no Workitem get one."""
+    service.keep_missed_steps(work)

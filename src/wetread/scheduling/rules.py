@@ -328,6 +328,30 @@ def _ids(identifiers: Iterable[tuple[str, str]]) -> str:
     )
 
 
+# Scheduled Procedure Step Priority (0074,1200) of a Requested Procedure Priority: PS3.3 C.30.2 has HIGH for what is as
+# urgent as STAT, LOW for routine.
+WORKITEM_PRIORITY = {"STAT": "HIGH", "HIGH": "MEDIUM", "ROUTINE": "LOW"}
+# Code meanings of the modalities that are booked (PS3.16 CID 29, scheme DCM).
+STATION_CLASSES = {
+    "BMD": "Bone Mineral Densitometry",
+    "CR": "Computed Radiography",
+    "CT": "Computed Tomography",
+    "DX": "Digital Radiography",
+    "ES": "Endoscopy",
+    "IO": "Intra-oral Radiography",
+    "IVUS": "Intravascular Ultrasound",
+    "MG": "Mammography",
+    "MR": "Magnetic Resonance",
+    "NM": "Nuclear Medicine",
+    "OP": "Ophthalmic Photography",
+    "PT": "Positron emission tomography",
+    "PX": "Panoramic X-Ray",
+    "RF": "Radiofluoroscopy",
+    "RG": "Radiographic imaging",
+    "US": "Ultrasound",
+    "XA": "X-Ray Angiography",
+}
+
 MPPS_REQUIRED = {
     # tag → (keyword, type 1: must hold a value). PS3.4 table F.7.2-1, N-CREATE.
     "00400270": "ScheduledStepAttributesSequence",

@@ -28,7 +28,7 @@ ITEMS_MAX = 1000
 ROWS_MAX = 50_000
 _STEP_SEQUENCE = "00400100"
 _OFFERED = ("SCHEDULED", "ARRIVED", "READY")
-_PREGNANCY = {"not_pregnant": 1, "possibly_pregnant": 2, "pregnant": 3, "unknown": 4}  # (0010,21C0)
+PREGNANCY = {"not_pregnant": 1, "possibly_pregnant": 2, "pregnant": 3, "unknown": 4}  # (0010,21C0)
 _DATES = re.compile(r"(\d{8})?(-)?(\d{8})?")
 _TIMES = re.compile(r"([\d.:]{2,})?(-)?([\d.:]{2,})?")
 
@@ -41,7 +41,7 @@ def worklist_items(work: Work, identifier: JsonDict) -> list[JsonDict]:
     query = (
         select(
             ScheduledProcedureStep, RequestedProcedure, ImagingServiceRequest, Procedure, Patient, Site,
-            PatientIdentifier, Practitioner.person_name, _allergies(),
+            PatientIdentifier, Practitioner.person_name, allergies_of(),
         )
         .join(RequestedProcedure,
               RequestedProcedure.requested_procedure_pk == ScheduledProcedureStep.requested_procedure_pk)
@@ -92,7 +92,7 @@ def worklist_items(work: Work, identifier: JsonDict) -> list[JsonDict]:
     return list(islice(matching, ITEMS_MAX))
 
 
-def _allergies() -> ScalarSelect[str]:
+def allergies_of() -> ScalarSelect[str]:
     """A patient's substances as the values of one attribute, severe ones first."""
     ordered = aggregate_order_by(literal("\\"), Allergy.severe.desc(), Allergy.substance)
     return (
@@ -107,7 +107,7 @@ def _item(row: Any) -> JsonDict:
     local: datetime = step.starts_at.astimezone(ZoneInfo(site.time_zone))
     code = [{"CodeValue": procedure.code_value, "CodingSchemeDesignator": procedure.coding_scheme_designator,
              "CodeMeaning": procedure.code_meaning}]  # fmt: skip
-    return _model(
+    return json_model(
         {
             "SpecificCharacterSet": "ISO_IR 192",
             "AccessionNumber": request.accession_number,
@@ -123,9 +123,9 @@ def _item(row: Any) -> JsonDict:
             "PatientSex": patient.patient_sex,
             "PatientSize": patient.patient_size_m,
             "PatientWeight": patient.patient_weight_kg,
-            "MedicalAlerts": _values_of(patient.medical_alerts, patient.implants),
+            "MedicalAlerts": values_of(patient.medical_alerts, patient.implants),
             "Allergies": allergies,
-            "PregnancyStatus": _PREGNANCY.get(patient.pregnancy_status or ""),
+            "PregnancyStatus": PREGNANCY.get(patient.pregnancy_status or ""),
             "SpecialNeeds": patient.special_needs,
             "PatientState": None,
             "ConfidentialityConstraintOnPatientDataDescription": patient.confidentiality,
@@ -165,7 +165,7 @@ def _item(row: Any) -> JsonDict:
     )
 
 
-def _model(attributes: JsonDict) -> JsonDict:
+def json_model(attributes: JsonDict) -> JsonDict:
     """Keywords to the JSON model; None is zero length."""
     result: JsonDict = {}
     for keyword, value in attributes.items():
@@ -175,7 +175,7 @@ def _model(attributes: JsonDict) -> JsonDict:
         entry: JsonDict = {"vr": vr}
         if vr == "SQ":
             if value:
-                entry["Value"] = [_model(item) for item in value]
+                entry["Value"] = [json_model(item) for item in value]
         elif value is not None:
             entry["Value"] = (
                 [PersonName.parse(value).as_json()] if vr == "PN" else _values(keyword, vr, value)
@@ -194,7 +194,7 @@ def _values(keyword: str, vr: str, value: Any) -> list[Any]:
     return value.split("\\") if keyword in _SEVERAL else [value.replace("\\", " ")]
 
 
-def _values_of(*texts: str | None) -> str | None:
+def values_of(*texts: str | None) -> str | None:
     """Texts as values of an LO, each of at most 64 characters: nothing of a warning is cut off."""
     given = (text.replace("\\", " ") for text in texts if text)
     return "\\".join(line for text in given for line in wrap(text, 64)) or None

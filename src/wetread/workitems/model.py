@@ -5,8 +5,18 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Boolean, CheckConstraint, ForeignKey, Index, Integer, String, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from wetread.kit.db import Base, Pk, Utc, UtcOrNone
@@ -28,9 +38,19 @@ class State(StrEnum):
         return self in (State.CANCELED, State.COMPLETED)
 
 
+class StepKind(StrEnum):
+    """Which steps of the house's own work are Workitems too."""
+
+    ACQUISITION = "acquisition"  # a Scheduled Procedure Step
+    READING = "reading"  # a Requested Procedure whose images wait to be read
+
+
 class Workitem(Base):
     """A Unified Procedure Step. `attributes` is the whole of it in the DICOM JSON Model but for its Transaction UID, which
-    only its performer knows; the columns beside it repeat what is searched for most."""
+    only its performer knows; the columns beside it repeat what is searched for most.
+
+    `step_kind` and `step_pk` name the house's own step of which it tells, `site_pk` where that is done; others' Workitems
+    have none of them. A step has one open Workitem at most; one that ended and began again has several, the last counts."""
 
     __tablename__ = "workitem"
     __table_args__ = (
@@ -39,6 +59,25 @@ class Workitem(Base):
         ),
         CheckConstraint(
             "procedure_step_state <> 'IN PROGRESS' OR transaction_uid IS NOT NULL", name="claimed"
+        ),
+        CheckConstraint(
+            "step_kind IN ('acquisition','reading') AND step_pk IS NOT NULL AND site_pk IS NOT NULL"
+            " OR num_nonnulls(step_kind, step_pk, site_pk) = 0",
+            name="step",
+        ),
+        Index(
+            "ix_workitem_one_open",
+            "step_kind",
+            "step_pk",
+            unique=True,
+            postgresql_where=text("procedure_step_state IN ('SCHEDULED','IN PROGRESS')"),
+        ),
+        Index(
+            "ix_workitem_step",
+            "step_kind",
+            "step_pk",
+            "workitem_pk",
+            postgresql_where=text("step_kind IS NOT NULL"),
         ),
         Index("ix_workitem_list", "procedure_step_state", "workitem_pk"),
         Index("ix_workitem_patient", "patient_id"),
@@ -56,6 +95,9 @@ class Workitem(Base):
     patient_id: Mapped[str | None] = mapped_column(String(64))
     scheduled_procedure_step_start_date_time: Mapped[Utc]
     attributes: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    step_kind: Mapped[str | None] = mapped_column(String(12))
+    step_pk: Mapped[int | None] = mapped_column(BigInteger)
+    site_pk: Mapped[int | None] = mapped_column(ForeignKey("site.site_pk"))
     requested_by: Mapped[str] = mapped_column(String(64))
     performed_by: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[Utc]
@@ -85,13 +127,15 @@ class WorkitemSubscription(Base):
 
 
 class WorkitemGlobalSubscription(Base):
-    """Somebody is subscribed to each Workitem that will be made; with `keys` to those that match them."""
+    """Somebody is subscribed to each Workitem that will be made; with `keys` to those that match them, with `site_pks` to
+    those of these sites and of none."""
 
     __tablename__ = "workitem_global_subscription"
     __table_args__ = (PHI,)
 
     receiving_ae_title: Mapped[str] = mapped_column(String(16), primary_key=True)
     keys: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    site_pks: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
     has_deletion_lock: Mapped[bool] = mapped_column(Boolean)
     is_web: Mapped[bool] = mapped_column(Boolean)
     subscribed_at: Mapped[Utc]

@@ -204,7 +204,7 @@ STATE, TRANSACTION_UID = tag_of("ProcedureStepState"), tag_of("TransactionUID")
 SOP_CLASS, SOP_INSTANCE = tag_of("SOPClassUID"), tag_of("SOPInstanceUID")
 PROGRESS = tag_of("ProcedureStepProgressInformationSequence")
 PERFORMED_SEQUENCE = tag_of("UnifiedProcedureStepPerformedProcedureSequence")
-OUTPUT = tag_of("OutputInformationSequence")
+OUTPUT, INPUT = tag_of("OutputInformationSequence"), tag_of("InputInformationSequence")
 MODIFIED_AT = tag_of("ScheduledProcedureStepModificationDateTime")
 WORKLIST_LABEL, LABEL = tag_of("WorklistLabel"), tag_of("ProcedureStepLabel")
 PRIORITY, READINESS = tag_of("ScheduledProcedureStepPriority"), tag_of("InputReadinessState")
@@ -225,8 +225,9 @@ REQUESTING_AE, RECEIVING_AE = tag_of("RequestingAE"), tag_of("ReceivingAE")
 DELETION_LOCK = tag_of("DeletionLock")
 PATIENT_NAME, PATIENT_ID = tag_of("PatientName"), tag_of("PatientID")
 _CHARACTER_SET, _TIMEZONE = "00080005", "00080201"
-_BY_TAG = {one.tag: one for one in REQUIREMENTS}
+BY_TAG = {one.tag: one for one in REQUIREMENTS}
 WORKLIST_DEFAULT = "WETREAD"
+UPS_CLASS = "1.2.840.10008.5.1.4.34.6.1"
 
 # DCM 110513, "Discontinued for unspecified reason" (CID 9300): what a request says that gives no reason.
 UNSPECIFIED: JsonDict = {
@@ -311,7 +312,7 @@ def create(sop_instance_uid: str, sent: Mapping[str, Any], *, at: str) -> Create
     attributes: JsonDict = {}
     changed = False
     for tag, entry in sent.items():
-        known = _BY_TAG.get(tag)
+        known = BY_TAG.get(tag)
         if tag in (_CHARACTER_SET, SOP_CLASS, SOP_INSTANCE) or int(tag, 16) < 0x00080000:
             continue
         if known is not None and known.create == "-":
@@ -324,7 +325,7 @@ def create(sop_instance_uid: str, sent: Mapping[str, Any], *, at: str) -> Create
     if not has_value(attributes, WORKLIST_LABEL):
         attributes |= element("WorklistLabel", WORKLIST_DEFAULT)
     attributes |= element("ScheduledProcedureStepModificationDateTime", at)
-    attributes |= element("SOPClassUID", "1.2.840.10008.5.1.4.34.6.1")
+    attributes |= element("SOPClassUID", UPS_CLASS)
     attributes |= element("SOPInstanceUID", sop_instance_uid)
     attributes[PROGRESS] = attributes[PERFORMED_SEQUENCE] = {"vr": "SQ"}
     return Created(
@@ -357,7 +358,7 @@ def update(
     for tag, entry in sent.items():
         if tag in (_CHARACTER_SET, TRANSACTION_UID) or int(tag, 16) < 0x00080000:
             continue
-        known = _BY_TAG.get(tag)
+        known = BY_TAG.get(tag)
         if known is not None and known.update == "-":
             same = present.get(tag, {}).get("Value") == entry.get("Value")
             if same or tag == MODIFIED_AT:

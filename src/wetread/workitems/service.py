@@ -8,24 +8,24 @@ from typing import Any, Protocol
 
 import orjson
 import structlog
-from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import or_, select
 
 from wetread.archive.model import RemoteAE
+from wetread.archive.service import relocated
 from wetread.dicom.errors import DicomError
 from wetread.dicom.jsonmodel import canonical
 from wetread.dicom.sopclass import UPS_GLOBAL_SUBSCRIPTION
 from wetread.dicom.uid import new_uid
-from wetread.jobs.service import FORWARDING, defer
 from wetread.kit import limits
 from wetread.kit.errors import Invalid, NotFound, TooLarge
 from wetread.kit.paging import Page, decode_cursor, encode_cursor
 from wetread.query import values
 from wetread.query.values import BadValue
 from wetread.security.service import Actor, AuditEventID, Offices, Permission, Work
-from wetread.workitems import matching, rules, store
-from wetread.workitems.events import WorkitemChanged, WorkitemReported
-from wetread.workitems.model import State, Workitem, WorkitemEvent, WorkitemSubscription
+from wetread.workitems import changes, house, matching, rules, store
+from wetread.workitems.changes import REPORT_JOB
+from wetread.workitems.house import Described, Instances, Keeper, keep, use_keeper
+from wetread.workitems.model import State, StepKind, Workitem, WorkitemEvent, WorkitemSubscription
 from wetread.workitems.rules import (
     WORDS,
     Action,
@@ -41,21 +41,19 @@ from wetread.workitems.rules import (
 )
 
 __all__ = [
-    "REPORT_JOB", "WORDS", "Action", "Answer", "EventType", "Found", "Made", "ReportFailed", "Reporter", "State", "Waiting",
-    "WorkitemRefused", "act", "announce", "change_state", "create", "deliver", "find", "get", "is_uid", "is_waiting", "listed", "opened",
-    "remove_finished", "request_cancel", "subscribe", "suspend", "unsubscribe", "update", "use_reporter", "use_title",
+    "REPORT_JOB", "WORDS", "Action", "Answer", "Described", "EventType", "Found", "Instances", "Keeper", "Made", "ReportFailed", "Reporter",
+    "State", "StepKind", "Waiting", "WorkitemRefused", "act", "announce", "change_state", "create", "deliver", "find", "get", "is_uid",
+    "is_waiting", "keep", "listed", "opened",
+    "remove_finished", "request_cancel", "subscribe", "suspend", "unsubscribe", "update", "use_keeper", "use_reporter", "use_title",
     "waiting_for_channel", "was_sent",
 ]  # fmt: skip
 
 log = structlog.get_logger()
 
-REPORT_JOB = "workitems.report_events"
-_TITLE = ["WETREAD"]
-
 
 def use_title(ae_title: str) -> None:
     """Names this system's AE title (called once by the composition root)."""
-    _TITLE[:] = [ae_title]
+    changes.TITLE[:] = [ae_title]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,60 +75,26 @@ def _clean(attributes: Mapping[str, Any]) -> JsonDict:
     return model
 
 
-def _now(work: Work) -> str:
-    return work.now().strftime("%Y%m%d%H%M%S.%f+0000")
-
-
 def _requesting_ae(work: Work) -> str:
-    return work.actor.username if work.actor.kind == "ae" else _TITLE[0]
+    return work.actor.username if work.actor.kind == "ae" else changes.TITLE[0]
 
 
 def _one(work: Work, sop_instance_uid: str, *, lock: bool = False) -> Workitem:
     found = store.by_uid(work.session, sop_instance_uid, lock=lock) if is_uid(sop_instance_uid) else None
-    if found is None:
+    if found is None or not _sees(work, found):
         raise WorkitemRefused(Answer.NO_SUCH_WORKITEM)
     return found
 
 
-def _project(workitem: Workitem) -> None:
-    """The columns that repeat what is searched for."""
-    attributes = workitem.attributes
-    workitem.scheduled_procedure_step_priority = text_of(attributes, rules.PRIORITY)[:16]
-    workitem.worklist_label = text_of(attributes, rules.WORKLIST_LABEL)[:64]
-    workitem.procedure_step_label = text_of(attributes, rules.LABEL)[:64]
-    workitem.patient_id = text_of(attributes, rules.PATIENT_ID)[:64] or None
-    try:
-        start, _ = matching.date_time_range(text_of(attributes, rules.START))
-    except BadValue:
-        start = None
-    if start is None:
-        raise WorkitemRefused(
-            Answer.INVALID_ATTRIBUTE_VALUE,
-            "ScheduledProcedureStepStartDateTime is no date and time"[:64],
-            [int(rules.START, 16)],
-        )
-    workitem.scheduled_procedure_step_start_date_time = start
+def _sees(work: Work, workitem: Workitem) -> bool:
+    """Steps of the house are seen by who works at their site."""
+    sites = work.actor.site_pks
+    return sites is None or workitem.site_pk is None or workitem.site_pk in sites
 
 
-def _put(work: Work, workitem: Workitem, attributes: JsonDict) -> None:
-    workitem.attributes = attributes
-    workitem.updated_at = work.now()
-    _project(workitem)
-    work.session.flush()
-
-
-def _record(work: Work, workitem: Workitem, action: str, **detail: str) -> None:
-    work.audit(
-        AuditEventID.PROCEDURE_RECORD,
-        action,
-        object_type="workitem",
-        object_id=workitem.workitem_pk,
-        detail=detail or None,
-    )
-
-
-def _changed(work: Work, workitem: Workitem) -> None:
-    work.publish(WorkitemChanged(workitem.workitem_pk, workitem.procedure_step_state))
+def _seen(work: Work) -> list[Any]:
+    sites = work.actor.site_pks
+    return [] if sites is None else [or_(Workitem.site_pk.is_(None), Workitem.site_pk.in_(sites))]
 
 
 def create(work: Work, sop_instance_uid: str | None, attributes: Mapping[str, Any]) -> Made:
@@ -144,49 +108,18 @@ def create(work: Work, sop_instance_uid: str | None, attributes: Mapping[str, An
         raise WorkitemRefused(
             Answer.INVALID_ATTRIBUTE_VALUE, "the SOP Instance UID is none", [int(rules.SOP_INSTANCE, 16)]
         )
-    made = rules.create(uid, _clean(attributes), at=_now(work))
+    made = rules.create(uid, _clean(attributes), at=changes.present(work))
     store.hold_subscriptions(work.session, alone=False)
     if scope_of(uid) is not Scope.ONE or store.by_uid(work.session, uid) is not None:
         raise WorkitemRefused(Answer.DUPLICATE_SOP_INSTANCE)
-    now = work.now()
-    with_state = made.attributes | rules.element("ProcedureStepState", State.SCHEDULED.value)
     workitem = Workitem(
         sop_instance_uid=uid,
-        procedure_step_state=State.SCHEDULED.value,
-        attributes=with_state,
+        attributes=made.attributes | rules.element("ProcedureStepState", State.SCHEDULED.value),
         requested_by=work.actor.username[:64],
-        created_at=now,
-        updated_at=now,
     )
-    _project(workitem)
-    try:
-        with work.session.begin_nested():
-            work.session.add(workitem)
-            work.session.flush()
-    except IntegrityError:
-        raise WorkitemRefused(Answer.DUPLICATE_SOP_INSTANCE) from None
-    _record(work, workitem, "C", answer=f"{made.answer:04X}")
-    for one in store.global_subscriptions(work.session):
-        if one.keys is None or _matches(workitem.attributes, one.keys):
-            store.subscribe(
-                work.session,
-                [workitem.workitem_pk],
-                one.receiving_ae_title,
-                lock=one.has_deletion_lock,
-                is_web=one.is_web,
-            )
-    _tell(work, workitem, EventType.STATE_REPORT, rules.state_report(with_state, State.SCHEDULED))
-    if rules.assigned(with_state):
-        _tell(work, workitem, EventType.ASSIGNED, rules.assigned(with_state))
-    _changed(work, workitem)
+    changes.add(work, workitem)
+    changes.record(work, workitem, "C", answer=f"{made.answer:04X}")
     return Made(uid, made.answer)
-
-
-def _matches(attributes: Mapping[str, Any], keys: Mapping[str, Any]) -> bool:
-    try:
-        return matching.matches(attributes, keys)
-    except BadValue:  # it was looked at when it came
-        return False
 
 
 def get(work: Work, sop_instance_uid: str, tags: Sequence[str] = ()) -> tuple[JsonDict, Answer]:
@@ -194,12 +127,23 @@ def get(work: Work, sop_instance_uid: str, tags: Sequence[str] = ()) -> tuple[Js
     Transaction UID is never told (PS3.4 CC.2.7). Raises WorkitemRefused C307."""
     work.require(Permission.WORKITEM_READ)
     workitem = _one(work, sop_instance_uid)
-    _record(work, workitem, "R")
+    changes.record(work, workitem, "R")
+    (attributes,) = _served(work, [workitem], images=not tags or not _NAMING.isdisjoint(tags))
     if not tags:
-        return workitem.attributes, Answer.SUCCESS
-    chosen = {tag: workitem.attributes[tag] for tag in sorted(set(tags)) if tag in workitem.attributes}
-    lacking = rules.unknown_tags(tags, workitem.attributes)
+        return attributes, Answer.SUCCESS
+    chosen = {tag: attributes[tag] for tag in sorted(set(tags)) if tag in attributes}
+    lacking = rules.unknown_tags(tags, attributes)
     return chosen, Answer.NOT_ALL_ATTRIBUTES if lacking else Answer.SUCCESS
+
+
+_NAMING = frozenset({rules.INPUT, rules.PERFORMED_SEQUENCE})
+
+
+def _served(work: Work, workitems: Sequence[Workitem], *, images: bool) -> list[JsonDict]:
+    """Their attributes as they are told: what they name where it hangs now, and with `images` those of the house's steps."""
+    if not images:
+        return [one.attributes for one in workitems]
+    return relocated(work.session, [house.with_instances(work, one) for one in workitems])
 
 
 def update(
@@ -212,12 +156,14 @@ def update(
         sent |= rules.element("TransactionUID", transaction_uid)
     workitem = _one(work, sop_instance_uid, lock=True)
     before = workitem.attributes
-    after = rules.update(workitem.state, workitem.transaction_uid, before, sent, at=_now(work))
-    _put(work, workitem, after)
-    _record(work, workitem, "U", attributes=str(len(sent)))
+    after = rules.update(workitem.state, workitem.transaction_uid, before, sent, at=changes.present(work))
+    house.check_update(workitem, sent)
+    house.went_on(work, workitem)
+    changes.put(work, workitem, after)
+    changes.record(work, workitem, "U", attributes=str(len(sent)))
     for event_type, information in rules.events_of_update(before, after, workitem.state):
-        _tell(work, workitem, event_type, information)
-    _changed(work, workitem)
+        changes.tell(work, workitem, event_type, information)
+    changes.changed(work, workitem)
     return Answer.SUCCESS
 
 
@@ -227,30 +173,19 @@ def change_state(work: Work, sop_instance_uid: str, wanted: str, transaction_uid
     workitem = _one(work, sop_instance_uid, lock=True)
     attributes = workitem.attributes
     if wanted == State.CANCELED and workitem.state is State.IN_PROGRESS:
-        attributes = rules.with_cancellation(attributes, {}, at=_now(work), default_reason=False)
+        attributes = rules.with_cancellation(attributes, {}, at=changes.present(work), default_reason=False)
     moved = rules.change_state(workitem.state, workitem.transaction_uid, attributes, wanted, transaction_uid)
     if moved.state is None:
-        _record(work, workitem, "U", answer=f"{moved.answer:04X}")
+        changes.record(work, workitem, "U", answer=f"{moved.answer:04X}")
         return moved.answer
+    house.moved(work, workitem, moved.state, attributes)
     if moved.state is State.IN_PROGRESS:
         workitem.transaction_uid = transaction_uid
         workitem.performed_by = work.actor.username[:64]
-    _move(work, workitem, moved.state, attributes)
-    _record(work, workitem, "U", state=moved.state.value)
-    _changed(work, workitem)
+    changes.move(work, workitem, moved.state, attributes)
+    changes.record(work, workitem, "U", state=moved.state.value)
+    changes.changed(work, workitem)
     return moved.answer
-
-
-def _move(work: Work, workitem: Workitem, state: State, attributes: Mapping[str, Any]) -> None:
-    workitem.procedure_step_state = state.value
-    if state.is_final:
-        workitem.finished_at = work.now()
-    _put(
-        work,
-        workitem,
-        dict(sorted({**attributes, **rules.element("ProcedureStepState", state.value)}.items())),
-    )
-    _tell(work, workitem, EventType.STATE_REPORT, rules.state_report(workitem.attributes, state))
 
 
 def request_cancel(work: Work, sop_instance_uid: str, asked: Mapping[str, Any]) -> Answer:
@@ -259,18 +194,24 @@ def request_cancel(work: Work, sop_instance_uid: str, asked: Mapping[str, Any]) 
     why = _clean(asked)
     workitem = _one(work, sop_instance_uid, lock=True)
     heard = store.subscriber_count(work.session, workitem.workitem_pk) > 0
+    heard = house.hears(work, workitem) or heard
     what, answer = rules.request_cancel(workitem.state, heard=heard)
     if what is Cancelling.CANCELS:
+        house.canceled(work, workitem, why)
         # Through IN PROGRESS, as the standard has it: this system takes it up to end it (PS3.4 CC.2.2.3).
         workitem.transaction_uid = new_uid()
         workitem.performed_by = work.actor.username[:64]
-        _move(work, workitem, State.IN_PROGRESS, workitem.attributes)
-        attributes = rules.with_cancellation(workitem.attributes, why, at=_now(work), default_reason=True)
-        _move(work, workitem, State.CANCELED, attributes)
-        _changed(work, workitem)
+        changes.move(work, workitem, State.IN_PROGRESS, workitem.attributes)
+        attributes = rules.with_cancellation(
+            workitem.attributes, why, at=changes.present(work), default_reason=True
+        )
+        changes.move(work, workitem, State.CANCELED, attributes)
+        changes.changed(work, workitem)
     elif what is Cancelling.ASKS:
-        _tell(work, workitem, EventType.CANCEL_REQUESTED, rules.cancel_requested(why, _requesting_ae(work)))
-    _record(work, workitem, "U", cancel=what.value)
+        changes.tell(
+            work, workitem, EventType.CANCEL_REQUESTED, rules.cancel_requested(why, _requesting_ae(work))
+        )
+    changes.record(work, workitem, "U", cancel=what.value)
     return answer
 
 
@@ -312,14 +253,15 @@ def subscribe(
             keys=wanted if scope is Scope.FILTERED else None,
             lock=deletion_lock,
             is_web=is_web,
+            site_pks=work.actor.site_pks,
             at=work.now(),
         )
         # What ended is told to nobody any more.
         open_states = Workitem.procedure_step_state.in_([State.SCHEDULED, State.IN_PROGRESS])
         workitems = [
             one
-            for one in store.narrowed(work.session, [open_states])
-            if scope is Scope.GLOBAL or _matches(one.attributes, wanted)
+            for one in store.narrowed(work.session, [open_states, *_seen(work)])
+            if scope is Scope.GLOBAL or changes.matches(one.attributes, wanted)
         ]
     fresh = set(
         store.subscribe(
@@ -334,7 +276,7 @@ def subscribe(
         if one.workitem_pk in fresh or scope is Scope.ONE:
             report = rules.state_report(one.attributes, one.state)
             store.tell(work.session, one, EventType.STATE_REPORT, report, work.now(), only=title)
-    _wake(work, [(title, is_web)])
+    changes.wake(work, [(title, is_web)])
     _record_subscription(work, "C", sop_instance_uid, title, scope)
     return Answer.SUCCESS
 
@@ -414,19 +356,6 @@ def act(work: Work, action_type_id: int, sop_instance_uid: str, information: Map
     return subscribe(
         work, sop_instance_uid, title, deletion_lock=lock == "TRUE", keys=information, is_web=False
     )
-
-
-def _tell(work: Work, workitem: Workitem, event_type: EventType, information: JsonDict) -> None:
-    _wake(work, store.tell(work.session, workitem, event_type, information, work.now()))
-
-
-def _wake(work: Work, receivers: Iterable[tuple[str, bool]]) -> None:
-    for title, is_web in dict.fromkeys(receivers):
-        if is_web:
-            work.publish(WorkitemReported(title))
-        else:
-            lock = f"{REPORT_JOB}:{title}"
-            defer(work, REPORT_JOB, queueing_lock=lock, lock=lock, queue=FORWARDING, receiving_ae_title=title)
 
 
 # Events on their way
@@ -563,7 +492,7 @@ def announce(offices: Offices, status: str) -> None:
     )
     with offices.work(Actor.system("dicom-node")) as work:
         told = store.tell_globally(work.session, UPS_GLOBAL_SUBSCRIPTION, information, work.now())
-        _wake(work, told)
+        changes.wake(work, told)
         work.audit(
             AuditEventID.APPLICATION_ACTIVITY, "E", object_type="workitem_event", detail={"status": status}
         )
@@ -588,10 +517,10 @@ def find(work: Work, keys: Mapping[str, Any], *, limit: int, offset: int = 0) ->
     try:
         matching.check(wanted)
         conditions = _conditions(wanted)
-        items: list[JsonDict] = []
+        items: list[Workitem] = []
         passed = 0
         cut = False
-        for looked_at, one in enumerate(store.narrowed(work.session, conditions)):
+        for looked_at, one in enumerate(store.narrowed(work.session, [*conditions, *_seen(work)])):
             if looked_at >= limits.WORKITEM_SCANNED_MAX:
                 cut = True
                 break
@@ -603,7 +532,7 @@ def find(work: Work, keys: Mapping[str, Any], *, limit: int, offset: int = 0) ->
             if len(items) >= limit:
                 cut = True
                 break
-            items.append(one.attributes)
+            items.append(one)
     except BadValue as error:
         raise Invalid(f"A key {error}.") from None
     work.audit(
@@ -612,7 +541,7 @@ def find(work: Work, keys: Mapping[str, Any], *, limit: int, offset: int = 0) ->
         object_type="workitem",
         detail={"keys": ",".join(sorted(wanted))[:200], "matches": str(len(items))},
     )
-    return Found(items, cut)
+    return Found(_served(work, items, images=not _NAMING.isdisjoint(wanted)), cut)
 
 
 def _conditions(keys: Mapping[str, Any]) -> list[Any]:
@@ -662,7 +591,7 @@ def listed(work: Work, states: Sequence[State], *, cursor: str | None, limit: in
         if not isinstance(key, int):
             raise Invalid("The page cursor is not one of ours.")
         before = key
-    rows, counts = store.newest(work.session, [one.value for one in states], before, limit + 1)
+    rows, counts = store.newest(work.session, [one.value for one in states], before, limit + 1, _seen(work))
     following = encode_cursor(rows[limit - 1].workitem_pk) if len(rows) > limit else None
     work.audit(
         AuditEventID.QUERY, "E", object_type="workitem", detail={"matches": str(min(len(rows), limit))}
@@ -674,9 +603,9 @@ def opened(work: Work, workitem_pk: int) -> tuple[Workitem, list[WorkitemSubscri
     """A Workitem with who watches it. Raises NotFound."""
     work.require(Permission.WORKITEM_READ)
     workitem = work.session.get(Workitem, workitem_pk)
-    if workitem is None:
+    if workitem is None or not _sees(work, workitem):
         raise NotFound("There is no such Workitem.")
-    _record(work, workitem, "R")
+    changes.record(work, workitem, "R")
     return workitem, store.subscriptions(work.session, workitem_pk)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from wetread.archive.model import RemoteAE
 from wetread.workitems.model import (
     State,
+    StepKind,
     Workitem,
     WorkitemEvent,
     WorkitemGlobalSubscription,
@@ -29,6 +30,26 @@ def hold_subscriptions(session: Session, *, alone: bool) -> None:
     neither misses the other. Makers do not wait for each other."""
     function = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
     session.execute(text(f"SELECT {function}(hashtextextended('workitem subscriptions', 34))"))
+
+
+def hold_step(session: Session, kind: StepKind, step_pk: int) -> None:
+    """Until the transaction ends, nobody else makes the Workitem of this step follow it."""
+    session.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended(:step, 35))"), {"step": f"{kind} {step_pk}"}
+    )
+
+
+def of_step(session: Session, kind: StepKind, step_pk: int) -> list[Workitem]:
+    """The Workitems of a step of the house, the present one last; held for change."""
+    return list(
+        session.scalars(
+            select(Workitem)
+            .where(Workitem.step_kind == kind.value, Workitem.step_pk == step_pk)
+            .order_by(Workitem.workitem_pk)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+    )
 
 
 def by_uid(session: Session, sop_instance_uid: str, *, lock: bool = False) -> Workitem | None:
@@ -56,16 +77,18 @@ def narrowed(session: Session, conditions: Sequence[Any]) -> Iterator[Workitem]:
 
 
 def newest(
-    session: Session, states: Sequence[str], before: int | None, limit: int
+    session: Session, states: Sequence[str], before: int | None, limit: int, seen: Sequence[Any] = ()
 ) -> tuple[list[Workitem], dict[str, int]]:
     """A page of Workitems, newest first, and how many there are by state."""
-    query = select(Workitem).order_by(Workitem.workitem_pk.desc()).limit(limit)
+    query = select(Workitem).where(*seen).order_by(Workitem.workitem_pk.desc()).limit(limit)
     if states:
         query = query.where(Workitem.procedure_step_state.in_(states))
     if before is not None:
         query = query.where(Workitem.workitem_pk < before)
     counts = session.execute(
-        select(Workitem.procedure_step_state, func.count()).group_by(Workitem.procedure_step_state)
+        select(Workitem.procedure_step_state, func.count())
+        .where(*seen)
+        .group_by(Workitem.procedure_step_state)
     ).all()
     return list(session.scalars(query)), {str(state): int(count) for state, count in counts}
 
@@ -111,10 +134,23 @@ def unsubscribe(session: Session, ae_title: str, workitem_pk: int | None) -> int
 
 
 def set_global(
-    session: Session, ae_title: str, *, keys: JsonDict | None, lock: bool, is_web: bool, at: datetime
+    session: Session,
+    ae_title: str,
+    *,
+    keys: JsonDict | None,
+    site_pks: Collection[int] | None,
+    lock: bool,
+    is_web: bool,
+    at: datetime,
 ) -> None:
     """Subscribes to all that will be made, or to what matches; an earlier one of the same receiver ends."""
-    row = {"keys": keys, "has_deletion_lock": lock, "is_web": is_web, "subscribed_at": at}
+    row = {
+        "keys": keys,
+        "site_pks": None if site_pks is None else sorted(site_pks),
+        "has_deletion_lock": lock,
+        "is_web": is_web,
+        "subscribed_at": at,
+    }
     session.execute(
         upsert(WorkitemGlobalSubscription)
         .values(receiving_ae_title=ae_title, **row)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, true, tuple_, update
+from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, true, tuple_
 
 from wetread.archive.model import Series, Study
 from wetread.kit import limits
-from wetread.kit.errors import Conflict, Denied, FieldError, Invalid, NotFound
+from wetread.kit.errors import FieldError, Invalid, NotFound
 from wetread.kit.paging import Page, decode_cursor, encode_cursor
 from wetread.orders.model import ImagingServiceRequest, Procedure, RequestedProcedure
 from wetread.patients.model import Patient, PatientIdentifier
@@ -22,8 +22,19 @@ from wetread.scheduling.model import StudyLink
 from wetread.security.model import Practitioner, Site, User
 from wetread.security.service import AuditEventID, Permission, Work
 from wetread.worklist import rules
-from wetread.worklist.events import ReadingChanged
+from wetread.worklist.claims import claim, release
 from wetread.worklist.model import ReadingClaim
+from wetread.worklist.reading_steps import (
+    ReadingKeeper,
+    keep_missed_readings,
+    keep_readings_of,
+    keep_what_ran_out,
+)
+
+__all__ = [
+    "PriorStudy", "ReadingFilter", "ReadingItem", "ReadingKeeper", "UnmatchedStudy", "claim", "keep_missed_readings", "keep_readings_of",
+    "keep_what_ran_out", "next_case", "priors", "reading_item", "reading_list", "release", "unmatched_studies",
+]  # fmt: skip
 
 _RANK = case(rules.PRIORITY_RANK, value=RequestedProcedure.requested_procedure_priority, else_=9)
 # The procedure breaks ties: studies that came in one transaction have one time, and a group case shares its study.
@@ -389,88 +400,6 @@ def priors(work: Work, study_pk: int) -> list[PriorStudy]:
 
 def _main_modality(modalities: Sequence[str]) -> str | None:
     return next((one for one in modalities if one not in ("SR", "KO", "PR", "SEG", "DOC", "OT")), None)
-
-
-def claim(work: Work, requested_procedure_pk: int, *, take_over_reason: str | None = None) -> datetime:
-    """Takes a case for reading; returns until when. Raises Conflict where somebody has it, unless it is taken over
-    with a reason. Taking one's own again prolongs it."""
-    work.require(Permission.REPORT_WRITE)
-    if work.actor.user_pk is None:
-        raise Denied("Only a person reads.")
-    if take_over_reason is not None and not take_over_reason.strip():
-        raise Invalid("Taking over needs a reason.", fields=[FieldError("take_over_reason", "is empty")])
-    patient_pk = _lock(work, requested_procedure_pk)
-    now = work.now()
-    held = work.session.scalar(
-        select(ReadingClaim).where(
-            ReadingClaim.requested_procedure_pk == requested_procedure_pk, ReadingClaim.released_at.is_(None)
-        )
-    )
-    if held is not None and held.user_pk == work.actor.user_pk and held.expires_at > now:
-        held.expires_at = now + rules.CLAIM
-    else:
-        if held is not None:
-            if held.expires_at > now and take_over_reason is None:
-                holder = work.session.get(User, held.user_pk)
-                raise Conflict(f"{holder.display_name if holder else 'Somebody'} is reading this.")
-            held.released_at = now
-            held.release_reason = take_over_reason or "ran out"
-            work.session.flush()
-        work.session.add(
-            ReadingClaim(
-                requested_procedure_pk=requested_procedure_pk,
-                user_pk=work.actor.user_pk,
-                claimed_at=now,
-                expires_at=now + rules.CLAIM,
-            )
-        )
-        work.session.flush()
-        work.publish(ReadingChanged(requested_procedure_pk))
-    work.audit(
-        AuditEventID.PROCEDURE_RECORD,
-        "U",
-        patient_pk=patient_pk,
-        object_type="reading claim",
-        object_id=requested_procedure_pk,
-        detail={"taken over": take_over_reason} if take_over_reason else None,
-    )
-    return now + rules.CLAIM
-
-
-def _lock(work: Work, requested_procedure_pk: int) -> int:
-    """Lets nobody else claim the procedure meanwhile; returns its patient. Raises NotFound, also for what one may not
-    see."""
-    found = work.session.execute(
-        select(ImagingServiceRequest.patient_pk, ImagingServiceRequest.site_pk)
-        .join(
-            RequestedProcedure,
-            RequestedProcedure.imaging_service_request_pk == ImagingServiceRequest.imaging_service_request_pk,
-        )
-        .where(RequestedProcedure.requested_procedure_pk == requested_procedure_pk)
-        .with_for_update(of=RequestedProcedure, key_share=True)
-    ).one_or_none()
-    sites = work.actor.site_pks
-    if found is None or (sites is not None and found[1] not in sites):
-        raise NotFound("There is no such requested procedure.")
-    return int(found[0])
-
-
-def release(work: Work, requested_procedure_pk: int) -> None:
-    """Gives one's own case back; nothing happens where one does not hold it."""
-    work.require(Permission.REPORT_WRITE)
-    work.session.execute(
-        update(ReadingClaim)
-        .where(
-            ReadingClaim.requested_procedure_pk == requested_procedure_pk,
-            ReadingClaim.user_pk == work.actor.user_pk,
-            ReadingClaim.released_at.is_(None),
-        )
-        .values(released_at=work.now(), release_reason="given back")
-    )
-    work.publish(ReadingChanged(requested_procedure_pk))
-    work.audit(
-        AuditEventID.PROCEDURE_RECORD, "U", object_type="reading claim", object_id=requested_procedure_pk
-    )
 
 
 def next_case(work: Work, wanted: ReadingFilter) -> ReadingItem | None:
