@@ -86,6 +86,7 @@ class MoveIn(Body):
 
 class ReconcileIn(Body):
     requested_procedure_pk: int
+    patient_pk: int = Field(description="whom the person saw as the order's patient")
     reason: str = Field(min_length=1, max_length=200)
 
 
@@ -359,8 +360,8 @@ def candidates(study_pk: int, body: SearchIn, work: Work = door(Permission.RECON
 
 @router.post("/reconciliation/{study_pk}", status_code=204)
 def reconcile(study_pk: int, body: ReconcileIn, work: Work = door(Permission.RECONCILE)) -> None:
-    """Hangs a study on an order."""
-    service.reconcile(work, study_pk, body.requested_procedure_pk, body.reason)
+    """Hangs a study on an order. 409 where the order is another patient's by now."""
+    service.reconcile(work, study_pk, body.requested_procedure_pk, body.patient_pk, body.reason)
 
 
 @router.post("/reconciliation/{study_pk}/undo", status_code=204)

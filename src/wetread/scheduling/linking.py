@@ -491,9 +491,12 @@ def unmatched(work: Work, *, limit: int = 200) -> list[Unmatched]:
     ]
 
 
-def reconcile(work: Work, study_pk: int, requested_procedure_pk: int, reason: str) -> StudyLink:
-    """A person says which order a study belongs to. The order's demographics are laid over the study; the objects as
-    received stay, and `undo_reconciliation` takes it back. Raises NotFound, Conflict, Invalid."""
+def reconcile(
+    work: Work, study_pk: int, requested_procedure_pk: int, patient_pk: int, reason: str
+) -> StudyLink:
+    """A person says which order a study belongs to; `patient_pk` is whom they saw as the order's patient. The order's
+    demographics are laid over the study; the objects as received stay, and `undo_reconciliation` takes it back. Raises
+    NotFound, Conflict, Invalid."""
     work.require(Permission.RECONCILE)
     if not reason.strip():
         raise Invalid("Say why.", fields=[FieldError("reason", "required")])
@@ -515,6 +518,8 @@ def reconcile(work: Work, study_pk: int, requested_procedure_pk: int, reason: st
     )
     if work.actor.site_pks is not None and request.site_pk not in work.actor.site_pks:
         raise NotFound("There is no such study or order.")
+    if request.patient_pk != patient_pk:
+        raise Conflict("This order is another patient's by now. Look at it again.")
     links = list(work.session.scalars(select(StudyLink).where(StudyLink.study_pk == study_pk)))
     if any(link.state in ("matched", "resolved") and link.requested_procedure_pk for link in links):
         raise Conflict("This study already hangs on an order. Undo that first.")

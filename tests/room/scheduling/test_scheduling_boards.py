@@ -11,6 +11,7 @@ from sqlalchemy import select
 from wetread.archive.model import Study
 from wetread.dicom.uid import new_uid
 from wetread.kit.errors import Denied, NotFound
+from wetread.orders.model import ImagingServiceRequest
 from wetread.scheduling import service
 from wetread.scheduling.candidates import CandidateOrder
 from wetread.scheduling.model import PerformedProcedureStep, PerformedStepReference
@@ -84,7 +85,12 @@ def test_any_order_is_found_by_typing(hospital: Any) -> None:
 def test_what_was_decided_is_listed_until_it_is_taken_back(hospital: Any) -> None:
     (requested,) = hospital.order()
     study = waiting(hospital)
-    service.reconcile(hospital.work, study.study_pk, requested.requested_procedure_pk, "seen by Ann")
+    patient_pk = hospital.work.session.get_one(
+        ImagingServiceRequest, requested.imaging_service_request_pk
+    ).patient_pk
+    service.reconcile(
+        hospital.work, study.study_pk, requested.requested_procedure_pk, patient_pk, "seen by Ann"
+    )
     (decided,) = service.resolved(hospital.work)
     assert (decided.study_pk, decided.accession_number) == (study.study_pk, requested.accession_number)
     with pytest.raises(NotFound):

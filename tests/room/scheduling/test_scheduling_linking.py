@@ -212,7 +212,13 @@ def test_images_of_a_cancelled_order_are_kept_and_wait(hospital: Any) -> None:
     assert reasons_of(hospital, study) == {"order"}
     assert requested.state == "CANCELED"
     with pytest.raises(Conflict):
-        service.reconcile(hospital.work, study.study_pk, requested.requested_procedure_pk, "was scanned")
+        service.reconcile(
+            hospital.work,
+            study.study_pk,
+            requested.requested_procedure_pk,
+            _patient_pk(hospital, requested),
+            "was scanned",
+        )
     assert (links_of(hospital, study), requested.state) == ([("unmatched", None)], "CANCELED")
 
 
@@ -340,8 +346,29 @@ def test_a_person_hangs_a_study_on_an_order_and_takes_it_back(hospital: Any) -> 
     study = study_of(hospital, **received)
     service.match_studies(hospital.work, [study.study_pk])
     with pytest.raises(Invalid):
-        service.reconcile(hospital.work, study.study_pk, requested.requested_procedure_pk, " ")
-    service.reconcile(hospital.work, study.study_pk, requested.requested_procedure_pk, "seen by Ann")
+        service.reconcile(
+            hospital.work,
+            study.study_pk,
+            requested.requested_procedure_pk,
+            _patient_pk(hospital, requested),
+            " ",
+        )
+    with pytest.raises(Conflict, match="another patient's by now"):
+        service.reconcile(
+            hospital.work,
+            study.study_pk,
+            requested.requested_procedure_pk,
+            hospital.patient("Roe^Ann"),
+            "seen",
+        )
+    assert links_of(hospital, study) == [("unmatched", None)]
+    service.reconcile(
+        hospital.work,
+        study.study_pk,
+        requested.requested_procedure_pk,
+        _patient_pk(hospital, requested),
+        "seen by Ann",
+    )
     assert links_of(hospital, study) == [("resolved", requested.requested_procedure_pk)]
     assert (study.patient_name, study.patient_id, study.issuer_of_patient_id) == ("Doe^Jane", "P1", "CITY")
     assert (study.patient_birth_date, study.patient_sex) == (date(1980, 3, 4), "F")
@@ -349,7 +376,13 @@ def test_a_person_hangs_a_study_on_an_order_and_takes_it_back(hospital: Any) -> 
     assert study.patient_pk == _patient_pk(hospital, requested)
     assert (step.scheduled_procedure_step_status, requested.state) == ("STARTED", "IN PROGRESS")
     with pytest.raises(Conflict):
-        service.reconcile(hospital.work, study.study_pk, requested.requested_procedure_pk, "again")
+        service.reconcile(
+            hospital.work,
+            study.study_pk,
+            requested.requested_procedure_pk,
+            _patient_pk(hospital, requested),
+            "again",
+        )
 
     service.undo_reconciliation(hospital.work, study.study_pk, "was the neighbour")
     assert links_of(hospital, study) == [("unmatched", None)]
@@ -374,7 +407,13 @@ def test_what_is_taken_back_after_a_merge_is_whose_it_says(hospital: Any) -> Non
                      patient_birth_date=date(1980, 3, 4), patient_sex="F")  # fmt: skip
     service.match_studies(hospital.work, [study.study_pk])
     assert study.patient_pk == own
-    service.reconcile(hospital.work, study.study_pk, requested.requested_procedure_pk, "hers")
+    service.reconcile(
+        hospital.work,
+        study.study_pk,
+        requested.requested_procedure_pk,
+        _patient_pk(hospital, requested),
+        "hers",
+    )
     assert study.patient_pk == loser
     patients.merge_patients(hospital.work, survivor, loser, "the same woman")
     hospital.work.session.expire_all()
@@ -404,7 +443,9 @@ def test_what_a_person_took_back_does_not_hang_itself_up_again(hospital: Any) ->
     )
     assert links_of(hospital, study) == [("unmatched", None)]
     (other,) = hospital.order()
-    service.reconcile(hospital.work, study.study_pk, other.requested_procedure_pk, "hers")
+    service.reconcile(
+        hospital.work, study.study_pk, other.requested_procedure_pk, _patient_pk(hospital, other), "hers"
+    )
     assert links_of(hospital, study) == [("resolved", other.requested_procedure_pk)]
 
 
@@ -415,7 +456,13 @@ def test_an_undo_leaves_an_order_whose_work_has_begun_otherwise(hospital: Any) -
     wrong = study_of(hospital, patient_id="E1", study_date=date(2026, 11, 25))
     for study in (own, wrong):
         service.match_studies(hospital.work, [study.study_pk])
-    service.reconcile(hospital.work, wrong.study_pk, requested.requested_procedure_pk, "hers too")
+    service.reconcile(
+        hospital.work,
+        wrong.study_pk,
+        requested.requested_procedure_pk,
+        _patient_pk(hospital, requested),
+        "hers too",
+    )
     service.undo_reconciliation(hospital.work, wrong.study_pk, "no")
     assert requested.state == "IN PROGRESS"
     (step,) = hospital.work.session.scalars(select(ScheduledProcedureStep)).all()
@@ -428,13 +475,19 @@ def test_reconciling_is_for_those_who_may(hospital: Any, work_as: Any) -> None:
     service.match_studies(hospital.work, [study.study_pk])
     for role in ("front_desk", "referrer", "biller", "manager"):
         with pytest.raises(Denied), work_as(role) as work:
-            service.reconcile(work, study.study_pk, requested.requested_procedure_pk, "x")
+            service.reconcile(
+                work, study.study_pk, requested.requested_procedure_pk, _patient_pk(hospital, requested), "x"
+            )
         with pytest.raises(Denied), work_as(role) as work:
             service.undo_reconciliation(work, study.study_pk, "x")
     with work_as("technologist") as work:
-        service.reconcile(work, study.study_pk, requested.requested_procedure_pk, "x")
+        service.reconcile(
+            work, study.study_pk, requested.requested_procedure_pk, _patient_pk(hospital, requested), "x"
+        )
     with pytest.raises(NotFound):
-        service.reconcile(hospital.work, 999_999, requested.requested_procedure_pk, "x")
+        service.reconcile(
+            hospital.work, 999_999, requested.requested_procedure_pk, _patient_pk(hospital, requested), "x"
+        )
 
 
 def test_studies_that_wait_come_newest_first(hospital: Any) -> None:

@@ -67,10 +67,11 @@ def test_what_is_written_while_records_are_merged_is_of_the_one_that_lives(
         with ward.made() as work:
             patients.merge_patients(work, survivor, loser, "the same woman")
 
+    living, other = (loser, survivor) if undone else (survivor, loser)
     acts: list[Callable[[Work], object]] = [
         lambda work: service.match_studies(work, [keys[0]]),
         lambda work: service.match_studies(work, [keys[1]]),
-        lambda work: service.reconcile(work, keys[2], by_hand, "seen"),
+        lambda work: service.reconcile(work, keys[2], by_hand, living, "seen"),
         lambda work: open_report(work, [reported]),
         lambda work: procedure_changed(work, charged),
     ]
@@ -96,7 +97,6 @@ def test_what_is_written_while_records_are_merged_is_of_the_one_that_lives(
         thread.join(30)
     assert failed == []
 
-    living, other = (loser, survivor) if undone else (survivor, loser)
     with ward.made() as work:
         orders = set(work.session.scalars(select(ImagingServiceRequest.patient_pk)))
         assert orders == {living}

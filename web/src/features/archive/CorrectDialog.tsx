@@ -119,6 +119,8 @@ export function CorrectDialog({
   const faultOf = (keyword: string) => refused?.errors.find((error) => error.field === keyword)?.reason
   const elsewhere = refused && !refused.errors.some((error) => keywords.includes(error.field)) ? refused : undefined
   const changes = ready && !preview.error ? preview.data : undefined
+  // What stands there may still be of what was asked before.
+  const foretold = settled && !preview.isPlaceholderData && Boolean(changes?.length)
   return (
     <Modal opened onClose={onClose} title={images.length ? OF_IMAGES[kind as ImagesKind].title : TITLE[kind]} size={680}>
       <div className={classes['dialog']}>
@@ -196,7 +198,7 @@ export function CorrectDialog({
           <Button variant="default" onClick={onClose}>
             Go back
           </Button>
-          <Button disabled={!changes?.length || !settled || !reason.trim()} loading={saving.isPending} onClick={() => saving.mutate()}>
+          <Button disabled={!foretold || !reason.trim()} loading={saving.isPending} onClick={() => saving.mutate()}>
             {images.length ? OF_IMAGES[kind as ImagesKind].confirm : CONFIRM[kind]}
           </Button>
         </div>

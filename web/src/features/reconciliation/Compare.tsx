@@ -89,6 +89,7 @@ function HangImages({ study, candidate }: { study: Waiting; candidate: Candidate
         onConfirm={async (reason) => {
           await http.post(`/api/reconciliation/${study.study_pk}`, {
             requested_procedure_pk: candidate.requested_procedure_pk,
+            patient_pk: candidate.patient.patient_pk,
             reason,
           })
           await Promise.all([

@@ -3147,7 +3147,7 @@ export interface paths {
         put?: never;
         /**
          * Reconcile
-         * @description Hangs a study on an order.
+         * @description Hangs a study on an order. 409 where the order is another patient's by now.
          */
         post: operations["reconcile_api_reconciliation__study_pk__post"];
         delete?: never;
@@ -9077,6 +9077,11 @@ export interface components {
         };
         /** ReconcileIn */
         ReconcileIn: {
+            /**
+             * Patient Pk
+             * @description whom the person saw as the order's patient
+             */
+            patient_pk: number;
             /** Reason */
             reason: string;
             /** Requested Procedure Pk */
