@@ -371,6 +371,20 @@ def _workitems() -> Iterator[str]:
         f"{limits.WORKITEM_KEPT_DAYS} days where no lock holds it. Events wait {limits.WORKITEM_EVENT_KEPT_DAYS} days for a "
         "subscriber that is away; the start of the node is told as SCP Status Change."
     )
+    yield (
+        "Workitems are others' and the system's own. Each Scheduled Procedure Step is one (Worklist Label ACQUISITION) from "
+        "its booking on, and each case of the reading list (READING, Scheduled Workitem Code 110005, DCM, Interpretation) from "
+        "its first images on. Of these, order and schedule decide: an N-SET changes progress and what was performed alone, all "
+        "else is refused (0106). IN PROGRESS starts the step as an N-CREATE of a Modality Performed Procedure Step does, "
+        "COMPLETED and CANCELED end it as its N-SET does (110514, DCM: it is scheduled as before); while a modality's own "
+        "performed step is IN PROGRESS, COMPLETED is refused (C304), and CANCELED leaves the step to the modality. All this "
+        "needs the right to report performed steps besides. A request to cancel what "
+        "is scheduled cancels its appointment. A reading is claimed by a person (by a token, or by User Identity of an "
+        "association), for as long as a claim on the reading list holds; it is COMPLETED by the final report, and not before "
+        "(C304); a request to cancel one is refused (C313). Codes of stations and sites are of the coding scheme 99WETREAD. "
+        "What is given back, runs out or is taken over ends CANCELED and is replaced by another Workitem (Replaced Procedure "
+        "Step Sequence), to which its subscribers are subscribed."
+    )
     yield _table(
         ("SOP class", "Action types"),
         [

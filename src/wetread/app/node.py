@@ -141,6 +141,9 @@ class HouseServices:
                 if account is None:
                     actor = Actor.application_entity(title, address, permissions)
                 else:
+                    if "workitems" in rights:
+                        # Who reads at that workstation claims readings in his own name, as on the reading list.
+                        permissions |= account.permissions & {Permission.REPORT_WRITE}
                     actor = dataclasses.replace(account, permissions=permissions)
                 proved = known is not None and known.user_identity is not None
                 return Peer(title, caller.called_ae_title, address, rights, actor, proved)

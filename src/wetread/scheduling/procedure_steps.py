@@ -57,9 +57,12 @@ def own_code(value: str, meaning: str) -> JsonDict:
     return code_item(value[:16], _TERMS, meaning)
 
 
-def reason(code: str, meaning: str, words: str | None = None) -> JsonDict:
-    """Why something was not done: an item of CID 9300, and words."""
-    given: JsonDict = {"ProcedureStepDiscontinuationReasonCodeSequence": [code_item(code, "DCM", meaning)]}
+def reason(code: str, meaning: str, words: str | None = None, *, anew: bool = False) -> JsonDict:
+    """Why something was not done: an item of CID 9300, and words; `anew`: another Workitem replaces it (PS3.17 GGG.3)."""
+    codes = dict.fromkeys([(code, meaning), *([RESCHEDULED] if anew else [])])
+    given: JsonDict = {
+        "ProcedureStepDiscontinuationReasonCodeSequence": [code_item(one, "DCM", said) for one, said in codes]
+    }
     return json_model(given | ({"ReasonForCancellation": words} if words else {}))
 
 
@@ -273,11 +276,7 @@ class AcquisitionKeeper:
     def complete(self, work: Work, step_pk: int) -> None:
         """As the last N-SET of a performed step does: not before all of them are done."""
         step = self._step(work, step_pk)
-        if any(
-            one.performed_procedure_step_status == "IN PROGRESS"
-            for one in performed_for(work, step)
-            if counts(one)
-        ):
+        if _scanner_is_at(work, step):
             raise WorkitemRefused(Answer.NOT_MET_FINAL_STATE, "a performed step of it is IN PROGRESS")
         if step.scheduled_procedure_step_status == StepStatus.COMPLETED:
             return
@@ -292,6 +291,8 @@ class AcquisitionKeeper:
         status = step.scheduled_procedure_step_status
         if status in (StepStatus.DISCONTINUED, StepStatus.CANCELED) or status in rules.OPEN_STEPS:
             return  # it was taken from its performer already
+        if _scanner_is_at(work, step):
+            return  # only who gives it up is out of it
         if status != StepStatus.STARTED:
             raise WorkitemRefused(Answer.NO_LONGER_UPDATABLE)
         if code == rules.WRONG_WORKLIST_ENTRY:
@@ -352,6 +353,14 @@ class AcquisitionKeeper:
             object_id=step.scheduled_procedure_step_pk,
             detail={"move": move.value, "by": "workitem"},
         )
+
+
+def _scanner_is_at(work: Work, step: ScheduledProcedureStep) -> bool:
+    return any(
+        one.performed_procedure_step_status == "IN PROGRESS"
+        for one in performed_for(work, step)
+        if counts(one)
+    )
 
 
 def _performers(name: str | None, organization: str) -> list[JsonDict]:

@@ -223,10 +223,11 @@ class ReadingKeeper:
         """Why it is not read, or not by whom it was claimed."""
         if state is State.CANCELED:
             return reason("110513", "Discontinued for unspecified reason", requested.state_reason)
-        why = None if held is None else held.release_reason
         if state is State.IN_PROGRESS:
-            return reason("110526", "Resource pre-empted", "taken over")
-        return reason(*_GIVEN_BACK.get(why or "", RESCHEDULED), why)
+            return reason("110526", "Resource pre-empted", "taken over", anew=True)
+        # One that nobody gave back has run out.
+        why = "given back" if held is None else held.release_reason or "ran out"
+        return reason(*_GIVEN_BACK.get(why, RESCHEDULED), why, anew=True)
 
 
 # Followed by its Workitem
