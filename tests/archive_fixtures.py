@@ -135,15 +135,12 @@ def store(archive: Archive) -> Callable[..., list[StoreResult]]:
 
 
 @pytest.fixture
-def web(archive: Archive) -> Api:
+def web(archive: Archive, make_api: Callable[[Security], Api]) -> Api:
     """The HTTP application on the committing archive, not signed in; `as_role` signs in."""
-    from wetread.app.web import create_app
-
     identity = Identity(archive.offices, FileMasterKey(b"k" * 32))
     use_identity(identity)
-    client = Api(create_app(Security(archive.offices, identity)), raise_server_exceptions=True)
+    client = make_api(Security(archive.offices, identity))
     client.app.state.archive = archive
-    client.offices = archive.offices
     return client
 
 

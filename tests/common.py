@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from fastapi.testclient import TestClient
@@ -35,7 +37,7 @@ class Api(TestClient):
             )
             _, token = create_token(work, user.user_pk, "test", [], days=None)
         other = Api(self.app, raise_server_exceptions=True)
-        other.offices = self.offices
+        other.portal, other.offices = self.portal, self.offices
         other.user_pk = user.user_pk
         other.username = user.username
         other.headers["Authorization"] = f"Bearer {token}"
@@ -46,3 +48,12 @@ class Api(TestClient):
         with self.offices.work(Actor.system("test")) as work:
             work.session.get_one(User, self.user_pk).disabled = True
             work.audit(AuditEventID.APPLICATION_ACTIVITY, "U", object_type="user")
+
+
+@cache
+def description() -> dict[str, Any]:
+    """What the API says of itself, for reading: to put it together takes seconds of work."""
+    from wetread.app.web import describe
+
+    found: dict[str, Any] = json.loads(describe())
+    return found

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from wetread.app.web import describe
+from common import description
 
 ROOT = Path(__file__).resolve().parents[2]
 # Texts that may stand in an address: codes, places in a list, and the grammar of PS3.18 8.3.5. The list only shrinks.
@@ -53,7 +52,7 @@ def is_free_text(schema: dict[str, Any], description: dict[str, Any]) -> bool:
 
 
 def test_no_address_carries_what_was_typed() -> None:
-    served = json.loads(describe())
+    served = description()
     telling = [
         f"{endpoint}: {name}"
         for endpoint, name, schema in in_addresses(served)
@@ -63,7 +62,7 @@ def test_no_address_carries_what_was_typed() -> None:
 
 
 def test_the_list_of_codes_holds_none_that_is_gone() -> None:
-    served = json.loads(describe())
+    served = description()
     assert set(CODES) <= {name for _, name, _ in in_addresses(served)}
 
 
@@ -79,7 +78,7 @@ def test_free_text_is_told_from_codes() -> None:
 
 def test_the_client_asks_only_by_parameters_that_exist() -> None:
     """One that the server does not know would be ignored, and be in the logs all the same."""
-    served = json.loads(describe())
+    served = description()
     known: dict[str, set[str]] = {re.sub(r"{\w+}", "*", path): set() for path in served["paths"]}
     for endpoint, name, _ in in_addresses(served):
         known[re.sub(r"{\w+}", "*", endpoint.split(" ", 1)[1])].add(name)

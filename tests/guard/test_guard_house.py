@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from wetread.app.web import describe
+from common import description
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,7 +26,7 @@ def test_rooms_import_downward_and_through_their_doors() -> None:
 
 def test_what_the_client_was_made_from_is_still_there() -> None:
     known = json.loads((ROOT / "web" / "openapi.json").read_text())
-    served = json.loads(describe())
+    served = description()
     gone = [
         f"{method} {path}"
         for path, methods in known["paths"].items()

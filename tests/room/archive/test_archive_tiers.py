@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ from wetread.archive.tiering import (
 )
 from wetread.archive.tiers import Stores, split
 from wetread.kit.errors import Invalid
-from wetread.security.service import AuditEventID
+from wetread.security.service import AuditEventID, FileMasterKey, Identity, Security, use_identity
 
 __all__ = ["make_archive"]
 DAY = timedelta(days=1)
@@ -349,18 +350,15 @@ def test_purging_destroys_every_copy(make_archive: MakeArchive, make_dicom: Any,
 
 
 def test_the_screen_hears_of_stores_rules_and_moves(
-    make_archive: MakeArchive, make_dicom: Any, tmp_path: Path
+    make_archive: MakeArchive, make_api: Callable[[Security], Api], make_dicom: Any, tmp_path: Path
 ) -> None:
-    from wetread.app.web import create_app
-    from wetread.security.service import FileMasterKey, Identity, Security, use_identity
 
     archive = make_archive(folders(tmp_path))
     feed(archive, make_dicom, 1, size=200)
     identity = Identity(archive.offices, FileMasterKey(b"k" * 32))
     use_identity(identity)
-    client = Api(create_app(Security(archive.offices, identity)), raise_server_exceptions=True)
+    client = make_api(Security(archive.offices, identity))
     client.app.state.archive = archive
-    client.offices = archive.offices
     admin = client.as_role("admin")
     answer = admin.get("/api/archive/stores").json()
     assert [(one["name"], one["kind"], one["fault"]) for one in answer["stores"]] == [
