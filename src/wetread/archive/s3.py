@@ -95,9 +95,9 @@ class S3Objects:
             },
         )
         self._begun = Uploads(settings)
-        self._odd_e_tags = (
-            0  # of bytes that were right all the same; one that is an MD5 makes the next ones odd for ever
-        )
+        self._doubted: set[str] = set()  # what was written here, and may be other bytes than were sent
+        # Of bytes that were right all the same; after one that is an MD5, those that are not are odd for ever.
+        self._odd_e_tags = 0
         self._several = ThreadPoolExecutor(_TOGETHER, thread_name_prefix=f"store-{self.name}")
         self._uploads = BoundedSemaphore(64)  # parts in memory of this process
 
@@ -134,16 +134,25 @@ class S3Objects:
                 )
             except AlreadyExistsError:
                 # An earlier try did it and its answer was lost, or this is a second time: the same bytes are no fault.
-                if bytes(obstore.get(self._store, key).bytes()) != content:
+                if self._lies(key, content):
+                    return
+                if key not in self._doubted:
                     raise StoreUnavailable(
                         f"store {self.name} holds something else under a new key"
                     ) from None
-                return
-            if not self._names(put["e_tag"], content) and not self._lies(key, content):
-                # Not every store looks at the checksum that goes with the bytes.
-                if not replace:
-                    obstore.delete(self._store, key)
-                raise _Spoilt
+            else:
+                if self._names(put["e_tag"], content):
+                    return
+                self._doubted.add(key)
+                if self._lies(key, content):
+                    self._odd_e_tags += 1
+                    self._doubted.discard(key)
+                    return
+            # Not every store looks at the checksum that goes with the bytes. What is ours and wrong goes.
+            if not replace:
+                obstore.delete(self._store, key)
+            self._doubted.discard(key)
+            raise _Spoilt
 
         self._tried("put", once)
 
@@ -159,9 +168,12 @@ class S3Objects:
 
     def _lies(self, key: str, content: bytes) -> bool:
         """Whether these are the bytes that lie there."""
-        same = bytes(obstore.get(self._store, key).bytes()) == content
-        self._odd_e_tags += same
-        return same
+        try:
+            return bytes(obstore.get(self._store, key).bytes()) == content
+        except (NotFoundError, FileNotFoundError) as error:
+            if "NoSuchBucket" in str(error):
+                raise
+            raise _Cut from None  # it was there just now
 
     def open(self, location: str) -> S3Reader:
         """The object for reading, with its beginning. Raises Missing, StoreUnavailable."""

@@ -210,6 +210,20 @@ def test_bytes_that_change_on_their_way_into_the_store_are_not_called_kept(serve
     assert list(S3Objects(settings_of(server, prefix="spoilt")).listing(-5)) == [location]
 
 
+def test_what_was_spoilt_and_could_not_be_read_back_is_found_out_later(server: str) -> None:
+    content = {"ab/" + "c" * 32: b"as it was sent"}
+    with FaultyProxy(server, {"spoil": 1.0}, only="^PUT", at_most=1) as proxy:
+        objects = S3Objects(settings_of(proxy.url, prefix="later"))
+        with FaultyProxy(proxy.url, {"gone": 1.0}, only="^GET") as blind:
+            objects._store = S3Objects(settings_of(blind.url, prefix="later"))._store
+            with pytest.raises(StoreUnavailable, match="put: Cut"):
+                objects.put(content)
+        objects._store = S3Objects(settings_of(proxy.url, prefix="later"))._store
+        objects.put(content)
+    location, wanted = next(iter(content.items()))
+    assert S3Objects(settings_of(server, prefix="later")).open(location).read_at(0, 99) == wanted
+
+
 @pytest.mark.parametrize("size", [1000, PART_BYTES + 5])
 def test_a_wrong_etag_alone_is_no_harm(server: str, size: int) -> None:
     content = random.Random(size).randbytes(size)
