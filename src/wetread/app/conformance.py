@@ -25,6 +25,7 @@ from wetread.dicomweb import capabilities
 from wetread.dicomweb.accept import FRAME_MEDIA_TYPES, RENDERED_MEDIA_TYPES
 from wetread.dimse import connection, server
 from wetread.kit import limits, tls
+from wetread.workitems import nested
 from wetread.workitems import rules as workitems
 from wetread.workitems.model import State
 
@@ -407,6 +408,20 @@ def _workitems() -> Iterator[str]:
         [
             (one.keyword, one.create, one.update, one.final.value, "yes" if one.match else "no")
             for one in workitems.REQUIREMENTS
+        ],
+    )
+    yield (
+        "Inside of sequences, where an attribute has a requirement; of an N-SET each sequence is replaced as a whole, so the "
+        "same holds. 1C: where the attribute named has a value. What is missing in an N-CREATE is answered 0120, in an N-SET "
+        "0106, what is empty 0121; the Error Comment names the attribute. Every code has a value (short, long or URN), its "
+        "scheme where the value is no URN, and a meaning. That the images of an item can be retrieved nowhere is let pass."
+    )
+    yield _table(
+        ("Inside", "Attribute", "Create", "Set", "Needed by"),
+        [
+            (path, row.keyword, row.create, row.update, ", ".join(row.needed_by) or "-")
+            for path, row in nested.rows_of()
+            if row.create != "3" and row not in nested.CODE.rows
         ],
     )
     yield _table(

@@ -49,7 +49,7 @@ _TERMS = "99WETREAD"
 
 def code_item(value: str, scheme: str, meaning: str) -> JsonDict:
     """An item of a code sequence, by keyword."""
-    return {"CodeValue": value, "CodingSchemeDesignator": scheme, "CodeMeaning": meaning[:64]}
+    return {"CodeValue": value, "CodingSchemeDesignator": scheme, "CodeMeaning": meaning[:64] or value}
 
 
 def own_code(value: str, meaning: str) -> JsonDict:

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from pydicom.datadict import keyword_for_tag
+
 from wetread.dicom.uid import new_uid
 from wetread.kit.errors import Conflict, IllegalTransition, Invalid, NotFound
 from wetread.security.service import AuditEventID, Work
@@ -111,15 +113,14 @@ def check_update(workitem: Workitem, sent: Mapping[str, Any]) -> None:
     what stands is no change. Raises WorkitemRefused 0106."""
     if workitem.step_kind is None:
         return
-    present = workitem.attributes
     for tag, entry in sent.items():
-        if tag in _CLIENTS or tag not in rules.BY_TAG or rules.BY_TAG[tag].update == "-":
+        present = workitem.attributes.get(tag)
+        if present is None or tag in _CLIENTS or (tag in rules.BY_TAG and rules.BY_TAG[tag].update == "-"):
             continue
-        if present.get(tag, {}).get("Value") != entry.get("Value"):
+        if present.get("Value") != entry.get("Value"):
+            keyword = keyword_for_tag(int(tag, 16)) or tag
             raise WorkitemRefused(
-                Answer.INVALID_ATTRIBUTE_VALUE,
-                f"{rules.BY_TAG[tag].keyword} is kept by its order"[:64],
-                [int(tag, 16)],
+                Answer.INVALID_ATTRIBUTE_VALUE, f"{keyword} is kept by its order"[:64], [int(tag, 16)]
             )
 
 

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Any
 
-from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.datadict import dictionary_VR
 
 from wetread.kit.errors import WetreadError
+from wetread.workitems import nested
 from wetread.workitems.model import State
+from wetread.workitems.nested import Fault, Lack
 
 JsonDict = dict[str, Any]
 _UID = re.compile(r"[0-9][0-9.]*\Z")
@@ -108,12 +110,7 @@ class WorkitemRefused(WetreadError):
 # Attributes. A tag is eight hexadecimal digits, as in the DICOM JSON Model.
 
 
-def tag_of(keyword: str) -> str:
-    """The tag of a keyword. Raises KeyError for one that the dictionary lacks."""
-    tag = tag_for_keyword(keyword)
-    if tag is None:
-        raise KeyError(keyword)
-    return f"{int(tag):08X}"
+tag_of = nested.tag_of
 
 
 class Final(StrEnum):
@@ -165,11 +162,13 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement("InputReadinessState", "1", "1", _R, match=True),
     Requirement("InputInformationSequence", "2", "3"),
     Requirement("StudyInstanceUID", "3", "3"),
+    Requirement("OutputDestinationSequence", "3", "3"),
     # Relationship, patient and visit
     Requirement("PatientName", "2", "-", match=True),
     Requirement("PatientID", "2", "-", match=True),
-    Requirement("IssuerOfPatientID", "3", "-", match=True),
-    Requirement("OtherPatientIDsSequence", "3", "-", match=True),
+    Requirement("IssuerOfPatientID", "2", "-", match=True),
+    Requirement("IssuerOfPatientIDQualifiersSequence", "2", "-"),
+    Requirement("OtherPatientIDsSequence", "2", "3", match=True),
     Requirement("PatientBirthDate", "2", "-", match=True),
     Requirement("PatientSex", "2", "-", match=True),
     Requirement("AdmissionID", "2", "-", match=True),
@@ -178,6 +177,10 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement("AdmittingDiagnosesCodeSequence", "2", "-"),
     Requirement("ReferencedRequestSequence", "2", "-", match=True),
     Requirement("ReplacedProcedureStepSequence", "3", "-", match=True),
+    Requirement("ReferencedPatientPhotoSequence", "3", "3"),
+    Requirement("MedicalAlerts", "3", "3"),
+    Requirement("PregnancyStatus", "3", "3"),
+    Requirement("SpecialNeeds", "3", "3"),
     # Progress and Performed Procedure Information
     Requirement("ProcedureStepState", "1", "-", _R, match=True),
     Requirement("ProcedureStepProgressInformationSequence", "-", "3", _X),
@@ -271,6 +274,42 @@ def _empty(requirement: Requirement) -> JsonDict:
     return {"vr": dictionary_VR(int(requirement.tag, 16))}
 
 
+_LACKS: Mapping[Lack, tuple[Answer, Answer]] = {
+    # of an N-CREATE, of an N-SET, which knows no 0120 (PS3.7 10.1.3.1.9)
+    Lack.MISSING: (Answer.MISSING_ATTRIBUTE, Answer.INVALID_ATTRIBUTE_VALUE),
+    Lack.EMPTY: (Answer.MISSING_ATTRIBUTE_VALUE, Answer.MISSING_ATTRIBUTE_VALUE),
+}
+
+
+def _completed(attributes: JsonDict, *, creating: bool) -> JsonDict:
+    """The data set with what its items may lack as empty. Raises WorkitemRefused for what they must not lack."""
+    for tag, entry in attributes.items():
+        if tag in BY_TAG and (entry.get("vr") == "SQ") != (dictionary_VR(int(tag, 16)) == "SQ"):
+            raise WorkitemRefused(
+                Answer.INVALID_ATTRIBUTE_VALUE,
+                f"{BY_TAG[tag].keyword} is not of its VR"[:64],
+                [int(tag, 16)],
+            )
+    whole, fault = nested.complete(attributes, creating=creating)
+    if fault is not None:
+        raise _refused_for(fault, creating=creating)
+    return whole
+
+
+def _refused_for(fault: Fault, *, creating: bool) -> WorkitemRefused:
+    invalid = Answer.INVALID_ATTRIBUTE_VALUE
+    of_create, of_set = _LACKS.get(fault.lack, (invalid, invalid))
+    # The list of offending elements names attributes of the data set, not of its items (PS3.7 E).
+    return WorkitemRefused(
+        of_create if creating else of_set, _short(str(fault)), [int(tag_of(fault.path[0]), 16)]
+    )
+
+
+def _short(words: str) -> str:
+    """The end of what is too long for an Error Comment: there the attribute stands."""
+    return words if len(words) <= 64 else f"..{words[-62:]}"
+
+
 def _check_values(attributes: Mapping[str, Any]) -> None:
     for keyword, allowed in ENUMERATED.items():
         tag = tag_of(keyword)
@@ -308,9 +347,14 @@ def create(sop_instance_uid: str, sent: Mapping[str, Any], *, at: str) -> Create
             )
     if text_of(sent, STATE) != State.SCHEDULED:
         raise WorkitemRefused(Answer.NOT_SCHEDULED, tags=[int(STATE, 16)])
+    gives_performance = has_value(sent, PROGRESS) or has_value(sent, PERFORMED_SEQUENCE)
     _check_values(sent)
+    sent = _completed(
+        {tag: entry for tag, entry in sent.items() if tag not in (PROGRESS, PERFORMED_SEQUENCE)},
+        creating=True,
+    )
     attributes: JsonDict = {}
-    changed = False
+    changed = gives_performance
     for tag, entry in sent.items():
         known = BY_TAG.get(tag)
         if tag in (_CHARACTER_SET, SOP_CLASS, SOP_INSTANCE) or int(tag, 16) < 0x00080000:
@@ -370,12 +414,9 @@ def update(
             raise WorkitemRefused(
                 Answer.MISSING_ATTRIBUTE_VALUE, f"{known.keyword} is empty"[:64], [int(tag, 16)]
             )
-        if tag in (PROGRESS, PERFORMED_SEQUENCE) and len(entry.get("Value") or ()) > 1:
-            raise WorkitemRefused(
-                Answer.INVALID_ATTRIBUTE_VALUE, "the sequence has at most one item", [int(tag, 16)]
-            )
         changed[tag] = entry
     _check_values(changed)
+    changed = _completed(changed, creating=False)
     merged = {**present, **changed} | element("ScheduledProcedureStepModificationDateTime", at)
     return dict(sorted(merged.items()))
 
