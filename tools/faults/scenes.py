@@ -104,7 +104,7 @@ class Scene:
         return made
 
     def store(self, objects: Iterable[Sent]) -> None:
-        """One association; what is acknowledged is noted."""
+        """One association, until something is refused; what is acknowledged is noted."""
         with self.archive.intake.transfer(Actor.system("modality"), received_from="CT1") as transfer:
             for one in objects:
                 incoming = transfer.object(
@@ -118,8 +118,8 @@ class Scene:
                 if not result.status.kept:
                     assert result.status == Status.OUT_OF_RESOURCES, f"it was told {result.status:04X}"
                     log.warning("refused in a scene", outcome=result.outcome, detail=result.detail)
-                else:
-                    self.note("kept" if result.status == 0 else "aside", one.study, one.instance, one.digest)
+                    break  # a twin is one only after what it is a twin of
+                self.note("kept" if result.status == 0 else "aside", one.study, one.instance, one.digest)
         self.archive.intake.announcer.flush()
         self.archive.intake.settler.settle()
 
