@@ -40,7 +40,13 @@ def open_study(browser: Browser, web: Api, port: int, archive: Archive) -> Itera
     account = web.as_role("technologist")
     contexts, complaints = [], []
 
-    def opened(study_instance_uid: str, width: int = 900, height: int = 700, **how: Any) -> Page:
+    def opened(
+        study_instance_uid: str,
+        width: int = 900,
+        height: int = 700,
+        before: Callable[[Page], None] = lambda _: None,
+        **how: Any,
+    ) -> Page:
         with archive.offices.database.transaction() as session:
             study_pk = session.scalar(
                 select(Study.study_pk).where(Study.study_instance_uid == study_instance_uid)
@@ -54,6 +60,7 @@ def open_study(browser: Browser, web: Api, port: int, archive: Archive) -> Itera
         context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
+        before(page)
         page.goto(f"http://127.0.0.1:{port}/room/{study_pk}/images")
         shown(page)
         return page

@@ -4,7 +4,7 @@ import { useEffect, useLayoutEffect, useRef, useState, type PointerEvent, type R
 import { flushSync } from 'react-dom'
 import { formatPersonName } from '@/lib/personname'
 import { formatDicomDate } from '@/lib/time'
-import { EVENTS, eventTarget, type Engine } from './engine'
+import { EVENTS, eventTarget, type Count, type Engine, type Quality } from './engine'
 import type { Vec3 } from './geometry'
 import { Lines } from './Lines'
 import { awayFrom, type Segment } from './planes'
@@ -12,6 +12,7 @@ import type { DicomJson } from './dicom'
 import { graphicsOf } from './keep/presentation'
 import { Drawn } from './presentation/Drawn'
 import { Marks } from './presentation/Marks'
+import { QualityMark } from './presentation/QualityMark'
 import { suvOf } from './pixels/suv'
 import { speltLaterality, type Stack } from './stacks'
 import type { ViewerStudy } from './study'
@@ -46,7 +47,7 @@ export interface PaneProps {
   spot: Vec3 | null
   isKey: (sopInstanceUid: string, frameNumber: number) => boolean
   /** How many of the stack's pictures are here. */
-  loaded: number
+  loaded: Count
   onActivate: () => void
   /** The picture that is shown now, also when the reader did not move it. */
   onImage: (index: number) => void
@@ -77,6 +78,7 @@ export function Pane(props: PaneProps) {
   const isDouble = useDoubleTap()
   const [view, setView] = useState<View | null>(null)
   const [shown, setShown] = useState<Shown>({ state: 'loading' })
+  const [quality, setQuality] = useState<Quality>('full')
 
   useEffect(() => {
     onImage.current = props.onImage
@@ -97,6 +99,7 @@ export function Pane(props: PaneProps) {
       const stays = (before: Shown) => before.state === 'failed' && before.index !== next?.index && before.index === viewport.getCurrentImageIdIndex()
       flushSync(() => {
         setView(next)
+        setQuality(next ? engine.qualityOn(paneId) : 'full')
         if (next) setShown((before) => (stays(before) ? before : SHOWN))
       })
       if (!next) return
@@ -189,7 +192,9 @@ export function Pane(props: PaneProps) {
       data-pane={paneId}
       data-state={stack ? shown.state : 'empty'}
       data-index={view?.index}
-      data-loaded={loaded}
+      data-loaded={loaded.full}
+      data-coarse={loaded.coarse ?? undefined}
+      data-quality={view ? quality : undefined}
       data-series-instance-uid={stack?.seriesInstanceUid}
       data-sop-instance-uid={frame?.sopInstanceUid}
       aria-label={prior ?? 'Current study'}
@@ -274,7 +279,7 @@ export function Pane(props: PaneProps) {
           ) : null}
           {stack.length > 1 && view ? (
             <div className={classes['scroll']}>
-              <div className={classes['here']} style={{ height: `${(100 * Math.min(loaded, stack.length)) / stack.length}%` }} />
+              <div className={classes['here']} style={{ height: `${(100 * Math.min(loaded.full, stack.length)) / stack.length}%` }} />
               <input
                 type="range"
                 min={0}
@@ -287,6 +292,7 @@ export function Pane(props: PaneProps) {
               />
             </div>
           ) : null}
+          {view ? <QualityMark quality={quality} count={loaded} of={stack.length} onAgain={() => engine.sharpen(paneId)} /> : null}
           {shown.state === 'loading' ? <Loader className={classes['busy']} size="sm" aria-label="Loading the image" /> : null}
           {shown.state === 'failed' ? (
             <div className={classes['note']} role="alert">

@@ -3,7 +3,7 @@ import { useMediaQuery } from '@mantine/hooks'
 import { load, save } from '@/lib/storage'
 import { toast } from '@/ui'
 import { useCine } from './cine'
-import { Engine } from './engine'
+import { Engine, type Count } from './engine'
 import { ExportButton } from './export/ExportButton'
 import type { Source } from './export/Panel'
 import { applyLook } from './keep/applyLook'
@@ -67,6 +67,8 @@ export function Viewer(props: ViewerProps) {
   return <StudyViewer key={props.study.study_pk} {...props} />
 }
 
+const NONE: Count = { full: 0, coarse: null }
+
 interface Asked {
   before: string
   done: (words: string | null) => void
@@ -84,7 +86,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share, screens }: Vie
   // On a phone the picture needs the whole width.
   const [thumbnails, setThumbnails] = useState(() => load('viewer-series', window.innerWidth >= 600))
   const [listed, setListed] = useState(() => load('viewer-measurements', false))
-  const [counts, setCounts] = useState<ReadonlyMap<string, number>>(new Map())
+  const [counts, setCounts] = useState<ReadonlyMap<string, Count>>(new Map())
   const [indexes, setIndexes] = useState<Partial<Record<PaneId, number>>>({})
   const [over, setOver] = useState<PaneId | null>(null)
   const [asked, setAsked] = useState<Asked | null>(null)
@@ -489,7 +491,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share, screens }: Vie
                       alone={alone && id === activePane && cells(layout) > 1}
                       over={id === over}
                       isKey={keys.isKey}
-                      loaded={stack ? (counts.get(stack.key) ?? 0) : 0}
+                      loaded={(stack && counts.get(stack.key)) ?? NONE}
                       marks={marks}
                       graphics={applied && stack && !applied.ours ? applied.instance : null}
                       lines={together.linesIn(id)}

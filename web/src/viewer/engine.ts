@@ -19,16 +19,14 @@ import {
 import { fittingScaleOf } from './camera'
 import { forgetGreys, giveGreys, greysOn, layTable, tableOn, windowChanged, type GreysOf } from './pixels/voiTable'
 import { bytesForPictures } from './pixels/budget'
-import { Prefetching } from './pixels/prefetching'
+import { fetching } from './pixels/fetching'
+import { Prefetching, type Count } from './pixels/prefetching'
 import { registerLoader } from './pixels/loader'
 import { Remembered, whenForgotten } from './pixels/remembered'
+import { Showing, type Quality } from './pixels/showing'
 import type { Frame, Stack } from './stacks'
 import { drawNow, fitQuietly, letGo, onPixelRatio, refit, squareUp } from './surface'
 import { drawnBy, endGroup, TOOL_NAMES, TOOLS, type ToolName } from './tools'
-
-/** HTJ2K where the archive has made it, else the pixels as they are stored. */
-const ACCEPT =
-  'multipart/related; type="image/jphc"; transfer-syntax=1.2.840.10008.1.2.4.202, multipart/related; type="application/octet-stream"; transfer-syntax=*'
 
 let begun = false
 
@@ -38,12 +36,13 @@ function begin(): void {
   initCore()
   initLoader({
     maxWebWorkers: Math.max(2, Math.min(6, (navigator.hardwareConcurrency || 2) - 1)),
-    beforeSend: async () => ({ Accept: ACCEPT, 'X-Wetread': '1' }),
   })
   registerLoader()
+  watchLink()
   initTools()
   cache.setMaxCacheSize(bytesForPictures((navigator as { deviceMemory?: number }).deviceMemory, window.matchMedia('(pointer: coarse)').matches))
   whenForgotten((imageId, left) => {
+    fetching.forget(imageId)
     wadors.metaDataManager.remove(imageId)
     // Removing leaves the name behind.
     if (!left) wadors.metaDataManager.purge()
@@ -66,6 +65,14 @@ function begin(): void {
       lineWidth: '1.5',
     },
   })
+}
+
+/** How quick the way to the archive is, is known before the first picture by what else came on it. */
+function watchLink(): void {
+  new PerformanceObserver((list) => {
+    for (const one of list.getEntries() as PerformanceResourceTiming[])
+      if (one.transferSize > 0 && !/\/(frames|coarse)\b/.test(one.name)) fetching.note(one.requestStart, one.responseStart, one.responseEnd, one.transferSize)
+  }).observe({ type: 'resource', buffered: true })
 }
 
 const { MouseBindings } = ToolEnums
@@ -140,6 +147,7 @@ export class Engine {
   private readonly stopWatching: () => void
   private prefetching: Prefetching | null = null
   private readonly remembered = new Remembered()
+  private readonly showing = new Map<string, Showing>()
   /** Asked for the words of an arrow or a text. */
   askWords: AskWords = (_, done) => done(null)
 
@@ -188,8 +196,8 @@ export class Engine {
     this.bind()
   }
 
-  /** Puts a viewport on an element; `close` takes it off again. */
-  open(paneId: string, element: HTMLDivElement): StackViewport {
+  /** Puts a viewport on an element; `close` takes it off again. `wholly`: no picture is shown on it before all of it is here. */
+  open(paneId: string, element: HTMLDivElement, wholly = false): StackViewport {
     this.rendering.enableElement({
       viewportId: paneId,
       element,
@@ -199,6 +207,7 @@ export class Engine {
     // Focus on the picture would take every key away from the screen: Cornerstone swallows what it hears there.
     element.removeAttribute('tabindex')
     const viewport = this.rendering.getViewport(paneId) as StackViewport
+    if (!wholly) this.showing.set(paneId, new Showing(viewport, (is) => this.prefetching?.hold(is)))
     element.addEventListener(Enums.Events.STACK_NEW_IMAGE, () => {
       this.place(paneId)
       layTable(viewport)
@@ -212,6 +221,8 @@ export class Engine {
 
   close(paneId: string): void {
     this.hung.delete(paneId)
+    this.showing.get(paneId)?.end()
+    this.showing.delete(paneId)
     if (this.ended) return
     this.group.removeViewports(this.id, paneId)
     this.rendering.disableElement(paneId)
@@ -230,6 +241,16 @@ export class Engine {
   imageOn(paneId: string): string | null {
     const [hung, imageId] = [this.hung.get(paneId), this.viewport(paneId)?.getCornerstoneImage()?.imageId]
     return hung?.placed && imageId && hung.imageIds.has(imageId) ? imageId : null
+  }
+
+  /** How good the picture is that a pane draws. */
+  qualityOn(paneId: string): Quality {
+    return this.showing.get(paneId)?.quality ?? 'full'
+  }
+
+  /** Asks once more for the rest of a coarse picture. */
+  sharpen(paneId: string): void {
+    this.showing.get(paneId)?.again()
   }
 
   /** The window, or the table, that the scanner wrote, and no inversion. */
@@ -313,7 +334,7 @@ export class Engine {
    * Fetches the pictures of stacks ahead of the eye, nearest to their readers first; a newer call takes the place of this
    * one. `loaded` is told now and then how many of a stack's pictures are there.
    */
-  prefetch(stacks: readonly { stack: Stack; from: number; seen: boolean }[], loaded: (stack: Stack, count: number) => void): void {
+  prefetch(stacks: readonly { stack: Stack; from: number; seen: boolean }[], loaded: (stack: Stack, count: Count) => void): void {
     this.prefetching?.stop()
     for (const { stack } of stacks) this.describe(stack.frames)
     this.prefetching = new Prefetching(stacks, loaded)
@@ -323,6 +344,8 @@ export class Engine {
     this.ended = true
     this.stopWatching()
     this.prefetching?.stop()
+    for (const one of this.showing.values()) one.end()
+    this.showing.clear()
     endGroup(this.group)
     letGo(this.rendering)
     // Another patient's measurements and pictures never stay behind.
@@ -332,6 +355,6 @@ export class Engine {
   }
 }
 
-export type { StackViewport, ToolName }
+export type { Count, Quality, StackViewport, ToolName }
 export const EVENTS = Enums.Events
 export { eventTarget }

@@ -1,7 +1,9 @@
 import { getEnabledElement, type StackViewport } from '@cornerstonejs/core'
 import { WindowLevelRegionTool } from '@cornerstonejs/tools'
+import { toast } from '@/ui'
 import { metadataOf } from './measure/calibration'
 import { countsOf, type Counts } from './measure/counting'
+import { isCoarse } from './pixels/coarse'
 
 /**
  * The range of values within a rectangle of pixels, without the outermost hundredths: one hot pixel is no reason to
@@ -44,6 +46,10 @@ export class RegionWindowTool extends WindowLevelRegionTool {
     const image = viewport?.getImageData()
     const toIndex = image?.imageData.worldToIndex
     if (!viewport || !image || !toIndex) return
+    if (isCoarse(viewport.getCornerstoneImage())) {
+      toast('The window of a region is taken from full quality: try again when the mark of the coarse image is gone.')
+      return
+    }
     const corners = (annotation as Drawn).data.handles.points.map((point) => toIndex(point))
     const xs = corners.map((corner) => corner[0] ?? 0)
     const ys = corners.map((corner) => corner[1] ?? 0)

@@ -54,7 +54,7 @@ interface Made {
 }
 
 const measure = (tool: ToolClass, config: Record<string, unknown> = {}, isRegion = false): Made => ({
-  tool: promptly(tool, isRegion),
+  tool: promptly(tool, isRegion, isRegion || String(tool.toolName) === PixelProbeTool.toolName),
   measures: true,
   counts: tool !== ArrowAnnotateTool && tool !== LabelTool && tool !== SpineLabelTool,
   config: { ...config, getTextLines: wordsFor(String(tool.toolName)) },

@@ -76,7 +76,7 @@ export class Offstage {
     this.element.setAttribute('aria-hidden', 'true')
     this.element.dataset['offstage'] = this.id
     document.body.append(this.element)
-    this.viewport = engine.open(this.id, this.element)
+    this.viewport = engine.open(this.id, this.element, true)
     const left = like.shows ? leftOf(like.viewport) : null
     // Where each picture has its own window, the first one's is not laid on all.
     this.look = left && like.viewport.getProperties().isComputedVOI ? { ...left, voiRange: null } : left

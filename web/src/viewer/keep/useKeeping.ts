@@ -141,7 +141,7 @@ export function useKeeping({ mayKeep, engine, drawn, studies }: KeepingProps) {
       key_images: marked ? keyImages(marked, documents) : [],
       supersedes: [...supersedes],
     }
-    if (left) toast(`Not kept yet: ${count(left, 'measurement')} whose picture has to be shown first.`)
+    if (left) toast(`Not kept yet: ${count(left, 'measurement')} whose picture has to be shown first, in full quality.`)
     if (!found.length && !supersedes.length && !what.presentations?.length && !what.key_images?.length) return { kept: left === 0, said: [] }
     try {
       const answer = await http.post<KeptNow>(`/api/archive/studies/${studyPk}/findings`, what)
@@ -185,9 +185,13 @@ export function useKeeping({ mayKeep, engine, drawn, studies }: KeepingProps) {
   })
 
   const insert = () => {
-    const words = drawn.list.filter((one) => one.words.length).map((one) => sentence(one, studies))
+    const told = drawn.list.filter((one) => one.words.length)
+    // What a hand still moves, or what waits for all of its picture, is no finding yet.
+    const words = told.filter((one) => !one.drawing).map((one) => sentence(one, studies))
+    const left = told.length - words.length
+    if (left) toast(`Left out: ${count(left, 'measurement')} whose numbers are not worked out yet.`)
     if (!words.length) {
-      toast('There are no measurements to put into the report.')
+      if (!left) toast('There are no measurements to put into the report.')
       return
     }
     const place = insertText(words.join('\n'), 'findings')

@@ -1,4 +1,5 @@
 import { store, utilities } from '@cornerstonejs/tools'
+import { isCoarse } from '../pixels/coarse'
 import { Counting } from './counting'
 
 /** Part of Cornerstone's annotation tools that its types leave out or keep to themselves. */
@@ -10,9 +11,10 @@ interface Inner {
 }
 interface Drawn {
   invalidated?: boolean
-  data: { cachedStats?: Record<string, { area?: number; areaUnit?: string }>; contour?: { polyline?: number[][]; closed?: boolean } }
+  data: { cachedStats?: Record<string, { area?: number; areaUnit?: string; waiting?: true }>; contour?: { polyline?: number[][]; closed?: boolean } }
 }
 interface Target {
+  voxelManager?: object
   imageData: { worldToIndex(point: readonly number[]): ArrayLike<number> }
 }
 type Point3 = readonly [number, number, number]
@@ -27,9 +29,10 @@ const COUNTING_MS = 120
 
 /**
  * A tool that works its numbers out whenever its shape has changed. Cornerstone does so at most every 100 ms: what was
- * read in between, and what was drawn just before another picture came, was of a shape that no longer stood.
+ * read in between, and what was drawn just before another picture came, was of a shape that no longer stood. Values of
+ * pixels (`ofValues`) wait for all of a picture: none is ever read from a coarse one.
  */
-export function promptly(tool: ToolClass, isRegion = false): ToolClass {
+export function promptly(tool: ToolClass, isRegion = false, ofValues = isRegion): ToolClass {
   const Parent = tool as unknown as Base
   class PromptTool extends Parent {
     private readonly counting = new Counting()
@@ -37,7 +40,19 @@ export function promptly(tool: ToolClass, isRegion = false): ToolClass {
     override getTargetImageData(targetId: string): unknown {
       // Asked for right before its pixels are counted.
       if (isRegion) this.counting.on(targetId)
-      return super.getTargetImageData(targetId)
+      const target = super.getTargetImageData(targetId)
+      return ofValues && isCoarse((target as Target | undefined)?.voxelManager) ? undefined : target
+    }
+
+    /** What stood of another shape, or of nothing yet, is not to be read meanwhile. */
+    private waits(drawn: Drawn): boolean {
+      let waits = false
+      for (const targetId of Object.keys(ofValues ? (drawn.data.cachedStats ?? {}) : {})) {
+        if (!isCoarse((super.getTargetImageData(targetId) as Target | undefined)?.voxelManager)) continue
+        ;(drawn.data.cachedStats ??= {})[targetId] = { waiting: true }
+        waits = true
+      }
+      return waits
     }
 
     constructor(...given: unknown[]) {
@@ -55,6 +70,10 @@ export function promptly(tool: ToolClass, isRegion = false): ToolClass {
         const made = cornerstones(...call)
         if (isRegion) this.outlined(drawn)
         last = performance.now()
+        if (this.waits(drawn)) {
+          drawn.invalidated = true
+          return made
+        }
         // Where the picture has gone there was nothing to count: its numbers are as old as before.
         if (!Object.keys(drawn.data.cachedStats ?? {}).some((targetId) => this.getTargetImageData(targetId))) drawn.invalidated = before ?? true
         return made

@@ -22,6 +22,8 @@ export interface Stats {
   ratio?: number
   heart?: number
   chest?: number
+  /** Its picture is coarse yet, and values are not read from that. */
+  waiting?: true
 }
 
 export interface Measured {
@@ -30,6 +32,7 @@ export interface Measured {
 }
 
 const NOT_CALIBRATED = 'Not calibrated'
+const WAITING = 'Values wait for full quality'
 
 function isNumber(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value)
@@ -132,6 +135,7 @@ function colour(parts: readonly number[]): string {
 /** The words of one measurement, a line each; `toolName` is Cornerstone's. */
 export function wordsOf(toolName: string, data: Measured, targetId: string): string[] {
   const stats = data.cachedStats?.[targetId] ?? {}
+  if (stats.waiting) return [WAITING]
   const lines = WORDS[toolName]?.(stats, calibrationOfTarget(targetId), data.label ?? '') ?? []
   return lines.filter((line): line is string => line !== null && line !== '')
 }

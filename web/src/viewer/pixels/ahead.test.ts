@@ -53,4 +53,12 @@ describe('what is fetched ahead', () => {
     ahead.moved('a', 11)
     expect(drain(ahead, 3, 2)).toEqual(['a13', 'a9', null])
   })
+
+  it('gives again what was begun in vain, at its place', () => {
+    const ahead = new Ahead([{ key: 'a', frames: range('a', 7), from: 3, seen: true }], () => false)
+    expect(drain(ahead, 4)).toEqual(['a3', 'a4', 'a2', 'a5'])
+    ahead.again('a4')
+    ahead.again('a3')
+    expect(drain(ahead, 5)).toEqual(['a3', 'a4', 'a1', 'a6', 'a0'])
+  })
 })

@@ -63,6 +63,16 @@ export class Ahead<T> {
     this.tried.delete(frame)
   }
 
+  /** It was begun and could not be ended, and is needed still. */
+  again(frame: T): void {
+    this.tried.delete(frame)
+    for (const row of this.rows) {
+      const at = row.frames.indexOf(frame)
+      if (at >= row.from) row.above = Math.min(row.above, at)
+      else if (at >= 0) row.below = Math.max(row.below, at)
+    }
+  }
+
   private nearest(row: Row<T>, within: number): { frame: T; away: number } | null {
     const isNeeded = (frame: T | undefined) => frame !== undefined && !this.tried.has(frame) && !this.isHere(frame)
     while (row.above < row.frames.length && !isNeeded(row.frames[row.above])) row.above += 1

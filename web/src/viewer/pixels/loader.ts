@@ -1,9 +1,10 @@
 import { imageLoader, metaData, utilities, type Types } from '@cornerstonejs/core'
-import { wadors } from '@cornerstonejs/dicom-image-loader'
+import { createImage } from '@cornerstonejs/dicom-image-loader'
 import { http } from '@/lib/api'
 import { item, number, numbers, text, type DicomJson } from '../dicom'
 import type { Frame } from '../stacks'
 import { colours, painted, saysItsColours } from './colours'
+import { fetching } from './fetching'
 import { frameOf, rememberTable, whileHeld } from './remembered'
 import { suvOf } from './suv'
 import { paletteOf, tableIn } from './tables'
@@ -93,10 +94,7 @@ function frameWindow(image: Types.IImage, metadata: DicomJson): void {
 
 /** Null where the pixels hold bits that are none of theirs, which Cornerstone takes for values. */
 async function byCornerstone(imageId: string, options: Record<string, unknown>, metadata: DicomJson, layout: Layout): Promise<Types.IImage | null> {
-  const { promise } = wadors.loadImage(imageId, options) as unknown as { promise: Promise<Types.IImage> }
-  const image = await promise.catch((error: unknown) => {
-    throw inWords(error)
-  })
+  const image = await decoded(imageId, options)
   // Eight bits with a sign are no texture of WebGL's.
   if (image.getPixelData() instanceof Int8Array) return null
   if (layout.samples === 3 || layout.signed || layout.stored >= layout.allocated) return image
@@ -105,10 +103,17 @@ async function byCornerstone(imageId: string, options: Record<string, unknown>, 
   return image.maxPixelValue > most + Math.abs(slope) / 2 ? null : image
 }
 
-/** Cornerstone rejects with the request itself. */
-function inWords(error: unknown): unknown {
-  if (!(error instanceof XMLHttpRequest)) return error
-  return new Error(error.status ? `The server answered ${error.status}, not the picture.` : 'The server could not be reached for the picture.')
+/** The picture as Cornerstone makes it of its bytes. What was joined of two parts and is no picture is fetched anew. */
+async function decoded(imageId: string, options: Record<string, unknown>): Promise<Types.IImage> {
+  const { bytes, contentType, joined } = await fetching.whole(imageId)
+  const syntax = /transfer-syntax=([\d.]+)/.exec(contentType)?.[1] ?? '1.2.840.10008.1.2.1'
+  try {
+    return (await createImage(imageId, bytes, syntax, { ...options })) as Types.IImage
+  } catch (error) {
+    if (!joined) throw error
+    fetching.distrust(imageId)
+    return decoded(imageId, options)
+  }
 }
 
 function pathOf(imageId: string): string {

@@ -1,0 +1,96 @@
+"""`python -m bench.viewer_throttled`: a CT study over a slow link (30 Mbit/s, 40 ms, by Chromium's own throttling).
+
+What is told, from the click on: the first image drawn, and in full quality; the volume usable (all slices here, at least
+coarse); all slices here without loss. Once with coarse images first, once with whole images alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from bench import corpus, store
+from bench.servers import Server
+from bench.viewer_browser import Seat, seat
+
+FIRST_S, USABLE_S = 0.5, 3.0
+# Notes when the pane first says what is looked for.
+_WATCH = """url => {
+  const begun = performance.now()
+  const seen = window.__seen = { begun }
+  const note = (name) => { seen[name] ??= (performance.now() - begun) / 1000 }
+  window.history.pushState({}, '', url)
+  const look = () => {
+    const pane = document.querySelector('[data-pane=a][data-state=shown]')
+    if (pane) {
+      const of = Number(pane.querySelector('input[type=range]')?.max ?? 0) + 1
+      const { loaded, coarse, quality } = pane.dataset
+      note('first')
+      if (quality === 'full') note('first full')
+      if (Number(coarse ?? loaded) >= of) note('usable')
+      if (Number(loaded) >= of) note('all')
+    }
+    if (seen.all === undefined && window.__seen === seen) requestAnimationFrame(look)
+  }
+  look()
+}"""
+
+
+def main() -> None:
+    """Makes two studies, opens each on the slow link, and prints a table."""
+    parser = argparse.ArgumentParser(prog="bench.viewer_throttled", description=__doc__)
+    parser.add_argument("--slices", type=int, default=400)
+    parser.add_argument("--mbit", type=float, default=30)
+    parser.add_argument("--latency", type=float, default=40, help="milliseconds")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    asked = parser.parse_args()
+    uids: list[str] = []
+
+    def fill(server: Server, root: Path) -> None:
+        # One for each way, for what was seen before comes quicker; and a small one that warms the viewer up.
+        for name, slices in (("warm", 8), ("coarse", asked.slices), ("whole", asked.slices)):
+            files, _, study = corpus.write(root / name, studies=1, slices=slices, size=512)
+            store.send(server, [files])
+            uids.append(study)
+
+    figures: dict[str, dict[str, Any]] = {}
+    with seat(fill) as reader:
+        reader.open(uids[0])
+        reader.wait("[data-pane=a][data-loaded='8']")
+        reader.cdp.send("Network.enable")
+        for how, uid in (("coarse first", uids[1]), ("whole images alone", uids[2])):
+            reader.leave()
+            if how != "coarse first":
+                reader.page.route("**/coarse?*", lambda route: route.fulfill(status=404, body=""))
+            reader.page.wait_for_timeout(11_000)  # what the link was before is no longer believed
+            _throttle(reader, asked.mbit, asked.latency)
+            reader.page.evaluate(_WATCH, f"/room/{reader.study_pks[uid]}/images")
+            reader.page.wait_for_function("() => window.__seen.all !== undefined", timeout=600_000)
+            figures[how] = {**reader.page.evaluate("() => window.__seen"), "load": os.getloadavg()[0]}
+            _throttle(reader, 0, 0)
+    table = Table("", "first image s", "in full quality s", "usable volume s", "all lossless s", "load of the machine",
+                  title=f"{asked.slices} CT slices of 512², {asked.mbit:g} Mbit/s, {asked.latency:g} ms; goals: first < {FIRST_S} s, usable < {USABLE_S} s")  # fmt: skip
+    for how, seen in figures.items():
+        named = (seen.get(name) for name in ("first", "first full", "usable", "all", "load"))
+        table.add_row(how, *("" if one is None else f"{one:.2f}" for one in named))
+    Console(width=132).print(table)
+    if asked.json:
+        asked.json.write_text(json.dumps(figures, indent=1))
+
+
+def _throttle(reader: Seat, mbit: float, latency: float) -> None:
+    rate = mbit * 1e6 / 8 if mbit else -1
+    reader.cdp.send(
+        "Network.emulateNetworkConditions",
+        {"offline": False, "latency": latency, "downloadThroughput": rate, "uploadThroughput": rate},
+    )
+
+
+if __name__ == "__main__":
+    main()
