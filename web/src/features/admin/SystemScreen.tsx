@@ -164,9 +164,9 @@ export default function SystemScreen() {
     <>
       last image <Age since={newest} /> ago
     </>
-  ) : (
+  ) : associations.data && (storage.data || !may('config.read')) ? (
     'nobody called yet'
-  )
+  ) : null // not known yet
 
   return (
     <Screen title="System" note={readiness.data ? `this server is ${readiness.data.status}` : undefined}>
