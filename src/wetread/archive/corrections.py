@@ -28,7 +28,7 @@ from wetread.archive.model import (
     Study,
     StudyCorrection,
 )
-from wetread.archive.references import touch
+from wetread.archive.references import PRESENTATION_STATES, named_in, touch
 from wetread.archive.rules import (
     CORRECTABLE,
     CORRECTABLE_OF_INSTANCE,
@@ -77,7 +77,8 @@ class Wish:
     `edit` changes `attributes` (keyword → DICOM text) of the study, or of the series or instance that is named; `patient`
     hangs the study on a person of the register; `move` hangs series on another study; `split` makes a new study of
     series, described by `attributes`; `merge` hangs all of the study on another one. With `sop_instance_uids`, `move` and
-    `split` take these images alone: they get a series of their own for each that they leave.
+    `split` take these images alone: they get a series of their own for each that they leave. Presentation states go with
+    the images that they are about, where all of these go.
     """
 
     kind: str
@@ -300,7 +301,10 @@ def _plan(work: Work, wish: Wish) -> _Plan:
                 select(Series).where(Series.study_pk == study.study_pk).execution_options(**WITH_REMOVED)
             )
         )
-    series, images = (series, {}) if wish.kind == "merge" else _chosen(work.session, study, series, wish)
+    images: dict[int, list[Instance]] = {}
+    if wish.kind != "merge":
+        series, images = _chosen(work.session, study, series, wish)
+        series, images = _with_states(work.session, study, series, images)
     if wish.kind != "merge" and not series and not images:
         raise Invalid("Choose what moves.", fields=[FieldError("series_instance_uids", "name at least one")])
     words = _words_of(work.session, series, images)
@@ -369,6 +373,7 @@ def _plan_patient(work: Work, wish: Wish, study: Study) -> _Plan:
 
 def _plan_split(work: Work, wish: Wish, study: Study, series: list[Series]) -> _Plan:
     series, images = _chosen(work.session, study, series, wish)
+    series, images = _with_states(work.session, study, series, images)
     if not series and not images:
         raise Invalid("Choose what leaves.", fields=[FieldError("series_instance_uids", "name at least one")])
     left = work.session.scalar(
@@ -420,6 +425,50 @@ def _chosen(
             del images[left.series_pk]
             series = [*series, left]
     return series, images
+
+
+def _with_states(
+    session: Session, study: Study, series: list[Series], images: dict[int, list[Instance]]
+) -> tuple[list[Series], dict[int, list[Instance]]]:
+    """What leaves, and the presentation states that are about nothing else: one has no way of naming another study than its
+    own (PS3.3 C.11.11), and would be looked for in vain where its images are. One that is about others too stays."""
+    whole = {one.series_pk for one in series}
+    states = [
+        one
+        for one in session.scalars(
+            select(Instance)
+            .where(
+                Instance.study_pk == study.study_pk,
+                Instance.sop_class_uid.startswith(PRESENTATION_STATES),
+                Instance.series_pk.not_in(whole),
+            )
+            .order_by(Instance.series_pk, Instance.instance_pk)
+            .limit(limits.CORRECTED_IMAGES_MAX)
+        )
+        if one not in images.get(one.series_pk, ())
+    ]
+    if not states or not (series or images):
+        return series, images
+    leave = {one.sop_instance_uid for some in images.values() for one in some}
+    leave |= set(session.scalars(select(Instance.sop_instance_uid).where(Instance.series_pk.in_(whole))))
+    retrieval = the_archive().retrieval
+    stored = {
+        one.sop_instance_uid: one
+        for one in store.stored_instances(
+            session, sop_instance_uids=[state.sop_instance_uid for state in states]
+        )
+    }
+    found = {series_pk: list(some) for series_pk, some in images.items()}
+    for state in states:
+        kept = stored.get(state.sop_instance_uid)
+        named = set() if kept is None else named_in(retrieval.instance_json(kept))
+        if named and named <= leave:
+            found.setdefault(state.series_pk, []).append(state)
+    for one in session.scalars(select(Series).where(Series.series_pk.in_(found))).all():
+        if one.number_of_series_related_instances == len(found[one.series_pk]):
+            del found[one.series_pk]
+            series = [*series, one]
+    return series, found
 
 
 def _new_series_of(session: Session, images: Mapping[int, Sequence[Instance]]) -> list[Change]:

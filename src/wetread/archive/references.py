@@ -27,7 +27,7 @@ from wetread.kit import limits
 _ROOT = "1.2.840.10008.5.1.4.1.1."
 _KINDS = tuple(_ROOT + kind for kind in ("11.", "88.", "66", "67", "68.", "481.", "30", "104."))
 _SOP_CLASS, _SOP, _SERIES, _STUDY = "00081150", "00081155", "0020000E", "0020000D"
-_STATE = _ROOT + "11."
+PRESENTATION_STATES = _ROOT + "11."
 _SERIES_LIST, _RT_SERIES_LIST = "00081115", "30060014"
 _OF_SERIES = ("00081199", "00081140", "0008114A", "30060016")
 """Sequences of references in an item of a list of series."""
@@ -88,7 +88,7 @@ def agreeing(document: JsonDict, places: Places, sop_class_uid: str) -> JsonDict
         new = _element(tag, element, own, places)
         if new is not element:
             changed[tag] = new
-    if not sop_class_uid.startswith(_STATE):
+    if not sop_class_uid.startswith(PRESENTATION_STATES):
         _part_own_from_others({**document, **changed}, own, places, changed)
     return {tag: element for tag, element in changed.items() if not _has_bulk(element)}
 
@@ -222,6 +222,47 @@ def _has_bulk(element: JsonDict) -> bool:
     )  # fmt: skip
 
 
+# What an object says of its own study -----------------------------------------------------------------------------
+
+_STUDY_REFERENCES, _REQUESTS, _ACCESSION = "00081110", frozenset({"00400275", "0040A370"}), "00080050"
+
+
+def of_own_study(received: JsonDict, document: JsonDict) -> JsonDict:
+    """The top-level elements of a moved object that name the study and the order that it came with as its own: Referenced
+    Study Sequence, and what was asked for (Request Attributes Sequence, Referenced Request Sequence). An order of another
+    patient would be the worst of it."""
+    was, now = _value(received, _STUDY), _value(document, _STUDY)
+    if not was or was == now:
+        return {}
+    numbers = (_value(received, _ACCESSION), document.get(_ACCESSION, {"vr": "SH"}))
+    changed: JsonDict = {}
+    for tag in (_STUDY_REFERENCES, *sorted(_REQUESTS)):
+        element = document.get(tag, {})
+        items = element.get("Value") or []
+        new = [
+            _renamed(one, was, now) if tag == _STUDY_REFERENCES else _asked_for(one, was, now, numbers)
+            for one in items
+        ]
+        if new != items:
+            changed[tag] = {**element, "Value": new}
+    return {tag: element for tag, element in changed.items() if not _has_bulk(element)}
+
+
+def _renamed(item: JsonDict, was: str, now: str) -> JsonDict:
+    return {**item, _SOP: _uid(now)} if _value(item, _SOP) == was else item
+
+
+def _asked_for(item: JsonDict, was: str, now: str, numbers: tuple[str, JsonDict]) -> JsonDict:
+    new = dict(item)
+    if _value(item, _STUDY) == was:
+        new[_STUDY] = _uid(now)
+    if numbers[0] and _value(item, _ACCESSION) == numbers[0]:
+        new[_ACCESSION] = numbers[1]
+    if inner := item.get(_STUDY_REFERENCES, {}).get("Value"):
+        new[_STUDY_REFERENCES] = {"vr": "SQ", "Value": [_renamed(one, was, now) for one in inner]}
+    return new
+
+
 # Work items and orders: items that name one series of one study each (PS3.3 table 10-3b) ----------------------------
 
 
@@ -287,25 +328,36 @@ def with_references(
     """`layers` and, over them, what makes the references of objects agree with where the named ones hang. `read` gives an
     object as it was received; it is called for objects of some kinds alone, and where something was moved."""
     found = dict(layers)
-    asking = [one for one in stored if refers(one.sop_class_uid)]
+    asking = [
+        one for one in stored if refers(one.sop_class_uid) or _is_moved(layers.get(one.instance_pk, NONE))
+    ]
     if not asking:
         return found
     moves = _moves(session, {one.study_pk for one in asking})
     if not moves:
         return found
     trace = trace_of(moves[-1])
+    received = {one.instance_pk: read(one) for one in asking}
     documents = {
-        one.instance_pk: corrected(read(one), found.get(one.instance_pk, NONE).corrections) for one in asking
+        pk: corrected(document, found.get(pk, NONE).corrections) for pk, document in received.items()
     }
-    named = {pk: named_in(document) for pk, document in documents.items()}
-    places = _places(session, {uid for uids in named.values() for uid in uids})
+    naming = [one for one in asking if refers(one.sop_class_uid)]
+    named = {uid for one in naming for uid in named_in(documents[one.instance_pk])}
+    places = _places(session, named)
     for one in asking:
-        attributes = agreeing(documents[one.instance_pk], places, one.sop_class_uid)
+        document = documents[one.instance_pk]
+        attributes = of_own_study(received[one.instance_pk], document)
+        if refers(one.sop_class_uid):
+            attributes |= agreeing({**document, **attributes}, places, one.sop_class_uid)
         if attributes:
             below = found.get(one.instance_pk, NONE)
             key = -1 - zlib.crc32(dumps([attributes, trace]))
             found[one.instance_pk] = Layers((*below.corrections, (attributes, trace)), (*below.key, key))
     return found
+
+
+def _is_moved(layers: Layers) -> bool:
+    return any(_STUDY in attributes for attributes, _ in layers.corrections)
 
 
 def relocated(session: Session, documents: Sequence[JsonDict]) -> list[JsonDict]:

@@ -14,12 +14,13 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 from sqlalchemy import ScalarSelect, func, literal, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
+from wetread.archive.model import Study
 from wetread.dicom.personname import PersonName
 from wetread.kit.errors import FieldError, Invalid
 from wetread.orders.model import ImagingServiceRequest, Procedure, RequestedProcedure
 from wetread.patients.model import Allergy, Patient, PatientIdentifier
 from wetread.patients.rules import name_words
-from wetread.scheduling.model import ModalityResource, ScheduledProcedureStep
+from wetread.scheduling.model import ModalityResource, ScheduledProcedureStep, StudyLink
 from wetread.security.model import Practitioner, Site
 from wetread.security.service import AuditEventID, Permission, Work
 
@@ -27,6 +28,8 @@ JsonDict = dict[str, Any]
 ITEMS_MAX = 1000
 ROWS_MAX = 50_000
 _STEP_SEQUENCE = "00400100"
+# As PS3.4 K.6.1.2.2 refers to studies, though the service of that class is retired.
+_DETACHED_STUDY = "1.2.840.10008.3.1.2.3.1"
 _OFFERED = ("SCHEDULED", "ARRIVED", "READY")
 PREGNANCY = {"not_pregnant": 1, "possibly_pregnant": 2, "pregnant": 3, "unknown": 4}  # (0010,21C0)
 _DATES = re.compile(r"(\d{8})?(-)?(\d{8})?")
@@ -41,7 +44,7 @@ def worklist_items(work: Work, identifier: JsonDict) -> list[JsonDict]:
     query = (
         select(
             ScheduledProcedureStep, RequestedProcedure, ImagingServiceRequest, Procedure, Patient, Site,
-            PatientIdentifier, Practitioner.person_name, allergies_of(),
+            PatientIdentifier, Practitioner.person_name, allergies_of(), _studies_of(),
         )
         .join(RequestedProcedure,
               RequestedProcedure.requested_procedure_pk == ScheduledProcedureStep.requested_procedure_pk)
@@ -102,8 +105,23 @@ def allergies_of() -> ScalarSelect[str]:
     )
 
 
+def _studies_of() -> ScalarSelect[str]:
+    """The studies that hang on a Requested Procedure, as the values of one attribute."""
+    ordered = aggregate_order_by(literal("\\"), Study.study_pk)
+    return (
+        select(func.string_agg(Study.study_instance_uid, ordered))
+        .join(StudyLink, StudyLink.study_pk == Study.study_pk)
+        .where(
+            StudyLink.requested_procedure_pk == RequestedProcedure.requested_procedure_pk,
+            StudyLink.state.in_(("matched", "resolved")),
+        )
+        .correlate(RequestedProcedure)
+        .scalar_subquery()
+    )
+
+
 def _item(row: Any) -> JsonDict:
-    step, requested, request, procedure, patient, site, identifier, referrer, allergies = row
+    step, requested, request, procedure, patient, site, identifier, referrer, allergies, studies = row
     local: datetime = step.starts_at.astimezone(ZoneInfo(site.time_zone))
     code = [{"CodeValue": procedure.code_value, "CodingSchemeDesignator": procedure.coding_scheme_designator,
              "CodeMeaning": procedure.code_meaning}]  # fmt: skip
@@ -112,7 +130,12 @@ def _item(row: Any) -> JsonDict:
             "SpecificCharacterSet": "ISO_IR 192",
             "AccessionNumber": request.accession_number,
             "ReferringPhysicianName": referrer or request.referring_physician_name,
-            "ReferencedStudySequence": [],
+            # What hangs on the procedure already, wherever it came from or was moved to.
+            "ReferencedStudySequence": [
+                {"ReferencedSOPClassUID": _DETACHED_STUDY, "ReferencedSOPInstanceUID": uid}
+                for uid in (studies or "").split("\\")
+                if uid
+            ],
             "ReferencedPatientSequence": [],
             "PatientName": patient.patient_name,
             "PatientID": identifier.patient_id if identifier else None,

@@ -13,8 +13,13 @@ from archive_corrections import do, leaving, metadata, original, read, take_back
 from archive_fixtures import MakeDicom, Store, study_of
 from common import Api
 from wetread.archive.service import Archive
+from wetread.security.service import Actor
+from wetread.workitems import service as workitems
+from workitem_fixtures import workitem
 
-KO, SEG, RTSTRUCT, GSPS = (f"1.2.840.10008.5.1.4.1.1.{one}" for one in ("88.59", "66.4", "481.3", "11.1"))
+KO, SEG, RTSTRUCT, GSPS, SR = (
+    f"1.2.840.10008.5.1.4.1.1.{one}" for one in ("88.59", "66.4", "481.3", "11.1", "88.22")
+)
 Named = dict[str, tuple[str, str]]
 
 
@@ -37,10 +42,10 @@ def by_series(images: Sequence[Dataset], keyword: str) -> list[Dataset]:
 
 
 def naming(make_dicom: MakeDicom, images: Sequence[Dataset]) -> list[Dataset]:
-    """A key object, a segmentation, a structure set and a presentation state of these images of one study."""
+    """A key object, a segmentation, a structure set, a presentation state and a report of these images of one study."""
     study = images[0].StudyInstanceUID
     made = []
-    for kind, modality in ((KO, "KO"), (SEG, "SEG"), (RTSTRUCT, "RTSTRUCT"), (GSPS, "PR")):
+    for kind, modality in ((KO, "KO"), (SEG, "SEG"), (RTSTRUCT, "RTSTRUCT"), (GSPS, "PR"), (SR, "SR")):
         one = make_dicom(
             SOPClassUID=kind, Modality=modality, StudyInstanceUID=study, PatientID=images[0].PatientID,
             PatientName=images[0].PatientName, AccessionNumber=images[0].AccessionNumber,
@@ -49,7 +54,27 @@ def naming(make_dicom: MakeDicom, images: Sequence[Dataset]) -> list[Dataset]:
         for keyword in ("PixelData", "Rows", "Columns", "BitsAllocated"):
             del one[keyword]
         made.append(one)
-    key, segmentation, structures, state = made
+    key, segmentation, structures, state, report = made
+    # An image that it measures, and one that it looked at; what it says of them names them by themselves.
+    report.CurrentRequestedProcedureEvidenceSequence = [
+        dataset(
+            StudyInstanceUID=study, ReferencedSeriesSequence=by_series(images[:1], "ReferencedSOPSequence")
+        )
+    ]
+    if len(images) > 1:
+        report.PertinentOtherEvidenceSequence = [
+            dataset(
+                StudyInstanceUID=study,
+                ReferencedSeriesSequence=by_series(images[1:], "ReferencedSOPSequence"),
+            )
+        ]
+    report.ContentSequence = [
+        dataset(ValueType="IMAGE", RelationshipType="CONTAINS", ReferencedSOPSequence=[to(one)])
+        for one in images
+    ]
+    report.ReferencedRequestSequence = [
+        dataset(StudyInstanceUID=study, AccessionNumber=images[0].AccessionNumber, RequestedProcedureID="RP1")
+    ]
     key.CurrentRequestedProcedureEvidenceSequence = [
         dataset(StudyInstanceUID=study, ReferencedSeriesSequence=by_series(images, "ReferencedSOPSequence"))
     ]
@@ -85,6 +110,7 @@ def named(ds: Dataset) -> Named:
     series_of(ds.StudyInstanceUID, ds.get("ReferencedSeriesSequence") or ())
     for keyword in (
         "CurrentRequestedProcedureEvidenceSequence",
+        "PertinentOtherEvidenceSequence",
         "StudiesContainingOtherReferencedInstancesSequence",
     ):
         for item in ds.get(keyword) or ():
@@ -157,6 +183,13 @@ def test_references_say_where_what_they_name_hangs(
             }
         else:
             assert named(out) == now
+        if one.SOPClassUID == SR:
+            asked = out.ReferencedRequestSequence[0]
+            assert asked.StudyInstanceUID == out.StudyInstanceUID
+            assert asked.AccessionNumber == out.AccessionNumber
+            assert [
+                item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID for item in out.ContentSequence
+            ] == [image.SOPInstanceUID for image in ours]
         if what in ("series", "images") and one.SOPClassUID == KO:
             assert original(out, "CurrentRequestedProcedureEvidenceSequence")[0].StudyInstanceUID == a
     take_back(archive, pk)
@@ -167,3 +200,114 @@ def test_references_say_where_what_they_name_hangs(
         assert sent == {
             one.SOPInstanceUID: leaving(archive, sop_instance_uids=one.SOPInstanceUID) for one in objects
         }
+
+
+def test_a_moved_image_names_no_other_study_as_its_own(
+    archive: Archive, store: Store, make_dicom: MakeDicom, web: Api
+) -> None:
+    ours = study_of(make_dicom, 1, 1, PatientID="P1")
+    theirs = study_of(make_dicom, 1, PatientID="P2")
+    for one in (*ours, *theirs):
+        one.AccessionNumber = "A1" if one in ours else "A2"
+    a, b = ours[0].StudyInstanceUID, theirs[0].StudyInstanceUID
+    for one in ours:
+        study = dataset(ReferencedSOPClassUID="1.2.840.10008.3.1.2.3.1", ReferencedSOPInstanceUID=a)
+        one.ReferencedStudySequence = [study]
+        one.RequestAttributesSequence = [
+            dataset(AccessionNumber="A1", StudyInstanceUID=a, ReferencedStudySequence=[study], RequestedProcedureID="RP1"),
+            dataset(AccessionNumber="A9", StudyInstanceUID="1.2.9", RequestedProcedureID="RP9"),  # a group case's other one
+        ]  # fmt: skip
+    store(*ours, *theirs)
+    do(archive, kind="move", study_instance_uid=a, target_study_instance_uid=b,
+       series_instance_uids=(ours[0].SeriesInstanceUID,))  # fmt: skip
+    client = web.as_role("technologist")
+    moved, stayed = served(archive, client, ours)
+    for out, study, number in ((moved, b, "A2"), (stayed, a, "A1")):
+        (reference,) = out.ReferencedStudySequence
+        own, other = out.RequestAttributesSequence
+        assert out.StudyInstanceUID == reference.ReferencedSOPInstanceUID == own.StudyInstanceUID == study
+        assert own.ReferencedStudySequence[0].ReferencedSOPInstanceUID == study
+        assert (own.AccessionNumber, own.RequestedProcedureID) == (number, "RP1")
+        assert (other.AccessionNumber, other.StudyInstanceUID) == ("A9", "1.2.9")
+    assert original(moved, "ReferencedStudySequence")[0].ReferencedSOPInstanceUID == a
+
+
+@pytest.mark.parametrize("kind", ["split", "move"])
+@pytest.mark.parametrize("by", ["series", "images"])
+def test_a_presentation_state_goes_with_the_images_that_it_is_about(
+    archive: Archive, store: Store, make_dicom: MakeDicom, kind: str, by: str
+) -> None:
+    ours = study_of(make_dicom, 1, 1, 1, PatientID="P1")
+    theirs = study_of(make_dicom, 1, PatientID="P1")
+
+    def state(*about: Dataset, series: str) -> Dataset:
+        (one,) = [one for one in naming(make_dicom, about) if one.SOPClassUID == GSPS]
+        one.SeriesInstanceUID = series
+        return one
+
+    # Two in one series: of what goes, and of what stays too; a third has a series of its own.
+    goes = state(ours[0], series="1.2.3.500")
+    mixed = state(*ours[:2], series="1.2.3.500")
+    alone = state(ours[0], series="1.2.3.501")
+    store(*ours, *theirs, goes, mixed, alone)
+    a = ours[0].StudyInstanceUID
+    wish: dict[str, Any] = {"kind": kind, "study_instance_uid": a}
+    if kind == "move":
+        wish["target_study_instance_uid"] = theirs[0].StudyInstanceUID
+    if by == "series":
+        wish["series_instance_uids"] = (ours[0].SeriesInstanceUID,)
+    else:
+        wish["sop_instance_uids"] = (ours[0].SOPInstanceUID,)
+    pk = do(archive, **wish)
+    at = places(archive, [ours[0], goes, mixed, alone])
+    study, series = at[ours[0].SOPInstanceUID]
+    assert study != a
+    assert [at[one.SOPInstanceUID][0] for one in (goes, mixed, alone)] == [study, a, study]
+    assert at[alone.SOPInstanceUID][1] == "1.2.3.501"
+    assert at[goes.SOPInstanceUID][1] not in ("1.2.3.500", "1.2.3.501")
+    out = read(leaving(archive, sop_instance_uids=goes.SOPInstanceUID)[goes.SOPInstanceUID])
+    assert named(out) == {ours[0].SOPInstanceUID: (study, series)}
+    take_back(archive, pk)
+    back = places(archive, [goes, mixed, alone])
+    assert set(back.values()) == {(a, "1.2.3.500"), (a, "1.2.3.501")}
+
+
+def test_a_work_item_names_its_images_where_they_hang(
+    archive: Archive, store: Store, make_dicom: MakeDicom
+) -> None:
+    ours = study_of(make_dicom, 2, 1, PatientID="P1")
+    theirs = study_of(make_dicom, 1, PatientID="P1")
+    store(*ours, *theirs)
+    a, b = ours[0].StudyInstanceUID, theirs[0].StudyInstanceUID
+    used = [
+        dataset(TypeOfInstances="DICOM", StudyInstanceUID=a, SeriesInstanceUID=uid, ReferencedSOPSequence=[to(one) for one in some])
+        for uid, some in ((ours[0].SeriesInstanceUID, ours[:2]), (ours[2].SeriesInstanceUID, ours[2:]))
+    ]  # fmt: skip
+    sent = workitem("Find nodules", InputInformationSequence=used[0].to_json_dict())
+    sent["00404021"]["Value"].append(used[1].to_json_dict())
+    with archive.offices.work(Actor.system("test")) as work:
+        uid = workitems.create(work, None, sent).sop_instance_uid
+
+    def told() -> list[Named]:
+        """As it is read, and as it is found."""
+        with archive.offices.work(Actor.system("test")) as work:
+            one, _ = workitems.get(work, uid)
+            (found,) = workitems.find(work, {"00404021": {"vr": "SQ"}}, limit=9).items
+        said = []
+        for model in (one, found):
+            names: Named = {}
+            for item in pydicom.Dataset.from_json(model).InputInformationSequence:
+                for image in item.ReferencedSOPSequence:
+                    names[image.ReferencedSOPInstanceUID] = (item.StudyInstanceUID, item.SeriesInstanceUID)
+                assert item.TypeOfInstances == "DICOM"
+            said.append(names)
+        return said
+
+    assert told() == [places(archive, ours)] * 2
+    pk = do(archive, kind="move", study_instance_uid=a, target_study_instance_uid=b,
+            sop_instance_uids=(ours[0].SOPInstanceUID, ours[2].SOPInstanceUID))  # fmt: skip
+    now = places(archive, ours)
+    assert {study for study, _ in now.values()} == {a, b}
+    assert told() == [now] * 2
+    take_back(archive, pk)
+    assert told() == [places(archive, ours)] * 2

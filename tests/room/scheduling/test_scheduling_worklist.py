@@ -6,12 +6,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from wetread.archive.model import Study
+from wetread.dicom.uid import new_uid
 from wetread.kit.errors import Invalid
 from wetread.orders.service import cancel_order
 from wetread.patients.service import AllergyInput, replace_allergies
 from wetread.scheduling import service, worklist
+from wetread.scheduling.model import ScheduledProcedureStep, StudyLink
 from wetread.scheduling.rules import StepMove
+from wetread.security.service import Work
 
 AT = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
@@ -272,3 +277,28 @@ def test_a_technologist_may_look_and_a_biller_may_not(listed: Any, work_as: Any)
         assert len(service.worklist_items(work, asked())) == 4
     with pytest.raises(Denied), work_as("biller") as work:
         service.worklist_items(work, asked())
+
+
+def test_a_line_names_the_studies_that_hang_on_it_already(listed: Any) -> None:
+    """What was moved or came under another UID is found by who takes the next step of the procedure."""
+    work: Work = listed.work
+    step = work.session.scalars(
+        select(ScheduledProcedureStep).where(ScheduledProcedureStep.scheduled_station_ae_title == "EAST_CT1")
+    ).one()
+    came = new_uid()
+    study = Study(
+        study_instance_uid=came, patient_name="Other", modalities_in_study=[], received_attributes={}
+    )
+    work.session.add(study)
+    work.session.flush()
+    link = StudyLink(
+        study_pk=study.study_pk, requested_procedure_pk=step.requested_procedure_pk, state="resolved", linked_at=AT, linked_by="test",
+    )  # fmt: skip
+    work.session.add(link)
+    work.session.flush()
+    keys = {"00081110": {"vr": "SQ"}}
+    (item,) = service.worklist_items(work, asked({"_00400001": "EAST_CT1"}) | keys)
+    (named,) = item["00081110"]["Value"]
+    assert named["00081155"]["Value"] == [came]
+    (other,) = service.worklist_items(work, asked({"_00400001": "EAST_CT2"}) | keys)
+    assert "Value" not in other["00081110"]
