@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -53,24 +55,25 @@ def main() -> None:
     uids: list[str] = []
 
     def fill(server: Server, root: Path) -> None:
-        # One for each way, for what was seen before comes quicker; and a small one that warms the viewer up.
-        for name, slices in (("warm", 8), ("coarse", asked.slices), ("whole", asked.slices)):
+        # A small one warms the viewer up.
+        for name, slices in (("warm", 8), ("study", asked.slices)):
             files, _, study = corpus.write(root / name, studies=1, slices=slices, size=512)
             store.send(server, [files])
             uids.append(study)
+            _wait_for_renditions(server, study)
 
     figures: dict[str, dict[str, Any]] = {}
     with seat(fill) as reader:
         reader.open(uids[0])
         reader.wait("[data-pane=a][data-loaded='8']")
         reader.cdp.send("Network.enable")
-        for how, uid in (("coarse first", uids[1]), ("whole images alone", uids[2])):
+        for how in ("coarse first", "whole images alone"):
             reader.leave()
             if how != "coarse first":
                 reader.page.route("**/coarse?*", lambda route: route.fulfill(status=404, body=""))
             reader.page.wait_for_timeout(11_000)  # what the link was before is no longer believed
             _throttle(reader, asked.mbit, asked.latency)
-            reader.page.evaluate(_WATCH, f"/room/{reader.study_pks[uid]}/images")
+            reader.page.evaluate(_WATCH, f"/room/{reader.study_pks[uids[1]]}/images")
             reader.page.wait_for_function("() => window.__seen.all !== undefined", timeout=600_000)
             figures[how] = {**reader.page.evaluate("() => window.__seen"), "load": os.getloadavg()[0]}
             _throttle(reader, 0, 0)
@@ -82,6 +85,30 @@ def main() -> None:
     Console(width=132).print(table)
     if asked.json:
         asked.json.write_text(json.dumps(figures, indent=1))
+
+
+def _wait_for_renditions(server: Server, study: str, seconds: float = 900) -> None:
+    """Waits until each image of a study has a rendition of which a beginning is sent."""
+    asked = urllib.request.Request(f"{server.web}/studies/{study}/instances", headers=server.headers)
+    with urllib.request.urlopen(asked, timeout=120) as answer:
+        found = json.load(answer)
+    waiting = {(one["0020000E"]["Value"][0], one["00080018"]["Value"][0]) for one in found}
+    end = time.monotonic() + seconds
+    while waiting:
+        if time.monotonic() > end:
+            raise SystemExit(f"{len(waiting)} images have no rendition after {seconds:.0f} s.")
+        series = next(iter(waiting))[0]
+        some = [uid for of, uid in waiting if of == series][:64]
+        names = "&".join(f"frame={uid}/1" for uid in some)
+        asked = urllib.request.Request(
+            f"{server.web}/studies/{study}/series/{series}/coarse?{names}", headers=server.headers
+        )
+        with urllib.request.urlopen(asked, timeout=120) as answer:
+            body = answer.read()
+        here = {uid for uid in some if f"/instances/{uid}/".encode() in body}
+        waiting -= {(series, uid) for uid in here}
+        if not here:
+            time.sleep(2)
 
 
 def _throttle(reader: Seat, mbit: float, latency: float) -> None:

@@ -19,14 +19,19 @@ import {
 import { fittingScaleOf } from './camera'
 import { forgetGreys, giveGreys, greysOn, layTable, tableOn, windowChanged, type GreysOf } from './pixels/voiTable'
 import { bytesForPictures } from './pixels/budget'
-import { fetching } from './pixels/fetching'
+import { fetching, isAborted } from './pixels/fetching'
+import { isSlow } from './pixels/link'
 import { Prefetching, type Count } from './pixels/prefetching'
 import { registerLoader } from './pixels/loader'
 import { Remembered, whenForgotten } from './pixels/remembered'
 import { Showing, type Quality } from './pixels/showing'
+import { warmUp } from './pixels/warmUp'
 import type { Frame, Stack } from './stacks'
 import { drawNow, fitQuietly, letGo, onPixelRatio, refit, squareUp } from './surface'
 import { drawnBy, endGroup, TOOL_NAMES, TOOLS, type ToolName } from './tools'
+
+/** Of the memory for pictures a part as large as this is for their compressed beginnings beside it. */
+const PART_FOR_BEGINNINGS = 8
 
 let begun = false
 
@@ -40,7 +45,11 @@ function begin(): void {
   registerLoader()
   watchLink()
   initTools()
-  cache.setMaxCacheSize(bytesForPictures((navigator as { deviceMemory?: number }).deviceMemory, window.matchMedia('(pointer: coarse)').matches))
+  const bytes = bytesForPictures((navigator as { deviceMemory?: number }).deviceMemory, window.matchMedia('(pointer: coarse)').matches)
+  cache.setMaxCacheSize(bytes)
+  fetching.limit(bytes / PART_FOR_BEGINNINGS)
+  // Cornerstone's cache throws once more, where nobody can catch it, what was stopped because nobody looks at it any more.
+  window.addEventListener('unhandledrejection', (event) => (isAborted(event.reason) ? event.preventDefault() : undefined))
   whenForgotten((imageId, left) => {
     fetching.forget(imageId)
     wadors.metaDataManager.remove(imageId)
@@ -72,6 +81,7 @@ function watchLink(): void {
   new PerformanceObserver((list) => {
     for (const one of list.getEntries() as PerformanceResourceTiming[])
       if (one.transferSize > 0 && !/\/(frames|coarse)\b/.test(one.name)) fetching.note(one.requestStart, one.responseStart, one.responseEnd, one.transferSize)
+    if (isSlow(fetching.pace)) warmUp()
   }).observe({ type: 'resource', buffered: true })
 }
 
@@ -148,6 +158,8 @@ export class Engine {
   private prefetching: Prefetching | null = null
   private readonly remembered = new Remembered()
   private readonly showing = new Map<string, Showing>()
+  /** How many pictures that are looked at are on their way. */
+  private awaited = 0
   /** Asked for the words of an arrow or a text. */
   askWords: AskWords = (_, done) => done(null)
 
@@ -207,7 +219,7 @@ export class Engine {
     // Focus on the picture would take every key away from the screen: Cornerstone swallows what it hears there.
     element.removeAttribute('tabindex')
     const viewport = this.rendering.getViewport(paneId) as StackViewport
-    if (!wholly) this.showing.set(paneId, new Showing(viewport, (is) => this.prefetching?.hold(is)))
+    if (!wholly) this.showing.set(paneId, new Showing(viewport, (is) => this.await(is)))
     element.addEventListener(Enums.Events.STACK_NEW_IMAGE, () => {
       this.place(paneId)
       layTable(viewport)
@@ -241,6 +253,11 @@ export class Engine {
   imageOn(paneId: string): string | null {
     const [hung, imageId] = [this.hung.get(paneId), this.viewport(paneId)?.getCornerstoneImage()?.imageId]
     return hung?.placed && imageId && hung.imageIds.has(imageId) ? imageId : null
+  }
+
+  private await(is: boolean): void {
+    this.awaited += is ? 1 : -1
+    if (!this.awaited) this.prefetching?.run()
   }
 
   /** How good the picture is that a pane draws. */
@@ -337,7 +354,7 @@ export class Engine {
   prefetch(stacks: readonly { stack: Stack; from: number; seen: boolean }[], loaded: (stack: Stack, count: Count) => void): void {
     this.prefetching?.stop()
     for (const { stack } of stacks) this.describe(stack.frames)
-    this.prefetching = new Prefetching(stacks, loaded)
+    this.prefetching = new Prefetching(stacks, loaded, () => this.awaited > 0)
   }
 
   end(): void {

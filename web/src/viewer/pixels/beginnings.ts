@@ -18,7 +18,12 @@ export class Beginnings {
   private readonly kept = new Map<string, Beginning>()
   private held = 0
 
-  constructor(private readonly most: number = BYTES_MOST) {}
+  constructor(private most: number = BYTES_MOST) {}
+
+  /** Keeps no more than this from now on. */
+  limit(most: number): void {
+    this.most = Math.min(BYTES_MOST, most)
+  }
 
   get bytes(): number {
     return this.held
@@ -37,8 +42,9 @@ export class Beginnings {
     return one
   }
 
-  has(imageId: string): boolean {
-    return this.kept.has(imageId)
+  /** What is kept of a picture, without that it counts as used. */
+  peek(imageId: string): Beginning | null {
+    return this.kept.get(imageId) ?? null
   }
 
   put(imageId: string, beginning: Beginning): void {

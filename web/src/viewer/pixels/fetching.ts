@@ -67,6 +67,11 @@ export class Fetching {
     this.link.note({ asked, begun, ended, bytes })
   }
 
+  /** Keeps no more bytes of beginnings than this. */
+  limit(bytes: number): void {
+    this.beginnings.limit(bytes)
+  }
+
   /** No more beginnings can be kept. */
   get full(): boolean {
     return this.beginnings.full
@@ -88,7 +93,7 @@ export class Fetching {
   }
 
   hasCoarse(imageId: string): boolean {
-    return this.coarseOf(imageId) !== null
+    return this.beginnings.peek(imageId)?.coarse != null
   }
 
   /** Whether it was asked for in vain. */

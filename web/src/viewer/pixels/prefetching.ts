@@ -35,7 +35,6 @@ export class Prefetching {
   private readonly parts: readonly { seen: boolean; listed: readonly Listed[]; coarse: Ahead<string>; whole: Ahead<string> }[]
   private readonly byKey: ReadonlyMap<string, { halvings: number; pixels: number; left: number }>
   private running = 0
-  private held = 0
   private stopped = false
   private telling: ReturnType<typeof setTimeout> | undefined
   private readonly told = new Map<string, string>()
@@ -44,6 +43,8 @@ export class Prefetching {
   constructor(
     private readonly listed: readonly Listed[],
     private readonly loaded: (stack: Stack, count: Count) => void,
+    /** Whether a picture that is looked at is on its way: where that is slow, others wait. */
+    private readonly waits: () => boolean,
   ) {
     this.byKey = new Map(
       listed.map(({ stack }) => {
@@ -85,13 +86,8 @@ export class Prefetching {
     this.tellSoon()
   }
 
-  /** Waits while a picture that is looked at is on its way, where that is slow. */
-  hold(is: boolean): void {
-    this.held = Math.max(0, this.held + (is ? 1 : -1))
-    if (!this.held) this.run()
-  }
-
-  private run(): void {
+  /** Goes on, for nobody is waited for any more. */
+  run(): void {
     while (this.running < (isSlow(fetching.pace) ? AT_ONCE_SLOWLY : AT_ONCE)) {
       const next = this.take()
       if (!next) return
@@ -101,7 +97,7 @@ export class Prefetching {
   }
 
   private take(): Job | null {
-    if (this.stopped || (this.held && isSlow(fetching.pace)) || this.running > (isSlow(fetching.pace) ? AT_ONCE_SLOWLY : AT_ONCE)) return null
+    if (this.stopped || (isSlow(fetching.pace) && this.waits()) || this.running > (isSlow(fetching.pace) ? AT_ONCE_SLOWLY : AT_ONCE)) return null
     const within = cache.getCacheSize() > cache.getMaxCacheSize() * FULL ? NEAR : Infinity
     for (const part of this.parts) {
       const coarse = this.takeCoarse(part.coarse, part.listed)

@@ -53,7 +53,7 @@ export class Showing {
 
   constructor(
     private readonly viewport: StackViewport,
-    /** Called with true while the rest of a picture is fetched, so that others wait, and with false after. */
+    /** Called with true while what is looked at is fetched, so that others wait, and with false after. */
     private readonly busy: (is: boolean) => void,
   ) {
     const inner = viewport as unknown as Inner
@@ -103,7 +103,9 @@ export class Showing {
       const pixels = pixelBytesOf(frame)
       if (fetching.hasNoCoarse(imageId) || !this.pays(fetching.bytesOf(pixels))) return this.wholeOrCoarse(frame, listener)
       fetching.makeWay(seen())
+      this.busy(true)
       await fetching.coarse(this.around(imageId), halvings, pixels).catch(() => undefined)
+      this.busy(false)
       if (!this.isWanted(imageId)) return imageId
     }
     if (!(await this.coarse(frame, listener))) return this.isWanted(imageId) ? this.whole(imageId, listener) : imageId
