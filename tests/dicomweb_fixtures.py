@@ -9,6 +9,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,12 +74,10 @@ class Client:
         return self.ask("POST", f"/studies{study}", body + b"--xyz--\r\n", Content_Type=kind)
 
 
-@pytest.fixture
-def port(web: Api) -> Iterator[int]:
-    """The application behind a real socket."""
-    server = uvicorn.Server(
-        uvicorn.Config(web.app, host="127.0.0.1", port=0, log_level="error", lifespan="off")
-    )
+@contextmanager
+def _served(web: Api, **how: Any) -> Iterator[int]:
+    config = uvicorn.Config(web.app, host="127.0.0.1", port=0, log_level="error", timeout_graceful_shutdown=1, **how)  # fmt: skip
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
@@ -86,6 +85,20 @@ def port(web: Api) -> Iterator[int]:
     yield server.servers[0].sockets[0].getsockname()[1]
     server.should_exit = True
     thread.join(10)
+
+
+@pytest.fixture
+def port(web: Api) -> Iterator[int]:
+    """The application behind a real socket."""
+    with _served(web, lifespan="off") as found:
+        yield found
+
+
+@pytest.fixture
+def live_port(web: Api) -> Iterator[int]:
+    """The same, which tells open browsers what was committed."""
+    with _served(web) as found:
+        yield found
 
 
 @pytest.fixture

@@ -30,6 +30,15 @@ class StepChanged(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PerformedStepChanged(Event):
+    """A scanner told of its work, or a person said of which order it is; it may hang on no Scheduled Procedure Step."""
+
+    kind: ClassVar[str] = "performed_step.changed"
+
+    performed_procedure_step_pk: int
+
+
+@dataclass(frozen=True, slots=True)
 class StudyLinked(Event):
     """A study hangs on its order now (or, without one, on its patient)."""
 

@@ -15,6 +15,7 @@ from wetread.kit.errors import IllegalTransition, WetreadError
 from wetread.orders.model import ImagingServiceRequest, RequestedProcedure
 from wetread.patients.model import Patient, PatientIdentifier
 from wetread.scheduling import rules
+from wetread.scheduling.events import PerformedStepChanged
 from wetread.scheduling.linking import personas
 from wetread.scheduling.model import (
     ModalityResource,
@@ -92,6 +93,7 @@ def create_performed_step(work: Work, sop_instance_uid: str, attributes: JsonDic
         move_step(work, scheduled, rules.StepMove.START)
     work.session.flush()
     _audit(work, step, "C")
+    work.publish(PerformedStepChanged(step.performed_procedure_step_pk))
     return step
 
 
@@ -133,6 +135,7 @@ def update_performed_step(work: Work, sop_instance_uid: str, attributes: JsonDic
         for scheduled in _referenced(work, step):
             settle(work, scheduled)
     _audit(work, step, "U")
+    work.publish(PerformedStepChanged(step.performed_procedure_step_pk))
     return step
 
 

@@ -15,6 +15,7 @@ from wetread.orders.model import ImagingServiceRequest, RequestedProcedure
 from wetread.patients.service import PatientBar, patient_bars
 from wetread.scheduling import rules
 from wetread.scheduling.candidates import CandidateOrder, Said, differing, likely_orders
+from wetread.scheduling.events import PerformedStepChanged
 from wetread.scheduling.model import (
     Appointment,
     PerformedProcedureStep,
@@ -231,6 +232,7 @@ def hang_performed_step(
     if differs:
         detail["differs"] = ",".join(sorted(differs))
     _audit(work, step, order.patient_pk, detail)
+    work.publish(PerformedStepChanged(step.performed_procedure_step_pk))
 
 
 def take_back_performed_step(work: Work, performed_procedure_step_pk: int, reason: str) -> None:
@@ -266,6 +268,7 @@ def take_back_performed_step(work: Work, performed_procedure_step_pk: int, reaso
     for one in scheduled:
         _stand_without(work, step, one, before[one.scheduled_procedure_step_pk], reason.strip())
     _audit(work, step, order.patient_pk, {"reason": reason.strip()[:200], "move": "take back"})
+    work.publish(PerformedStepChanged(step.performed_procedure_step_pk))
 
 
 def _stand_without(

@@ -53,6 +53,7 @@ export default function HangingScreen() {
         rows={found.data}
         rowKey={keyOf}
         columns={COLUMNS}
+        arrangement={found.data?.map(keyOf).join()}
         onCurrent={(one) => setCurrentPk(one?.hanging_protocol_pk)}
         isQuiet={(one) => !one.is_enabled}
         error={found.error}

@@ -77,7 +77,7 @@ const keyOf = (one: Decision) => one.key
 export function Decided() {
   const [currentKey, setCurrentKey] = useState<string>()
   useLive(['study.linked', 'study.unmatched'], [['reconciled']])
-  useLive(['step.changed'], [['reconciled-work']])
+  useLive(['performed_step.changed', 'step.changed'], [['reconciled-work']])
   const images = useQuery({
     queryKey: ['reconciled'],
     queryFn: ({ signal }) => http.get<ResolvedPage>('/api/reconciliation/resolved', { signal }),

@@ -31,7 +31,7 @@ const COLUMNS: readonly WorkColumn<Reported>[] = [
     label: 'Begun',
     value: (one) => new Date(one.started_at),
     render: (one) => <DateTime value={one.started_at} />,
-    width: 96,
+    width: 124,
   },
   { id: 'patient_id', label: 'Patient ID', value: (one) => one.patient_id, width: 100, hidden: true },
   { id: 'station', label: 'Station', value: (one) => one.performed_station_ae_title, width: 120, hidden: true },
@@ -50,7 +50,7 @@ const WHY = [
 /** Work that scanners reported and that hangs on no order, until a person says of which it is. */
 export function UnscheduledWork() {
   const [currentPk, setCurrentPk] = useState<number>()
-  useLive(['step.changed'], [KEY])
+  useLive(['performed_step.changed', 'step.changed'], [KEY])
   const waiting = useQuery({
     queryKey: KEY,
     queryFn: ({ signal }) => http.get<ReportedPage>('/api/reconciliation/performed-steps', { signal }),

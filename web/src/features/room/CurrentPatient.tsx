@@ -24,7 +24,7 @@ export function CurrentPatient({
 }) {
   const stepPk = booking.scheduled_procedure_step_pk
   useLive(['study.updated', 'study.linked'], booking.studies.map((study) => ['study', study.study_pk]))
-  useLive(['step.changed', 'study.updated'], [['performed', stepPk]])
+  useLive(['performed_step.changed', 'step.changed', 'study.updated'], [['performed', stepPk]])
   const order = useQuery({
     queryKey: ['order', booking.imaging_service_request_pk],
     queryFn: ({ signal }) => http.get<Order>(`/api/orders/${booking.imaging_service_request_pk}`, { signal }),

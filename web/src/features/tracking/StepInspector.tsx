@@ -12,7 +12,7 @@ export function StepInspector({ row }: { row: BoardRow }) {
   const orderPk = row.imaging_service_request_pk
   const stepPk = row.scheduled_procedure_step_pk
   useLive(['order.changed'], [['order', orderPk]])
-  useLive(['step.changed', 'study.updated'], [['performed', stepPk]])
+  useLive(['performed_step.changed', 'step.changed', 'study.updated'], [['performed', stepPk]])
   const order = useQuery({
     queryKey: ['order', orderPk],
     queryFn: ({ signal }) => http.get<Order>(`/api/orders/${orderPk}`, { signal }),

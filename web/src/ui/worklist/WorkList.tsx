@@ -32,6 +32,8 @@ export interface WorkListProps<T> {
   /** Views that come with the list; a person adds their own. */
   views?: readonly WorkView[]
   defaultSort?: Sort
+  /** What else the order of the rows says, where people change it on purpose: they take their places at once then. */
+  arrangement?: string
   actions?: readonly WorkAction<T>[]
   /** Enter or double click. */
   onOpen?: (row: T) => void
@@ -101,7 +103,7 @@ export function WorkList<T>(props: WorkListProps<T>) {
     [rows, columns, filters, chosen, props.search, ownText, sort, rowKey],
   )
   const asked = useRef(false)
-  const steady = useSteadyOrder(arranged, JSON.stringify([chosen, text, sort]), asked)
+  const steady = useSteadyOrder(arranged, JSON.stringify([chosen, text, sort, props.arrangement]), asked)
   const order = useMemo(() => steady.order.filter((key) => byKey.has(key)), [steady.order, byKey])
 
   const rowHeight = phone ? 60 : coarse ? 44 : 32
