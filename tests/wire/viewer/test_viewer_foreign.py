@@ -262,3 +262,50 @@ def test_a_report_of_another_is_told_in_words_and_drawn_where_it_measures(
     expect(page.get_by_test_id("drawn")).to_contain_text("Wobble index 12.5 wobbles")
     panel.get_by_role("button", name="Report", exact=True).click()
     expect(panel).to_contain_text("It says nothing in words.")
+
+
+KOS = "1.2.840.10008.5.1.4.1.1.88.59"
+
+
+def selection(title: tuple[str, str, str], words: str, *images: Dataset) -> Dataset:
+    """As other systems send them: no evidence is named, and one of the pictures may be of another study."""
+    named = [content("CONTAINS", "IMAGE", None, ReferencedSOPSequence=[reference(one)]) for one in images]
+    return item(
+        SOPClassUID=KOS, Modality="KO", ContentDate="20261120", ContentTime="101500", ValueType="CONTAINER",
+        ContinuityOfContent="SEPARATE", ConceptNameCodeSequence=code(*title), ReferencedPerformedProcedureStepSequence=[],
+        ContentSequence=[content("CONTAINS", "TEXT", ("113012", "DCM", "Key Object Description"), TextValue=words), *named],
+    )  # fmt: skip
+
+
+def test_key_images_that_another_system_chose_are_shown_as_key_images(
+    store: Any, open_study: OpenStudy
+) -> None:
+    first, second, third = (slice_of(phantom()) for _ in range(3))
+    study = filed(store, first, second, third)
+    elsewhere = item(SOPClassUID=first.SOPClassUID, SOPInstanceUID=generate_uid())
+    beside(
+        store, first, selection(("113002", "DCM", "For Referring Provider"), "Größe 4 mm", elsewhere, second, third)
+    )  # fmt: skip
+    beside(store, first, selection(("113010", "DCM", "Quality Issue"), "Blurred", first))
+    beside(store, first, selection(("X1", "99ELSE", "For the tumour board"), "Old", elsewhere))
+    page = open_study(study, 1100, 760)
+    measuring(page)
+    panel = page.get_by_role("complementary", name="Measurements")
+    pane = page.locator("[data-pane=a]")
+    expect(pane).to_have_attribute("data-sop-instance-uid", first.SOPInstanceUID)
+    # What is wrong with a picture is no reason to call it a key image.
+    expect(pane.get_by_text("Key image")).to_have_count(0)
+    chosen = panel.get_by_role("button", name=re.compile("^Key images For Referring Provider"))
+    chosen.click()
+    expect(pane).to_have_attribute("data-sop-instance-uid", second.SOPInstanceUID)
+    expect(pane.get_by_text("Key image")).to_be_visible()
+    expect(panel).to_contain_text("Größe 4 mm")
+    expect(panel).to_contain_text("1 more of them is not on this study.")
+    panel.get_by_role("button", name="Series 3 · image 1").click()
+    expect(pane).to_have_attribute("data-sop-instance-uid", third.SOPInstanceUID)
+    expect(pane.get_by_text("Key image")).to_be_visible()
+    panel.get_by_role("button", name=re.compile("^Pictures Quality Issue")).click()
+    expect(pane).to_have_attribute("data-sop-instance-uid", first.SOPInstanceUID)
+    expect(panel).to_contain_text("Blurred")
+    panel.get_by_role("button", name=re.compile("^Key images For the tumour board")).click()
+    expect(panel).to_contain_text("Its pictures are not on this study.")

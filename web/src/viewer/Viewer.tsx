@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useRef, useState } from 'react'
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import { useMediaQuery } from '@mantine/hooks'
 import { load, save } from '@/lib/storage'
 import { toast } from '@/ui'
@@ -11,7 +11,8 @@ import { KeptList } from './keep/KeptList'
 import { laySoftcopy } from './keep/laySoftcopy'
 import { LeaveQuestion } from './keep/LeaveQuestion'
 import { isAbout, lookOf } from './keep/presentation'
-import { keyPictures, type KeptDocument } from './keep/structured'
+import { namedElsewhere } from './keep/keyObjects'
+import { type KeptDocument } from './keep/structured'
 import { useKeeping, type OnScreen } from './keep/useKeeping'
 import { useKeyImages } from './keyImages'
 import type { Screens } from './hanging/screens'
@@ -106,6 +107,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share, screens }: Vie
   const hanging = useHanging({ study, priors, prior: wanted, loaded, loadedPrior, root, protocols, chooses: !(screens && 'after' in screens) })
   const { layout, hungIn, stackIn } = hanging
   const keys = useKeyImages(study.study_pk, canMark, onKeyImage)
+  const elsewhere = useMemo(() => namedElsewhere(loaded.documents, loaded.stacks.flatMap((stack) => stack.frames)), [loaded.documents, loaded.stacks])
   const drawn = useMeasurements(engine)
   const [applied, setApplied] = useState<KeptDocument | null>(null)
 
@@ -270,13 +272,6 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share, screens }: Vie
     if (document.kind === 'measurements') {
       const count = keeping.restore([document])
       toast(count ? `Shown: ${count} measurement${count === 1 ? '' : 's'}.` : 'Its measurements are on pictures, or of kinds, that cannot be shown here.')
-      return
-    }
-    if (document.kind === 'key-images') {
-      const [first] = keyPictures(document.instance)
-      const frame = first && loaded.stacks.flatMap((stack) => stack.frames).find((one) => one.sopInstanceUid === first.sopInstanceUid && one.frameNumber === first.frameNumber)
-      if (frame) activeOf(frame.imageId)
-      else toast('Its key images are not in this study.')
       return
     }
     if (document.sopInstanceUid === applied?.sopInstanceUid) {
@@ -490,7 +485,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share, screens }: Vie
                       active={id === activePane && cells(layout) > 1}
                       alone={alone && id === activePane && cells(layout) > 1}
                       over={id === over}
-                      isKey={keys.isKey}
+                      isKey={(uid, frame) => keys.isKey(uid, frame) || elsewhere.has(`${uid}/${frame}`)}
                       loaded={(stack && counts.get(stack.key)) ?? NONE}
                       marks={marks}
                       graphics={applied && stack && !applied.ours ? applied.instance : null}
@@ -563,6 +558,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share, screens }: Vie
                 onKeep={() => void keeping.keep()}
                 onInsert={keeping.insert}
                 onShow={showKept}
+                onPicture={activeOf}
               />
             </MeasurementList>
           ) : null}

@@ -1,8 +1,11 @@
 import { Button } from '@mantine/core'
+import { useState } from 'react'
 import { formatPersonName } from '@/lib/personname'
 import { formatDicomDate } from '@/lib/time'
 import { showKeys } from '@/lib/keys'
+import { number, TAG } from '../dicom'
 import type { Frame } from '../stacks'
+import { selectionOf } from './keyObjects'
 import { notShown } from './presentation'
 import { linesOf, notDrawn } from './reports'
 import { measured, standing, type KeptDocument } from './structured'
@@ -20,6 +23,7 @@ export interface KeptListProps {
   onKeep: () => void
   onInsert: () => void
   onShow: (document: KeptDocument) => void
+  onPicture: (imageId: string) => void
 }
 
 const WORD: Record<KeptDocument['kind'], string> = { measurements: 'Measurements', presentation: 'Presentation', 'key-images': 'Key images', report: 'Report' }
@@ -29,7 +33,8 @@ function clock(time: string | null): string {
 }
 
 /** What stands on the study in the archive, and how what is drawn now gets there. */
-export function KeptList({ documents, frames, applied, mayKeep, unsaved, busy, onKeep, onInsert, onShow }: KeptListProps) {
+export function KeptList({ documents, frames, applied, mayKeep, unsaved, busy, onKeep, onInsert, onShow, onPicture }: KeptListProps) {
+  const [opened, setOpened] = useState<string | null>(null)
   // A report that says that none stand any more has nothing to show, and those before it have gone.
   const shown = standing(documents).filter((one) => one.kind !== 'measurements' || measured(one.instance).length > 0)
   return (
@@ -55,11 +60,23 @@ export function KeptList({ documents, frames, applied, mayKeep, unsaved, busy, o
           <ul>
             {shown.map((one) => (
               <li key={one.sopInstanceUid}>
-                <button type="button" onClick={() => onShow(one)} aria-pressed={one.sopInstanceUid === applied}>
-                  <strong dir="auto">{one.label ? `${WORD[one.kind]} ${one.label}` : WORD[one.kind]}</strong>
-                  <span>{[one.author ? formatPersonName(one.author) : null, formatDicomDate(one.date), clock(one.time)].filter(Boolean).join(' · ')}</span>
-                </button>
-                {one.sopInstanceUid === applied ? <Told document={one} frames={frames} /> : null}
+                {one.kind === 'key-images' ? (
+                  <KeyImages
+                    document={one}
+                    frames={frames}
+                    opened={one.sopInstanceUid === opened}
+                    onOpen={() => setOpened(one.sopInstanceUid === opened ? null : one.sopInstanceUid)}
+                    onPicture={onPicture}
+                  />
+                ) : (
+                  <>
+                    <button type="button" onClick={() => onShow(one)} aria-pressed={one.sopInstanceUid === applied}>
+                      <strong dir="auto">{one.label ? `${WORD[one.kind]} ${one.label}` : WORD[one.kind]}</strong>
+                      <span>{madeBy(one)}</span>
+                    </button>
+                    {one.sopInstanceUid === applied ? <Told document={one} frames={frames} /> : null}
+                  </>
+                )}
               </li>
             ))}
           </ul>
@@ -67,6 +84,54 @@ export function KeptList({ documents, frames, applied, mayKeep, unsaved, busy, o
       ) : null}
     </div>
   )
+}
+
+const madeBy = (one: KeptDocument) => [one.author ? formatPersonName(one.author) : null, formatDicomDate(one.date), clock(one.time)].filter(Boolean).join(' · ')
+
+/** The pictures that somebody selected, here or in another system: the first is shown at once, each by its own button. */
+function KeyImages({ document, frames, opened, onOpen, onPicture }: { document: KeptDocument; frames: readonly Frame[]; opened: boolean; onOpen: () => void; onPicture: (imageId: string) => void }) {
+  const selection = selectionOf(document.instance, frames)
+  const [first] = selection.frames
+  const word = selection.isKey ? WORD['key-images'] : 'Pictures'
+  return (
+    <>
+      <button
+        type="button"
+        aria-expanded={opened}
+        onClick={() => {
+          if (!opened && first) onPicture(first.imageId)
+          onOpen()
+        }}
+      >
+        <strong dir="auto">{selection.title ? `${word} ${selection.title}` : word}</strong>
+        <span>{madeBy(document)}</span>
+      </button>
+      {opened ? (
+        <div className={classes['told']}>
+          {selection.description ? <p dir="auto">{selection.description}</p> : null}
+          {selection.missing ? (
+            <p role="note">{selection.frames.length ? `${selection.missing} more of them ${selection.missing === 1 ? 'is' : 'are'} not on this study.` : 'Its pictures are not on this study.'}</p>
+          ) : null}
+          {selection.frames.map((frame, at) => (
+            <button key={frame.imageId} type="button" onClick={() => onPicture(frame.imageId)}>
+              {wordsOf(frame, at)}
+            </button>
+          ))}
+        </div>
+      ) : null}
+    </>
+  )
+}
+
+/** `Series 3 · image 12`, as the panes say it. */
+function wordsOf(frame: Frame, at: number): string {
+  const series = number(frame.metadata, TAG.SeriesNumber)
+  const frames = number(frame.metadata, TAG.NumberOfFrames) ?? 1
+  return [
+    series === null ? null : `Series ${series}`,
+    `image ${frame.instanceNumber ?? at + 1}`,
+    frames > 1 ? `frame ${frame.frameNumber}` : null,
+  ].filter(Boolean).join(' · ')
 }
 
 /** What an object of another program says, and what of it cannot be shown on the pictures. */
