@@ -1,28 +1,30 @@
-"""An HL7 node that is killed at any instant. Arguments: `url`; prints its port."""
+"""Forks HL7 nodes that are killed at any instant. Arguments: `url`; each says its port."""
 
 from __future__ import annotations
 
 import sys
 import threading
 
+from forking import fork_when_told, say
 from wetread.app.rooms import MODELS, load
 from wetread.hl7.inbound import Interface, InterfaceSettings
 from wetread.hl7.server import MllpServer
 from wetread.kit.db import Database
+from wetread.orders.service import load_diagnoses
 from wetread.security.service import Offices
 
 
-def main() -> None:
+def serve() -> None:
     """Serves until killed."""
-    load(MODELS)
     server = MllpServer(
         "127.0.0.1", 0, Interface(Offices(Database(sys.argv[1])), InterfaceSettings("WETREAD")).handle
     )
     server.start()
-    sys.stdout.write(f"{server.address[1]}\n")
-    sys.stdout.flush()
+    say(str(server.address[1]))
     threading.Event().wait()
 
 
 if __name__ == "__main__":
-    main()
+    load(MODELS)
+    load_diagnoses()
+    fork_when_told(serve)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -14,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from forking import Mortal
 from wetread.hl7.client import NoAcknowledgment, send
 from wetread.kit.db import Database
 from wetread.orders.model import ImagingServiceRequest, RequestedProcedure
@@ -48,7 +45,7 @@ class Sender(threading.Thread):
                     "127.0.0.1",
                     self._port[0],
                     ORDER.replace("{n}", str(self.number)),
-                    timeout_s=5,
+                    timeout_s=30,
                     connect_s=1,
                 )
             except NoAcknowledgment:
@@ -60,17 +57,6 @@ class Sender(threading.Thread):
             self.number += SENDERS
 
 
-def start(url: str) -> tuple[subprocess.Popen[str], int]:
-    node = subprocess.Popen(
-        [sys.executable, str(ROOT / "tests/fault/hl7_node.py"), url],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
-    )
-    assert node.stdout is not None
-    return node, int(node.stdout.readline())
-
-
 @pytest.mark.fault
 def test_kill_9_while_orders_come(clean_database: Database) -> None:
     offices = Offices(clean_database)
@@ -78,35 +64,26 @@ def test_kill_9_while_orders_come(clean_database: Database) -> None:
         work.session.add(Site(code="RIV", institution_name="Riverside", time_zone="America/New_York"))
         work.session.flush()
         add_procedure(work, ProcedureInput("CTHEAD", "CT head without contrast", "CT"))
-    chance, ending, port = random.Random(5), threading.Event(), [0]
-    node, port[0] = start(clean_database.url)
-    senders = [Sender(1000 + index, port, ending) for index in range(SENDERS)]
-    for sender in senders:
-        sender.start()
-    try:
-        for _ in range(KILLS):
-            before = sum(len(s.accepted) for s in senders)
-            until = time.monotonic() + 20
-            while sum(len(s.accepted) for s in senders) < before + SENDERS and time.monotonic() < until:
-                time.sleep(0.005)
-            time.sleep(chance.uniform(0.0, 0.3))
-            os.kill(node.pid, signal.SIGKILL)
-            node.wait()
-            assert node.stdout is not None
-            node.stdout.close()
-            node, port[0] = start(clean_database.url)
-        before = sum(len(s.accepted) for s in senders)
-        until = time.monotonic() + 20
-        while sum(len(s.accepted) for s in senders) < before + SENDERS and time.monotonic() < until:
-            time.sleep(0.01)
-    finally:
-        ending.set()
+    chance, ending = random.Random(5), threading.Event()
+    with Mortal(str(ROOT / "tests/fault/hl7_node.py"), clean_database.url) as node:
+        port = [int(node.begin())]
+        senders = [Sender(1000 + index, port, ending) for index in range(SENDERS)]
         for sender in senders:
-            sender.join(20)
-        node.kill()
-        node.wait()
-        assert node.stdout is not None
-        node.stdout.close()
+            sender.start()
+        try:
+            for number in range(KILLS + 1):
+                before = sum(len(s.accepted) for s in senders)
+                until = time.monotonic() + 20
+                while sum(len(s.accepted) for s in senders) < before + SENDERS and time.monotonic() < until:
+                    time.sleep(0.005)
+                if number < KILLS:
+                    time.sleep(chance.uniform(0.0, 0.3))
+                    node.kill()
+                    port[0] = int(node.begin())
+        finally:
+            ending.set()
+            for sender in senders:
+                sender.join(20)
     accepted = {number for sender in senders for number in sender.accepted}
     assert len(accepted) >= KILLS * SENDERS and sum(sender.repeated for sender in senders) > 0
     with offices.work(Actor.system("test")) as work:

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -29,6 +25,7 @@ from archive_stores import (
     make_archive,
     read_all,
 )
+from forking import Mortal
 from wetread.archive.integrity import Checked, check_object, check_slice, check_soon, place
 from wetread.archive.integrity import Tally as CheckTally
 from wetread.archive.jobs import remove_orphans
@@ -341,8 +338,9 @@ def test_damage_is_mended_from_the_copy_and_the_copy_from_the_object(
 
 
 MOVER = """
-import os, sys, json
+import sys
 from pathlib import Path
+from forking import fork_when_told, say
 from wetread.app.rooms import MODELS, load
 from wetread.archive import moving
 from wetread.archive.service import Archive, use_archive
@@ -354,14 +352,16 @@ from wetread.security.service import FileMasterKey, Offices
 load(MODELS)
 limits.STORE_MOVE_CLOSED_S = -1.0
 limits.STORE_MOVE_BYTES_AT_ONCE = 200_000
-database = Database(sys.argv[1])
-archive = Archive(database, Offices(database), Stores.of(stores_of(sys.argv[2]), database), FileMasterKey(b"m" * 32))
-use_archive(archive)
-print("ready", flush=True)
-while moving.move_slice(archive, int(sys.argv[3]), seconds=60) is not None:
-    pass
-print("done", flush=True)
-os._exit(0)
+def move():
+    database = Database(sys.argv[1])
+    stores = Stores.of(stores_of(sys.argv[2]), database)
+    archive = Archive(database, Offices(database), stores, FileMasterKey(b"m" * 32))
+    use_archive(archive)
+    say("ready")
+    while moving.move_slice(archive, int(sys.argv[3]), seconds=60) is not None:
+        pass
+    say("done")
+fork_when_told(move)
 """
 
 
@@ -389,23 +389,15 @@ def test_kill_9_while_a_store_moves(make_archive: MakeArchive, make_dicom: Any, 
     reader.start()
     chance, kills = random.Random(3), 0
     try:
-        while True:
-            mover = subprocess.Popen(
-                [sys.executable, "-c", MOVER, archive.offices.database.url, json.dumps(stores), str(pk)],
-                stdout=subprocess.PIPE,
-                text=True,
-                env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
-            )
-            assert mover.stdout is not None
-            with mover:
-                assert mover.stdout.readline() == "ready\n"
+        with Mortal("-c", MOVER, archive.offices.database.url, json.dumps(stores), str(pk)) as mover:
+            while True:
+                assert mover.begin() == "ready"
                 # Longer each time, so that it ends on a slow machine too.
-                time.sleep(chance.uniform(0.02, 0.2 + 0.3 * kills))
-                mover.send_signal(signal.SIGKILL)
-                if mover.stdout.readline() == "done\n":
+                time.sleep(chance.uniform(0.02, 0.2 + 0.5 * kills))
+                if mover.kill() == ["done"]:
                     break
-            kills += 1
-            assert kills < 40
+                kills += 1
+                assert kills < 40
     finally:
         ending.set()
         reader.join()
