@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -11,9 +12,17 @@ from pydantic import BaseModel, Field
 from wetread.security.door import door
 from wetread.security.service import Permission, Work
 from wetread.workitems import rules, service
-from wetread.workitems.model import State, Workitem
+from wetread.workitems.model import State, StepKind, Workitem
 
 router = APIRouter(prefix="/api/workitems", tags=["workitems"])
+
+
+class Whose(StrEnum):
+    """Whose work: what systems ask of each other, or the house's own steps of a kind."""
+
+    OTHERS = "others"
+    ACQUISITION = "acquisition"
+    READING = "reading"
 
 
 class WorkitemOut(BaseModel):
@@ -22,6 +31,7 @@ class WorkitemOut(BaseModel):
     workitem_pk: int
     sop_instance_uid: str
     procedure_step_state: State
+    step_kind: StepKind | None
     scheduled_procedure_step_priority: str
     procedure_step_label: str
     worklist_label: str
@@ -97,6 +107,7 @@ def _fields(workitem: Workitem) -> dict[str, object]:
         "workitem_pk": workitem.workitem_pk,
         "sop_instance_uid": workitem.sop_instance_uid,
         "procedure_step_state": workitem.state,
+        "step_kind": workitem.step_kind,
         "scheduled_procedure_step_priority": workitem.scheduled_procedure_step_priority,
         "procedure_step_label": workitem.procedure_step_label,
         "worklist_label": workitem.worklist_label,
@@ -115,12 +126,20 @@ def _fields(workitem: Workitem) -> dict[str, object]:
 @router.get("")
 def list_workitems(
     state: Annotated[list[State] | None, Query()] = None,
+    whose: Whose | None = None,
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     work: Work = door(Permission.WORKITEM_READ),
 ) -> WorkitemPage:
     """Workitems, newest first, of the given states or of all."""
-    found = service.listed(work, state or (), cursor=cursor, limit=limit)
+    found = service.listed(
+        work,
+        state or (),
+        step_kind=None if whose in (None, Whose.OTHERS) else StepKind(whose.value),
+        of_others=whose is Whose.OTHERS,
+        cursor=cursor,
+        limit=limit,
+    )
     return WorkitemPage(
         items=[WorkitemOut.model_validate(_fields(one)) for one in found.page.items],
         next_cursor=found.page.next_cursor,

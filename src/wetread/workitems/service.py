@@ -582,8 +582,16 @@ class Listed:
     counts: dict[str, int]
 
 
-def listed(work: Work, states: Sequence[State], *, cursor: str | None, limit: int) -> Listed:
-    """Workitems, newest first."""
+def listed(
+    work: Work,
+    states: Sequence[State],
+    *,
+    step_kind: StepKind | None = None,
+    of_others: bool = False,
+    cursor: str | None,
+    limit: int,
+) -> Listed:
+    """Workitems, newest first; those of one kind of the house's own steps, or those `of_others` alone."""
     work.require(Permission.WORKITEM_READ)
     before = None
     if cursor is not None:
@@ -591,7 +599,10 @@ def listed(work: Work, states: Sequence[State], *, cursor: str | None, limit: in
         if not isinstance(key, int):
             raise Invalid("The page cursor is not one of ours.")
         before = key
-    rows, counts = store.newest(work.session, [one.value for one in states], before, limit + 1, _seen(work))
+    chosen = _seen(work)
+    if of_others or step_kind is not None:
+        chosen.append(Workitem.step_kind.is_not_distinct_from(step_kind and step_kind.value))
+    rows, counts = store.newest(work.session, [one.value for one in states], before, limit + 1, chosen)
     following = encode_cursor(rows[limit - 1].workitem_pk) if len(rows) > limit else None
     work.audit(
         AuditEventID.QUERY, "E", object_type="workitem", detail={"matches": str(min(len(rows), limit))}

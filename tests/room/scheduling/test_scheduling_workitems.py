@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from common import Api
 from performed_fixtures import created, ended
 from wetread.archive.model import RemoteAE
 from wetread.dicom.uid import new_uid
@@ -310,6 +311,21 @@ def test_who_may_move_a_step_and_who_sees_it(
         select(WorkitemEvent.sop_instance_uid).where(WorkitemEvent.receiving_ae_title == "WESTERN")
     )
     assert set(western) == {of(work, there).sop_instance_uid}
+
+
+def test_the_screen_tells_others_work_from_the_houses_own(work: Work, told: Workitem, api: Api) -> None:
+    other = workitems.create(work, None, workitem("Find nodules")).sop_instance_uid
+    client = api.as_role("technologist")
+
+    def shown(**query: str) -> list[str]:
+        page = client.get("/api/workitems", params=query).json()
+        assert sum(page["counts"].values()) == len(page["items"])
+        return [one["sop_instance_uid"] for one in page["items"]]
+
+    assert shown() == [other, told.sop_instance_uid]
+    assert shown(whose="others") == [other]
+    assert shown(whose="acquisition") == [told.sop_instance_uid]
+    assert shown(whose="reading") == []
 
 
 def test_steps_of_before_get_theirs_at_night(work: Work, step: ScheduledProcedureStep) -> None:

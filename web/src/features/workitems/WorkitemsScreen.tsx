@@ -71,17 +71,31 @@ const VIEWS: Readonly<Record<string, { label: string; states: readonly State[] }
   ended: { label: 'Ended', states: ['COMPLETED', 'CANCELED'] },
 }
 
+/** Whose work: what systems ask of each other stands first, the house's own steps have screens of their own. */
+const WHOSE = {
+  others: {
+    label: 'Asked by systems',
+    title: 'No work waits',
+    hint: 'Systems that ask others to do something, such as an analysis of a study, put it here by DICOM (Unified Procedure Step).',
+  },
+  acquisition: { label: 'Examinations', title: 'No examination waits', hint: 'What is scheduled stands here as other systems see it and take it up.' },
+  reading: { label: 'Readings', title: 'Nothing waits to be read', hint: 'Cases of the reading list stand here as other systems see and claim them.' },
+} as const
+type Whose = keyof typeof WHOSE
+const isWhose = (value: string): value is Whose => value in WHOSE
+
 const keyOf = (one: Workitem) => String(one.workitem_pk)
 
 /** Work that systems ask of each other: what waits, who does it, what came of it. */
 export default function WorkitemsScreen() {
   const [view, setView] = useState('open')
+  const [whose, setWhose] = useState<Whose>('others')
   const [currentPk, setCurrentPk] = useState<number>()
   const states = VIEWS[view]?.states
   const list = useInfiniteQuery({
-    queryKey: ['workitems', view],
+    queryKey: ['workitems', whose, view],
     queryFn: ({ pageParam }) =>
-      http.get<WorkitemPage>('/api/workitems', { query: { state: states, cursor: pageParam ?? undefined, limit: 200 } }),
+      http.get<WorkitemPage>('/api/workitems', { query: { state: states, whose, cursor: pageParam ?? undefined, limit: 200 } }),
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next_cursor,
   })
@@ -93,25 +107,36 @@ export default function WorkitemsScreen() {
     <Screen
       title="Work items"
       actions={
-        <SegmentedControl
-          aria-label="Which work items"
-          value={view}
-          onChange={(value) => {
-            setView(value)
-            setCurrentPk(undefined)
-          }}
-          data={Object.entries(VIEWS).map(([value, { label }]) => ({
-            value,
-            label: counts ? `${label} ${count(value).toLocaleString()}` : label,
-          }))}
-        />
+        <>
+          <SegmentedControl
+            aria-label="Whose work"
+            value={whose}
+            onChange={(value) => {
+              if (isWhose(value)) setWhose(value)
+              setCurrentPk(undefined)
+            }}
+            data={Object.entries(WHOSE).map(([value, { label }]) => ({ value, label }))}
+          />
+          <SegmentedControl
+            aria-label="Which work items"
+            value={view}
+            onChange={(value) => {
+              setView(value)
+              setCurrentPk(undefined)
+            }}
+            data={Object.entries(VIEWS).map(([value, { label }]) => ({
+              value,
+              label: counts ? `${label} ${count(value).toLocaleString()}` : label,
+            }))}
+          />
+        </>
       }
       inspectorLabel="The chosen work item"
       inspectorHint="Choose a work item to see who asked for it, who does it, and who watches."
       inspector={currentPk === undefined ? null : <WorkitemInspector key={currentPk} workitemPk={currentPk} />}
     >
       <WorkList
-        key={view}
+        key={`${whose} ${view}`}
         id="workitems"
         noun="work items"
         rows={rows}
@@ -136,10 +161,7 @@ export default function WorkitemsScreen() {
         )}
         empty={
           view === 'open'
-            ? {
-                title: 'No work waits',
-                hint: 'Systems that ask others to do something, such as an analysis of a study, put it here by DICOM (Unified Procedure Step).',
-              }
+            ? { title: WHOSE[whose].title, hint: WHOSE[whose].hint }
             : { title: 'None of this kind', hint: 'Other work items are under the other headings.' }
         }
       />
@@ -160,7 +182,7 @@ function WorkitemInspector({ workitemPk }: { workitemPk: number }) {
   if (found.error) return <ProblemNote error={found.error} onRetry={() => void found.refetch()} />
   const one = found.data
   if (!one) return <Outline />
-  const meaning = cancelText(one.procedure_step_state)
+  const meaning = cancelText(one)
   const cancel = async (reason: string) => {
     const answer = await http.post<{ is_canceled: boolean }>(`/api/workitems/${workitemPk}/cancel-request`, {
       reason_for_cancellation: reason,
@@ -196,7 +218,7 @@ function WorkitemInspector({ workitemPk }: { workitemPk: number }) {
             ],
           ]}
         />
-        {meaning && may('workitem.write') ? (
+        {meaning && may('workitem.write') && (one.step_kind !== 'acquisition' || may('step.perform')) ? (
           <div className={classes['buttons']}>
             <Button variant="default" onClick={() => setCanceling(true)}>
               {one.procedure_step_state === 'SCHEDULED' ? 'Cancel it…' : 'Ask to cancel…'}

@@ -8,10 +8,14 @@ it('says how far the performer is', () => {
 })
 
 it('says what canceling means', () => {
-  expect(cancelText('SCHEDULED')).toMatch(/at once/)
-  expect(cancelText('IN PROGRESS')).toMatch(/asked/)
-  expect(cancelText('COMPLETED')).toBeUndefined()
-  expect(cancelText('CANCELED')).toBeUndefined()
+  const others = { step_kind: null }
+  expect(cancelText({ procedure_step_state: 'SCHEDULED', ...others })).toMatch(/at once/)
+  expect(cancelText({ procedure_step_state: 'IN PROGRESS', ...others })).toMatch(/asked/)
+  expect(cancelText({ procedure_step_state: 'COMPLETED', ...others })).toBeUndefined()
+  expect(cancelText({ procedure_step_state: 'CANCELED', ...others })).toBeUndefined()
+  expect(cancelText({ procedure_step_state: 'SCHEDULED', step_kind: 'acquisition' })).toMatch(/appointment/)
+  // What is here is read: only its order can be cancelled.
+  expect(cancelText({ procedure_step_state: 'SCHEDULED', step_kind: 'reading' })).toBeUndefined()
 })
 
 it('knows the words of the standard, and shows others as they are', () => {

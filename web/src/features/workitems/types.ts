@@ -21,9 +21,11 @@ export function progressText({ procedure_step_progress, procedure_step_state }: 
   return `${Math.round(procedure_step_progress)} %`
 }
 
-/** Whether it can still be canceled, and what that means. */
-export function cancelText(state: State): string | undefined {
-  if (state === 'SCHEDULED') return 'Nobody has taken it up yet: it is canceled at once.'
-  if (state === 'IN PROGRESS') return 'Who performs it is asked to stop, and decides.'
-  return undefined
+/** Whether it can still be canceled, and what that means; the house's own steps by their own rules. */
+export function cancelText({ procedure_step_state, step_kind }: Pick<Workitem, 'procedure_step_state' | 'step_kind'>): string | undefined {
+  if (procedure_step_state === 'IN PROGRESS') return 'Who performs it is asked to stop, and decides.'
+  if (procedure_step_state !== 'SCHEDULED' || step_kind === 'reading') return undefined
+  return step_kind === 'acquisition'
+    ? 'Its appointment is cancelled too, and the order waits to be booked again.'
+    : 'Nobody has taken it up yet: it is canceled at once.'
 }

@@ -10402,6 +10402,12 @@ export interface components {
          */
         State: "SCHEDULED" | "IN PROGRESS" | "CANCELED" | "COMPLETED";
         /**
+         * StepKind
+         * @description Which steps of the house's own work are Workitems too.
+         * @enum {string}
+         */
+        StepKind: "acquisition" | "reading";
+        /**
          * StorageCommitmentOut
          * @description A request for storage commitment; `failed` is null until its objects were looked at.
          */
@@ -11944,6 +11950,12 @@ export interface components {
             total: number;
         };
         /**
+         * Whose
+         * @description Whose work: what systems ask of each other, or the house's own steps of a kind.
+         * @enum {string}
+         */
+        Whose: "others" | "acquisition" | "reading";
+        /**
          * Window
          * @description In the image's own units.
          */
@@ -12029,6 +12041,7 @@ export interface components {
             scheduled_station: string | null;
             /** Sop Instance Uid */
             sop_instance_uid: string;
+            step_kind: components["schemas"]["StepKind"] | null;
             /** Study Instance Uid */
             study_instance_uid: string | null;
             /** Subscriptions */
@@ -12076,6 +12089,7 @@ export interface components {
             scheduled_station: string | null;
             /** Sop Instance Uid */
             sop_instance_uid: string;
+            step_kind: components["schemas"]["StepKind"] | null;
             /**
              * Updated At
              * Format: date-time
@@ -19968,6 +19982,7 @@ export interface operations {
                 cursor?: string | null;
                 limit?: number;
                 state?: components["schemas"]["State"][] | null;
+                whose?: components["schemas"]["Whose"] | null;
             };
             header?: never;
             path?: never;
