@@ -1,4 +1,4 @@
-import { cache, imageLoader, type StackViewport, type Types } from '@cornerstonejs/core'
+import { cache, Enums, eventTarget, imageLoader, type StackViewport, type Types } from '@cornerstonejs/core'
 import type { Frame } from '../stacks'
 import { coarseHalvings, coarseImage, isCoarse } from './coarse'
 import { fetching, isAborted } from './fetching'
@@ -59,6 +59,13 @@ export class Showing {
     const inner = viewport as unknown as Inner
     inner.loadImages = (imageIds, listener) => Promise.all(imageIds.map((imageId) => this.show(imageId, listener)))
     all.add(this)
+    eventTarget.addEventListener(Enums.Events.IMAGE_CACHE_IMAGE_ADDED, this.arrived)
+  }
+
+  /** All of a picture came, for whomever: where it is seen coarse it takes its place. */
+  private readonly arrived = (event: Event): void => {
+    const { imageId } = (event as CustomEvent<{ image: { imageId: string } }>).detail.image
+    if (this.isWanted(imageId) && this.refining !== imageId && this.quality !== 'full') void this.whole(imageId, this.viewport as unknown as Listener)
   }
 
   get quality(): Quality {
@@ -79,6 +86,7 @@ export class Showing {
   end(): void {
     this.ended = true
     all.delete(this)
+    eventTarget.removeEventListener(Enums.Events.IMAGE_CACHE_IMAGE_ADDED, this.arrived)
     this.leave(null)
   }
 
