@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from http.client import HTTPException
+from pathlib import Path
 
 import typer
 
@@ -91,38 +92,36 @@ class _ByMessage(_Door):
 
 
 class _ByDisc(_Door):
-    """A folder of files, which whoever brings it in does again until the command says that all were sent and committed to."""
+    """Folders of files, each brought in again until the command says that all were sent and committed to."""
 
     def prepare(self) -> None:
         self._sender = StoreSender(self.stand.ledger, 1, self.seed, self.stand.dicom)
         small, large = self._sender.next(), self._sender.next(large=True)
-        self._objects, self._twin = [small, large], self._sender.twin_of(small)
-        self._disc = self.stand.data / f"disc-{self.seed}"
-        for folder, sent in (("a", self._objects), ("b", [self._twin])):
-            (self._disc / folder).mkdir(parents=True)
-            for number, one in enumerate(sent):
-                (self._disc / folder / f"I{number}").write_bytes(one.meta + one.data)
+        # A twin is one only after what it is a twin of.
+        self._waiting = [([self._sender.twin_of(small)], True), ([small, large], False)]
+        for objects, twin in self._waiting:
+            self._disc(twin).mkdir(parents=True)
+            for number, one in enumerate(objects):
+                (self._disc(twin) / f"I{number}").write_bytes(one.meta + one.data)
+
+    def _disc(self, twin: bool) -> Path:
+        return self.stand.data / f"disc-{self.seed}" / ("twin" if twin else "first")
 
     def send(self) -> bool:
-        ledger = self.stand.ledger
-        for one in self._objects:
-            ledger.attempt(one)
-        ledger.attempt(self._twin, twin=True)
-        try:
-            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-                bring_in(
-                    f"WETREAD@127.0.0.1:{self.stand.dicom}",
-                    [self._disc],
-                    commit=True,
-                    calling="DISC",
-                    timeout=20,
-                )
-        except typer.Exit:
-            self._sender.broken()
-            return False
-        for one in self._objects:
-            ledger.answered(one, 0, twin=False)
-        ledger.answered(self._twin, KEPT_ASIDE, twin=True)
+        peer = f"WETREAD@127.0.0.1:{self.stand.dicom}"
+        while self._waiting:
+            objects, twin = self._waiting[-1]
+            for one in objects:
+                self.stand.ledger.attempt(one, twin=twin)
+            try:
+                with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                    bring_in(peer, [self._disc(twin)], commit=True, calling="DISC", timeout=20)
+            except typer.Exit:
+                self._sender.broken()
+                return False
+            for one in objects:
+                self.stand.ledger.answered(one, KEPT_ASIDE if twin else 0, twin=twin)
+            self._waiting.pop()
         return True
 
 
