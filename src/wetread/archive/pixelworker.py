@@ -15,6 +15,7 @@ from io import BytesIO
 from typing import Any, BinaryIO
 
 import imagecodecs
+import jpeg_ls
 import numpy as np
 import numpy.typing as npt
 import orjson
@@ -284,9 +285,7 @@ def encode_htj2k(header: Header, data: bytes) -> bytes:
 
 def _htj2k(frame: Array) -> bytes:
     # So its beginning can be asked for alone, and is a smaller picture (`dicom.codestream`).
-    return bytes(
-        imagecodecs.htj2k_encode(frame, reversible=True, tlm=True, tilepart=_TILE_PART_A_RESOLUTION)
-    )
+    return bytes(imagecodecs.htj2k_encode(frame, reversible=True, tlm=True, tilepart=_TILE_PART_A_RESOLUTION))
 
 
 def _as_htj2k(header: Header, frame: Array) -> bytes:
@@ -314,6 +313,26 @@ def _as_htj2k(header: Header, frame: Array) -> bytes:
     return bytes(encoded)
 
 
+def _as_jpeg_ls(header: Header, frame: Array) -> bytes:
+    """A JPEG-LS codestream of the precision of Bits Stored (PS3.5 8.2.3), where all values have it.
+
+    It knows no sign: its samples are two's complement of as many bits, whose sign is extended where they are decoded. Its
+    code depends on the precision (ISO 14495-1 A.2.1, C.2.4.1.1), which therefore cannot be told anew afterwards; of our two
+    codecs only one is told of it. Up to 8 bits in a word stay 16, as other programs would decode them to bytes; fewer in a
+    byte stay 8, as DCMTK decodes none of less.
+    """
+    bits = header["bits_stored"] or 0
+    signed = frame.dtype.kind == "i"
+    least, most = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed and bits else (0, (1 << bits) - 1)
+    whole = frame.view(f"u{frame.dtype.itemsize}")
+    narrow = frame.ndim == 2 and frame.dtype.itemsize == 2 and 8 < bits < 16
+    if not narrow or int(frame.min()) < least or int(frame.max()) > most:
+        return bytes(imagecodecs.jpegls_encode(whole))
+    rows, columns = frame.shape
+    samples = (whole & np.uint16((1 << bits) - 1)).tobytes()
+    return bytes(jpeg_ls.encode_buffer(samples, rows, columns, 1, bits))
+
+
 def encode(header: Header, data: bytes) -> bytes:
     """A plain frame in the compressed syntax `to`, without loss."""
     frame = _native(header, data)
@@ -337,9 +356,7 @@ def encode(header: Header, data: bytes) -> bytes:
             )
         )
     if number == "80":
-        # JPEG-LS knows no sign: its samples are two's complement (PS3.5 8.2.3). The codec takes whole words alone, and
-        # its code depends on the precision (ISO 14495-1 A.2.1, C.2.4.1.1), so that it cannot be told anew afterwards.
-        return bytes(imagecodecs.jpegls_encode(frame.view(f"u{frame.dtype.itemsize}")))
+        return _as_jpeg_ls(header, frame)
     raise Undecodable("nothing is put into that transfer syntax")
 
 
