@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -19,10 +20,11 @@ from archive_fixtures import MakeDicom, Store, study_of
 from common import Api
 from wetread.archive.model import Study
 from wetread.archive.service import Archive
+from wetread.kit import limits
 from wetread.patients.service import PatientInput, register_patient
 from wetread.security.service import Actor, use_guests
 from wetread.sharing.service import OwnPatients
-from wetread.together import rules
+from wetread.together import room, rules
 from wetread.together.service import SeenTogether, actor_of_pass, use_policy
 
 HEAD = {"X-Wetread": "1"}
@@ -275,7 +277,7 @@ def test_what_is_not_allowed_is_refused_told_and_never_applied(house: House) -> 
         driver.put("view", "pane:a", {"index": 3})
         assert peer.sees("view", "pane:a") == {"index": 3}
         before = peer.client_id
-        peer.put("view", "pane:a", {"index": 9})
+        peer.put("view", "planes", {"pane": "a", "view": None})
         assert "look" in peer.until("refused")["reason"]
         # Begun anew, since this browser's document holds what nobody else has.
         peer.until("welcome")
@@ -354,8 +356,6 @@ def test_what_was_said_and_shown_is_there_after_everybody_left(house: House) -> 
         driver.put("view", "pane:a", {"index": 3})
         driver.tell("say", text="  Look at the left basal ganglia. ")
         assert driver.until("said")["message"]["text"] == "Look at the left basal ganglia."
-    from wetread.together import room
-
     while session in room._rooms:
         time.sleep(0.01)
     with house.socket(session, lead) as driver:
@@ -418,6 +418,41 @@ def test_too_much_at_once_ends_the_line(house: House) -> None:
     with house.socket(session, lead) as driver:
         driver.socket.send_bytes(b"\x00\x02" + bytes(70_000))
         assert driver.is_closed() == 4429
+
+
+def test_words_are_counted_and_a_flood_ends_its_own_line_alone(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lead = house.web.as_role("radiologist")
+    session = house.start(lead)["live_session_pk"]
+    guest = house.opened(house.link(lead, session)[1])
+    now = 0.0
+    monkeypatch.setattr(room, "time", SimpleNamespace(monotonic=lambda: now))
+    with house.socket(session, guest) as peer:
+        with house.socket(session, lead) as driver:
+            for number in range(8):
+                driver.tell("say", text=str(number))
+                assert driver.until("said")["message"]["text"] == str(number)
+            driver.tell("say", text="one too many")
+            assert driver.until("refused")["reason"] == "Too many messages at once."
+            now += 2
+            driver.tell("say", text="later")
+            assert driver.until("said")["message"]["text"] == "later"
+            driver.put("view", "pane:a", {"index": 3})
+            # As many frames as may come at once, all of one instant, and one more.
+            for clock in range(limits.TOGETHER_FRAMES_AT_ONCE + 1):
+                update = rules.awareness_update(
+                    driver.client_id, clock + 1, orjson.dumps({"participant": driver.me}).decode()
+                )
+                driver.socket.send_bytes(b"\x01" + rules.encoded_number(len(update)) + update)
+            assert driver.is_closed() == 4429
+        # Who flooded may come back; nobody else has lost anything.
+        assert peer.sees("view", "pane:a") == {"index": 3}
+        now += 60
+        with house.socket(session, lead) as driver:
+            assert driver.sees("view", "pane:a") == {"index": 3}
+            driver.put("view", "pane:b", {"index": 1})
+            assert peer.sees("view", "pane:b") == {"index": 1}
 
 
 def test_a_page_of_another_site_gets_no_socket(house: House) -> None:
