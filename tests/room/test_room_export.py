@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import os
 import subprocess
+import sys
 import zipfile
+import zlib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -41,6 +44,7 @@ from wetread.sharing.zipping import ZipStream
 
 __all__ = ["archive", "as_dataset", "as_file", "decoder", "make_dicom", "store", "web"]
 
+DCIODVFY = Path(sys.executable).with_name("dciodvfy")
 IDENTITY = (b"Doe", b"Jane", b"P1-SECRET", b"HOSPITAL", b"A1-SECRET", b"19700102")
 
 
@@ -327,3 +331,62 @@ def test_an_archive_is_made_in_pieces(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "big.zip") as made:
         assert made.testzip() is None
         assert [one.file_size for one in made.infolist()] == [16 << 20] * 4
+
+
+def test_a_plane_leaves_as_an_object_that_says_where_it_lies(
+    web: Api, archive: Archive, make_dicom: MakeDicom, store: Store, tmp_path: Path
+) -> None:
+    space, series = generate_uid(), generate_uid()
+    slices = [
+        make_dicom(
+            StudyInstanceUID="1.2.826.0.1.77", SeriesInstanceUID=series, FrameOfReferenceUID=space, PatientName="Doe^Jane",
+            ImagePositionPatient=[0, 0, 3 * at], ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
+        )
+        for at in range(3)
+    ]  # fmt: skip
+    store(*slices)
+    grey = bytes(range(240)) * 5
+    plane = {
+        "scope": {"study_instance_uid": "1.2.826.0.1.77", "series_instance_uid": series},
+        "rows": 30, "columns": 40, "samples": 1, "pixels": base64.b64encode(zlib.compress(grey)).decode(),
+        "position": [-1.5, 2.25, 7], "orientation": [[0, 1, 0], [0.6, 0, -0.8]], "spacing": [0.5, 0.5], "drawn": "mip",
+        "thickness": 10, "description": "Sagittal, MIP 10 mm", "identified": True,
+    }  # fmt: skip
+    radiologist = web.as_role("radiologist")
+
+    def made(**change: Any) -> Any:
+        return radiologist.post("/api/exports/plane", json={**plane, **change})
+
+    for change in ({}, {"samples": 3, "columns": 20, "rows": 20}, {"identified": False}):
+        answer = made(**change)
+        assert answer.status_code == 200, answer.text
+        file = tmp_path / "plane.dcm"
+        file.write_bytes(answer.content)
+        judged = subprocess.run([DCIODVFY, "-new", file], capture_output=True, text=True, check=False)
+        assert [line for line in (judged.stdout + judged.stderr).splitlines() if line.startswith("Error")] == []
+        ds = pydicom.dcmread(file)
+        assert bytes(ds.PixelData) == grey
+        assert (ds.ImagePositionPatient, ds.PixelSpacing) == ([-1.5, 2.25, 7], [0.5, 0.5])
+        assert ds.ImageOrientationPatient == [0, 1, 0, 0.6, 0, -0.8]
+        assert ds.DerivationCodeSequence[0].CodeMeaning == "Maximum intensity projection"
+        named = [one.ReferencedSOPInstanceUID for one in ds.SourceImageSequence]
+        if change.get("identified", True):
+            assert (ds.PatientName, ds.FrameOfReferenceUID) == ("Doe^Jane", space)
+            assert sorted(named) == sorted(one.SOPInstanceUID for one in slices)
+            assert ds.StudyInstanceUID == "1.2.826.0.1.77"
+        else:
+            assert ds.PatientIdentityRemoved == "YES"
+            for told in (
+                b"Doe",
+                space.encode(),
+                series.encode(),
+                *(one.SOPInstanceUID.encode() for one in slices),
+            ):
+                assert told not in answer.content
+    assert [one.detail["identified"] for one in exports(archive)] == ["yes", "yes", "no"]
+    # What would be no picture, or lie nowhere, is not made; nor what one may not see.
+    assert made(rows=31).status_code == 422
+    assert made(pixels="AAAA").status_code == 422
+    assert made(orientation=[[0, 1, 0], [0, 1, 0]]).status_code == 422
+    assert made(scope={**plane["scope"], "study_instance_uid": "1.2.3"}).status_code == 404
+    assert web.as_role("biller").post("/api/exports/plane", json=plane).status_code == 403

@@ -108,9 +108,10 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class SpatialShape:
-    """A form in the patient, mm (PS3.3 C.18.9); of an ellipse there is none."""
+    """A form in the patient, mm (PS3.3 C.18.9.1.2): a region is a POLYGON, which ends where it begins, or an ELLIPSE by the
+    ends of its long, then of its short axis."""
 
-    graphic_type: Literal["POINT", "POLYLINE"]
+    graphic_type: Literal["POINT", "POLYLINE", "POLYGON", "ELLIPSE"]
     points: Sequence[tuple[float, float, float]]
 
     def data(self) -> list[float]:
@@ -120,12 +121,14 @@ class SpatialShape:
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """Where something lies in the patient, and the plane that was looked at: its normal and up the screen."""
+    """Where something lies in the patient, and the plane that was looked at: its normal, up the screen, and the slab of
+    which it was the middle (how it was drawn, mm)."""
 
     frame_of_reference_uid: str
     shapes: Sequence[SpatialShape]
     view_plane_normal: tuple[float, float, float]
     view_up: tuple[float, float, float]
+    slab: tuple[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -462,6 +465,8 @@ def _looked_at(space: Space) -> Dataset:
         f"{name} {' '.join(f'{value:.7f}' for value in vector)}"
         for name, vector in (("normal", space.view_plane_normal), ("up", space.view_up))
     )
+    if space.slab:
+        words += f"; slab {space.slab[0]} {space.slab[1]:g}"
     return _item("CONTAINS", "TEXT", ("view_plane", "99WETREAD", "Plane looked at"), TextValue=words)
 
 

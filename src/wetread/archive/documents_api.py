@@ -54,20 +54,36 @@ _Place = tuple[_Number, _Number, _Number]
 
 
 class SpatialShapeIn(Body):
-    """A drawn form in the patient, mm."""
+    """A drawn form in the patient, mm (PS3.3 C.18.9.1.2)."""
 
-    graphic_type: Literal["POINT", "POLYLINE"]
+    graphic_type: Literal["POINT", "POLYLINE", "POLYGON", "ELLIPSE"]
     points: list[_Place] = Field(min_length=1, max_length=limits.MEASUREMENT_POINTS_MAX)
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> SpatialShapeIn:
+        if self.graphic_type == "ELLIPSE" and len(self.points) != 4:
+            raise ValueError("an ellipse is told by the ends of its two axes")
+        if self.graphic_type == "POLYGON" and (len(self.points) < 4 or self.points[0] != self.points[-1]):
+            raise ValueError("a polygon has three corners at least and ends where it begins")
+        return self
+
+
+class SlabIn(Body):
+    """How the thickness about a plane became one picture."""
+
+    mode: Literal["mip", "minip", "average"]
+    thickness: float = Field(gt=0, le=1000, description="mm")
 
 
 class SpaceIn(Body):
     """Where something lies that was drawn on a plane of no picture: in the frame of reference of `image`, with the normal
-    of the plane and the direction up the screen."""
+    of the plane, the direction up the screen, and the slab that was shown."""
 
     frame_of_reference_uid: _Uid
     view_plane_normal: _Place
     view_up: _Place
     shapes: list[SpatialShapeIn] = Field(min_length=1, max_length=4)
+    slab: SlabIn | None = None
 
 
 class ValueIn(Body):
@@ -328,6 +344,7 @@ def _made(
                 [documents.SpatialShape(shape.graphic_type, shape.points) for shape in one.space.shapes],
                 one.space.view_plane_normal,
                 one.space.view_up,
+                (one.space.slab.mode, one.space.slab.thickness) if one.space.slab else None,
             )
         author, drawn_before = before.get(one.tracking_uid, ("", []))
         is_anothers = (

@@ -19,6 +19,7 @@ from sqlalchemy.exc import IntegrityError
 
 from wetread.archive import relations, store
 from wetread.archive.disguise import deidentified
+from wetread.archive.documents import OF_THE_STUDY
 from wetread.archive.events import QuarantineResolved, StudyUpdated
 from wetread.archive.head import HeadReader
 from wetread.archive.ingest import Incoming, Intake, StoreResult, Transfer, recover
@@ -79,7 +80,7 @@ from wetread.security.service import AuditEventID, MasterKey, Offices, Permissio
 log = structlog.get_logger()
 
 __all__ = [
-    "PEER_RIGHTS", "Archive", "BulkData", "CannotDecode", "Damaged", "Decoder", "Incoming", "InstanceFiles", "Level", "LocalObjects", "NoSpace",
+    "OF_THE_STUDY", "PEER_RIGHTS", "Archive", "BulkData", "CannotDecode", "Damaged", "Decoder", "Incoming", "InstanceFiles", "Level", "LocalObjects", "NoSpace",
     "ObjectStore", "Rendering", "Retrieval", "RetrieveObject", "RoleVisibility", "Status", "StoreResult", "StoredInstance",
     "StudyVisibility", "Transfer", "Vault", "correct_study", "data_set_in", "deidentified", "document_of", "find", "instance_references",
     "instances_for_retrieve", "list_quarantine", "list_remote_aes", "put_in_trash", "relocated", "remote_ae", "remote_ae_of", "remove_remote_ae", "requests_of", "resolve_quarantine",

@@ -76,6 +76,7 @@ COARSE_FRAMES_A_REQUEST_MAX: Final = 64  # whose names still fit into the addres
 STOW_OBJECTS_MAX: Final = 100_000
 EXPORT_STUDIES_MAX: Final = 50  # in one file-set
 EXPORT_OBJECTS_MAX: Final = 100_000
+EXPORT_PLANE_SIDE_MAX: Final = 4096  # pixels, of a plane as it was drawn
 EXPORT_PICTURES_MAX: Final = 5_000  # in one record of pictures that were made in a browser
 STORE_CHECK_SLICE_S: Final = 4.0  # of each minute, reading again what is kept
 STORE_MOVE_SLICE_S: Final = 15.0  # of moving objects from store to store, before other work has its turn

@@ -13,6 +13,8 @@ from typing import Any
 import orjson
 import structlog
 from pydicom.dataset import Dataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
 from sqlalchemy import select
 
 from wetread.archive.model import Study
@@ -25,14 +27,16 @@ from wetread.archive.service import (
     deidentified,
     the_archive,
 )
-from wetread.dicom.deidentify import HeldBack, Options, Pseudonyms, check
+from wetread.dicom.deidentify import HeldBack, Options, Pseudonyms, check, deidentify
 from wetread.dicom.dicomdir import Directory, header_of, header_of_json
 from wetread.dicom.part10 import build_meta
 from wetread.dicom.transfersyntax import EXPLICIT_VR_LITTLE_ENDIAN, transfer_syntax
+from wetread.dicom.uid import IMPLEMENTATION_VERSION_NAME
 from wetread.kit import limits
 from wetread.kit.errors import Conflict, Denied, FieldError, Invalid, NotFound, TooLarge, WetreadError
 from wetread.security.service import Actor, AuditEventID, Work
 from wetread.sharing import exports_rules as rules
+from wetread.sharing.captures import Plane, as_dataset, is_square, secondary_capture
 from wetread.sharing.exports_rules import ExportForm, ExportPolicy
 from wetread.sharing.service import OwnPatients
 from wetread.sharing.zipping import ZipStream
@@ -279,6 +283,40 @@ def open_file_set(work: Work, scopes: Sequence[Scope], wanted: FileSetWanted) ->
         burned_in_accepted=not wanted.identified and wanted.burned_in_accepted,
     )
     return _FileSet(archive, wanted, ZipStream(work.now())).pieces(objects)
+
+
+def export_plane(
+    work: Work, scope: Scope, plane: Plane, *, identified: bool, burned_in_accepted: bool = False
+) -> bytes:
+    """A plane through images of one series as an object of its own, a Part 10 file.
+
+    Raises NotFound, Invalid, and Conflict where the images may show who the patient is though it is to go without.
+    """
+    if not is_square(plane.orientation):
+        raise Invalid(
+            "Rows and columns do not stand square on each other.",
+            fields=[FieldError("orientation", "not square")],
+        )
+    record(work, [scope], "dicom", identified=identified, pictures=1, burned_in_accepted=burned_in_accepted)
+    archive = the_archive()
+    [found] = _find(work, archive, [scope])
+    headers = _headers(archive, found.objects[:1])
+    first = as_dataset(headers[found.objects[0].sop_instance_uid])
+    if not first.get("FrameOfReferenceUID"):
+        raise Invalid(
+            "These images say no frame of reference.", fields=[FieldError("scope", "no frame of reference")]
+        )
+    sources = [(one.sop_class_uid, one.sop_instance_uid) for one in found.objects]
+    made = secondary_capture(plane, first, sources, work.now(), IMPLEMENTATION_VERSION_NAME)
+    if not identified:
+        # Nothing is written in its pixels; its sources were looked at above.
+        deidentify(made, Pseudonyms(secrets.token_bytes(32)), Options(allow_burned_in=True))
+    out = DicomBytesIO()
+    out.is_little_endian, out.is_implicit_VR = True, False
+    write_dataset(out, made)
+    return build_meta(made.SOPClassUID, made.SOPInstanceUID, EXPLICIT_VR_LITTLE_ENDIAN) + bytes(
+        out.getvalue()
+    )
 
 
 class _FileSet:

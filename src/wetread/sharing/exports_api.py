@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field
 
 from wetread.kit import limits
 from wetread.security.door import Gate, door, stream_door
 from wetread.security.service import Permission, Work
 from wetread.sharing import exports as service
+from wetread.sharing.captures import Plane, inflated
 
 router = APIRouter(prefix="/api/exports", tags=["exports"])
 # A referrer's own right is a decision of the house (setting referrers_may_export), which the service asks.
@@ -59,6 +60,32 @@ class FileSetIn(BaseModel):
     burned_in_accepted: bool = False
 
 
+_Side = Annotated[int, Field(ge=1, le=limits.EXPORT_PLANE_SIDE_MAX)]
+_Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e6, le=1e6)]
+_Vector = tuple[_Number, _Number, _Number]
+_Spacing = Annotated[float, Field(gt=0, le=1000)]
+
+
+class PlaneIn(BaseModel):
+    """A plane through images of one series, as it is drawn. `pixels`: 8 bits each, grey or red, green and blue, row by row,
+    deflated (zlib), in Base64; `position` the middle of the first; `spacing` between rows, then between columns, mm."""
+
+    model_config = ConfigDict(extra="forbid")
+    scope: ScopeIn
+    identified: bool
+    rows: _Side
+    columns: _Side
+    samples: Literal[1, 3]
+    pixels: Annotated[Base64Bytes, Field(max_length=limits.REQUEST_BODY_BYTES_MAX)]
+    position: _Vector
+    orientation: tuple[_Vector, _Vector]
+    spacing: tuple[_Spacing, _Spacing]
+    drawn: Literal["thin", "mip", "minip", "average"]
+    thickness: Annotated[float, Field(gt=0, le=1000)] | None = None
+    description: Annotated[str, Field(min_length=1, max_length=64)]
+    burned_in_accepted: bool = False
+
+
 class ExportRights(BaseModel):
     """What the caller may do."""
 
@@ -100,4 +127,26 @@ def export_file_set(body: FileSetIn, gate: Gate = stream_door(*_MAY)) -> Streami
         pieces,
         media_type="application/zip",
         headers={"Content-Disposition": 'attachment; filename="dicom.zip"', "Cache-Control": "no-store"},
+    )
+
+
+@router.post("/plane", response_class=Response, responses={200: {"content": {"application/dicom": {}}}})
+def export_plane(body: PlaneIn, gate: Gate = stream_door(*_MAY)) -> Response:
+    """A plane as a Secondary Capture object that says where it lies, with patient data or without."""
+    plane = Plane(
+        body.rows, body.columns, body.samples, inflated(body.pixels, body.rows * body.columns * body.samples), body.position, body.orientation, body.spacing, body.drawn,
+        body.thickness, body.description,
+    )  # fmt: skip
+    with gate.offices.work(gate.actor) as work:
+        content = service.export_plane(
+            work,
+            body.scope.scope(),
+            plane,
+            identified=body.identified,
+            burned_in_accepted=body.burned_in_accepted,
+        )
+    return Response(
+        content,
+        media_type="application/dicom",
+        headers={"Content-Disposition": 'attachment; filename="plane.dcm"', "Cache-Control": "no-store"},
     )

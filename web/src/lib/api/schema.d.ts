@@ -1568,6 +1568,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/exports/plane": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Export Plane
+         * @description A plane as a Secondary Capture object that says where it lies, with patient data or without.
+         */
+        post: operations["export_plane_api_exports_plane_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/exports/rights": {
         parameters: {
             query?: never;
@@ -8371,6 +8391,68 @@ export interface components {
             scopes: components["schemas"]["ScopeIn"][];
         };
         /**
+         * PlaneIn
+         * @description A plane through images of one series, as it is drawn. `pixels`: 8 bits each, grey or red, green and blue, row by row,
+         *     deflated (zlib), in Base64; `position` the middle of the first; `spacing` between rows, then between columns, mm.
+         */
+        PlaneIn: {
+            /**
+             * Burned In Accepted
+             * @default false
+             */
+            burned_in_accepted: boolean;
+            /** Columns */
+            columns: number;
+            /** Description */
+            description: string;
+            /**
+             * Drawn
+             * @enum {string}
+             */
+            drawn: "thin" | "mip" | "minip" | "average";
+            /** Identified */
+            identified: boolean;
+            /** Orientation */
+            orientation: [
+                [
+                    number,
+                    number,
+                    number
+                ],
+                [
+                    number,
+                    number,
+                    number
+                ]
+            ];
+            /**
+             * Pixels
+             * Format: base64
+             */
+            pixels: string;
+            /** Position */
+            position: [
+                number,
+                number,
+                number
+            ];
+            /** Rows */
+            rows: number;
+            /**
+             * Samples
+             * @enum {integer}
+             */
+            samples: 1 | 3;
+            scope: components["schemas"]["ScopeIn"];
+            /** Spacing */
+            spacing: [
+                number,
+                number
+            ];
+            /** Thickness */
+            thickness?: number | null;
+        };
+        /**
          * PolicyIn
          * @description What is done with what is removed.
          */
@@ -10301,6 +10383,22 @@ export interface components {
             total: number;
         };
         /**
+         * SlabIn
+         * @description How the thickness about a plane became one picture.
+         */
+        SlabIn: {
+            /**
+             * Mode
+             * @enum {string}
+             */
+            mode: "mip" | "minip" | "average";
+            /**
+             * Thickness
+             * @description mm
+             */
+            thickness: number;
+        };
+        /**
          * Slot
          * @description A free slot on a resource.
          */
@@ -10321,13 +10419,14 @@ export interface components {
         /**
          * SpaceIn
          * @description Where something lies that was drawn on a plane of no picture: in the frame of reference of `image`, with the normal
-         *     of the plane and the direction up the screen.
+         *     of the plane, the direction up the screen, and the slab that was shown.
          */
         SpaceIn: {
             /** Frame Of Reference Uid */
             frame_of_reference_uid: string;
             /** Shapes */
             shapes: components["schemas"]["SpatialShapeIn"][];
+            slab?: components["schemas"]["SlabIn"] | null;
             /** View Plane Normal */
             view_plane_normal: [
                 number,
@@ -10343,14 +10442,14 @@ export interface components {
         };
         /**
          * SpatialShapeIn
-         * @description A drawn form in the patient, mm.
+         * @description A drawn form in the patient, mm (PS3.3 C.18.9.1.2).
          */
         SpatialShapeIn: {
             /**
              * Graphic Type
              * @enum {string}
              */
-            graphic_type: "POINT" | "POLYLINE";
+            graphic_type: "POINT" | "POLYLINE" | "POLYGON" | "ELLIPSE";
             /** Points */
             points: [
                 number,
@@ -14860,6 +14959,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Recorded"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    export_plane_api_exports_plane_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlaneIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/dicom": unknown;
                 };
             };
             /** @description Validation Error */
