@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("--slices", type=int, default=400)
     parser.add_argument("--mbit", type=float, default=30)
     parser.add_argument("--latency", type=float, default=40, help="milliseconds")
+    parser.add_argument("--rounds", type=int, default=2, help="how often each way is measured, in turn")
     parser.add_argument("--json", type=Path, help="write the figures here")
     asked = parser.parse_args()
     uids: list[str] = []
@@ -62,24 +63,25 @@ def main() -> None:
             uids.append(study)
             _wait_for_renditions(server, study)
 
-    figures: dict[str, dict[str, Any]] = {}
+    figures: list[tuple[str, dict[str, Any]]] = []
     with seat(fill) as reader:
         reader.open(uids[0])
         reader.wait("[data-pane=a][data-loaded='8']")
         reader.cdp.send("Network.enable")
-        for how in ("coarse first", "whole images alone"):
+        for how in [one for _ in range(asked.rounds) for one in ("coarse first", "whole images alone")]:
             reader.leave()
+            reader.page.unroute_all()
             if how != "coarse first":
                 reader.page.route("**/coarse?*", lambda route: route.fulfill(status=404, body=""))
             reader.page.wait_for_timeout(11_000)  # what the link was before is no longer believed
             _throttle(reader, asked.mbit, asked.latency)
             reader.page.evaluate(_WATCH, f"/room/{reader.study_pks[uids[1]]}/images")
             reader.page.wait_for_function("() => window.__seen.all !== undefined", timeout=600_000)
-            figures[how] = {**reader.page.evaluate("() => window.__seen"), "load": os.getloadavg()[0]}
+            figures.append((how, {**reader.page.evaluate("() => window.__seen"), "load": os.getloadavg()[0]}))
             _throttle(reader, 0, 0)
     table = Table("", "first image s", "in full quality s", "usable volume s", "all lossless s", "load of the machine",
                   title=f"{asked.slices} CT slices of 512², {asked.mbit:g} Mbit/s, {asked.latency:g} ms; goals: first < {FIRST_S} s, usable < {USABLE_S} s")  # fmt: skip
-    for how, seen in figures.items():
+    for how, seen in figures:
         named = (seen.get(name) for name in ("first", "first full", "usable", "all", "load"))
         table.add_row(how, *("" if one is None else f"{one:.2f}" for one in named))
     Console(width=132).print(table)

@@ -22,7 +22,7 @@ interface Inner {
 /** So long a reader stays before the rest of a coarse picture is asked for: pictures that are scrolled past stay coarse. */
 const STAY_MS = 60
 /** Coarse pictures of neighbours that are asked for with the one that is waited for. */
-const NEIGHBOURS = 3
+const NEIGHBOURS = 1
 
 export function isHere(imageId: string): boolean {
   return cache.getImageLoadObject(imageId) !== undefined && cache.isLoaded(imageId)

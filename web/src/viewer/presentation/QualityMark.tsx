@@ -23,7 +23,7 @@ export function QualityMark({ quality, count, of, onAgain }: QualityMarkProps) {
         </p>
       ) : null}
       {quality === 'stuck' ? (
-        <div className={classes['mark']} data-stuck role="alert">
+        <div className={classes['mark']} role="alert">
           <IconAlertTriangle size={16} aria-hidden />
           <span>Coarse image: the rest could not be loaded. It is safe in the archive.</span>
           <button type="button" onClick={onAgain}>
