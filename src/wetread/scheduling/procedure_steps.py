@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Select, exists, false, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, false, or_, select
 
 from wetread.archive.model import Study
 from wetread.archive.service import instance_references
@@ -447,7 +447,18 @@ def keep_steps_of(work: Work, events: Sequence[Mapping[str, Any]]) -> None:
     orders = {int(one["keys"]["requested_procedure_pk"]) for one in events if one["kind"] == "order.changed"}
     of_orders = ScheduledProcedureStep.requested_procedure_pk.in_(orders)
     patients = patients_of(events)
-    of_patients = ScheduledProcedureStep.requested_procedure_pk.in_(procedures_of_patients(patients))
+    # Of a patient's whole life only what is open, and what somebody may still look up.
+    known = exists().where(
+        Workitem.step_kind == StepKind.ACQUISITION.value,
+        Workitem.step_pk == ScheduledProcedureStep.scheduled_procedure_step_pk,
+    )
+    is_open = ScheduledProcedureStep.scheduled_procedure_step_status.in_(
+        (*rules.OPEN_STEPS, StepStatus.STARTED)
+    )
+    of_patients = and_(
+        ScheduledProcedureStep.requested_procedure_pk.in_(procedures_of_patients(patients)),
+        or_(is_open, known),
+    )
     named = ScheduledProcedureStep.scheduled_procedure_step_pk.in_(steps)
     conditions = [
         condition

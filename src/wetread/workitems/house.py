@@ -108,20 +108,27 @@ WHO = tuple(
 )  # fmt: skip
 
 
-def check_update(workitem: Workitem, sent: Mapping[str, Any]) -> None:
-    """What is scheduled is changed where it was scheduled: a client adds progress and what was performed. To say again
-    what stands is no change. Raises WorkitemRefused 0106."""
+def updatable(work: Work, workitem: Workitem, sent: JsonDict) -> JsonDict:
+    """What a client may change of what it sent: what is scheduled is changed where it was scheduled, a client adds progress
+    and what was performed. To say again what was told is no change. Raises WorkitemRefused 0106."""
     if workitem.step_kind is None:
-        return
+        return sent
+    kept = dict(sent)
     for tag, entry in sent.items():
         present = workitem.attributes.get(tag)
         if present is None or tag in _CLIENTS or (tag in rules.BY_TAG and rules.BY_TAG[tag].update == "-"):
             continue
-        if present.get("Value") != entry.get("Value"):
-            keyword = keyword_for_tag(int(tag, 16)) or tag
-            raise WorkitemRefused(
-                Answer.INVALID_ATTRIBUTE_VALUE, f"{keyword} is kept by its order"[:64], [int(tag, 16)]
-            )
+        said = entry.get("Value")
+        if present.get("Value") == said:
+            continue
+        if tag == rules.INPUT and with_instances(work, workitem)[tag].get("Value") == said:
+            del kept[tag]  # they are looked up whenever it is read
+            continue
+        keyword = keyword_for_tag(int(tag, 16)) or tag
+        raise WorkitemRefused(
+            Answer.INVALID_ATTRIBUTE_VALUE, f"{keyword} is kept by its order"[:64], [int(tag, 16)]
+        )
+    return kept
 
 
 # Following the step

@@ -378,7 +378,7 @@ def create(sop_instance_uid: str, sent: Mapping[str, Any], *, at: str) -> Create
     )
 
 
-def _check_lock(state: State, own: str | None, given: str) -> None:
+def check_lock(state: State, own: str | None, given: str) -> None:
     """Who may change it (PS3.4 CC.2.6.2): anybody while it is SCHEDULED, then who has the Transaction UID."""
     if state.is_final:
         raise WorkitemRefused(Answer.NO_LONGER_UPDATABLE)
@@ -397,7 +397,7 @@ def update(
     at: str,
 ) -> JsonDict:
     """The attributes after an N-SET (PS3.4 CC.2.6): sequences are replaced as a whole. Raises WorkitemRefused."""
-    _check_lock(state, own_transaction_uid, text_of(sent, TRANSACTION_UID))
+    check_lock(state, own_transaction_uid, text_of(sent, TRANSACTION_UID))
     changed: JsonDict = {}
     for tag, entry in sent.items():
         if tag in (_CHARACTER_SET, TRANSACTION_UID) or int(tag, 16) < 0x00080000:

@@ -156,8 +156,9 @@ def update(
         sent |= rules.element("TransactionUID", transaction_uid)
     workitem = _one(work, sop_instance_uid, lock=True)
     before = workitem.attributes
+    rules.check_lock(workitem.state, workitem.transaction_uid, text_of(sent, rules.TRANSACTION_UID))
+    sent = house.updatable(work, workitem, sent)
     after = rules.update(workitem.state, workitem.transaction_uid, before, sent, at=changes.present(work))
-    house.check_update(workitem, sent)
     house.went_on(work, workitem)
     changes.put(work, workitem, after)
     changes.record(work, workitem, "U", attributes=str(len(sent)))

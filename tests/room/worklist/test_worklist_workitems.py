@@ -123,6 +123,25 @@ def test_a_case_is_an_interpretation_of_its_images(readings: Readings, case: Cas
     assert text_of(attributes, tag_of("ExpectedCompletionDateTime")) == "20261124230000-0500"
 
 
+def test_what_was_told_may_be_said_again_and_nothing_else(readings: Readings, case: Case) -> None:
+    """Clients send back the whole data set that they read."""
+    (one,) = readings.of(case)
+    with readings.ward.made() as work:
+        told, _ = workitems.get(work, one.sop_instance_uid)
+        assert rules.has_value(told, rules.INPUT)
+        assert workitems.update(work, one.sop_instance_uid, told) is Answer.SUCCESS
+        assert not rules.has_value(one.attributes, rules.INPUT)
+        item = {**first(told, rules.INPUT), **element("StudyInstanceUID", "1.2.3")}
+        with pytest.raises(WorkitemRefused) as refused:
+            workitems.update(work, one.sop_instance_uid, element("InputInformationSequence", item))
+        assert refused.value.answer is Answer.INVALID_ATTRIBUTE_VALUE
+    again = readings.ward.study(case.patient_pk)
+    readings.ward.link(again, case.requested_procedure_pk)
+    with readings.ward.made() as work:
+        told, _ = workitems.get(work, one.sop_instance_uid)
+    assert len(told[rules.INPUT]["Value"]) == 2, "images that came meanwhile are told too"
+
+
 def test_claimed_on_the_list_read_and_signed(readings: Readings, case: Case) -> None:
     reader, other = readings.ward.person("Dr. A"), readings.ward.person("Dr. B")
     with readings.by(reader) as work:

@@ -74,11 +74,11 @@ const VIEWS: Readonly<Record<string, { label: string; states: readonly State[] }
 /** Whose work: what systems ask of each other stands first, the house's own steps have screens of their own. */
 const WHOSE = {
   others: {
-    label: 'Asked by systems',
+    label: 'Systems',
     title: 'No work waits',
     hint: 'Systems that ask others to do something, such as an analysis of a study, put it here by DICOM (Unified Procedure Step).',
   },
-  acquisition: { label: 'Examinations', title: 'No examination waits', hint: 'What is scheduled stands here as other systems see it and take it up.' },
+  acquisition: { label: 'Exams', title: 'No examination waits', hint: 'What is scheduled stands here as other systems see it and take it up.' },
   reading: { label: 'Readings', title: 'Nothing waits to be read', hint: 'Cases of the reading list stand here as other systems see and claim them.' },
 } as const
 type Whose = keyof typeof WHOSE
