@@ -55,6 +55,8 @@ const SYNC = 0
 const AWARENESS = 1
 const UPDATE = 2
 const POINTER_MS = 5000
+/** After this the server has kept what it was sent. */
+const KEPT_MS = 5000
 const REVOKED = 4403
 const OVER = 4410
 const SIGNED_OUT = 4401
@@ -101,6 +103,10 @@ export class Line {
   private presence: Presence = { participant: 0, following: true, pointer: null, speaking: false }
   /** What was drawn or removed while the line was down. */
   private readonly unsent = new Map<string, SharedMark | null>()
+  /** What was drawn or removed of late, and when: a server that fell over may not have kept it. */
+  private readonly fresh = new Map<string, { mark: SharedMark | null; at: number }>()
+  /** What was to be shown while the line was down. */
+  private untold: SharedView | null = null
   onRefused: (reason: string) => void = () => undefined
   onAsked: (participant: number) => void = () => undefined
   onSignal: (client: number, participant: number, data: unknown) => void = () => undefined
@@ -151,6 +157,8 @@ export class Line {
     if (code === REVOKED || code === SIGNED_OUT) return this.over('Your invitation to this session has ended.')
     if (code === OVER) return this.over('The session was ended.')
     this.put({ status: 'offline', pointers: [], speakers: [] })
+    for (const [uid, { mark, at }] of this.fresh) if (performance.now() - at < KEPT_MS && !this.unsent.has(uid)) this.unsent.set(uid, mark)
+    this.fresh.clear()
     if (!opened && this.attempt > 0) {
       // A browser does not say why a socket was refused.
       try {
@@ -217,6 +225,8 @@ export class Line {
     this.awareness.setLocalState(this.presence)
     for (const [uid, mark] of this.unsent) this.mark(uid, mark)
     this.unsent.clear()
+    if (this.untold) this.tell(this.untold)
+    this.untold = null
     this.read()
     this.put({ status: 'live' })
   }
@@ -255,7 +265,9 @@ export class Line {
     view.forEach((value, key) => {
       if (key.startsWith('pane:') && value) panes[key.slice(5)] = value as SharedPane
     })
-    const nextView: SharedView | null = layout ? { layout, panes } : null
+    // The viewer judges what it is told of planes and cine.
+    const [planes, cine] = [(view.get('planes') ?? null) as SharedView['planes'], (view.get('cine') ?? null) as SharedView['cine']]
+    const nextView: SharedView | null = layout ? { layout, panes, planes, cine } : null
     const marks = new Map<string, SharedMark>()
     this.part<SharedMark>('marks').forEach((mark, uid) => marks.set(uid, mark))
     const others = [...this.awareness.getStates()]
@@ -281,12 +293,14 @@ export class Line {
 
   // What this browser says
 
-  tell({ layout, panes }: SharedView): void {
+  tell(shown: SharedView): void {
+    if (!this.synced) this.untold = shown
     if (!this.synced || this.state.lead !== this.state.me) return
+    const { layout, panes, planes, cine } = shown
     const view = this.part<unknown>('view')
     this.doc.transact(() => {
-      const next = new Map<string, unknown>([['layout', layout], ...Object.entries(panes).map(([id, pane]) => [`pane:${id}`, pane] as const)])
-      for (const [key, value] of next) if (JSON.stringify(view.get(key)) !== JSON.stringify(value)) view.set(key, value)
+      const next = new Map<string, unknown>([['layout', layout], ['planes', planes], ['cine', cine], ...Object.entries(panes).map(([id, pane]) => [`pane:${id}`, pane] as const)])
+      for (const [key, value] of next) if (JSON.stringify(view.get(key) ?? null) !== JSON.stringify(value)) view.set(key, value)
     })
   }
 
@@ -295,6 +309,8 @@ export class Line {
       this.unsent.set(uid, mark)
       return
     }
+    for (const [one, { at }] of this.fresh) if (performance.now() - at > KEPT_MS) this.fresh.delete(one)
+    this.fresh.set(uid, { mark, at: performance.now() })
     const marks = this.part<SharedMark>('marks')
     if (mark) marks.set(uid, mark)
     else if (marks.has(uid)) marks.delete(uid)

@@ -58,6 +58,7 @@ export function useTogether(sessionPk: number | null): Together | null {
         colour: colourOf(people, one.participant),
         sop: one.sop,
         frame: one.frame,
+        space: one.space ?? null,
         at: one.at,
       })),
       tell: (next) => line?.tell(next),

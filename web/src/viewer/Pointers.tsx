@@ -1,5 +1,7 @@
 import type { Engine } from './engine'
 import { isOf, useDrawn, type NamedPoint } from './shared'
+import type { PlaneId } from './volume/planeIds'
+import type { Scene } from './volume/scene'
 import classes from './pointers.module.css'
 
 /** Where the others point on the picture of a pane. */
@@ -12,17 +14,32 @@ export function Pointers({ engine, paneId, pointers }: { engine: Engine; paneId:
     <div className={classes['pointers']} aria-hidden>
       {pointers
         .filter((one) => isOf(imageId, one))
-        .map((one) => {
-          const [x, y] = viewport.worldToCanvas([...one.at])
-          return (
-            <div key={one.id} className={classes['pointer']} data-pointer={one.name} data-colour={one.colour % 6} style={{ transform: `translate(${x}px, ${y}px)` }}>
-              <svg width="18" height="22" viewBox="0 0 18 22">
-                <path d="M1 1v16.5l4.3-4 2.9 6.9 3.3-1.4-2.9-6.7h6z" />
-              </svg>
-              <span>{one.name}</span>
-            </div>
-          )
-        })}
+        .map((one) => (
+          <Pointer key={one.id} pointer={one} at={viewport.worldToCanvas([...one.at])} />
+        ))}
+    </div>
+  )
+}
+
+/** The same on a plane of no picture. */
+export function PlanePointers({ scene, plane, pointers }: { scene: Scene; plane: PlaneId; pointers: readonly NamedPoint[] }) {
+  return (
+    <div className={classes['pointers']} aria-hidden>
+      {pointers.map((one) => {
+        const at = scene.seenAt(plane, one.space, one.at)
+        return at ? <Pointer key={one.id} pointer={one} at={at} /> : null
+      })}
+    </div>
+  )
+}
+
+function Pointer({ pointer, at: [x, y] }: { pointer: NamedPoint; at: readonly [number, number] }) {
+  return (
+    <div className={classes['pointer']} data-pointer={pointer.name} data-colour={pointer.colour % 6} style={{ transform: `translate(${x}px, ${y}px)` }}>
+      <svg width="18" height="22" viewBox="0 0 18 22">
+        <path d="M1 1v16.5l4.3-4 2.9 6.9 3.3-1.4-2.9-6.7h6z" />
+      </svg>
+      <span>{pointer.name}</span>
     </div>
   )
 }

@@ -22,8 +22,10 @@ import {
   IconLinkOff,
   IconListNumbers,
   IconLungs,
+  IconMinus,
   IconPlayerPause,
   IconPlayerPlay,
+  IconPlus,
   IconRectangle,
   IconRestore,
   IconRotateClockwise,
@@ -54,7 +56,8 @@ export interface ToolbarProps {
   links: Links
   /** Whether planes are laid through the series. */
   planes: boolean
-  playing: boolean
+  /** Pictures a second; null: it stands still. */
+  playing: number | null
   isKey: boolean
   thumbnails: boolean
   /** Whether the list of measurements is shown, and how many there are. */
@@ -79,6 +82,7 @@ export interface ToolbarProps {
     compare: () => void
     link: (kind: LinkKind) => void
     play: () => void
+    rate: (by: number) => void
     mark: () => void
     invert: () => void
     rotate: (quarters: 1 | -1) => void
@@ -135,7 +139,7 @@ const ICON: Record<HandName, Icon> = {
   spine: IconListNumbers,
 }
 
-function useToolKeys({ layout, presets, staged = false, can, on }: ToolbarProps): void {
+function useToolKeys({ layout, playing, presets, staged = false, can, on }: ToolbarProps): void {
   const panes = cells(layout)
   const presetKeys: KeyBinding[] = presets.slice(0, 9).map((preset, at) => ({
     keys: String(at + 1),
@@ -191,6 +195,8 @@ function useToolKeys({ layout, presets, staged = false, can, on }: ToolbarProps)
     { keys: 'ArrowRight', label: 'Next series', run: () => on.series(1) },
     { keys: 'ArrowLeft', label: 'Previous series', run: () => on.series(-1) },
     { keys: 'Space', label: 'Play or stop', run: on.play, disabled: !can.play },
+    { keys: 'Alt+ArrowUp', label: 'Play faster', run: () => on.rate(1), disabled: playing === null },
+    { keys: 'Alt+ArrowDown', label: 'Play slower', run: () => on.rate(-1), disabled: playing === null },
     { keys: 'k', label: 'Mark or unmark as key image', run: on.mark, disabled: !can.mark },
     { keys: 'c', label: 'Compare with a prior', run: on.compare, disabled: !can.compare },
     { keys: 'x', label: 'Link or unlink scrolling', run: () => on.link('scroll'), disabled: panes === 1 },
@@ -294,7 +300,14 @@ export function Toolbar(props: ToolbarProps) {
         onClick={on.measurements}
       />
       {can.play ? (
-        <Tool label={playing ? 'Stop' : 'Play'} keys="Space" icon={playing ? IconPlayerPause : IconPlayerPlay} pressed={playing} onClick={on.play} />
+        <Tool label={playing === null ? 'Play' : 'Stop'} keys="Space" icon={playing === null ? IconPlayerPlay : IconPlayerPause} pressed={playing !== null} onClick={on.play} />
+      ) : null}
+      {can.play && playing !== null ? (
+        <span className={classes['rate']}>
+          <Tool label="Play slower" keys="Alt+ArrowDown" icon={IconMinus} onClick={() => on.rate(-1)} />
+          <span aria-label={`${playing} images a second`}>{playing}/s</span>
+          <Tool label="Play faster" keys="Alt+ArrowUp" icon={IconPlus} onClick={() => on.rate(1)} />
+        </span>
       ) : null}
       <span className={classes['gap']} />
       <Tool label="Compare with a prior" keys="c" icon={IconColumns2} onClick={on.compare} disabled={!can.compare} />

@@ -2,10 +2,11 @@ import { useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import { useMediaQuery } from '@mantine/hooks'
 import { load, save } from '@/lib/storage'
 import { toast } from '@/ui'
-import { useCine } from './cine'
+import { rateOf, useCine } from './cine'
 import { Engine, type Count } from './engine'
 import { ExportButton } from './export/ExportButton'
 import type { Source } from './export/Panel'
+import type { PlanesSource } from './export/planes'
 import { applyLook } from './keep/applyLook'
 import { KeptList } from './keep/KeptList'
 import { laySoftcopy } from './keep/laySoftcopy'
@@ -42,6 +43,7 @@ import type { HandName } from './toolLabels'
 import { useHanging, type Hung } from './useHanging'
 import { useTogether } from './useTogether'
 import { patientOf } from './view'
+import { FASTEST, SLOWEST, type SharedCine } from './volume/sharedPlanes'
 import { VolumeStage } from './volume/VolumeStage'
 import { AT_FIRST, type Slab } from './volume/slab'
 import { judgeStack } from './volume/volumes'
@@ -84,6 +86,8 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share, screens }: Vie
   const [active, setActive] = useState<PaneId>('a')
   const [alone, setAlone] = useState(false)
   const [playing, setPlaying] = useState(false)
+  /** Pictures a second that were chosen for a stack; another plays as it says. */
+  const [chosenRate, setRate] = useState<{ stackKey: string | null; rate: number } | null>(null)
   // On a phone the picture needs the whole width.
   const [thumbnails, setThumbnails] = useState(() => load('viewer-series', window.innerWidth >= 600))
   const [listed, setListed] = useState(() => load('viewer-measurements', false))
@@ -94,6 +98,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share, screens }: Vie
   const [planes, setPlanes] = useState(false)
   const [onPlane, setOnPlane] = useState<{ uid: string } | null>(null)
   const slab = useRef<Slab>(AT_FIRST)
+  const planesLeaving = useRef<(() => PlanesSource | null) | null>(null)
   const [marks, setMarks] = useState(true)
   const [placing, setPlacing] = useState(false)
 
@@ -161,7 +166,9 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share, screens }: Vie
     hanging.hangIn(id, next)
   }
 
-  const following = useShared({
+  const rate = chosenRate && chosenRate.stackKey === (activeStack?.key ?? null) ? chosenRate.rate : rateOf(activeStack)
+  const cine: SharedCine | null = playing && !inPlanes ? { pane: activePane, rate } : null
+  const { following, planes: planesTogether } = useShared({
     share,
     engine,
     root,
@@ -174,6 +181,18 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share, screens }: Vie
     hangIn,
     setLayout: hanging.setLayout,
     want: setWanted,
+    planes: inPlanes ? activePane : null,
+    showPlanes: (through) => {
+      setPlanes(through !== null)
+      if (through) setActive(through)
+    },
+    cine,
+    play: (next) => {
+      setPlaying(next !== null)
+      if (!next) return
+      setActive(next.pane)
+      setRate({ stackKey: stackIn(next.pane)?.key ?? null, rate: next.rate })
+    },
   })
   const together = useTogether({ engine, visible, active: activePane, stackIn, studyPkIn: (id) => hungIn(id)?.study.study_pk ?? 0, indexes, led: following })
 
@@ -238,7 +257,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share, screens }: Vie
     together.drive(activePane)
     engine?.goTo(activePane, Math.max(0, Math.min(activeStack.length - 1, index)))
   }
-  useCine(engine, playing && !inPlanes, activePane, activeStack)
+  useCine(engine, playing && !inPlanes, activePane, activeStack, rate)
 
   const jump = (to: Measurement) => {
     if (!to.plane || !inPlanes) activeOf(to.imageId)
@@ -338,6 +357,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share, screens }: Vie
     },
     link: together.toggle,
     play: () => setPlaying(!playing),
+    rate: (by) => setRate({ stackKey: activeStack?.key ?? null, rate: Math.max(SLOWEST, Math.min(FASTEST, Math.round(rate + by))) }),
     mark: () => {
       if (activeFrame && hungIn(activePane)?.study.study_pk === study.study_pk) keys.toggle(activeFrame)
     },
@@ -386,8 +406,8 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share, screens }: Vie
     },
   }
 
-  const leaving = (): Source | string => {
-    if (inPlanes) return 'Planes are not exported: close them, and export the images.'
+  const leaving = (): Source | PlanesSource | string => {
+    if (inPlanes) return planesLeaving.current?.() ?? 'There is no plane to export yet.'
     const pickOf = (id: PaneId) => {
       const [stack, of, shown] = [stackIn(id), hungIn(id)?.study, engine?.viewport(id)]
       return stack && of && shown && engine?.imageOn(id) ? [{ study: of, stack, index: shown.getCurrentImageIdIndex(), like: { viewport: shown, shows: true } }] : []
@@ -442,7 +462,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share, screens }: Vie
           layout={layout}
           links={together.links}
           planes={inPlanes}
-          playing={playing}
+          playing={playing ? rate : null}
           isKey={activeFrame ? keys.isKey(activeFrame.sopInstanceUid, activeFrame.frameNumber) : false}
           thumbnails={thumbnails}
           measurements={{ shown: listed, count: drawn.list.length }}
@@ -525,6 +545,9 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share, screens }: Vie
                   slab.current = next
                 }}
                 shown={onPlane}
+                leaving={planesLeaving}
+                together={planesTogether}
+                pointers={share?.pointers}
                 staged={staged}
                 onClose={() => {
                   setOnPlane(null)

@@ -1,15 +1,19 @@
-import { eventTarget, type StackViewport } from '@cornerstonejs/core'
+import { eventTarget, getRenderingEngines, type StackViewport } from '@cornerstonejs/core'
 import { annotation, Enums, type Types as ToolTypes } from '@cornerstonejs/tools'
-import { useCallback, useEffect, useRef, useState, type RefObject } from 'react'
+import { useCallback, useEffect, useMemo, useRef, useState, type RefObject } from 'react'
 import { fittingScaleOf, isFitted } from './camera'
 import { EVENTS, type Engine } from './engine'
 import { dot, vec3, type Vec3 } from './geometry'
 import { isPane, isSame, type Layout, type PaneId } from './layout'
 import { measured } from './measure/measurements'
+import { isOnPlane } from './measure/onPlane'
 import type { Frame, Stack } from './stacks'
 import type { ViewerStudy } from './study'
 import { drawnBy, TOOL_NAMES, TOOLS, type ToolName } from './tools'
 import type { Hung } from './useHanging'
+import { useThrottled } from './useThrottled'
+import { cineFrom, planesFrom, type PlanesView, type SharedCine, type SharedPlanes } from './volume/sharedPlanes'
+import type { PlanesTogether } from './volume/usePlanesTogether'
 
 /** What hangs in a pane, and how: in the patient's millimetres, so that every screen shows the same place. */
 export interface SharedPane {
@@ -32,12 +36,17 @@ export interface SharedPane {
 export interface SharedView {
   layout: Layout
   panes: Partial<Record<PaneId, SharedPane>>
+  /** Planes through one of the panes; null: pictures are shown. */
+  planes: SharedPlanes | null
+  /** Which pane plays; null: none. */
+  cine: SharedCine | null
 }
 
-/** A place on a picture. */
+/** A place on a picture, or on a plane of no picture: in a frame of reference then. */
 export interface SharedPoint {
   sop: string
   frame: number
+  space: string | null
   at: Vec3
 }
 
@@ -48,12 +57,13 @@ export interface NamedPoint extends SharedPoint {
   colour: number
 }
 
-/** What is drawn on a picture, in its space. */
+/** What is drawn on a picture, in its space; on a plane of no picture `space` is the frame of reference in which it lies. */
 export interface SharedMark {
   by: number
   tool: ToolName
   sop: string
   frame: number
+  space: string | null
   points: readonly Vec3[]
   outline: readonly Vec3[]
   label: string
@@ -94,6 +104,11 @@ interface Surroundings {
   hangIn: (id: PaneId, next: Hung | null, index?: number) => void
   setLayout: (layout: Layout) => void
   want: (study: ViewerStudy) => void
+  /** The pane through which planes are laid; null: none are shown. */
+  planes: PaneId | null
+  showPlanes: (through: PaneId | null) => void
+  cine: SharedCine | null
+  play: (cine: SharedCine | null) => void
 }
 
 const TELL_MS = 50
@@ -101,8 +116,14 @@ const POINT_MS = 50
 const BY_HAND_MS = 1500
 const CLOSE = 0.004
 
-/** Tells what this viewer shows, or shows what is told; and shares what is drawn. Answers whether it follows. */
-export function useShared(around: Surroundings): boolean {
+interface Shared {
+  following: boolean
+  /** For the planes, where they are looked at together. */
+  planes: PlanesTogether | undefined
+}
+
+/** Tells what this viewer shows, or shows what is told; and shares what is drawn. */
+export function useShared(around: Surroundings): Shared {
   const { share, engine, root, visible, layout } = around
   const now = useRef(around)
   useEffect(() => {
@@ -112,7 +133,10 @@ export function useShared(around: Surroundings): boolean {
   const mode = share?.mode ?? 'apart'
   const panes = visible.join()
   const hand = useRef(0)
-  const settled = useRef(new Map<PaneId | 'layout', string>())
+  const settled = useRef(new Map<PaneId | 'layout' | 'planes' | 'cine', string>())
+  /** What the planes here show, where they are shown. */
+  const planesHere = useRef<PlanesView | null>(null)
+  const placing = useRef<PlanesTogether['placing']['current']>(null)
 
   // Only what a hand has just done can be a wish to look elsewhere; a picture that is late is not.
   useEffect(() => {
@@ -128,7 +152,7 @@ export function useShared(around: Surroundings): boolean {
       for (const name of names) (name === 'keydown' ? document : box).removeEventListener(name, acted, { capture: true })
     }
   }, [root, shared, engine])
-  const byHand = () => performance.now() - hand.current < BY_HAND_MS
+  const byHand = useCallback(() => performance.now() - hand.current < BY_HAND_MS, [])
 
   const follow = useCallback((only?: PaneId) => {
     const { share: to, engine: on, visible: ids } = now.current
@@ -139,27 +163,35 @@ export function useShared(around: Surroundings): boolean {
       return
     }
     settled.current.set('layout', '')
+    const planes = planesFrom(to.view.planes)?.pane ?? null
+    if (planes === now.current.planes) settled.current.set('planes', '')
+    else if (settled.current.has('planes') && byHand()) return to.leaveLead()
+    else now.current.showPlanes(planes)
+    const cine = cineFrom(to.view.cine)
+    if (cine?.pane === now.current.cine?.pane && cine?.rate === now.current.cine?.rate) settled.current.set('cine', '')
+    else if (settled.current.has('cine') && byHand()) return to.leaveLead()
+    else now.current.play(cine)
     for (const id of only ? [only] : ids) {
-      const wanted = to.view.panes[id]
-      if (!wanted) continue
+      const told = to.view.panes[id]
+      if (!told) continue
       const size = sizeOf(on, id)
+      const playing = cine?.pane === id && now.current.cine?.pane === id
+      const wanted = playing ? asPlayed(on, id, now.current.stackIn(id), told, cine.rate) : told
       if (isShown(on, id, wanted)) {
         settled.current.set(id, size)
         continue
       }
-      if (settled.current.get(id) === size && byHand()) {
-        to.leaveLead()
-        return
-      }
+      if (!playing && settled.current.get(id) === size && byHand()) return to.leaveLead()
       show(now.current, id, wanted)
     }
-  }, [])
+  }, [byHand])
 
   const tell = useThrottled(
     useCallback(() => {
       const { share: to, engine: on, visible: ids } = now.current
       if (to?.mode !== 'lead' || !on) return
-      const view: SharedView = { layout: now.current.layout, panes: {} }
+      const { planes, cine } = now.current
+      const view: SharedView = { layout: now.current.layout, panes: {}, planes: planes && { pane: planes, view: planesHere.current }, cine }
       for (const id of ids) {
         const pane = paneOf(on, id, now.current)
         if (pane) view.panes[id] = pane
@@ -190,25 +222,35 @@ export function useShared(around: Surroundings): boolean {
   // What hangs here changed, or what was told of could not be hung before it was loaded.
   const loadedKey = around.stacks.length
   const hungKey = visible.map((id) => around.stackIn(id)?.key).join()
+  const { planes, cine } = around
+  useEffect(() => {
+    if (!planes) planesHere.current = null
+  }, [planes])
   useEffect(() => {
     if (mode === 'follow') follow()
     if (mode === 'lead') tell()
-  }, [mode, layout, loadedKey, hungKey, follow, tell])
+  }, [mode, layout, loadedKey, hungKey, planes, cine?.pane, cine?.rate, follow, tell])
 
-  usePointer(now, root, engine, shared)
+  usePointer(now, root, engine, shared, placing)
   useMarks(now, engine, share)
-  return mode === 'follow'
-}
-
-function useThrottled(call: () => void, wait_ms: number): () => void {
-  const timer = useRef<ReturnType<typeof setTimeout>>(undefined)
-  useEffect(() => () => clearTimeout(timer.current), [])
-  return useCallback(() => {
-    timer.current ??= setTimeout(() => {
-      timer.current = undefined
-      call()
-    }, wait_ms)
-  }, [call, wait_ms])
+  const wanted = useMemo(() => planesFrom(view?.planes)?.view ?? null, [view?.planes])
+  const leaveLead = share?.leaveLead
+  const planesTogether = useMemo<PlanesTogether | undefined>(
+    () =>
+      leaveLead && {
+        mode,
+        wanted,
+        byHand,
+        tell: (next) => {
+          planesHere.current = next
+          tell()
+        },
+        leaveLead,
+        placing,
+      },
+    [mode, wanted, byHand, tell, leaveLead],
+  )
+  return { following: mode === 'follow', planes: planesTogether }
 }
 
 function sizeOf(engine: Engine, id: PaneId): string {
@@ -278,6 +320,19 @@ function isShown(engine: Engine, id: PaneId, wanted: SharedPane): boolean {
   return sameWindow === true && (invert === true) === wanted.invert && isSeen(viewport, wanted)
 }
 
+/** How far a pane that plays by itself may be from the lead's: as long as a message takes. */
+const CINE_APART_S = 0.4
+
+/** What is wanted of a pane that plays by itself: the picture that it shows, unless it is far from the lead's, which is old when it comes. */
+function asPlayed(engine: Engine, id: PaneId, stack: Stack | null, wanted: SharedPane, rate: number): SharedPane {
+  const here = frameOn(engine, id, stack)
+  if (!stack || !here) return wanted
+  const at = stack.frames.findIndex((frame) => frame.sopInstanceUid === wanted.sop && frame.frameNumber === wanted.frame)
+  const apart = Math.abs(at - stack.frames.indexOf(here))
+  const isNear = at >= 0 && Math.min(apart, stack.length - apart) <= Math.max(1, rate * CINE_APART_S)
+  return isNear ? { ...wanted, sop: here.sopInstanceUid, frame: here.frameNumber } : wanted
+}
+
 function isClose(lower: number, upper: number, voi: readonly [number, number]): boolean {
   const span = Math.abs(voi[1] - voi[0]) || 1
   return Math.abs(lower - voi[0]) < span * CLOSE && Math.abs(upper - voi[1]) < span * CLOSE
@@ -299,7 +354,7 @@ function isSeen(viewport: StackViewport, wanted: SharedPane): boolean {
 
 /** Whether an imageId is the picture that is told of: it ends as WADO-RS addresses a frame (PS3.18 10.4.1.6). */
 function isOf(imageId: string, { sop, frame }: { sop: string; frame: number }): boolean {
-  return imageId.includes(`/instances/${sop}/frames/${frame}`) && !/\d/.test(imageId.charAt(imageId.indexOf(`/frames/${frame}`) + `/frames/${frame}`.length))
+  return sop !== '' && imageId.includes(`/instances/${sop}/frames/${frame}`) && !/\d/.test(imageId.charAt(imageId.indexOf(`/frames/${frame}`) + `/frames/${frame}`.length))
 }
 
 function show(around: Surroundings, id: PaneId, wanted: SharedPane): void {
@@ -340,13 +395,18 @@ function show(around: Surroundings, id: PaneId, wanted: SharedPane): void {
 }
 
 /** Tells where this reader points. */
-function usePointer(now: RefObject<Surroundings>, root: RefObject<HTMLElement | null>, engine: Engine | null, shared: boolean): void {
+function usePointer(now: RefObject<Surroundings>, root: RefObject<HTMLElement | null>, engine: Engine | null, shared: boolean, placing: PlanesTogether['placing']): void {
   useEffect(() => {
     const box = root.current
     if (!box || !engine || !shared) return
     let last = 0
     let trailing: ReturnType<typeof setTimeout> | undefined
     const said = (event: PointerEvent) => {
+      const plane = event.target instanceof Element ? event.target.closest('[data-plane]')?.getAttribute('data-plane') : null
+      if (plane) {
+        const place = placing.current?.(plane, event.clientX, event.clientY)
+        return now.current.share?.point(place ? { sop: '', frame: 0, ...place } : null)
+      }
       const pane = event.target instanceof Element ? event.target.closest('[data-pane]') : null
       const id = pane?.getAttribute('data-pane') ?? undefined
       const viewport = isPane(id) ? engine.viewport(id) : undefined
@@ -354,7 +414,7 @@ function usePointer(now: RefObject<Surroundings>, root: RefObject<HTMLElement | 
       if (!viewport || !frame) return now.current.share?.point(null)
       const { left, top } = viewport.element.getBoundingClientRect()
       const at = viewport.canvasToWorld([event.clientX - left, event.clientY - top])
-      return now.current.share?.point({ sop: frame.sopInstanceUid, frame: frame.frameNumber, at: [at[0], at[1], at[2]] })
+      return now.current.share?.point({ sop: frame.sopInstanceUid, frame: frame.frameNumber, space: null, at: [at[0], at[1], at[2]] })
     }
     const moved = (event: PointerEvent) => {
       clearTimeout(trailing)
@@ -379,7 +439,7 @@ function usePointer(now: RefObject<Surroundings>, root: RefObject<HTMLElement | 
       box.removeEventListener('pointerdown', moved, { capture: true })
       box.removeEventListener('pointerleave', gone)
     }
-  }, [now, root, engine, shared])
+  }, [now, root, engine, shared, placing])
 }
 
 const POINTS_MAX = 400
@@ -444,7 +504,8 @@ function useMarks(now: RefObject<Surroundings>, engine: Engine | null, share: Sh
         annotation.state.removeAnnotation(uid)
         changed = true
       }
-    if (changed) for (const id of now.current.visible) engine.viewport(id)?.render()
+    // Planes have an engine of their own.
+    if (changed) for (const one of getRenderingEngines() ?? []) one.render()
   }, [marks, engine, stacks, now])
 }
 
@@ -470,12 +531,14 @@ function markOf(one: ToolTypes.Annotation, tool: ToolName, by: number, stacks: r
   const data = one.data as Drawing
   const points = triples(data.handles?.points)
   const outline = thinned(triples(data.contour?.polyline))
-  if (!frame || (tool === 'freehand' ? outline.length < 3 : points.length === 0)) return null
+  const space = isOnPlane(one) ? (one.metadata?.FrameOfReferenceUID ?? null) : null
+  if (!(frame ?? space) || (tool === 'freehand' ? outline.length < 3 : points.length === 0)) return null
   return {
     by,
     tool,
-    sop: frame.sopInstanceUid,
-    frame: frame.frameNumber,
+    sop: frame?.sopInstanceUid ?? '',
+    frame: frame?.frameNumber ?? 0,
+    space,
     points: tool === 'freehand' ? [] : points,
     outline,
     label: (data.label ?? data.text ?? '').slice(0, LABEL_MAX),
@@ -495,9 +558,10 @@ function annotationFrom(uid: string, mark: SharedMark, stacks: readonly Stack[])
   const points = triples(mark.points)
   const outline = triples(mark.outline)
   const fits = TOOL_NAMES.includes(mark.tool) && TOOLS[mark.tool].measures && (mark.tool === 'freehand' ? outline.length >= 3 : points.length > 0)
-  if (!frame || !fits) return null
+  const space = mark.space !== null && stacks.some((stack) => stack.frameOfReferenceUid === mark.space) ? mark.space : null
+  if (!(frame ?? space) || !fits) return null
   const corner = [0, 0, 0]
-  const uidOfSpace = frame.metadata['00200052']?.Value?.[0]
+  const uidOfSpace = space ?? frame?.metadata['00200052']?.Value?.[0]
   return {
     annotationUID: uid,
     highlighted: false,
@@ -506,10 +570,11 @@ function annotationFrom(uid: string, mark: SharedMark, stacks: readonly Stack[])
     isVisible: true,
     metadata: {
       toolName: drawnBy(mark.tool),
-      referencedImageId: frame.imageId,
+      ...(space ? {} : { referencedImageId: frame?.imageId }),
       FrameOfReferenceUID: typeof uidOfSpace === 'string' ? uidOfSpace : undefined,
       viewPlaneNormal: [...(triples([mark.normal])[0] ?? [0, 0, -1])],
       viewUp: [...(triples([mark.up])[0] ?? [0, -1, 0])],
+      ...(space ? { cameraFocalPoint: [...(points[0] ?? outline[0] ?? corner)] } : {}),
     },
     data: {
       label: String(mark.label).slice(0, LABEL_MAX),

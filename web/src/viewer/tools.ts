@@ -16,6 +16,7 @@ import {
   ZoomTool,
   type Types as ToolTypes,
 } from '@cornerstonejs/tools'
+import { onPlanes } from './measure/onPlanes'
 import { PixelProbeTool } from './measure/probe'
 import { promptly, type ToolClass } from './measure/promptly'
 import { CardiothoracicRatioTool } from './measure/ratio'
@@ -72,10 +73,10 @@ export const TOOLS: Record<ToolName, Made> = {
   angle: measure(AngleTool),
   cobb: measure(CobbAngleTool),
   bidirectional: measure(BidirectionalTool),
-  ellipse: measure(EllipticalROITool, {}, true),
-  rectangle: measure(RectangleROITool, {}, true),
-  freehand: measure(PlanarFreehandROITool, { calculateStats: true }, true),
-  probe: measure(PixelProbeTool, { touchCanvasOffset: { x: 0, y: 0 } }),
+  ellipse: measure(onPlanes(EllipticalROITool, 'ellipse'), {}, true),
+  rectangle: measure(onPlanes(RectangleROITool, 'rectangle'), {}, true),
+  freehand: measure(onPlanes(PlanarFreehandROITool, 'freehand'), { calculateStats: true }, true),
+  probe: measure(onPlanes(PixelProbeTool, 'probe'), { touchCanvasOffset: { x: 0, y: 0 } }),
   arrow: measure(ArrowAnnotateTool),
   text: measure(LabelTool),
   ratio: measure(CardiothoracicRatioTool),

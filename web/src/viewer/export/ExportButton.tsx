@@ -6,12 +6,14 @@ import { http, type Answer } from '@/lib/api'
 import { showKeys, useKeys } from '@/lib/keys'
 import { toast } from '@/ui'
 import type { Purpose, Source } from './Panel'
+import type { PlanesSource } from './planes'
 
 const Panel = lazy(() => import('./Panel'))
+const PlanesPanel = lazy(() => import('./PlanesPanel'))
 
 /** The way out of the viewer, for who may take it. `source` tells what is shown; words where nothing of it can leave. */
-export function ExportButton({ source }: { source: () => Source | string }) {
-  const [open, setOpen] = useState<{ source: Source; purpose: Purpose } | null>(null)
+export function ExportButton({ source }: { source: () => Source | PlanesSource | string }) {
+  const [open, setOpen] = useState<{ source: Source | PlanesSource; purpose: Purpose } | null>(null)
   const rights = useQuery({
     queryKey: ['export-rights'],
     queryFn: ({ signal }) => http.get<Answer<'/api/exports/rights', 'get'>>('/api/exports/rights', { signal }),
@@ -22,6 +24,7 @@ export function ExportButton({ source }: { source: () => Source | string }) {
   const begin = (purpose: Purpose) => {
     const found = source()
     if (typeof found === 'string') toast(found)
+    else if (purpose === 'print' && 'choices' in found) toast('Planes are not printed: export them as pictures.')
     else setOpen({ source: found, purpose })
   }
   useKeys('Images', [
@@ -38,7 +41,11 @@ export function ExportButton({ source }: { source: () => Source | string }) {
       </Tooltip>
       {open ? (
         <Suspense fallback={null}>
-          <Panel source={open.source} purpose={open.purpose} onClose={() => setOpen(null)} />
+          {'choices' in open.source ? (
+            <PlanesPanel source={open.source} onClose={() => setOpen(null)} />
+          ) : (
+            <Panel source={open.source} purpose={open.purpose} onClose={() => setOpen(null)} />
+          )}
         </Suspense>
       ) : null}
     </>

@@ -1,3 +1,4 @@
+import type { EdgeLetters } from '../geometry'
 import { scaleBar } from '../view'
 import { speltLaterality, type Stack } from '../stacks'
 import type { Identity } from './identity'
@@ -33,28 +34,63 @@ export function seriesWords({ modality, label }: Stack, named: boolean): string 
   return [modality, named && label !== modality ? label : null].filter(Boolean).join(' · ')
 }
 
+/** A picture and what stands around it. */
+export interface Page {
+  picture: HTMLCanvasElement
+  /** Who it is of: at the left above, the first line strong. */
+  who: readonly string[]
+  /** What it is: at the right above. */
+  what: readonly string[]
+  /** Of those one that is written large: the side. */
+  large: string | null
+  edges: EdgeLetters | null
+  below: string
+  bar: { units: number; length_px: number } | null
+  /** Of the bar, and where its millimetres come from. */
+  scale: string
+  notes: readonly string[]
+}
+
 /** A picture with its margins: who and what it is above, letters of orientation beside, scale and window below; nothing over it. */
-export function framed(taken: Taken, margin: Margin): HTMLCanvasElement {
-  const { canvas: picture, view, frame, ratio } = taken
-  const { identity, stack } = margin
+export function framed(taken: Taken, { identity, stack, notes }: Margin): HTMLCanvasElement {
+  const { canvas, view, frame, ratio } = taken
+  const laterality = speltLaterality(frame.laterality)
+  const calibrated = frame.calibration.kind !== 'none' && frame.calibration.kind !== 'region'
+  const bar = calibrated ? scaleBar(view.pixelsPerUnit * ratio, canvas.width * 0.3) : null
+  return laidOut({
+    picture: canvas,
+    who: whoWords(identity),
+    what: [seriesWords(stack, identity !== null), placeWords(taken), [laterality, frame.viewPosition].filter(Boolean).join(' ')].filter(Boolean),
+    large: laterality,
+    edges: view.edges,
+    below: [...windowWords(taken), ...(frame.lossy ? ['Lossy compression'] : [])].join(' · '),
+    bar,
+    scale: [bar && barWords(bar.units), frame.calibration.label].filter(Boolean).join(' · '),
+    notes,
+  })
+}
+
+/** Null: nothing of the patient is written, and that is said. */
+export function whoWords(identity: Identity | null): string[] {
+  if (!identity) return ['No patient data']
+  return [
+    identity.name ?? '',
+    [identity.id, identity.birthDate ? `born ${identity.birthDate}` : null, identity.sex].filter(Boolean).join(' · '),
+    [identity.studyDate, identity.studyDescription].filter(Boolean).join(' · '),
+  ].filter(Boolean)
+}
+
+export function barWords(units: number): string {
+  return units >= 10 ? `${units / 10} cm` : `${Number(units.toFixed(2))} mm`
+}
+
+export function laidOut({ picture, who, what, large, edges, below, bar, scale, notes }: Page): HTMLCanvasElement {
   const size = Math.round(Math.min(44, Math.max(13, Math.max(picture.width, picture.height) / 52)))
   const line = Math.round(size * 1.4)
   const gutter = Math.round(size * 2.4)
   const width = Math.max(NARROWEST_PX, picture.width + 2 * gutter)
-  const laterality = speltLaterality(frame.laterality)
-  const who: string[] = identity
-    ? [
-        identity.name ?? '',
-        [identity.id, identity.birthDate ? `born ${identity.birthDate}` : null, identity.sex].filter(Boolean).join(' · '),
-        [identity.studyDate, identity.studyDescription].filter(Boolean).join(' · '),
-      ].filter(Boolean)
-    : ['No patient data']
-  const what = [seriesWords(stack, identity !== null), placeWords(taken), [laterality, frame.viewPosition].filter(Boolean).join(' ')].filter(Boolean)
-  const calibrated = frame.calibration.kind !== 'none' && frame.calibration.kind !== 'region'
-  const bar = calibrated ? scaleBar(view.pixelsPerUnit * ratio, picture.width * 0.3) : null
-  const below = [...windowWords(taken), ...(frame.lossy ? ['Lossy compression'] : [])].join(' · ')
   const top = Math.max(who.length, what.length) * line + line
-  const bottom = Math.round(3.1 * line) + line * margin.notes.length
+  const bottom = Math.round(3.1 * line) + line * notes.length
   const made = document.createElement('canvas')
   made.width = width
   made.height = top + line + picture.height + bottom
@@ -72,13 +108,14 @@ export function framed(taken: Taken, margin: Margin): HTMLCanvasElement {
   }
   const edge = Math.round(size * 0.8)
   const half = width * 0.56 - edge
+  const isLarge = (words: string) => large !== null && words.startsWith(large)
   who.forEach((words, at) => write(words, edge, line * (at + 1), 'left', half, { bold: at === 0 }))
-  what.forEach((words, at) => write(words, width - edge, line * (at + 1), 'right', width - half - 3 * edge, { bold: laterality !== null && words.startsWith(laterality), large: laterality !== null && words.startsWith(laterality) }))
+  what.forEach((words, at) => write(words, width - edge, line * (at + 1), 'right', width - half - 3 * edge, { bold: isLarge(words), large: isLarge(words) }))
   const left = Math.floor((width - picture.width) / 2)
   const head = top + line
   context.drawImage(picture, left, head)
-  if (view.edges) {
-    const { top: above, bottom: under, left: before, right: after } = view.edges
+  if (edges) {
+    const { top: above, bottom: under, left: before, right: after } = edges
     const [middle, centre] = [head + picture.height / 2 + size / 3, left + picture.width / 2]
     write(above, centre, head - Math.round(line * 0.35), 'center', picture.width, { bold: true })
     write(under, centre, head + picture.height + line, 'center', picture.width, { bold: true })
@@ -86,7 +123,6 @@ export function framed(taken: Taken, margin: Margin): HTMLCanvasElement {
     write(after, left + picture.width + gutter / 2, middle, 'center', gutter, { bold: true })
   }
   const foot = head + picture.height + 2 * line
-  const words = bar ? `${bar.units >= 10 ? `${bar.units / 10} cm` : `${Number(bar.units.toFixed(2))} mm`} · ${frame.calibration.label}` : frame.calibration.label
   write(below, edge, foot + line * 0.7, 'left', width - edge * 3 - (bar?.length_px ?? 0))
   if (bar) {
     const [from, to, y] = [Math.round(width - edge - bar.length_px), width - edge, Math.round(foot - line * 0.35)]
@@ -99,8 +135,8 @@ export function framed(taken: Taken, margin: Margin): HTMLCanvasElement {
     context.lineTo(to, y - size * 0.35)
     context.stroke()
   }
-  write(words, width - edge, foot + line * 0.7, 'right', width / 2)
-  margin.notes.forEach((note, at) => write(note, edge, foot + line * (1.75 + at), 'left', width - 2 * edge, { quiet: true }))
+  write(scale, width - edge, foot + line * 0.7, 'right', width / 2)
+  notes.forEach((note, at) => write(note, edge, foot + line * (1.75 + at), 'left', width - 2 * edge, { quiet: true }))
   return made
 }
 

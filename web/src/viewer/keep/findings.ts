@@ -5,6 +5,7 @@ import { vec3 } from '../geometry'
 import { calibrationOfTarget } from '../measure/calibration'
 import { isAsKept, isStale, measured, shapeOf, targetOf, type KeptWords } from '../measure/measurements'
 import { isOnPlane, pictureOf, planeOf, planeThrough } from '../measure/onPlane'
+import { countedAs, type Counted } from '../measure/planeValues'
 import { wordsOf, type Measured, type Stats } from '../measure/words'
 import type { Frame } from '../stacks'
 import { drawnBy, TOOLS, type ToolName } from '../tools'
@@ -23,6 +24,12 @@ interface Data {
   handles?: { points?: number[][] }
   contour?: { polyline?: number[][] }
   kept?: KeptWords & { values: ValueIn[] }
+  counted?: Counted
+}
+
+/** Whether the shape of a tool is a region, whose outline ends where it begins. */
+function isClosed(tool: ToolName): boolean {
+  return tool === 'rectangle' || tool === 'freehand'
 }
 
 /** The UID of a drawing's UUID (PS3.5 B.2), and back; null: of none. */
@@ -70,6 +77,7 @@ function measurementOf(annotation: Annotation, tool: ToolName, frame: Frame): Me
       .map((point) => vec3(point))
       .filter((point) => point !== null)
       .map((point) => (plane ? plane.flat(point) : onPicture(frame.metadata, point)))
+  const slab = data.counted?.slab
   const shapes = shapesOf(tool, on(data.handles?.points), on(data.contour?.polyline))
   if (!shapes || !annotation.annotationUID) return null
   const target = targetOf(annotation)
@@ -89,7 +97,11 @@ function measurementOf(annotation: Annotation, tool: ToolName, frame: Frame): Me
             frame_of_reference_uid: plane.frameOfReferenceUid,
             view_plane_normal: [...plane.normal],
             view_up: [...plane.up],
-            shapes: shapes.flatMap(({ graphic_type, points }) => (graphic_type === 'ELLIPSE' ? [] : [{ graphic_type, points: points.map((point) => [...plane.inSpace(point)] as [number, number, number]) }])),
+            shapes: shapes.map(({ graphic_type, points }) => ({
+              graphic_type: graphic_type === 'POLYLINE' && isClosed(tool) ? 'POLYGON' : graphic_type,
+              points: points.map((point) => [...plane.inSpace(point)] as [number, number, number]),
+            })),
+            ...(slab && slab.mode !== 'thin' ? { slab: { mode: slab.mode, thickness: slab.thickness } } : {}),
           },
         }
       : { shapes: shapes.map((shape) => ({ graphic_type: shape.graphic_type, points: shape.points.map(([x, y]) => [x, y]) })) }),
@@ -130,7 +142,7 @@ export function drawingOf(kept: Kept, frame: Frame): Annotation | null {
   const { space } = kept
   const plane = space && planeThrough(space.frameOfReferenceUid, space.normal, space.up, space.shapes[0]?.points[0] ?? null)
   if (space && !plane) return null
-  const drawn = space && plane ? space.shapes.map((shape) => ({ graphic_type: shape.graphic_type, points: shape.points.map(plane.flat) })) : kept.shapes
+  const drawn = space && plane ? space.shapes.map((shape) => ({ graphic_type: shape.graphic_type === 'POLYGON' ? ('POLYLINE' as const) : shape.graphic_type, points: shape.points.map(plane.flat) })) : kept.shapes
   const tool = toolOf(drawn, new Set(kept.values.map((one) => one.concept)), kept.comment !== null, kept.trackingIdentifier)
   if (!tool) return null
   const { handles, outline } = handlesOfShapes(tool, drawn)
@@ -165,6 +177,6 @@ export function drawingOf(kept: Kept, frame: Frame): Annotation | null {
     },
   } as unknown as Annotation
   const words: Data['kept'] = { comment: kept.comment, author: kept.author, values: [...kept.values], shape: shapeOf(made) }
-  Object.assign(made.data, { kept: words })
+  Object.assign(made.data, { kept: words, ...(space ? { counted: countedAs(made, space.slab) } : {}) })
   return made
 }

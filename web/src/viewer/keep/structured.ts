@@ -1,6 +1,7 @@
 import type { Sent } from '@/lib/api'
 import { item, number, numbers, text, values, type DicomJson } from '../dicom'
 import { vec3, type Vec3 } from '../geometry'
+import { SLABS, type Slab } from '../volume/slab'
 import type { Point, Shape } from './shapes'
 
 /** Something measured, as a report of any maker says it. */
@@ -24,9 +25,11 @@ export interface Kept {
 /** Shapes in a frame of reference, mm (PS3.3 C.18.9), on the plane that was looked at. */
 export interface Space {
   frameOfReferenceUid: string
-  shapes: { graphic_type: 'POINT' | 'POLYLINE'; points: Vec3[] }[]
+  shapes: { graphic_type: 'POINT' | 'POLYLINE' | 'POLYGON' | 'ELLIPSE'; points: Vec3[] }[]
   normal: Vec3 | null
   up: Vec3 | null
+  /** Of which slab its values are; null: of the thin plane. */
+  slab: Slab | null
 }
 
 export type KeptValue = NonNullable<NonNullable<Sent<'/api/archive/studies/{study_pk}/findings', 'post'>['measurements']>[number]['values']>[number]
@@ -176,7 +179,7 @@ function gather(node: DicomJson, found: Found, depth: number): void {
     const shape = spatialOf(node)
     const uid = text(node, '30060024')
     if (shape && uid) {
-      found.space ??= { frameOfReferenceUid: uid, shapes: [], normal: null, up: null }
+      found.space ??= { frameOfReferenceUid: uid, shapes: [], normal: null, up: null, slab: null }
       if (shapeAt(found.space.shapes, shape) < 0) found.space.shapes.push(shape)
     }
   }
@@ -187,10 +190,12 @@ function gather(node: DicomJson, found: Found, depth: number): void {
   if (value) found.values.push(value)
 }
 
-/** The plane that was looked at, as `documents.py` writes it: `normal x y z; up x y z`. */
+/** The plane that was looked at, as `documents.py` writes it: `normal x y z; up x y z`, and `; slab mip 10` of a slab. */
 function lookedAt(found: Found, words: string): void {
   const [normal, up] = ['normal', 'up'].map((name) => vec3(new RegExp(`${name}((?: -?[\\d.e-]+){3})`).exec(words)?.[1]?.trim().split(' ').map(Number)))
-  if (found.space) Object.assign(found.space, { normal: normal ?? null, up: up ?? null })
+  const [, said, thickness] = /slab (mip|minip|average) ([\d.]+)/.exec(words) ?? []
+  const mode = SLABS.find((one) => one === said)
+  if (found.space) Object.assign(found.space, { normal: normal ?? null, up: up ?? null, slab: mode && Number(thickness) > 0 ? { mode, thickness: Number(thickness) } : null })
 }
 
 function shapeAt<S>(shapes: readonly S[], shape: S): number {
@@ -224,7 +229,7 @@ function spatialOf(node: DicomJson): Space['shapes'][number] | null {
   const type = text(node, '00700023')
   const given = numbers(node, '00700022')
   const points = Array.from({ length: Math.floor(given.length / 3) }, (_, at) => vec3(given.slice(3 * at, 3 * at + 3))).filter((point) => point !== null)
-  return (type === 'POINT' || type === 'POLYLINE') && points.length ? { graphic_type: type, points } : null
+  return (type === 'POINT' || type === 'POLYLINE' || type === 'POLYGON' || (type === 'ELLIPSE' && points.length === 4)) && points.length ? { graphic_type: type, points } : null
 }
 
 export function pairs(given: readonly number[]): Point[] {

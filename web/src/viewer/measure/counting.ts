@@ -36,7 +36,11 @@ export function isAroundTable(metadata: DicomJson | null, value: number): boolea
 
 /** What counts on a target of Cornerstone's: `imageId:…`, or `volumeId:…` of slices. */
 export function countsOn(targetId: string): ((value: number | readonly number[], ijk: ArrayLike<number>) => boolean) | null {
-  const imageIds = targetId.startsWith('imageId:') ? [targetId.slice('imageId:'.length)] : imagesOfVolume(targetId)
+  return countsOfSlices(targetId.startsWith('imageId:') ? [targetId.slice('imageId:'.length)] : imagesOfVolume(targetId))
+}
+
+/** What counts in slices; one alone speaks for all. */
+export function countsOfSlices(imageIds: readonly string[]): ((value: number | readonly number[], ijk: ArrayLike<number>) => boolean) | null {
   const rules = imageIds.map((imageId) => {
     const metadata = metadataOf(imageId)
     return metadata ? countsOf(metadata) : null

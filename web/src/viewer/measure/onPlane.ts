@@ -25,6 +25,7 @@ export function forgetPlanes(): void {
 
 interface Data {
   handles?: { points?: number[][] }
+  contour?: { polyline?: number[][] }
   /** Of one that was kept: the picture that it was nearest to. */
   near?: string
 }
@@ -33,10 +34,15 @@ interface Data {
 export function pictureOf(one: Annotation): string | null {
   if (!isOnPlane(one)) return one.metadata?.referencedImageId ?? null
   const data = one.data as Data
-  const point = vec3(data.handles?.points?.[0])
+  const point = firstOf(data)
   const stack = opened.get(one.metadata?.FrameOfReferenceUID ?? '')
   if (data.near) return data.near
   return (stack && point && nearest(stack.frames, point)?.imageId) ?? null
+}
+
+/** A point of it: of a region by a free hand one of its outline. */
+function firstOf({ handles, contour }: Data): Vec3 | null {
+  return vec3(contour?.polyline?.[0] ?? handles?.points?.[0])
 }
 
 function nearest(frames: readonly Frame[], point: Vec3): Frame | null {
@@ -74,6 +80,5 @@ export function planeThrough(frameOfReferenceUid: string | null | undefined, nor
 }
 
 export function planeOf(one: Annotation): DrawnPlane | null {
-  const points = (one.data as Data).handles?.points
-  return planeThrough(one.metadata?.FrameOfReferenceUID, vec3(one.metadata?.viewPlaneNormal), vec3(one.metadata?.viewUp), vec3(points?.[0]))
+  return planeThrough(one.metadata?.FrameOfReferenceUID, vec3(one.metadata?.viewPlaneNormal), vec3(one.metadata?.viewUp), firstOf(one.data as Data))
 }

@@ -11,7 +11,7 @@ interface Inner {
 }
 interface Drawn {
   invalidated?: boolean
-  data: { cachedStats?: Record<string, { area?: number; areaUnit?: string; waiting?: true }>; contour?: { polyline?: number[][]; closed?: boolean } }
+  data: { cachedStats?: Record<string, { area?: number; areaUnit?: string; plane?: string; waiting?: true }>; contour?: { polyline?: number[][]; closed?: boolean } }
 }
 interface Target {
   voxelManager?: object
@@ -95,7 +95,7 @@ export function promptly(tool: ToolClass, isRegion = false, ofValues = isRegion)
       if (!polyline || closed === false) return
       for (const [targetId, stats] of Object.entries(data.cachedStats ?? {})) {
         const target = this.getTargetImageData(targetId) as Target | undefined
-        if (!target || typeof stats.area !== 'number') continue
+        if (!target || typeof stats.area !== 'number' || stats.plane) continue
         const points = polyline.map((point) => [...Array.from(target.imageData.worldToIndex(point))] as unknown as Point3)
         const calibrate = utilities.getCalibratedLengthUnitsAndScale(target as never, points as never)
         const side = (to: Point3) => Parent.calculateLengthInIndex(calibrate, [[0, 0, 0], to])

@@ -22,6 +22,8 @@ export interface Stats {
   ratio?: number
   heart?: number
   chest?: number
+  /** On planes, of what its values are: the thin plane, or a slab. */
+  plane?: string
   /** Its picture is coarse yet, and values are not read from that. */
   waiting?: true
 }
@@ -81,11 +83,12 @@ function regionWords(stats: Stats, kind: Calibration['kind']): string[] {
     words.push(`Mean ${rounded(stats.mean)}${unit}${isNumber(stats.stdDev) ? ` · SD ${rounded(stats.stdDev)}` : ''}`)
     if (isNumber(stats.min) && isNumber(stats.max)) words.push(`Min ${rounded(stats.min)} · max ${rounded(stats.max)}`)
   }
-  if (stats.mean === null) words.push('No values: padding, or behind a shutter')
+  if (stats.mean === null) words.push(stats.plane ? 'No values: nothing was scanned here' : 'No values: padding, or behind a shutter')
   if (isNumber(stats.area) && !stats.isEmptyArea) {
     const unit = unitOf(stats.areaUnit, kind)
     words.push(unit === null ? NOT_CALIBRATED : `Area ${areaWords(stats.area, unit)}`)
   }
+  if (stats.plane) words.push(stats.plane)
   return words
 }
 
@@ -111,8 +114,8 @@ const WORDS: Record<string, Words> = {
   RectangleROI: regionWords,
   PlanarFreehandROI: regionWords,
   Probe: (stats) => {
-    if (stats.value === null) return ['No value: padding']
-    return isNumber(stats.value) ? [`${rounded(stats.value)}${valueUnit(stats)}`] : Array.isArray(stats.value) ? [colour(stats.value)] : []
+    if (stats.value === null) return [stats.plane ? 'No value: nothing was scanned here' : 'No value: padding']
+    return isNumber(stats.value) ? [`${rounded(stats.value)}${valueUnit(stats)}`, stats.plane ?? null] : Array.isArray(stats.value) ? [colour(stats.value)] : []
   },
   ArrowAnnotate: (_, __, label) => [label],
   Label: (_, __, label) => [label],

@@ -1,12 +1,15 @@
 import { ActionIcon, Button, Loader, SegmentedControl, Select, Slider, Tooltip } from '@mantine/core'
 import { IconCrosshair, IconCube, IconRestore, IconX } from '@tabler/icons-react'
-import { useEffect, useMemo, useRef, useState } from 'react'
+import { useEffect, useMemo, useRef, useState, type RefObject } from 'react'
 import { flushSync } from 'react-dom'
 import { formatPersonName } from '@/lib/personname'
 import { formatDicomDate } from '@/lib/time'
 import { showKeys, useKeys } from '@/lib/keys'
 import { cross, edgesOfPlane, vec3, type EdgeLetters } from '../geometry'
+import type { PlanesSource } from '../export/planes'
+import { PlanePointers } from '../Pointers'
 import { presetsFor, windowOf } from '../presets'
+import type { NamedPoint } from '../shared'
 import type { Stack } from '../stacks'
 import type { ViewerStudy } from '../study'
 import type { HandName } from '../toolLabels'
@@ -18,9 +21,11 @@ import { ColourBar, FusionBar, FusionMenu } from './FusionBar'
 import { blendWords, isLaidOver, type Blend } from './fusion'
 import { SliceMissing } from './lay'
 import { looksFor } from './looks'
-import { PLANE_COLOUR, PLANE_DRAWN, PLANES, Scene, worksOnPlanes, type PlaneId } from './scene'
+import { PLANES, type PlaneId } from './planeIds'
+import { PLANE_COLOUR, PLANE_DRAWN, Scene, worksOnPlanes } from './scene'
 import { AT_FIRST, nextMode, SLAB_LABEL, SLABS, slabWords, THICKEST, thicker, THINNEST, type Slab, type SlabMode } from './slab'
 import { fusibleWith, useFusion, type Candidate } from './useFusion'
+import { usePlanesTogether, type PlanesTogether } from './usePlanesTogether'
 import { judgeStack, unevenWords } from './volumes'
 import classes from './volume.module.css'
 
@@ -41,6 +46,12 @@ export interface VolumeStageProps {
   shown?: { uid: string } | null
   /** Whether its keys for five slices are those of the hanging's stages. */
   staged?: boolean
+  /** What of them can leave, asked when it is to. */
+  leaving?: RefObject<(() => PlanesSource | null) | null>
+  /** Where they are looked at together with others. */
+  together?: PlanesTogether | undefined
+  /** Where the others point. */
+  pointers?: readonly NamedPoint[] | undefined
   onClose: () => void
 }
 
@@ -55,7 +66,7 @@ interface Seen {
 const TITLE: Record<PlaneId, string> = { axial: 'Axial', sagittal: 'Sagittal', coronal: 'Coronal' }
 
 /** Planes through a volume, straight and oblique, as slabs, and the body itself. */
-export function VolumeStage({ study, prior, stack: asked, others, tool, slabAtFirst, onSlab, shown = null, staged = false, onClose }: VolumeStageProps) {
+export function VolumeStage({ study, prior, stack: asked, others, tool, slabAtFirst, onSlab, shown = null, staged = false, leaving, together, pointers, onClose }: VolumeStageProps) {
   const elements = useRef<Partial<Record<PlaneId, HTMLDivElement>>>({})
   const bodyElement = useRef<HTMLDivElement>(null)
   const [scene, setScene] = useState<Scene | null>(null)
@@ -162,6 +173,47 @@ export function VolumeStage({ study, prior, stack: asked, others, tool, slabAtFi
   useEffect(() => {
     if (body) scene?.dress(look)
   }, [scene, body, look])
+
+  const chosenKey = chosen?.key ?? null
+  usePlanesTogether({
+    together,
+    scene,
+    ready,
+    chosen: { slab, look: body ? look : null, fused: chosenKey, blend: fused?.blend ?? null },
+    choose: (wanted) => {
+      setSlab(wanted.slab)
+      setBody(wanted.look !== null)
+      if (wanted.look !== null && looks.some((one) => one.preset === wanted.look)) setLook(wanted.look)
+      if (wanted.fused !== chosenKey) setChosen(choices.find((one) => one.judged.fits && one.stack.key === wanted.fused)?.stack ?? null)
+      if (wanted.blend && fused) fusion.setBlend(wanted.blend)
+    },
+    elementOf: (id) => (id === 'body' ? bodyElement.current : elements.current[id]),
+  })
+
+  const leave = (): PlanesSource | null => {
+    if (!scene || !ready) return null
+    return {
+      study,
+      stacks: [stack, ...(fused && over ? [over] : [])],
+      window: [window ? `W ${Math.round(window.width)} · C ${Math.round(window.center)}` : null, fused ? `${over?.modality} ${blendWords(fused.blend, fused.unit)}` : null].filter(Boolean).join(' · '),
+      choices: [
+        ...[active, ...PLANES.filter((plane) => plane !== active)].map((plane) => ({
+          id: plane,
+          title: `${TITLE[plane]} plane`,
+          slab,
+          shoot: (marks: boolean, mayShow: (words: string) => boolean) => scene.shoot(plane, marks ? mayShow : null),
+        })),
+        ...(body ? [{ id: 'body', title: `Body: ${looks.find((one) => one.preset === look)?.label ?? ''}`, slab: null, shoot: () => scene.shoot('body', null) }] : []),
+      ],
+    }
+  }
+  useEffect(() => {
+    if (!leaving) return
+    leaving.current = leave
+    return () => {
+      leaving.current = null
+    }
+  })
 
   const nudge = (center: number, width: number) =>
     window && scene?.setWindow({ center: window.center + center * window.width, width: Math.max(1, window.width * (1 + width)) })
@@ -341,6 +393,7 @@ export function VolumeStage({ study, prior, stack: asked, others, tool, slabAtFi
             ) : null}
             {fused && plane === 'axial' ? <ColourBar blend={fused.blend} unit={fused.unit} /> : null}
             {seen[plane] ? <Ruled seen={seen[plane]} /> : null}
+            {pointers && scene && ready ? <PlanePointers scene={scene} plane={plane} pointers={pointers} /> : null}
           </section>
         ))}
         {body ? (

@@ -95,7 +95,8 @@ export function judgeFusion(under: Stack, over: Stack): FusionJudgement {
   return { fits: true, unit: first }
 }
 
-function unitOf(stack: Stack, metadata: Stack['frames'][number]['metadata']): OverUnit {
+/** In what the values of a stack's pictures are told. */
+export function unitOf(stack: Stack, metadata: Stack['frames'][number]['metadata']): OverUnit {
   const said = text(metadata, '00541001')
   const own = said === 'BQML' ? 'Bq/ml' : said === 'CNTS' ? 'counts' : ''
   if (stack.modality !== 'PT') return { label: own || 'counts', reason: null }

@@ -1,7 +1,7 @@
 import { Enums, imageLoader, volumeLoader, type Types } from '@cornerstonejs/core'
 import { functionOf } from '../pixels/loader'
 import type { Stack } from '../stacks'
-import { gridOver, layersOf, type Values } from './resample'
+import { gridOver, layersOf, scannedOn, type Values } from './resample'
 import type { Missing } from './volumes'
 
 const SLICES_AT_ONCE = 6
@@ -24,6 +24,8 @@ export interface Laid {
   most: number
   /** The window of the middle slice; null: it says none. */
   window: { center: number; width: number } | null
+  /** Whether the value of a voxel is a scanner's: not where slices are missing, or do not reach. */
+  isScanned: (column: number, row: number, layer: number) => boolean
 }
 
 /**
@@ -99,6 +101,7 @@ export async function layVolume(volumeId: string, stack: Stack, missing: readonl
     imageIds: volume.imageIds,
     least: outside,
     most,
+    isScanned: scannedOn(grid, images[0]?.columns ?? 0, images[0]?.rows ?? 0),
     window: center !== undefined && width !== undefined && Number.isFinite(center) && width > 0 ? { center, width } : null,
   }
 }

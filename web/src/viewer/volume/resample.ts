@@ -85,6 +85,18 @@ export function gridOver(planes: readonly Plane[], missing: readonly Missing[]):
   }
 }
 
+/** Whether slices of so many pixels reach a voxel of the grid. */
+export function scannedOn(grid: Grid, columns: number, rows: number): (column: number, row: number, layer: number) => boolean {
+  const reaches = (slice: Slice, column: number, row: number) => {
+    const [x, y] = [column - slice.right, row - slice.down]
+    return x > -0.01 && y > -0.01 && x < columns - 0.99 && y < rows - 0.99
+  }
+  return (column, row, layer) => {
+    const one = grid.layers[layer]
+    return one != null && reaches(one.below, column, row) && reaches(one.above, column, row)
+  }
+}
+
 /** A slice's own values, row by row. */
 export interface Values {
   columns: number

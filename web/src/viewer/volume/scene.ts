@@ -12,19 +12,23 @@ import {
   type VolumeViewport3D,
 } from '@cornerstonejs/core'
 import { addTool, annotation, CrosshairsTool, Enums as ToolEnums, ToolGroupManager, TrackballRotateTool, type Types as ToolTypes } from '@cornerstonejs/tools'
-import { along, distance, dot, vec3, type Vec3 } from '../geometry'
+import { countsOfSlices, countsOn } from '../measure/counting'
+import { openValues } from '../measure/planeValues'
+import { isCoarse } from '../pixels/coarse'
+import { drawSvg } from '../export/svg'
+import type { Shot } from '../export/planes'
+import { along, cross, distance, dot, edgesOfPlane, subtract, vec3, type Vec3 } from '../geometry'
 import { rangeOf, type WindowPreset } from '../presets'
 import type { Stack } from '../stacks'
-import { drawNow, fitQuietly, letGo, onPixelRatio, refit, squareUp } from '../surface'
+import { drawNow, fitQuietly, isTrueToSize, letGo, onPixelRatio, refit, squareUp } from '../surface'
 import { drawnBy, endGroup, TOOLS, type ToolName } from '../tools'
-import { COLOURS, COLOURS_NAMES, type Blend } from './fusion'
+import { COLOURS, COLOURS_NAMES, unitOf, type Blend } from './fusion'
 import { layVolume, type Laid } from './lay'
+import { PLANES, type PlaneId } from './planeIds'
+import { scaleFor, type SharedCamera } from './sharedPlanes'
 import { AT_FIRST, stepThrough, THINNEST, type Slab, type SlabMode } from './slab'
 import { turned, turnedAbout } from './turn'
 import type { Missing, Uneven } from './volumes'
-
-export const PLANES = ['axial', 'sagittal', 'coronal'] as const
-export type PlaneId = (typeof PLANES)[number]
 
 /** One colour a plane, at its edge and for its line on the others. */
 export const PLANE_COLOUR: Record<PlaneId, string> = { axial: '#6fa4f2', sagittal: '#e8b35a', coronal: '#7fcf9a' }
@@ -42,8 +46,8 @@ const BLEND: Record<SlabMode, Enums.BlendModes> = {
   average: Enums.BlendModes.AVERAGE_INTENSITY_BLEND,
 }
 
-/** Drawings that mean something on any plane; regions would be counted on the thin plane, whatever the slab shows. */
-const DRAWINGS: readonly ToolName[] = ['length', 'bidirectional', 'angle', 'cobb', 'arrow', 'text']
+/** Drawings that mean something on any plane. */
+const DRAWINGS: readonly ToolName[] = ['length', 'bidirectional', 'angle', 'cobb', 'ellipse', 'rectangle', 'freehand', 'probe', 'arrow', 'text']
 const HANDS: readonly ToolName[] = ['scroll', 'window', 'zoom', 'pan']
 const CROSS = CrosshairsTool.toolName as string
 const BALL = TrackballRotateTool.toolName as string
@@ -68,6 +72,9 @@ const COARSE = 8
 
 /** From one sample to the next along a ray, in what is laid over. */
 const STEP_MM = THINNEST / 4
+
+/** A place that others point at is shown on planes that are as near to it as this. */
+const IN_PLANE_MM = 0.5
 
 function drawsInSoftware(): boolean {
   const gl = document.createElement('canvas').getContext('webgl2')
@@ -109,6 +116,35 @@ function valueAt(volumeId: string, point: Vec3 | null): number | null {
   return typeof value === 'number' && Number.isFinite(value) ? value : null
 }
 
+/** Whether all slices of a volume that comes slice by slice have come, and none of them coarse. */
+function isLoaded(volume: Types.IImageVolume): boolean {
+  return volume.imageIds.every((imageId) => {
+    const image = cache.getImage(imageId)
+    return image !== undefined && !isCoarse(image)
+  })
+}
+
+/** The value at a place between voxels, by how near it is to each; null: one of them has none. Half a voxel beyond the last it is theirs. */
+function between(index: ArrayLike<number>, dimensions: ArrayLike<number>, voxel: (i: number, j: number, k: number) => number | null): number | null {
+  const near: (readonly [at: number, part: number][])[] = []
+  for (let axis = 0; axis < 3; axis++) {
+    const [given, count] = [index[axis] ?? NaN, dimensions[axis] ?? 0]
+    if (!(given > -0.5 - 1e-4 && given < count - 0.5 + 1e-4)) return null
+    const at = Math.max(0, Math.min(count - 1, Math.abs(given - Math.round(given)) < 1e-4 ? Math.round(given) : given))
+    const [below, part] = [Math.floor(at), at - Math.floor(at)]
+    near.push(part === 0 ? [[below, 1]] : [[below, 1 - part], [below + 1, part]])
+  }
+  let sum = 0
+  for (const [i, one] of near[0] ?? [])
+    for (const [j, two] of near[1] ?? [])
+      for (const [k, three] of near[2] ?? []) {
+        const value = voxel(i, j, k)
+        if (value === null) return null
+        sum += value * one * two * three
+      }
+  return sum
+}
+
 /** How far apart rays look at a volume. Cornerstone's distance is right for thin planes, but in slabs leaps over what is a voxel thick. */
 function stepBy(actor: unknown, thickness: number | null): void {
   const mapper = (actor as Types.VolumeActor).getMapper()
@@ -134,6 +170,9 @@ export class Scene {
   private hand: PlaneHand = 'cross'
   private ended = false
   private shown = false
+  /** Whether a voxel of slices that were laid here is a scanner's; null: all are. */
+  private isScanned: Laid['isScanned'] | null = null
+  private closeValues: (() => void) | null = null
   /** The window to begin with, where the volume itself tells none. */
   private atFirst: Types.VOIRange | undefined
 
@@ -199,6 +238,7 @@ export class Scene {
     )
     if (this.ended) return
     this.shown = true
+    this.tellValues(stack)
     if (range) for (const plane of PLANES) this.plane(plane)?.setProperties({ voiRange: range })
     this.atFirst = range
     for (const plane of PLANES) elements[plane].addEventListener(Enums.Events.VOI_MODIFIED, this.shareWindow)
@@ -220,7 +260,36 @@ export class Scene {
     if (!laid) return undefined
     this.volumeId = volumeId
     this.made = [...this.made, ...laid.imageIds]
+    this.isScanned = laid.isScanned
     return laid.window ? rangeOf(laid.window) : { lower: laid.least, upper: laid.most }
+  }
+
+  /** Gives what is drawn on the planes the values to count. */
+  private tellValues(stack: Stack): void {
+    const volume = cache.getVolume(this.volumeId)
+    const { imageData, voxelManager } = volume ?? {}
+    const space = stack.frameOfReferenceUid
+    if (!volume || !imageData || !voxelManager || !space) return
+    const { dimensions } = volume
+    const [row, column, normal] = [0, 3, 6].map((from) => vec3(Array.from(volume.direction).slice(from, from + 3)))
+    const [origin, spacing] = [vec3(Array.from(volume.origin)), vec3(Array.from(volume.spacing))]
+    if (!row || !column || !normal || !origin || !spacing) return
+    const counts = this.isScanned ? countsOfSlices([stack.frames[0]?.imageId ?? '']) : countsOn(`volumeId:${this.volumeId}`)
+    const voxel = (i: number, j: number, k: number): number | null => {
+      if (this.isScanned && !this.isScanned(i, j, k)) return null
+      const value: unknown = voxelManager.getAtIJK(i, j, k)
+      return typeof value === 'number' && Number.isFinite(value) && (!counts || counts(value, [i, j, k])) ? value : null
+    }
+    this.closeValues = openValues({
+      frameOfReferenceUid: space,
+      origin,
+      spacing,
+      axes: [row, column, normal],
+      at: (point) => between((imageData.worldToIndex([...point] as Types.Point3) as ArrayLike<number>), dimensions, voxel),
+      slab: () => this.thick,
+      isWhole: () => this.isScanned !== null || isLoaded(volume),
+      unit: stack.modality === 'CT' ? 'HU' : stack.frames.every((frame) => unitOf(stack, frame.metadata).label === 'SUV') ? 'SUV' : '',
+    })
   }
 
   /** Draws the body on its element, by a preset of Cornerstone's. */
@@ -415,12 +484,118 @@ export class Scene {
     return this.plane('axial')?.getProperties()?.voiRange
   }
 
+  get isInverted(): boolean {
+    return this.plane('axial')?.getProperties()?.invert === true
+  }
+
   invert(): void {
+    const invert = !this.isInverted
     for (const plane of PLANES) {
       const viewport = this.plane(plane)
-      viewport?.setProperties({ invert: !viewport.getProperties()?.invert })
+      viewport?.setProperties({ invert })
       viewport?.render()
     }
+  }
+
+  private viewport(id: PlaneId | 'body'): Types.IVolumeViewport | undefined {
+    return id === 'body' ? this.body() : this.plane(id)
+  }
+
+  /** From where a plane, or the body, is looked at; null: it is not drawn. */
+  camera(id: PlaneId | 'body'): SharedCamera | null {
+    const viewport = this.viewport(id)
+    if (!this.shown || !viewport?.getActors().length) return null
+    const { focalPoint, viewPlaneNormal, viewUp, parallelScale } = viewport.getCamera()
+    const [focus, normal, up] = [vec3(focalPoint), vec3(viewPlaneNormal), vec3(viewUp)]
+    const { clientWidth, clientHeight } = viewport.element
+    if (!focus || !normal || !up || !parallelScale || !clientWidth || !clientHeight) return null
+    return { focus, normal, up, half: [(parallelScale * clientWidth) / clientHeight, parallelScale] }
+  }
+
+  /** Whether all that `wanted` shows is seen, at the same place and no smaller than the pane's shape asks. */
+  isSeen(id: PlaneId | 'body', wanted: SharedCamera): boolean {
+    const [now, element] = [this.camera(id), this.viewport(id)?.element]
+    if (!now || !element) return false
+    const scale = scaleFor(wanted.half, element.clientWidth, element.clientHeight)
+    return (
+      Math.abs(now.half[1] / scale - 1) < 0.002 &&
+      distance(now.focus, wanted.focus) < 0.02 &&
+      distance(now.normal, wanted.normal) < 0.001 &&
+      distance(now.up, wanted.up) < 0.001
+    )
+  }
+
+  see(id: PlaneId | 'body', wanted: SharedCamera): void {
+    const viewport = this.viewport(id)
+    const { position, focalPoint } = viewport?.getCamera() ?? {}
+    const [place, focus] = [vec3(position), vec3(focalPoint)]
+    if (!viewport?.getActors().length || !place || !focus) return
+    const { clientWidth, clientHeight } = viewport.element
+    viewport.setCamera({
+      viewPlaneNormal: [...wanted.normal],
+      viewUp: [...wanted.up],
+      focalPoint: [...wanted.focus],
+      position: [...along(wanted.focus, wanted.normal, distance(place, focus))],
+      parallelScale: scaleFor(wanted.half, clientWidth, clientHeight),
+    })
+    viewport.render()
+  }
+
+  /** The place in the patient under a place of the window, and its frame of reference. */
+  placeAt(plane: PlaneId, x: number, y: number): { space: string; at: Vec3 } | null {
+    const viewport = this.shown ? this.plane(plane) : undefined
+    const space = viewport?.getFrameOfReferenceUID()
+    if (!viewport || !space) return null
+    const { left, top } = viewport.element.getBoundingClientRect()
+    const at = vec3(viewport.canvasToWorld([x - left, y - top]))
+    return at && { space, at }
+  }
+
+  /** Where a place is seen on a plane; null: it does not lie in it. */
+  seenAt(plane: PlaneId, space: string | null, at: Vec3): readonly [number, number] | null {
+    const viewport = this.shown ? this.plane(plane) : undefined
+    const { viewPlaneNormal, focalPoint } = viewport?.getCamera() ?? {}
+    const [normal, focus] = [vec3(viewPlaneNormal), vec3(focalPoint)]
+    if (!viewport || !normal || !focus || viewport.getFrameOfReferenceUID() !== space || Math.abs(dot(normal, subtract(at, focus))) > IN_PLANE_MM) return null
+    return viewport.worldToCanvas([...at])
+  }
+
+  /**
+   * A plane, or the body, as it is drawn now; `mayShow` says which words of what is drawn on it may be seen, null: nothing is.
+   * The lines of the other planes are no part of it.
+   */
+  shoot(id: PlaneId | 'body', mayShow: ((words: string) => boolean) | null): Shot | null {
+    const viewport = this.viewport(id)
+    const camera = this.camera(id)
+    if (!viewport || !camera || !isTrueToSize(viewport)) return null
+    const canvas = document.createElement('canvas')
+    canvas.width = viewport.canvas.width
+    canvas.height = viewport.canvas.height
+    const context = canvas.getContext('2d')
+    if (!context) return null
+    context.drawImage(viewport.canvas, 0, 0)
+    const ratio = canvas.width / viewport.element.clientWidth
+    let leftOut = 0
+    const drawn = mayShow && viewport.element.querySelector<SVGSVGElement>('.svg-layer')
+    if (drawn) {
+      const lines = annotation.state.getAnnotations(CROSS, viewport.element).map((one) => one.annotationUID ?? '')
+      const hidden = [...drawn.querySelectorAll<SVGElement>('[data-id]')].filter((one) => lines.some((uid) => uid && one.dataset['id']?.includes(uid)))
+      for (const one of hidden) one.style.visibility = 'hidden'
+      leftOut = drawSvg(context, drawn, { scale: ratio, enlarge: 1, mayShow })
+      for (const one of hidden) one.style.visibility = ''
+    }
+    if (id === 'body') return { canvas, ratio, edges: null, pixelsPerMillimetre: null, place: null, leftOut }
+    const row = cross(camera.up, camera.normal)
+    const column = along([0, 0, 0], camera.up, -1)
+    const position = vec3(viewport.canvasToWorld([0.5 / ratio, 0.5 / ratio]))
+    const spacing = (2 * camera.half[1]) / canvas.height
+    return { canvas, ratio, edges: edgesOfPlane(row, camera.up), pixelsPerMillimetre: 1 / spacing, place: position && { position, row, column, spacing }, leftOut }
+  }
+
+  setRange(lower: number, upper: number): void {
+    const viewport = this.plane('axial')
+    viewport?.setProperties({ voiRange: { lower, upper } })
+    viewport?.render()
   }
 
   scroll(plane: PlaneId, steps: number): void {
@@ -519,6 +694,7 @@ export class Scene {
 
   end(): void {
     this.ended = true
+    this.closeValues?.()
     this.stopWatching()
     endGroup(this.flat)
     endGroup(this.solid)

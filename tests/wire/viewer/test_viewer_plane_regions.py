@@ -1,0 +1,287 @@
+"""Regions and points on planes hold the values of the patient: oblique, through a tilted gantry's slices, in a slab, of a PET.
+
+The phantom's value rises evenly along a direction of the patient, so that a region's mean is the value at its middle and
+a slab's peak that at its surface, wherever they lie and however the plane is turned.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+from pydicom.dataset import Dataset
+from pydicom.uid import PositronEmissionTomographyImageStorage, generate_uid
+
+import viewer_pictures as pictures
+from dicomweb_fixtures import Client, read
+from viewer_fixtures import PATIENCE_MS, OpenStudy, shown
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(500)]
+expect.set_options(timeout=PATIENCE_MS)
+DCIODVFY = Path(sys.executable).with_name("dciodvfy")
+SIZE, PIXEL_MM, STEP_MM, SLICES = 80, 1.0, 3.0, 25
+RISE = np.array([3.0, -2.0, 4.0])  # of stored values, a millimetre
+# SUV of one Bq/ml: 70 kg, 370 MBq, an hour before the scan (PS3.3 C.8.9.1.1.3).
+SUV_OF_BQML = 70_000 / (370e6 * 2 ** (-3600 / 6586.2))
+
+
+def rising(place: Any) -> Any:
+    """The stored value at a place of the patient."""
+    return 600 + np.asarray(place) @ RISE
+
+
+def phantom(store: Any, tilt: float, *, is_pet: bool = False) -> str:
+    """Slices of the phantom; the UID of their study."""
+    cos, sin = np.cos(np.radians(tilt)), np.sin(np.radians(tilt))
+    study, series, frame = generate_uid(), generate_uid(), generate_uid()
+    for number in range(SLICES):
+        origin = np.array([-40.0, -40.0, number * STEP_MM])
+        down, right = np.meshgrid(np.arange(SIZE) * PIXEL_MM, np.arange(SIZE) * PIXEL_MM, indexing="ij")
+        place = origin + np.stack([right, down * cos, down * sin], axis=-1)
+        ds = pictures.grey(
+            np.rint(rising(place)).astype("<i2"), *((PositronEmissionTomographyImageStorage,) if is_pet else ()),
+            WindowCenter="600", WindowWidth="1000", FrameOfReferenceUID=frame, SliceThickness="3",
+            PixelSpacing=[str(PIXEL_MM)] * 2, ImagePositionPatient=[f"{one:.4f}" for one in origin],
+            ImageOrientationPatient=["1", "0", "0", "0", f"{cos:.7f}", f"{sin:.7f}"],
+        )  # fmt: skip
+        if is_pet:
+            ds.Modality, ds.RescaleSlope, ds.RescaleIntercept, ds.Units = "PT", "20", "0", "BQML"
+            ds.CorrectedImage, ds.DecayCorrection, ds.PatientWeight = ["DECY", "ATTN"], "START", "70"
+            ds.SeriesDate = ds.AcquisitionDate = "20261125"
+            ds.SeriesTime, ds.AcquisitionTime = "100000", "100100"
+            given = Dataset()
+            given.RadiopharmaceuticalStartTime, given.RadionuclideTotalDose = "090000", "370000000"
+            given.RadionuclideHalfLife = "6586.2"
+            ds.RadiopharmaceuticalInformationSequence = [given]
+        ds.StudyInstanceUID, ds.SeriesInstanceUID, ds.SOPInstanceUID = study, series, generate_uid()
+        ds.PatientName, ds.PatientID, ds.IssuerOfPatientID, ds.AccessionNumber = (
+            "Test^Rise",
+            "RIS",
+            "HOSPITAL",
+            "A1",
+        )
+        ds.PatientBirthDate, ds.PatientSex, ds.SeriesNumber, ds.InstanceNumber = "", "", 1, number + 1
+        [result] = store(pictures.as_file(ds), as_files=True)
+        assert result.status == 0, result
+    return study
+
+
+def open_planes(page: Page) -> None:
+    page.keyboard.press("t")
+    page.keyboard.press("Shift+P")
+    expect(page.get_by_test_id("planes")).to_have_attribute("data-ready", "true")
+    expect(page.get_by_test_id("planes").get_by_text(f"of {SLICES} slices")).to_have_count(0)
+
+
+def drag(page: Page, *points: tuple[float, float]) -> None:
+    """With the first button down, on the sagittal plane; pixels from its middle."""
+    box = page.get_by_test_id("plane-sagittal").bounding_box()
+    assert box
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x + points[0][0], y + points[0][1])
+    page.mouse.down()
+    last = points[0]
+    for point in points[1:]:
+        # Each move is seen by itself: a busy browser joins those of one frame, and would cut the outline's corners off.
+        for part in (0.25, 0.5, 0.75, 1):
+            page.mouse.move(*(o + a + (b - a) * part for o, a, b in zip((x, y), last, point, strict=True)))
+            page.evaluate("() => new Promise(requestAnimationFrame)")
+        last = point
+    page.mouse.up()
+
+
+def kept(
+    page: Page, reader: Client, study: str, tmp_path: Path
+) -> list[tuple[str, np.ndarray[Any, Any], dict[str, float], str]]:
+    """(graphic type, points, values by meaning, their unit) of each measurement, in the report that judges find no fault in."""
+    panel = page.get_by_role("complementary", name="Measurements")
+    page.keyboard.press("Shift+K")
+    expect(panel).to_contain_text("Nothing new to keep")
+    found = reader.get(f"/studies/{study}/instances?Modality=SR", Accept="application/dicom+json")
+    [one] = found.json()
+    series, instance = (one[tag]["Value"][0] for tag in ("0020000E", "00080018"))
+    path = f"/studies/{study}/series/{series}/instances/{instance}"
+    file = tmp_path / "made.dcm"
+    file.write_bytes(reader.get(path, Accept="application/dicom; transfer-syntax=*").body)
+    judged = subprocess.run([DCIODVFY, "-new", file], capture_output=True, text=True, check=False)
+    assert [line for line in (judged.stdout + judged.stderr).splitlines() if line.startswith("Error")] == []
+    dump = subprocess.run(["dsrdump", file], capture_output=True, text=True, check=False)
+    assert dump.returncode == 0, dump.stderr
+    out = []
+    for group in read(file.read_bytes()).ContentSequence[-1].ContentSequence:
+        numbers = [node for node in group.ContentSequence if node.ValueType == "NUM"]
+        place = numbers[0].ContentSequence[0]
+        values = {
+            node.ConceptNameCodeSequence[0].CodeMeaning: float(node.MeasuredValueSequence[0].NumericValue)
+            for node in numbers
+        }
+        unit = numbers[0].MeasuredValueSequence[0].MeasurementUnitsCodeSequence[0].CodeValue
+        out.append((place.GraphicType, np.array(place.GraphicData).reshape(-1, 3), values, unit))
+    return out
+
+
+@pytest.mark.parametrize(
+    ("tilt", "turns", "is_pet"),
+    [(0, 3, False), (17, 2, False), (0, 0, True)],
+    ids=["oblique", "tilted", "PET"],
+)
+def test_a_region_holds_the_values_that_its_plane_shows(
+    store: Any, open_case: OpenStudy, reader: Client, tmp_path: Path, tilt: float, turns: int, is_pet: bool
+) -> None:
+    study = phantom(store, tilt, is_pet=is_pet)
+    page = open_case(study)
+    page.keyboard.press("Shift+M")
+    row = page.get_by_role("complementary", name="Measurements").locator("ol > li")
+    open_planes(page)
+    # The sagittal plane is turned about two axes: it lies in no layer of voxels.
+    for plane in ("axial", "coronal") if turns else ():
+        page.get_by_test_id(f"plane-{plane}").hover()
+        page.mouse.wheel(0, 0)
+        page.locator(f"[data-plane={plane}]").dispatch_event("pointerdown")
+        for _ in range(turns):
+            page.keyboard.press("ArrowLeft")
+    # Away from the lines of the other planes, which could be dragged.
+    for count, (key, strokes) in enumerate(
+        (
+            ("o", [(-120, -120), (-50, -60)]),
+            ("Shift+O", [(120, -130), (50, -60)]),
+            ("f", [(-130, 70), (-60, 130), (-40, 80), (-90, 60), (-130, 70)]),
+            ("i", [(90, 75)]),
+        ),
+        1,
+    ):
+        page.keyboard.press(key)
+        drag(page, *strokes)
+        expect(row).to_have_count(count)
+    page.keyboard.press("n")
+    page.keyboard.press("Shift+O")
+    drag(page, (40, 150), (130, 115))
+    expect(row).to_have_count(5)
+    expect(row.last).to_contain_text("MIP 10 mm")
+    expect(row.and_(page.locator("[aria-busy=true]"))).to_have_count(0)
+    words = row.all_inner_texts()
+    assert ["Thin plane" in one for one in words] == [True] * 4 + [False]
+
+    per_value, unit = (20 * SUV_OF_BQML, "g/ml{SUVbw}") if is_pet else (1.0, "[hnsf'U]")
+    # Drawings of a kind stand together.
+    ellipse, rectangle, slab, freehand, probe = kept(page, reader, study, tmp_path)
+    assert [one[0] for one in (ellipse, rectangle, freehand, probe, slab)] == [
+        "ELLIPSE",
+        "POLYGON",
+        "POLYGON",
+        "POINT",
+        "POLYGON",
+    ]
+    assert {one[3] for one in (ellipse, rectangle, freehand, probe, slab)} == {unit}
+    if turns:
+        corners = rectangle[1]
+        normal = np.cross(corners[1] - corners[0], corners[2] - corners[1])
+        assert np.abs(normal / np.linalg.norm(normal)).max() < 0.99
+    for _, points, values, _ in (ellipse, rectangle):
+        middle = points[:4].mean(axis=0)
+        assert values["Mean"] == pytest.approx(rising(middle) * per_value, abs=1.5 * per_value)
+        assert values["Minimum"] < values["Mean"] < values["Maximum"]
+    first, second = ellipse[1][:2], ellipse[1][2:]
+    sides = [float(np.linalg.norm(one[1] - one[0])) for one in (first, second)]
+    assert ellipse[2]["Area"] == pytest.approx(np.pi * sides[0] * sides[1] / 4, rel=0.01)
+    # An even rise over a rectangle: from one corner to the opposite, and spread as evenly.
+    corners = rectangle[1][:4]
+    at_corners = rising(corners) * per_value
+    step = 5 * per_value  # of half a voxel
+    assert rectangle[2]["Maximum"] == pytest.approx(at_corners.max(), abs=step)
+    assert rectangle[2]["Minimum"] == pytest.approx(at_corners.min(), abs=step)
+    across, down = at_corners[1] - at_corners[0], at_corners[3] - at_corners[0]
+    assert rectangle[2]["Standard Deviation"] == pytest.approx(np.hypot(across, down) / np.sqrt(12), rel=0.06)
+    inside = rising(freehand[1]) * per_value
+    assert (
+        inside.min() - step
+        <= freehand[2]["Minimum"]
+        < freehand[2]["Mean"]
+        < freehand[2]["Maximum"]
+        <= inside.max() + step
+    )
+    assert probe[2]["Pixel value"] == pytest.approx(rising(probe[1][0]) * per_value, abs=1.5 * per_value)
+    # The brightest of ten millimetres is at the surface, five beyond the middle.
+    corners = slab[1]
+    normal = np.cross(corners[1] - corners[0], corners[2] - corners[1])
+    rise = abs(float(RISE @ (normal / np.linalg.norm(normal))))
+    assert rise > 1
+    middle = corners[:4].mean(axis=0)
+    assert slab[2]["Mean"] == pytest.approx(
+        (rising(middle) + 5 * rise) * per_value, abs=(1 + rise) * per_value
+    )
+
+    # Read back, and worked out anew on its plane, it says the same.
+    page.reload()
+    shown(page)
+    page.keyboard.press("q")
+    expect(row).to_have_count(5)
+    assert row.all_inner_texts() == words
+    open_planes(page)
+    for at in (1, 4):
+        row.nth(at).get_by_role("button").first.click()
+        said = words[at].splitlines()[1]
+        expect(
+            page.get_by_test_id("plane-sagittal").locator("svg text", has_text=said.split(" · ")[0])
+        ).to_be_visible()
+    assert row.all_inner_texts() == words
+    expect(page.get_by_role("complementary", name="Measurements")).to_contain_text("Nothing new to keep")
+
+
+def test_a_plane_leaves_as_it_is_drawn_and_says_where_it_lies(
+    store: Any, open_case: OpenStudy, tmp_path: Path
+) -> None:
+    page = open_case(phantom(store, 17))
+    open_planes(page)
+    for plane in ("axial", "coronal", "sagittal"):
+        page.locator(f"[data-plane={plane}]").dispatch_event("pointerdown")
+        if plane != "sagittal":
+            for _ in range(2):
+                page.keyboard.press("ArrowLeft")
+    page.wait_for_timeout(500)
+
+    def exported(form: str, *, identified: bool = True) -> tuple[str, bytes]:
+        page.keyboard.press("Control+e")
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_role("combobox", name="File").click()
+        page.get_by_role("option", name=form).click()
+        if not identified:
+            dialog.get_by_text("Without", exact=True).click()
+        expect(dialog.get_by_alt_text("As it will leave")).to_be_visible()
+        with page.expect_download() as coming:
+            dialog.get_by_role("button", name="Export").click()
+        return coming.value.suggested_filename, Path(coming.value.path()).read_bytes()
+
+    name, content = exported("DICOM")
+    assert name.endswith("_CT_series-1_Sagittal-plane-thin-plane.dcm")
+    file = tmp_path / "plane.dcm"
+    file.write_bytes(content)
+    judged = subprocess.run([DCIODVFY, "-new", file], capture_output=True, text=True, check=False)
+    assert [line for line in (judged.stdout + judged.stderr).splitlines() if line.startswith("Error")] == []
+    ds = read(content)
+    assert len(ds.SourceImageSequence) == SLICES
+    row, column = np.array(ds.ImageOrientationPatient, float).reshape(2, 3)
+    assert np.abs(np.cross(row, column)).max() < 0.99  # it is oblique
+    # Each pixel holds the grey of the patient's value at the place that the object says.
+    grey = ds.pixel_array.astype(float)
+    at = np.stack(np.meshgrid(np.arange(ds.Rows), np.arange(ds.Columns), indexing="ij"), axis=-1)
+    place = (
+        np.array(ds.ImagePositionPatient, float)
+        + at[..., 1:] * row * float(ds.PixelSpacing[1])
+        + at[..., :1] * column * float(ds.PixelSpacing[0])
+    )
+    expected = np.clip((rising(place) - 599.5) / 999 + 0.5, 0, 1) * 255
+    middle = np.linalg.norm(place - place.reshape(-1, 3).mean(axis=0), axis=-1) < 18
+    assert middle.sum() > 5000
+    assert expected[middle].std() > 5
+    assert np.abs(grey - expected)[middle].max() <= 3
+
+    name, content = exported("PNG", identified=False)
+    assert name == "CT_series-1_Sagittal-plane-thin-plane.png"
+    assert content.startswith(b"\x89PNG")
+    assert b"Rise" not in content
