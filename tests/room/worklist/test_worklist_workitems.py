@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -11,7 +13,7 @@ from sqlalchemy import select
 
 from case_fixtures import PASSWORD, Case, Ward
 from wetread.kit.clock import FixedClock
-from wetread.kit.errors import Denied
+from wetread.kit.errors import Conflict, Denied
 from wetread.notices.model import Notice
 from wetread.orders.model import RequestedProcedure
 from wetread.reporting import service as reporting
@@ -272,3 +274,46 @@ def test_cases_of_before_get_theirs_at_night(readings: Readings) -> None:
         service.keep_missed_readings(work)
         service.keep_missed_readings(work)
     assert readings.states(made) == [State.SCHEDULED]
+
+
+def test_of_many_who_reach_for_a_case_here_and_there_one_gets_it(committed_ward: Ward) -> None:
+    """On the list, by the work item, and while that follows."""
+    keep_house()
+    readings = Readings(committed_ward)
+    people = [committed_ward.person(f"Dr. {number}") for number in range(6)]
+    for _ in range(3):
+        case = committed_ward.case()
+        readings.linked(case)
+        (one,) = readings.of(case)
+        start = threading.Barrier(len(people) + 1)
+
+        def reach(
+            number: int, case: Case = case, one: Workitem = one, start: threading.Barrier = start
+        ) -> str | None:
+            actor = people[number]
+            start.wait()
+            try:
+                with committed_ward.offices.work(actor) as work:
+                    if number % 2:
+                        service.claim(work, case.requested_procedure_pk)
+                    else:
+                        workitems.change_state(work, one.sop_instance_uid, "IN PROGRESS", f"{T}.{number}")
+            except (Conflict, WorkitemRefused):
+                return None
+            return actor.username
+
+        def go_after(case: Case = case, start: threading.Barrier = start) -> None:
+            start.wait()
+            for _ in range(3):
+                with committed_ward.made() as work:
+                    news = {"requested_procedure_pk": case.requested_procedure_pk}
+                    service.keep_readings_of(work, [{"kind": "reading.changed", "keys": news}])
+
+        with ThreadPoolExecutor(len(people) + 1) as pool:
+            follower = pool.submit(go_after)
+            got = [who for who in pool.map(reach, range(len(people))) if who is not None]
+            follower.result()
+        readings.follow()
+        assert len(got) == 1
+        (one,) = readings.of(case)
+        assert (one.state, one.performed_by) == (State.IN_PROGRESS, got[0])
