@@ -5,6 +5,7 @@ What is asserted is what the canvases show and what the screens say, on screens 
 
 from __future__ import annotations
 
+import base64
 import re
 import threading
 import time
@@ -29,6 +30,7 @@ from wetread.orders.service import Move, move_requested_procedure
 from wetread.security.model import Practitioner
 from wetread.security.service import FileMasterKey, Identity, use_guests
 from wetread.sharing.service import OwnPatients
+from wetread.together import room, service
 from wetread.together.service import SeenTogether, actor_of_pass
 
 __all__ = ["archive", "as_dataset", "as_file", "decoder", "make_dicom", "store", "web"]
@@ -68,6 +70,7 @@ class Case:
     lead: Api
     colleague: Api
     server: Server
+    database: Any
     browser: Browser
     contexts: list[BrowserContext]
     complaints: list[str]
@@ -95,7 +98,7 @@ def case(browser: Browser, web: Api, archive: Archive, store: Store, make_dicom:
     for number in range(SLICES):
         # Each slice has a block of its own place, so that no two look alike; and none is like itself turned round.
         values = rows.copy()
-        values[10 + 12 * number : 22 + 12 * number, 20:50] = 400
+        values[10 + 12 * number : 22 + 12 * number, 20:80] = 400
         slices.append(
             make_dicom(
                 StudyInstanceUID=study, SeriesInstanceUID=series, FrameOfReferenceUID=space, InstanceNumber=number + 1,
@@ -127,7 +130,17 @@ def case(browser: Browser, web: Api, archive: Archive, store: Store, make_dicom:
                 {"name": name, "pk": account.user_pk},
             )
     server = Server(web.app)
-    made = Case(f"http://127.0.0.1:{server.port}", study_pk, lead, colleague, server, browser, [], [])
+    made = Case(
+        f"http://127.0.0.1:{server.port}",
+        study_pk,
+        lead,
+        colleague,
+        server,
+        archive.offices.database,
+        browser,
+        [],
+        [],
+    )
     yield made
     for context in made.contexts:
         context.close()
@@ -279,6 +292,138 @@ def test_two_follow_one_in_picture_window_and_place(case: Case) -> None:
     expect(guest.get_by_test_id("together-banner")).to_contain_text("You look by yourself")
 
 
+_PLANE = """plane => {
+  const canvas = document.querySelector(`[data-testid=plane-${plane}] canvas`)
+  const { data, width, height } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)
+  let text = ''
+  for (let at = 0; at < data.length; at += 8192) text += String.fromCharCode(...data.subarray(at, at + 8192))
+  return { width, height, data: btoa(text) }
+}"""
+_RULED = "bar => [bar.innerText, bar.getBoundingClientRect().width]"
+
+
+def sampled(page: Page, plane: str) -> np.ndarray[Any, Any]:
+    """What a plane shows about its middle, by places in the patient: 40 mm to each side, means of 4 mm."""
+    canvas = page.evaluate(_PLANE, plane)
+    seen = np.frombuffer(base64.b64decode(canvas["data"]), np.uint8)
+    seen = seen.reshape(canvas["height"], canvas["width"], 4)[:, :, 0].astype(float)
+    words, width = page.locator(f"[data-plane={plane}] [class*=scale]").evaluate(_RULED)
+    length, unit = re.fullmatch(r"([\d.]+) (cm|mm)", words).groups()
+    scale = float(length) * (10 if unit == "cm" else 1) / float(width)
+    places = (np.arange(160) - 79.5) / 2 / scale
+    rows, columns = (np.rint(places + side / 2 - 0.5).astype(int) for side in seen.shape)
+    return seen[np.ix_(rows, columns)].reshape(20, 8, 20, 8).mean((1, 3))
+
+
+def alike(one: Page, other: Page, plane: str) -> None:
+    a, b = sampled(one, plane), sampled(other, plane)
+    assert a.std() > 10, "there is nothing to compare"
+    assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.99, plane
+
+
+def planes_alike(lead: Page, *others: Page) -> None:
+    for page in others:
+        for plane in ("axial", "sagittal", "coronal"):
+            alike(lead, page, plane)
+
+
+def test_planes_the_body_and_cine_are_shared_and_come_to_who_joins_later(case: Case) -> None:
+    lead = begin(case)
+    guest = come_as_guest(case, link_of(lead))
+    lead.get_by_test_id("canvas-a").click()
+    lead.keyboard.press("Shift+P")
+    for page in (lead, guest):
+        expect(page.get_by_test_id("planes")).to_have_attribute("data-ready", "true")
+    # Oblique, elsewhere, as a slab, in another window, larger.
+    first = sampled(lead, "coronal")
+    for _ in range(4):
+        lead.keyboard.press("ArrowLeft")
+    lead.keyboard.press("ArrowUp")
+    lead.keyboard.press("n")
+    lead.keyboard.press("Shift+ArrowDown")
+    lead.keyboard.press("Shift+ArrowDown")
+    lead.keyboard.press("[")
+    lead.keyboard.press("+")
+    expect(guest.locator("[data-plane=coronal]")).to_contain_text("MIP 6 mm")
+    said = re.search(r"W \d+ · C -?\d+", lead.locator("[data-plane=coronal]").inner_text())
+    assert said
+    expect(guest.locator("[data-plane=coronal]")).to_contain_text(said[0])
+    settles(lambda: planes_alike(lead, guest))
+    assert np.corrcoef(first.ravel(), sampled(lead, "coronal").ravel())[0, 1] < 0.97
+
+    # Who points there is seen on the same plane, at the same place.
+    at = lead.get_by_test_id("plane-axial").bounding_box()
+    other = guest.get_by_test_id("plane-axial").bounding_box()
+    assert at
+    assert other
+    lead.mouse.move(at["x"] + at["width"] / 2 + 40, at["y"] + at["height"] / 2)
+    pointer = guest.locator("[data-plane=axial] [data-pointer='Dr. Ines Moreau']")
+    expect(pointer).to_be_visible()
+    tip = pointer.bounding_box()
+    assert tip
+    scale = min(other["width"] / at["width"], other["height"] / at["height"])
+    assert tip["x"] - other["x"] - other["width"] / 2 == pytest.approx(40 * scale, abs=3)
+
+    # What is drawn there is on the others' planes, and measures the same.
+    lead.keyboard.press("l")
+    lead.mouse.down()
+    lead.mouse.move(at["x"] + at["width"] / 2 + 40, at["y"] + at["height"] / 2 + 60, steps=4)
+    lead.mouse.up()
+    lead.mouse.move(at["x"] + 5, at["y"] + 5)
+    guest.keyboard.press("Shift+M")
+    listed = guest.get_by_role("complementary", name="Measurements").get_by_role("listitem")
+    expect(listed).to_contain_text(" mm")
+    guest.keyboard.press("Shift+M")
+
+    # The body, and who comes late.
+    lead.keyboard.press("Shift+D")
+    expect(guest.get_by_test_id("plane-body")).to_be_visible()
+    colleague = come_as_colleague(case, lead)
+    expect(colleague.get_by_test_id("planes")).to_have_attribute("data-ready", "true")
+    expect(colleague.get_by_role("combobox", name="How the body is drawn")).to_have_value("Bone")
+    settles(lambda: planes_alike(lead, guest, colleague))
+    lead.keyboard.press("Shift+ArrowRight")
+    for page in (guest, colleague):
+        expect(page.get_by_test_id("plane-body")).to_be_visible()
+
+    # The new lead begins with what all see.
+    lead.get_by_role("button", name="What Dr. Jonas Weber may").click()
+    lead.get_by_role("menuitem", name="Give the lead").click()
+    expect(colleague.get_by_test_id("together-banner")).to_contain_text("You lead")
+    colleague.keyboard.press("Shift+D")
+    for page in (lead, guest):
+        expect(page.get_by_test_id("plane-body")).to_have_count(0)
+        expect(page.locator("[data-plane=coronal]")).to_contain_text("MIP 6 mm")
+    colleague.keyboard.press("ArrowDown")
+    settles(lambda: planes_alike(colleague, lead, guest))
+
+    # A hand on a plane means looking elsewhere.
+    guest.mouse.move(other["x"] + 60, other["y"] + 60)
+    guest.mouse.wheel(0, 100)
+    expect(guest.get_by_test_id("together-banner")).to_contain_text("You look by yourself")
+    with pytest.raises(AssertionError):
+        alike(colleague, guest, "axial")
+    guest.keyboard.press("Shift+F")
+    settles(lambda: planes_alike(colleague, guest))
+
+    # Back to the images, which then play, as fast as the lead says.
+    colleague.keyboard.press("Escape")
+    for page in (lead, guest):
+        expect(page.get_by_test_id("planes")).to_have_count(0)
+    colleague.keyboard.press("Space")
+    colleague.keyboard.press("Alt+ArrowUp")
+    for page in (lead, guest):
+        expect(page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
+        expect(page.get_by_label("11 images a second")).to_be_visible()
+        before = index(page)
+        expect(page.locator("[data-pane=a]")).not_to_have_attribute("data-index", str(before))
+    colleague.keyboard.press("Space")
+    stands = index(colleague)
+    for page in (lead, guest):
+        expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
+        expect(page.locator("[data-pane=a]")).to_have_attribute("data-index", str(stands))
+
+
 def test_pointers_marks_and_words_are_shared_and_the_lead_is_handed_over(case: Case) -> None:
     lead = begin(case)
     guest = come_as_guest(case, link_of(lead))
@@ -356,10 +501,33 @@ def test_a_cut_line_comes_back_and_a_revoked_guest_does_not(case: Case) -> None:
     lead.keyboard.press("End")
     expect(guest.locator("[data-pane=a]")).to_have_attribute("data-index", str(SLICES - 1))
 
-    # The pass outlives a reload of the page, as of a tablet that slept.
+    # A server that is killed has not written down what came last: the browsers still have it.
+    with pytest.MonkeyPatch.context() as killed:
+        killed.setattr(service, "save_document", lambda *_: None)
+        lead.keyboard.press("ArrowUp")
+        lead.keyboard.press("l")
+        box = lead.get_by_test_id("canvas-a").bounding_box()
+        assert box
+        lead.mouse.move(box["x"] + 200, box["y"] + 200)
+        lead.mouse.down()
+        lead.mouse.move(box["x"] + 300, box["y"] + 220, steps=4)
+        lead.mouse.up()
+        guest.get_by_test_id("canvas-a").hover(position={"x": 5, "y": 5})
+        guest.keyboard.press("Shift+M")
+        measured = guest.get_by_role("complementary", name="Measurements").get_by_role("listitem")
+        expect(measured).to_have_count(1)
+        expect(guest.locator("[data-pane=a]")).to_have_attribute("data-index", str(SLICES - 2))
+        case.server.stop()
+        assert room.connections() == 0
+    case.server.start()
+    expect(lead.get_by_test_id("together-banner")).to_contain_text("1 follows you")
+    expect(guest.get_by_test_id("together-banner")).to_contain_text("Dr. Ines Moreau leads")
+
+    # The pass outlives a reload of the page, as of a tablet that slept; what it is told now is what the server has.
     guest.reload()
     shown(guest)
-    expect(guest.locator("[data-pane=a]")).to_have_attribute("data-index", str(SLICES - 1))
+    expect(guest.locator("[data-pane=a]")).to_have_attribute("data-index", str(SLICES - 2))
+    expect(measured).to_have_count(1)
 
     frame = guest.evaluate(
         "() => performance.getEntriesByType('resource').map(one => one.name).find(name => name.includes('/frames/'))"
@@ -373,6 +541,14 @@ def test_a_cut_line_comes_back_and_a_revoked_guest_does_not(case: Case) -> None:
     assert guest.evaluate(ask, frame) == 401
     guest.reload()
     expect(guest.get_by_text("This session is not open to you")).to_be_visible()
+
+    # What ended while the line was down is said to be over, and the images stay.
+    case.server.stop()
+    with case.database.transaction() as db:
+        db.execute(text("UPDATE live_session SET ended_at = expires_at"))
+    case.server.start()
+    expect(lead.get_by_role("alert").filter(has_text="This session has ended")).to_be_visible()
+    expect(lead.locator("[data-pane=a]")).to_have_attribute("data-state", "shown")
 
 
 # A tone in place of a microphone, which a test's machine has not: the rest is the browsers' own WebRTC.
