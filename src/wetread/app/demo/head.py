@@ -52,6 +52,8 @@ HAEMATOMA = (68.0, 0.55, 0.20, 0.34)
 OEDEMA = (20.0, 0.42, 0.82, 0.92)
 INFARCT = (23.0, 0.38, 0.80, 0.92)
 
+_SLAB = 8
+
 Pick = Callable[[Sequence[float]], Sequence[float]]
 """Takes the channels wanted out of a tissue."""
 Finding = Literal["haemorrhage", "infarct", "demyelination", "meningioma"]
@@ -256,50 +258,16 @@ def head_volume(kind: Literal["ct", "mr"], traits: HeadTraits, *, grown: bool = 
 
     tissue = gm + wm
     hull = _hull(tissue)
-    x, y, z = GRID.mesh()
-    side = np.abs(x)
     canvas = Canvas(GRID, of(AIR))
     bump = smooth_noise(rng, GRID.shape, 34)
-    gap = np.float32(0.9 + 4 * traits.ventricles) + np.clip((-y - 20) * 0.012, 0, 1.0)
-    squama = np.exp(-(((side - 70) / 14) ** 2) - ((z - 2) / 26) ** 2 - ((y - 8) / 40) ** 2)
-    thickness = 6.2 + bump * 0.7 - squama * 2.6 + np.clip((y - 70) * 0.04, 0, 1.6)
-    muscle_bulge = np.exp(-(((z + 14) / 27) ** 2) - ((y + 12) / 30) ** 2) * np.clip((side - 45) / 20, 0, 1)
-    nape = np.exp(-(((z + 62) / 26) ** 2)) * np.clip((y - 45) / 30, 0, 1)
-    scalp = 5.2 + bump * 0.5 + muscle_bulge * 7 + nape * 16
-    outer_skull = hull - gap - thickness
-    outer = outer_skull - scalp
-    face = ellipsoid((x, y, z), (0, -34, -72), (64, 64, 62))
-    brow = ellipsoid((x, y, z), (0, -34, -36), (67, 57, 40))
-    face = smooth_union(face, brow, 14)
-    jaw = ellipsoid((x, y, z), (0, -20, -98), (58, 66, 44))
-    neck = np.hypot(x / 1.05, y - 36) - 60 + np.clip(z + 60, 0, 200) * 1.4
-    outer = smooth_union(outer, smooth_union(smooth_union(face, jaw, 12), neck, 14), 10)
-    nose = ellipsoid((x, y, z), (0, -94, -62), (14, 22, 24), tilt=(22, 0, 0))
-    outer = smooth_union(outer, nose, 8)
-
-    canvas.cover(soft(outer, 1.3), of(SKIN))
-    fat = soft(outer + 2.0, 1.3)
-    canvas.cover(fat, of(FAT))
     strands = smooth_noise(rng, GRID.shape, (18, 12, 9))
-    flesh = np.maximum(outer + 5.5, -ellipsoid((side, y, z), (52, -52, -60), (20, 34, 30)))
-    below = np.clip((-z - 34) / 8, 0, 1)
-    canvas.cover(soft(flesh + strands * 2.2, 3) * below, of(MUSCLE))
-    temporalis = soft(np.maximum(outer + 4.2, -(outer_skull - 0.6)), 1.2) * np.clip(
-        muscle_bulge * 3.2 - 0.5, 0, 1
-    )
-    canvas.cover(temporalis, of(MUSCLE))
-    canvas.cover(
-        soft(np.maximum(outer + 6, -(outer_skull - 0.6)) + strands, 2) * np.clip(nape * 2.5, 0, 1), of(MUSCLE)
-    )
-
-    base_front = np.clip((z + 50 + np.clip(y, -60, 40) * 0.28) / 5, 0, 1)  # the shell ends at the skull base
-    shell = soft(outer_skull, 1.2) * base_front
-    canvas.cover(shell, of(CORTEX))
     grain = smooth_noise(rng, GRID.shape, 1.8)
-    middle = soft(np.abs(hull - gap - thickness * 0.52) - (thickness * 0.5 - 1.9), 1.1)
-    diploe = np.asarray(of(DIPLOE), dtype=np.float32)
-    canvas.cover(middle * base_front * np.clip(0.9 + grain * 0.12, 0, 1), list(diploe))
-    cavity = soft(hull - gap, 1.2)
+    cavity = np.empty_like(hull)
+    # Some slices at a time: what is made meanwhile stays near the processor, which is most of the work.
+    for start in range(0, GRID.shape[0], _SLAB):
+        part = slice(start, start + _SLAB)
+        shapes = _Shapes(hull[part], bump[part], strands[part], grain[part])
+        cavity[part] = _wrap(canvas, of, (part, slice(None), slice(None)), shapes, traits)
     _base_of_skull(canvas, of, rng, cavity)
     canvas.cover(cavity, of(CSF))
 
@@ -329,6 +297,59 @@ def head_volume(kind: Literal["ct", "mr"], traits: HeadTraits, *, grown: bool = 
     if traits.finding:
         _paint_finding(canvas, of, traits, rng, tissue, hull)
     return canvas.data
+
+
+@dataclass(frozen=True, slots=True)
+class _Shapes:
+    """Of some slices: the distance to the brain's envelope, and noises that make skull, flesh and marrow uneven."""
+
+    hull: Array
+    bump: Array
+    strands: Array
+    grain: Array
+
+
+def _wrap(canvas: Canvas, of: Pick, box: Box, shapes: _Shapes, traits: HeadTraits) -> Array:
+    """Paints skin, flesh and skull of some slices; returns how far each voxel lies within the skull."""
+    hull, bump, strands, grain = shapes.hull, shapes.bump, shapes.strands, shapes.grain
+    x, y, z = GRID.mesh(box)
+    side = np.abs(x)
+    gap = np.float32(0.9 + 4 * traits.ventricles) + np.clip((-y - 20) * 0.012, 0, 1.0)
+    squama = np.exp(-(((side - 70) / 14) ** 2) - ((z - 2) / 26) ** 2 - ((y - 8) / 40) ** 2)
+    thickness = 6.2 + bump * 0.7 - squama * 2.6 + np.clip((y - 70) * 0.04, 0, 1.6)
+    muscle_bulge = np.exp(-(((z + 14) / 27) ** 2) - ((y + 12) / 30) ** 2) * np.clip((side - 45) / 20, 0, 1)
+    nape = np.exp(-(((z + 62) / 26) ** 2)) * np.clip((y - 45) / 30, 0, 1)
+    scalp = 5.2 + bump * 0.5 + muscle_bulge * 7 + nape * 16
+    outer_skull = hull - gap - thickness
+    outer = outer_skull - scalp
+    face = ellipsoid((x, y, z), (0, -34, -72), (64, 64, 62))
+    brow = ellipsoid((x, y, z), (0, -34, -36), (67, 57, 40))
+    face = smooth_union(face, brow, 14)
+    jaw = ellipsoid((x, y, z), (0, -20, -98), (58, 66, 44))
+    neck = np.hypot(x / 1.05, y - 36) - 60 + np.clip(z + 60, 0, 200) * 1.4
+    outer = smooth_union(outer, smooth_union(smooth_union(face, jaw, 12), neck, 14), 10)
+    nose = ellipsoid((x, y, z), (0, -94, -62), (14, 22, 24), tilt=(22, 0, 0))
+    outer = smooth_union(outer, nose, 8)
+
+    canvas.cover(soft(outer, 1.3), of(SKIN), box)
+    fat = soft(outer + 2.0, 1.3)
+    canvas.cover(fat, of(FAT), box)
+    flesh = np.maximum(outer + 5.5, -ellipsoid((side, y, z), (52, -52, -60), (20, 34, 30)))
+    below = np.clip((-z - 34) / 8, 0, 1)
+    canvas.cover(soft(flesh + strands * 2.2, 3) * below, of(MUSCLE), box)
+    temporalis = soft(np.maximum(outer + 4.2, -(outer_skull - 0.6)), 1.2) * np.clip(
+        muscle_bulge * 3.2 - 0.5, 0, 1
+    )
+    canvas.cover(temporalis, of(MUSCLE), box)
+    nuchal = soft(np.maximum(outer + 6, -(outer_skull - 0.6)) + strands, 2) * np.clip(nape * 2.5, 0, 1)
+    canvas.cover(nuchal, of(MUSCLE), box)
+
+    base_front = np.clip((z + 50 + np.clip(y, -60, 40) * 0.28) / 5, 0, 1)  # the shell ends at the skull base
+    shell = soft(outer_skull, 1.2) * base_front
+    canvas.cover(shell, of(CORTEX), box)
+    middle = soft(np.abs(hull - gap - thickness * 0.52) - (thickness * 0.5 - 1.9), 1.1)
+    canvas.cover(middle * base_front * np.clip(0.9 + grain * 0.12, 0, 1), of(DIPLOE), box)
+    return soft(hull - gap, 1.2)
 
 
 def _hull(tissue: Array) -> Array:
