@@ -20,6 +20,7 @@ CODES = {
     "cursor": "the sort key of a row: ranks, times and surrogate keys",
     "window": "PS3.18 8.3.5.1.4",
     "viewport": "PS3.18 8.3.5.1.3",
+    "frame": "a SOP Instance UID and a number, else it is refused",
 }
 
 
