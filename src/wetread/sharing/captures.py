@@ -108,8 +108,9 @@ def secondary_capture(
     ds.ImagePositionPatient = [f"{value:.6f}" for value in plane.position]
     ds.ImageOrientationPatient = [f"{value:.8f}" for one in plane.orientation for value in one]
     ds.PixelSpacing = [f"{value:.8g}" for value in plane.spacing]
-    if plane.thickness is not None:
-        ds.SliceThickness = f"{plane.thickness:g}"
+    ds.SliceThickness = "" if plane.thickness is None else f"{plane.thickness:g}"
+    if "Laterality" not in ds:
+        ds.Laterality = ""
     ds.BurnedInAnnotation = "NO"
     if first.get("LossyImageCompression") == "01":
         for keyword in ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod"):
