@@ -363,7 +363,9 @@ def test_a_plane_leaves_as_an_object_that_says_where_it_lies(
         file = tmp_path / "plane.dcm"
         file.write_bytes(answer.content)
         judged = subprocess.run([DCIODVFY, "-new", file], capture_output=True, text=True, check=False)
-        assert [line for line in (judged.stdout + judged.stderr).splitlines() if line.startswith("Error")] == []
+        assert [
+            line for line in (judged.stdout + judged.stderr).splitlines() if line.startswith("Error")
+        ] == []
         ds = pydicom.dcmread(file)
         assert bytes(ds.PixelData) == grey
         assert (ds.ImagePositionPatient, ds.PixelSpacing) == ([-1.5, 2.25, 7], [0.5, 0.5])
