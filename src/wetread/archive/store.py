@@ -101,7 +101,8 @@ def _keys(columns: Columns) -> KeyTable:
         elif keyword in _UIDS:
             keys.append(Key(keyword, Kind.UID, column, array=keyword in _ARRAYS))
         elif keyword.endswith("Date"):
-            keys.append(Key(keyword, Kind.DATE, column))
+            # Lists are sorted by it: a day of many years is found without going through those after it.
+            keys.append(Key(keyword, Kind.DATE, column, indexed=LATEST if keyword == "StudyDate" else None))
         elif keyword.endswith("Time"):
             keys.append(Key(keyword, Kind.TIME, column))
         elif column.type.python_type is int:

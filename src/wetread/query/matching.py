@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from typing import Any, cast
 
@@ -41,12 +42,14 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A matchable attribute: its keyword, how it compares, and where it is. `array`: the column holds many values."""
+    """A matchable attribute: its keyword, how it compares, and where it is. `array`: the column holds many values.
+    `indexed`: what has the column's value where there is one, and an index by which rows are sorted too."""
 
     keyword: str
     kind: Kind
     column: Column
     array: bool = False
+    indexed: Column | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ def condition(key: Key, value: str, *, fuzzy_names: bool = False) -> ColumnEleme
         if key.kind is Kind.UID:
             return _any_of(key, values.uid_list(value))
         if key.kind is Kind.DATE:
-            return or_(*(_within(key.column, values.date_range(one)) for one in _many(value)))
+            return or_(*(_on_days(key, values.date_range(one)) for one in _many(value)))
         if key.kind is Kind.TIME:
             return or_(*(_within(key.column, values.time_range(one)) for one in _many(value)))
         if key.kind is Kind.INTEGER:
@@ -189,6 +192,11 @@ def _within(column: Column, wanted: Range[Any]) -> ColumnElement[bool]:
     return and_(*bounds)
 
 
+def _on_days(key: Key, wanted: Range[date]) -> ColumnElement[bool]:
+    within = _within(key.column, wanted)
+    return within if key.indexed is None else and_(within, _within(key.indexed, wanted))
+
+
 def _instant(dates: Key, times: Key, date_value: str, time_value: str) -> ColumnElement[bool]:
     try:
         days = values.date_range(date_value)
@@ -212,6 +220,8 @@ def _instant(dates: Key, times: Key, date_value: str, time_value: str) -> Column
             if clock.last is None
             else both <= tuple_(literal(days.last), literal(clock.last))
         )
+    if dates.indexed is not None:
+        bounds.append(_within(dates.indexed, days))
     return and_(*bounds)
 
 

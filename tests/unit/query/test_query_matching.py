@@ -7,7 +7,7 @@ from datetime import date, time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Column, Date, Integer, MetaData, String, Table, Time
+from sqlalchemy import Column, Date, Integer, MetaData, String, Table, Time, func, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY
 
@@ -176,3 +176,23 @@ def test_a_like_pattern_means_what_the_wild_cards_mean(pattern: str, text: str) 
         else:
             meaning += {"%": "(?s:.*)", "_": "(?s:.)"}.get(character, re.escape(character))
     assert bool(re.fullmatch(meaning, text)) == fnmatch.fnmatchcase(text, pattern)
+
+
+@pytest.mark.parametrize(
+    ("value", "bounds"),
+    [("20260131", ["= '2026-01-31'"]), ("20260101-20260131", [">= '2026-01-01'", "<= '2026-01-31'"]), ("-20260131", ["<= '2026-01-31'"])],
+)  # fmt: skip
+def test_days_are_bounded_by_what_rows_are_sorted_by_too(value: str, bounds: list[str]) -> None:
+    """Both: what has no day is sorted by one, and is on none."""
+    sorted_by = func.coalesce(TABLE.c.day, text("'0001-01-01'"))
+    days = Key("StudyDate", Kind.DATE, TABLE.c.day, indexed=sorted_by)
+    wanted = {"StudyDate": value, "StudyTime": "08-12"}
+    table = KeyTable.of(days, CLOCK)
+    (combined,) = table.conditions(wanted, combined=[("StudyDate", "StudyTime")]).conditions
+    for made in (
+        sql(days, value),
+        str(combined.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})),
+    ):
+        for bound in bounds:
+            assert f"coalesce(t.day, '0001-01-01') {bound}" in made
+            assert made.count("t.day") > len(bounds)
