@@ -11,7 +11,7 @@ import {
   type Types,
   type VolumeViewport3D,
 } from '@cornerstonejs/core'
-import { addTool, annotation, CrosshairsTool, Enums as ToolEnums, ToolGroupManager, TrackballRotateTool, type Types as ToolTypes } from '@cornerstonejs/tools'
+import { addTool, annotation, CrosshairsTool, Enums as ToolEnums, state, ToolGroupManager, TrackballRotateTool, type Types as ToolTypes } from '@cornerstonejs/tools'
 import { countsOfSlices, countsOn } from '../measure/counting'
 import { openValues } from '../measure/planeValues'
 import { isCoarse } from '../pixels/coarse'
@@ -579,7 +579,9 @@ export class Scene {
     const drawn = mayShow && viewport.element.querySelector<SVGSVGElement>('.svg-layer')
     if (drawn) {
       const lines = annotation.state.getAnnotations(CROSS, viewport.element).map((one) => one.annotationUID ?? '')
-      const hidden = [...drawn.querySelectorAll<SVGElement>('[data-id]')].filter((one) => lines.some((uid) => uid && one.dataset['id']?.includes(uid)))
+      // Lines and handles bear no name of their own; Cornerstone knows them by whose they are.
+      const nodes = Object.entries((state.svgNodeCache[`${viewport.id}:${viewport.renderingEngineId}`] ?? {}) as Record<string, { domRef: SVGElement }>)
+      const hidden = nodes.flatMap(([key, { domRef }]) => (lines.some((uid) => uid && key.startsWith(uid)) ? [domRef] : []))
       for (const one of hidden) one.style.visibility = 'hidden'
       leftOut = drawSvg(context, drawn, { scale: ratio, enlarge: 1, mayShow })
       for (const one of hidden) one.style.visibility = ''
