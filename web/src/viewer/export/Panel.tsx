@@ -28,6 +28,7 @@ import {
 import { Sheets, SheetsForPrinter, type PrintPicture } from './Sheets'
 import { GRIDS, paperLayout, type GridName, type PaperName } from './paper'
 import { videoFault } from './video'
+import { WithPatientData } from './WithPatientData'
 import classes from './export.module.css'
 
 /** What can leave a viewer as it is now. */
@@ -226,16 +227,10 @@ export default function Panel({ source, purpose: asked, onClose }: { source: Sou
           {what === 'series' && purpose !== 'video' && purpose !== 'dicom' ? (
             <NumberInput label="One of every" suffix={every === 1 ? ' image: all' : ' images'} min={1} max={active.stack.length} value={every} onChange={(value) => setEvery(Math.max(1, Number(value) || 1))} disabled={busy} />
           ) : null}
-          <SegmentedControl
-            fullWidth
-            aria-label="Patient data"
-            data={[
-              { value: 'with', label: 'With patient data' },
-              { value: 'without', label: 'Without' },
-            ]}
-            value={identified ? 'with' : 'without'}
-            onChange={(value) => {
-              setIdentified(value === 'with')
+          <WithPatientData
+            identified={identified}
+            onChoose={(next) => {
+              setIdentified(next)
               setLooked(false)
             }}
             disabled={busy}

@@ -1,4 +1,4 @@
-import { Button, Checkbox, Modal, SegmentedControl, Select, Switch } from '@mantine/core'
+import { Button, Checkbox, Modal, Select, Switch } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useEffect, useState } from 'react'
 import { asProblem } from '@/lib/api'
@@ -6,6 +6,7 @@ import { saveFile } from '@/lib/csv'
 import { Fault, ProblemText, toast } from '@/ui'
 import { estimateOf } from './make'
 import { makePlaneObject, makePlanePicture, planePage, scopesOfPlanes, type PlanesSource } from './planes'
+import { WithPatientData } from './WithPatientData'
 import classes from './export.module.css'
 
 type Form = 'png' | 'jpeg' | 'dicom'
@@ -85,16 +86,10 @@ export default function PlanesPanel({ source, onClose }: { source: PlanesSource;
             ]}
             disabled={busy}
           />
-          <SegmentedControl
-            fullWidth
-            aria-label="Patient data"
-            data={[
-              { value: 'with', label: 'With patient data' },
-              { value: 'without', label: 'Without' },
-            ]}
-            value={identified ? 'with' : 'without'}
-            onChange={(value) => {
-              setIdentified(value === 'with')
+          <WithPatientData
+            identified={identified}
+            onChoose={(next) => {
+              setIdentified(next)
               setLooked(false)
             }}
             disabled={busy}
