@@ -100,6 +100,8 @@ export class Line {
   private ended = false
   private synced = false
   private due = false
+  /** The lead was given away, and the server has not said yet who has it. */
+  private giving = false
   private presence: Presence = { participant: 0, following: true, pointer: null, speaking: false }
   /** What was drawn or removed while the line was down. */
   private readonly unsent = new Map<string, SharedMark | null>()
@@ -188,6 +190,7 @@ export class Line {
     else if (told.type === 'refused') this.onRefused(told.reason)
     else if (told.type === 'asked') this.onAsked(told.participant_pk)
     else this.onSignal(told.client_id, told.participant_pk, told.data)
+    this.giving &&= told.type !== 'refused' && this.state.lead === this.state.me
   }
 
   private begin(clientId: number, me: number): void {
@@ -295,7 +298,7 @@ export class Line {
 
   tell(shown: SharedView): void {
     if (!this.synced) this.untold = shown
-    if (!this.synced || this.state.lead !== this.state.me) return
+    if (!this.synced || this.giving || this.state.lead !== this.state.me) return
     const { layout, panes, planes, cine } = shown
     const view = this.part<unknown>('view')
     this.doc.transact(() => {
@@ -341,6 +344,7 @@ export class Line {
   }
 
   giveLead(to: number): void {
+    this.giving = this.state.lead === this.state.me && to !== this.state.me
     this.tellText({ type: 'lead', to })
   }
 

@@ -133,12 +133,13 @@ export function useShared(around: Surroundings): Shared {
   const mode = share?.mode ?? 'apart'
   const panes = visible.join()
   const hand = useRef(0)
-  const settled = useRef(new Map<PaneId | 'layout' | 'planes' | 'cine', string>())
+  /** What has been shown as it was told: since when, and in panes of which size. */
+  const settled = useRef(new Map<PaneId | 'layout' | 'planes' | 'cine', { size: string; at: number }>())
   /** What the planes here show, where they are shown. */
   const planesHere = useRef<PlanesView | null>(null)
   const placing = useRef<PlanesTogether['placing']['current']>(null)
 
-  // Only what a hand has just done can be a wish to look elsewhere; a picture that is late is not.
+  // Only what a hand has just done, after all was as told, can be a wish to look elsewhere; a picture that is late is not.
   useEffect(() => {
     const box = root.current
     if (!box || !shared) return
@@ -152,24 +153,31 @@ export function useShared(around: Surroundings): Shared {
       for (const name of names) (name === 'keydown' ? document : box).removeEventListener(name, acted, { capture: true })
     }
   }, [root, shared, engine])
-  const byHand = useCallback(() => performance.now() - hand.current < BY_HAND_MS, [])
+  const byHand = useCallback((after: number) => hand.current > after && performance.now() - hand.current < BY_HAND_MS, [])
 
   const follow = useCallback((only?: PaneId) => {
     const { share: to, engine: on, visible: ids } = now.current
     if (to?.mode !== 'follow' || !to.view || !on) return
+    const settle = (what: PaneId | 'layout' | 'planes' | 'cine', size = '') => {
+      if (settled.current.get(what)?.size !== size) settled.current.set(what, { size, at: performance.now() })
+    }
+    const isUndone = (what: PaneId | 'layout' | 'planes' | 'cine', size = '') => {
+      const then = settled.current.get(what)
+      return then?.size === size && byHand(then.at)
+    }
     if (!isSame(to.view.layout, now.current.layout)) {
-      if (settled.current.has('layout') && byHand()) to.leaveLead()
+      if (isUndone('layout')) to.leaveLead()
       else now.current.setLayout(to.view.layout)
       return
     }
-    settled.current.set('layout', '')
+    settle('layout')
     const planes = planesFrom(to.view.planes)?.pane ?? null
-    if (planes === now.current.planes) settled.current.set('planes', '')
-    else if (settled.current.has('planes') && byHand()) return to.leaveLead()
+    if (planes === now.current.planes) settle('planes')
+    else if (isUndone('planes')) return to.leaveLead()
     else now.current.showPlanes(planes)
     const cine = cineFrom(to.view.cine)
-    if (cine?.pane === now.current.cine?.pane && cine?.rate === now.current.cine?.rate) settled.current.set('cine', '')
-    else if (settled.current.has('cine') && byHand()) return to.leaveLead()
+    if (cine?.pane === now.current.cine?.pane && cine?.rate === now.current.cine?.rate) settle('cine')
+    else if (isUndone('cine')) return to.leaveLead()
     else now.current.play(cine)
     for (const id of only ? [only] : ids) {
       const told = to.view.panes[id]
@@ -178,10 +186,10 @@ export function useShared(around: Surroundings): Shared {
       const playing = cine?.pane === id && now.current.cine?.pane === id
       const wanted = playing ? asPlayed(on, id, now.current.stackIn(id), told, cine.rate) : told
       if (isShown(on, id, wanted)) {
-        settled.current.set(id, size)
+        settle(id, size)
         continue
       }
-      if (!playing && settled.current.get(id) === size && byHand()) return to.leaveLead()
+      if (!playing && isUndone(id, size)) return to.leaveLead()
       show(now.current, id, wanted)
     }
   }, [byHand])

@@ -12,8 +12,8 @@ export interface PlanesTogether {
   mode: 'lead' | 'follow' | 'apart'
   /** What the lead's planes show; null: not known. */
   wanted: PlanesView | null
-  /** Whether a hand has just done something here. */
-  byHand: () => boolean
+  /** Whether a hand has just done something here, and after that moment (`performance.now`). */
+  byHand: (after: number) => boolean
   tell: (view: PlanesView) => void
   leaveLead: () => void
   /** Says where in the patient a place on the screen lies, by the plane under it. */
@@ -72,8 +72,8 @@ export function usePlanesTogether(given: Given): void {
   useEffect(() => {
     now.current = given
   })
-  /** The size of the panes on which all that was told has been seen. */
-  const settled = useRef<string | null>(null)
+  /** The size of the panes on which all that was told has been seen, and when. */
+  const settled = useRef<{ sizes: string; at: number } | null>(null)
 
   const follow = useCallback(() => {
     const { together: to, scene: on, ready: there, chosen: has, choose, elementOf } = now.current
@@ -83,18 +83,19 @@ export function usePlanesTogether(given: Given): void {
     const wants = chosenOf(wanted)
     // Until it is laid over, nobody can say how.
     const asChosen = isSame({ ...has, blend: null }, { ...wants, blend: null }) && (!has.blend || !wants.blend || isSame(has.blend, wants.blend))
+    // The body is drawn a little after it is asked for, and from elsewhere at first.
+    const isAwaited = wanted.body !== null && !on.camera('body')
     const unlike = ALL.filter((id) => {
       const camera = id === 'body' ? wanted.body?.camera : wanted.cameras[id]
-      // The body is drawn a little after it is asked for.
-      return camera && !(id === 'body' && !on.camera('body')) && !on.isSeen(id, camera)
+      return camera && !(id === 'body' && isAwaited) && !on.isSeen(id, camera)
     })
     const range = on.range()
     const inWindow = !wanted.voi || (range && Math.hypot(range.lower - wanted.voi[0], range.upper - wanted.voi[1]) < 0.004 * Math.abs(wanted.voi[1] - wanted.voi[0]))
     if (asChosen && !unlike.length && inWindow && on.isInverted === wanted.invert) {
-      settled.current = sizes
+      if (!isAwaited && settled.current?.sizes !== sizes) settled.current = { sizes, at: performance.now() }
       return
     }
-    if (settled.current === sizes && to.byHand()) {
+    if (settled.current?.sizes === sizes && to.byHand(settled.current.at)) {
       to.leaveLead()
       return
     }
