@@ -2,6 +2,10 @@
 
 Each study is opened, waited for until all its images are here, scrolled through, laid in planes, and left. What is
 measured is measured with the study open, after a collection of what nobody holds; it has to stay as it was.
+
+What drives the browser here keeps in the renderer what came over the network, up to 200 MB, for whoever would look at it;
+without it a renderer holds none of that. So the renderer's column grows by the compressed size of each study (7 MB at the
+usual 60 slices) until that is full, and has to be flat from then on.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ export default defineConfig({
       '@': here('./src'),
       // vtk.js pulls in an XML writer that needs Node's `events`; the viewer never writes XML.
       xmlbuilder2: here('./shims/xmlbuilder2.js'),
+      '@cornerstonejs/codec-openjph/wasmjs': here('./shims/openjph.js'),
     },
   },
   worker: { format: 'es' },
@@ -21,7 +22,7 @@ export default defineConfig({
     exclude: ['@cornerstonejs/dicom-image-loader'],
     include: [
       'dicom-parser',
-      '@cornerstonejs/codec-openjph/wasmjs',
+      '@cornerstonejs/codec-openjph',
       '@cornerstonejs/codec-openjpeg/decodewasmjs',
       '@cornerstonejs/codec-charls/decodewasmjs',
       '@cornerstonejs/codec-libjpeg-turbo-8bit/decodewasmjs',
@@ -35,6 +36,8 @@ export default defineConfig({
   test: {
     restoreMocks: true,
     testTimeout: 15_000,
+    // What it imports is taken from where the client takes it.
+    server: { deps: { inline: [/dicom-image-loader/] } },
     // A document is made for each file that has components, and takes longer than all tests of those that have none.
     projects: [
       // Rules hold no state that a test would not make itself: to load their modules anew for each file is most of the work.

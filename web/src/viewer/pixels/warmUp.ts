@@ -1,7 +1,7 @@
 import { getWebWorkerManager } from '@cornerstonejs/core'
 
 /** A picture of 4 by 4 zeros (HTJ2K). */
-const LEAST =
+export const LEAST =
   '/0//UQApQAAAAAAEAAAABAAAAAAAAAAAAAAABAAAAAQAAAAAAAAAAAABjwEB/1AACAACAAAACf9SAAwAAgABAAEEBEAB/1wAByCIiIiI/2QAFwABT3BlbkpQSCBWZXIgMC4yNi4zLv+QAAoAAAAAABAAAf+TAAD/2Q=='
 
 let warm = false
