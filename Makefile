@@ -92,7 +92,7 @@ migration: $(STATE)/dev ## Draft a migration from the models: make migration M="
 	$(BIN)/python tools/make_migration.py "$(M)"
 
 fuzz: $(STATE)/dev ## Feed parsers what they do not expect (S=seconds for each)
-	nice -n 19 $(BIN)/python tools/fuzz.py --seconds $(S)
+	nice -n 19 $(BIN)/python -m tools.fuzz --seconds $(S)
 
 lock: ## Pin all dependencies with hashes
 	cd requirements && for f in runtime build dev; do \

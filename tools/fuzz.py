@@ -25,6 +25,7 @@ from typing import Any
 import orjson
 import pydicom.data
 
+from tools import fuzz_texts
 from wetread.dicom import header, message, pdu, sopclass
 from wetread.dicom.errors import DicomError
 from wetread.dicom.jsonmodel import canonical, character_set_of, encode, encode_json, to_json
@@ -55,6 +56,9 @@ SYNTAXES = (EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BI
 _LENGTHS = (0, 1, 2, 7, 8, 0xFF, 0xFFFE, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF)
 
 
+Change = Callable[[random.Random, bytes], bytes]
+
+
 class Slow(Exception):
     """An input took too long."""
 
@@ -69,9 +73,12 @@ class Mutator:
     random: random.Random
     seeds: list[bytes]
     words: list[bytes] = field(default_factory=list)
+    change: Change | None = None
 
     def next(self) -> bytes:
         """One input."""
+        if self.change is not None and self.random.random() < 0.7:
+            return self.change(self.random, self.random.choice(self.seeds))
         data = bytearray(self.random.choice(self.seeds))
         for _ in range(self.random.choice((1, 1, 1, 2, 3, 5, 12))):
             self._change(data)
@@ -477,6 +484,8 @@ class Target:
     run: Callable[[bytes], None]
     seeds: Callable[[], list[bytes]]
     words: tuple[bytes, ...] = ()
+    change: Change | None = None
+    """Changes that keep the form, where most others only break it."""
 
 
 _DICOM_WORDS = (
@@ -491,7 +500,12 @@ TARGETS = (
     Target("association (F2)", association, conversations, (b"\x04\0\0\0\0\x08", b"\x05\0\0\0\0\x04\0\0\0\0", b"\x07\0\0\0\0\x04\0\0\0\0", b"\x01\0")),
     Target("multipart (F3)", multipart, lambda: _MULTIPART, (b"\r\n--b", b"--", b"\r\n\r\n", b"\r\n", b"Content-Type:")),
     Target("query (F3)", queries, lambda: _QUERIES, (b"*", b"?", b"\\", b"-", b",", b"=", b"&", b'"', b";q=", b"%", b".", "é山".encode())),
-    Target("document (F3)", documents, _documents, (b"<DicomAttribute", b'number="999999999"', b"null", b"1e999", b'"Value":', b"[[", b"<!DOCTYPE x>", b"&#0;")),
+    Target("document (F3)", documents, _documents, (b"<DicomAttribute", b'number="999999999"', b"null", b"1e999", b'"Value":', b"[[", b"<!DOCTYPE x>", b"&#0;"), fuzz_texts.changed_json),
+    Target("upload (F3)", fuzz_texts.upload, lambda: fuzz_texts.uploads(_documents()), (b'"BulkDataURI":"1"', b'"Value":', b"--b\r\n\r\n", b"Content-Location: 1\r\n", b"7FE00010", b"null", b"1e999", b"-1"), fuzz_texts.changed_upload),
+    Target("answer (F3)", fuzz_texts.answer_of_an_archive, lambda: [b"[" + one + b"]" for one in _documents()[:30]], (b"[[", b"null", b"{}", b"1e999"), fuzz_texts.changed_json),
+    Target("HL7 (F4)", fuzz_texts.hl7, fuzz_texts.hl7_messages, fuzz_texts.HL7_WORDS),
+    Target("Workitem (F5)", fuzz_texts.workitem, fuzz_texts.workitems_sent, (b'"Value":', b"null", b"{}", b"[[", b'"vr":"SQ"', b"1e999", b'"00081195"', b"IN PROGRESS"), fuzz_texts.changed_json),
+    Target("settings (F6)", fuzz_texts.settings, lambda: list(fuzz_texts.SETTINGS), (b"=", b"[[", b"{", b"nan", b"inf", b"1e999", b"true", b'"', b"\xff", b"\x00", b"data", b"stores", b"[1]", b"-5", b"1979-05-27")),
 )  # fmt: skip
 
 
@@ -546,7 +560,7 @@ def run(target: Target, *, seconds: float | None = None, inputs: int | None = No
 
 
 def _run(target: Target, seconds: float | None, inputs: int | None, seed: int) -> Outcome:
-    mutator = Mutator(random.Random(seed), target.seeds(), list(target.words))
+    mutator = Mutator(random.Random(seed), target.seeds(), list(target.words), target.change)
     findings: list[tuple[bytes, str]] = []
     known: set[str] = set()
     began, count, slowest = time.monotonic(), 0, 0.0

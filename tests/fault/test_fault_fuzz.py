@@ -7,7 +7,8 @@ from tools.fuzz import TARGETS, Target, run
 
 INPUTS = {
     "data set (F1)": 250, "file (F1)": 6000, "PDU (F2)": 4000, "association (F2)": 2000, "multipart (F3)": 3000,
-    "query (F3)": 2000, "document (F3)": 6000,
+    "query (F3)": 2000, "document (F3)": 4000, "upload (F3)": 3000, "answer (F3)": 3000, "HL7 (F4)": 500, "Workitem (F5)": 1500,
+    "settings (F6)": 500,
 }  # fmt: skip
 
 

@@ -121,13 +121,7 @@ class WebArchive:
             raise WebFailed(f"{self._where} broke off ({type(error).__name__})") from None
         if len(raw) > _ANSWER_BYTES_MAX:
             raise WebFailed(f"{self._where} answers with more than is taken at once")
-        try:
-            found = orjson.loads(raw) if raw.strip() else []
-        except orjson.JSONDecodeError:
-            raise WebFailed(f"{self._where} answers with something that is not JSON") from None
-        if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-            raise WebFailed(f"{self._where} answers with JSON that is not DICOM's (PS3.18 F.2)")
-        return found
+        return data_sets_in(self._where, raw)
 
     def _get(self, path: str, accept: str) -> http.client.HTTPResponse:
         try:
@@ -146,3 +140,14 @@ class WebArchive:
         self._connection.close()
         words = _WORDS.get(response.status, http.client.responses.get(response.status, "no known status"))
         raise WebFailed(f"{self._where} answers {response.status}: {words}")
+
+
+def data_sets_in(where: str, raw: bytes) -> list[JsonDict]:
+    """The data sets of an answer in the JSON model. Raises WebFailed."""
+    try:
+        found = orjson.loads(raw) if raw.strip() else []
+    except orjson.JSONDecodeError:
+        raise WebFailed(f"{where} answers with something that is not JSON") from None
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise WebFailed(f"{where} answers with JSON that is not DICOM's (PS3.18 F.2)")
+    return found

@@ -112,6 +112,7 @@ class _Composed:
         self._metadata: list[bytearray] = [bytearray()] if boundary is None else []
         self._spool = Spool()
         self._parts: dict[str, list[Bulk]] = {}
+        self._count = 0
         self._part: tuple[str, accepting.MediaRange, int] | None = None
         self._metadata_bytes = 0
         self.results: list[StoreResult] = []
@@ -137,7 +138,8 @@ class _Composed:
             return
         if not location:
             raise Malformed("a part of bulk data has no Content-Location")
-        if sum(map(len, self._parts.values())) >= limits.STOW_OBJECTS_MAX:
+        self._count += 1
+        if self._count > limits.STOW_OBJECTS_MAX:
             raise Malformed(f"there are more than {limits.STOW_OBJECTS_MAX} parts")
         self._part = location, kind, self._spool.size
 

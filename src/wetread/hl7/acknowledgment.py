@@ -133,7 +133,7 @@ def _header_of(raw: bytes) -> Segment:
     try:
         return Message.parse(raw).header
     except NotHl7:
-        text = raw[:4096].decode("latin-1")
+        text = raw[:4096].decode("latin-1").replace("\x00", "")
         found = re.search(r"MSH([^A-Za-z0-9\s])([^\r\n]*)", text)
         if not found:
             return Segment("MSH", ["MSH", "|", "^~\\&"])

@@ -19,7 +19,8 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from wetread.hl7.acknowledgment import Fault, acknowledge, error, reject
-from wetread.hl7.message import Message, NotHl7, Segment, segment
+from wetread.hl7.message import Message, NotHl7, Segment, TooManyParts, segment
+from wetread.kit import limits
 from wetread.kit.errors import (
     Conflict,
     FieldError,
@@ -160,6 +161,8 @@ def _apply(work: Work, message: Message, settings: InterfaceSettings) -> Applied
 def _readable(raw: bytes) -> Message:
     try:
         message = Message.parse(raw)
+    except TooManyParts as wrong:
+        raise reject("207", "", str(wrong)) from wrong
     except NotHl7 as wrong:
         raise reject("100", "MSH^1", str(wrong)) from wrong
     if len(list(message.all("MSH"))) > 1:
@@ -176,14 +179,9 @@ def _inbound(raw: bytes, network_address: str | None) -> queue.Inbound:
         message = Message.parse(raw)
     except NotHl7:
         return queue.Inbound(raw, "", "", "", "", network_address)
-    # PostgreSQL cannot keep a NUL in a text; the message itself is kept byte for byte.
+    header = message.header
     return queue.Inbound(
-        raw,
-        message.message_type.replace("\x00", ""),
-        message.control_id.replace("\x00", ""),
-        message.header.raw(3).replace("\x00", ""),
-        message.header.raw(4).replace("\x00", ""),
-        network_address,
+        raw, message.message_type, message.control_id, header.raw(3), header.raw(4), network_address
     )
 
 
@@ -250,6 +248,9 @@ def _identifiers(pid: Segment, number: int, default_issuer: str) -> list[patient
             continue
         issuer = pid.value(number, repetition, 4) or pid.value(number, repetition, 4, 2) or default_issuer
         found.append(patients.IdentifierInput(patient_id, issuer))
+        if len(found) > limits.HL7_IDENTIFIERS_MAX:
+            words = f"A patient has at most {limits.HL7_IDENTIFIERS_MAX} identifiers"
+            raise reject("207", f"{pid.name}^1^{number}", words)
     return list(dict.fromkeys(found))
 
 
@@ -534,6 +535,9 @@ def _order(work: Work, message: Message, settings: InterfaceSettings) -> Applied
     groups = message.groups("ORC")
     if not groups:
         raise reject("100", "ORC^1", "The order segment is missing")
+    for name, most in (("ORC", limits.HL7_ORDERS_MAX), ("DG1", limits.HL7_DIAGNOSES_MAX)):
+        if sum(1 for _ in message.all(name)) > most:
+            raise reject("207", f"{name}^{most + 1}", f"A message has at most {most} segments {name}")
     applied = Applied()
     number = 0
     while number < len(groups):

@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from wetread.kit import limits
+
 Component = str | tuple[str | None, ...] | None
 """A component's text, or its sub-components."""
 Repetition = str | tuple[Component, ...] | None
@@ -36,6 +38,10 @@ _SEGMENT_START = re.compile(r"[A-Z][A-Z0-9]{2}(?=$|[^A-Za-z0-9 ])")
 
 class NotHl7(ValueError):
     """The bytes do not begin with a message header that could be answered."""
+
+
+class TooManyParts(NotHl7):
+    """More segments, fields or parts of fields than a message has that means anything: reading it would only take time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +163,10 @@ def _meaning(body: str, plain: dict[str, str], encoding: str) -> str | None:
 
 def _decode_bytes(data: bytes, encoding: str) -> str:
     try:
-        return data.decode(encoding)
+        text = data.decode(encoding)
     except UnicodeDecodeError:
-        return data.decode("latin-1")
+        text = data.decode("latin-1")
+    return text.replace("\x00", "")  # fills up in some feeds; no text, and nothing can keep it as one
 
 
 # --- characters ---------------------------------------------------------------------------------------------
@@ -224,7 +231,7 @@ def decode(raw: bytes, default_codec: str = "utf-8") -> tuple[str, str, str | No
     named = codec_of(declared)
     doubt = None
     if named is None and any(name.strip() for name in declared):
-        doubt = f"MSH-18 names the character set '{declared[0][:40]}', which is unknown"
+        doubt = f"MSH-18 names the character set '{_printable(declared[0])}', which is unknown"
     first = named or default_codec
     for codec in dict.fromkeys((first, "utf-8")):
         try:
@@ -232,13 +239,17 @@ def decode(raw: bytes, default_codec: str = "utf-8") -> tuple[str, str, str | No
         except UnicodeDecodeError:
             continue
         if codec != first:
-            doubt = f"MSH-18 says {declared[0] if declared else 'nothing'}, the bytes are UTF-8"
+            doubt = f"MSH-18 says {_printable(declared[0]) if declared else 'nothing'}, the bytes are UTF-8"
         return text, codec, doubt
     return (
         raw.decode("latin-1"),
         "latin-1",
         doubt or "The bytes do not fit the character set of MSH-18; read as Latin-1",
     )
+
+
+def _printable(text: str) -> str:
+    return "".join(one for one in text[:40] if one.isprintable())
 
 
 # --- structure ----------------------------------------------------------------------------------------------
@@ -252,6 +263,8 @@ class Segment:
     fields: list[str]
     delimiters: Delimiters = STANDARD
     encoding: str = "utf-8"
+    # Fields that were taken apart: who asks for one repetition asks for the next.
+    _apart: dict[int, tuple[str, list[list[str]]]] = field(default_factory=dict, repr=False, compare=False)
 
     def raw(self, number: int) -> str:
         """Field `number` as it came; empty where absent."""
@@ -262,21 +275,31 @@ class Segment:
         raw = self.raw(number)
         return _split(raw, self.delimiters.repetition) if raw else []
 
+    def _components(self, number: int) -> list[list[str]]:
+        """Raw components of each repetition."""
+        raw = self.raw(number)
+        known = self._apart.get(number)
+        if known is None or known[0] is not raw:
+            repeats = self.repetitions(number)
+            known = raw, [_split(one, self.delimiters.component) for one in repeats]
+            self._apart[number] = known
+        return known[1]
+
     def value(self, number: int, repetition: int = 1, component: int = 1, subcomponent: int = 1) -> str:
         """Text of one part, counted from 1; empty where absent. HL7's explicit null `""` is read as empty."""
-        repeats = self.repetitions(number)
-        raw = repeats[repetition - 1] if repetition <= len(repeats) else ""
-        raw = _part(raw, self.delimiters.component, component)
-        raw = _part(raw, self.delimiters.subcomponent, subcomponent)
+        repeats = self._components(number)
+        parts = repeats[repetition - 1] if repetition <= len(repeats) else []
+        return self._text(parts[component - 1], subcomponent) if component <= len(parts) else ""
+
+    def _text(self, raw: str, subcomponent: int) -> str:
+        parts = _split(raw, self.delimiters.subcomponent)
+        raw = parts[subcomponent - 1] if subcomponent <= len(parts) else ""
         return "" if raw == '""' else unescape(raw, self.delimiters, self.encoding).strip()
 
     def components(self, number: int, repetition: int = 1) -> list[str]:
         """Texts of a repetition's components (first sub-component of each)."""
-        repeats = self.repetitions(number)
-        if repetition > len(repeats):
-            return []
-        count = len(_split(repeats[repetition - 1], self.delimiters.component))
-        return [self.value(number, repetition, index + 1) for index in range(count)]
+        repeats = self._components(number)
+        return [self._text(one, 1) for one in repeats[repetition - 1]] if repetition <= len(repeats) else []
 
     def text(self, number: int) -> str:
         """The whole field as one text (NTE-3, OBX-5 of TX/FT/ST): stray delimiters in it are kept as text."""
@@ -302,11 +325,6 @@ _HEADERS = frozenset({"MSH", "BHS", "FHS"})
 
 def _split(text: str, delimiter: str) -> list[str]:
     return text.split(delimiter) if delimiter else [text]
-
-
-def _part(text: str, delimiter: str, number: int) -> str:
-    parts = _split(text, delimiter)
-    return parts[number - 1] if number <= len(parts) else ""
 
 
 def segment(name: str, *values: FieldValue, delimiters: Delimiters = STANDARD) -> Segment:
@@ -357,22 +375,24 @@ class Message:
 
     @classmethod
     def parse(cls, raw: bytes, default_codec: str = "utf-8") -> Message:
-        """Reads the bytes of one message (no MLLP frame). Raises NotHl7 where no header can be made out.
+        """Reads the bytes of one message (no MLLP frame). Raises NotHl7 where no header can be made out, TooManyParts.
 
         What ends the header ends every segment: CR (a following LF belongs to it), or LF alone. In a CR message
         an LF is text. A line that does not begin like a segment continues the text before it.
         """
         text, codec, doubt = decode(raw, default_codec)
-        text = text.lstrip("\ufeff \t\r\n\x0b\x00").rstrip("\x1c\r\n\x00 ")
+        text = text.replace("\x00", "").lstrip("\ufeff \t\r\n\x0b").rstrip("\x1c\r\n ")
         if not text.startswith("MSH"):
             raise NotHl7("The message does not begin with MSH")
         delimiters = Delimiters.read(text)
+        _check_size(text, delimiters)
         ending = re.search("[\r\n]", text)
         if ending and ending.group() == "\n":
             lines = text.replace("\r", "").split("\n")
         else:
             lines = [line.removeprefix("\n") for line in text.split("\r")]
         segments: list[Segment] = []
+        going_on: list[str] = []  # of the last field: what continues it on further lines
         for line in lines:
             start = _SEGMENT_START.match(line)
             if segments and line.startswith("MSH") and line[3:8] != delimiters.field + text[4:8]:
@@ -380,10 +400,14 @@ class Message:
             if not start or (len(line) > 3 and line[3] != delimiters.field):
                 if line.strip() and segments:
                     text_end, *more = line.split(delimiters.field)
-                    segments[-1].fields[-1] += "\n" + text_end
-                    segments[-1].fields += more
+                    going_on.append(text_end)
+                    if more:
+                        _go_on(segments, going_on)
+                        segments[-1].fields += more
                 continue
+            _go_on(segments, going_on)
             segments.append(_read_segment(line, delimiters, codec))
+        _go_on(segments, going_on)
         return cls(segments, delimiters, codec, [doubt] if doubt else [])
 
     @classmethod
@@ -442,9 +466,25 @@ class Message:
         return self.header.value(12)
 
 
+def _check_size(text: str, delimiters: Delimiters) -> None:
+    segments = text.count("\r") + text.count("\n")
+    marks = (delimiters.field, delimiters.component, delimiters.repetition, delimiters.subcomponent)
+    if segments > limits.HL7_LINES_MAX or sum(text.count(one) for one in marks if one) > limits.HL7_PARTS_MAX:
+        raise TooManyParts(
+            f"The message has more than {limits.HL7_LINES_MAX} lines or {limits.HL7_PARTS_MAX} parts"
+        )
+
+
+def _go_on(segments: list[Segment], lines: list[str]) -> None:
+    """Adds the lines to the last field of the last segment."""
+    if lines:
+        segments[-1].fields[-1] = "\n".join((segments[-1].fields[-1], *lines))
+        lines.clear()
+
+
 def _read_segment(line: str, delimiters: Delimiters, codec: str) -> Segment:
     name, rest = line[:3], line[4:]
-    fields = rest.split(delimiters.field) if len(line) > 3 else []
+    fields = rest.split(delimiters.field)  # of a bare name one, which a further line may go on with
     if name in _HEADERS:
-        fields = [delimiters.field, *fields] if fields else [delimiters.field, ""]
+        fields = [delimiters.field, *fields]
     return Segment(name, [name, *fields], delimiters, codec)

@@ -143,9 +143,13 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: Any) ->
     from_file: dict[str, Any] = {}
     if path.exists():
         try:
-            from_file = tomllib.loads(path.read_text())
+            from_file = tomllib.loads(path.read_text("utf-8"))
         except tomllib.TOMLDecodeError as error:
             raise SettingsError(f"{path.name}: {error}") from None
+        except UnicodeDecodeError:
+            raise SettingsError(f"{path.name} is no text in UTF-8, as TOML is") from None
+        except (OSError, RecursionError) as error:
+            raise SettingsError(f"{path.name} cannot be read ({type(error).__name__})") from None
     elif environ.get("WETREAD_CONFIG"):
         raise SettingsError(f"WETREAD_CONFIG names {path}, which does not exist")
     values: dict[str, Any] = {}
@@ -167,10 +171,21 @@ def _known(key: str, source: str) -> str:
     raise SettingsError(f"unknown setting {shown} in {source}{hint}")
 
 
+def _list(key: str, value: Any) -> tuple[str, ...]:
+    """A list, or its items in one text with commas."""
+    if isinstance(value, str):
+        return tuple(value.replace(" ", "").split(","))
+    if not isinstance(value, (list, tuple)) or not all(isinstance(one, str) for one in value):
+        raise SettingsError(f"{key} must be a list of texts, not {value!r}")
+    return tuple(value)
+
+
 def _convert(key: str, value: Any) -> Any:
     kind = get_type_hints(Settings)[key]
     options = [option for option in get_args(kind) if option is not type(None)]
     if kind is Path or (options and options[0] is Path):
+        if not isinstance(value, (str, Path)) or "\0" in str(value):
+            raise SettingsError(f"{key} must be a path, not {value!r}")
         return Path(value).expanduser().absolute()
     if kind is bool:
         text = str(value).strip().lower()
@@ -180,7 +195,9 @@ def _convert(key: str, value: Any) -> Any:
     if kind is int or int in options:
         try:
             number = int(value)
-        except (TypeError, ValueError):
+            if isinstance(value, bool) or number != (value if isinstance(value, float) else number):
+                raise ValueError
+        except (TypeError, ValueError, OverflowError):
             raise SettingsError(f"{key} must be a whole number, not {value!r}") from None
         if key.endswith("_port") and not 0 <= number <= 65535:
             raise SettingsError(f"{key} must be a port number, not {number}")
@@ -191,18 +208,19 @@ def _convert(key: str, value: Any) -> Any:
         except StoresUnusable as error:
             raise SettingsError(str(error)) from None
     if key == "roles":
-        parts = tuple(value.replace(" ", "").split(",")) if isinstance(value, str) else tuple(value)
+        parts = _list(key, value)
         wrong = [part for part in parts if part not in get_args(Part)]
         if wrong:
             raise SettingsError(f"roles knows {', '.join(get_args(Part))}; not {', '.join(wrong)}")
         return parts
     if key in ("extra_sop_classes", "extra_transfer_syntaxes"):
-        uids = tuple(value.replace(" ", "").split(",")) if isinstance(value, str) else tuple(map(str, value))
-        uids = tuple(uid for uid in uids if uid)
+        uids = tuple(uid for uid in _list(key, value) if uid)
         wrong = [uid for uid in uids if not _UID.match(uid) and (uid, key) != ("*", "extra_sop_classes")]
         if wrong:
             raise SettingsError(f"{key} takes UIDs; {', '.join(wrong)} is none")
         return uids
     if options and all(isinstance(option, str) for option in options) and value not in options:
         raise SettingsError(f"{key} must be one of {', '.join(options)}, not {value!r}")
+    if (kind is str or str in options) and not isinstance(value, str):
+        raise SettingsError(f"{key} must be a text, not {value!r}")
     return value

@@ -36,6 +36,11 @@ AUDIT_SEAL_BATCH_MAX: Final = 2000
 
 # HL7 interfaces
 HL7_MESSAGE_BYTES_MAX: Final = 16 * 1024 * 1024
+HL7_LINES_MAX: Final = 50_000  # of one message: segments, and lines of text
+HL7_PARTS_MAX: Final = 500_000  # fields, repetitions, components and their parts in one message
+HL7_IDENTIFIERS_MAX: Final = 50  # of one patient in a message
+HL7_ORDERS_MAX: Final = 200  # in one message
+HL7_DIAGNOSES_MAX: Final = 200  # in one message
 HL7_CONNECTIONS_MAX: Final = 64
 HL7_IDLE_S: Final = 300
 HL7_CONNECT_S: Final = 5

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 LOCAL = "local"
 """The store in the data folder. Locations without a store's name are its own."""
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,23}\Z")
+_BEYOND = 1e15  # any number that a setting could be
 _GB = 1000**3
 
 
@@ -141,9 +142,11 @@ def _value(name: str, key: str, kind: Any, value: Any) -> Any:
     if value is None:
         return None
     if kind.startswith("Path"):
-        return Path(str(value)).expanduser().absolute()
+        if not isinstance(value, (str, Path)) or "\0" in str(value):
+            raise StoresUnusable(f"store {name}: {key} is a path, not {value!r}")
+        return Path(value).expanduser().absolute()
     if kind.startswith(("int", "float")):
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < _BEYOND:
             raise StoresUnusable(f"store {name}: {key} is a number, not {value!r}")
         return int(value) if kind.startswith("int") else float(value)
     if kind.startswith("bool"):

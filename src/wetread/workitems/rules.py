@@ -281,10 +281,15 @@ _LACKS: Mapping[Lack, tuple[Answer, Answer]] = {
 }
 
 
+def _is_of_its_kind(tag: str, entry: Mapping[str, Any]) -> bool:
+    """Whether items stand where the dictionary has a sequence, and text where it has text; no table has bytes."""
+    return (entry.get("vr") == "SQ") == (dictionary_VR(int(tag, 16)) == "SQ") and "InlineBinary" not in entry
+
+
 def _completed(attributes: JsonDict, *, creating: bool) -> JsonDict:
     """The data set with what its items may lack as empty. Raises WorkitemRefused for what they must not lack."""
     for tag, entry in attributes.items():
-        if tag in BY_TAG and (entry.get("vr") == "SQ") != (dictionary_VR(int(tag, 16)) == "SQ"):
+        if tag in BY_TAG and not _is_of_its_kind(tag, entry):
             raise WorkitemRefused(
                 Answer.INVALID_ATTRIBUTE_VALUE,
                 f"{BY_TAG[tag].keyword} is not of its VR"[:64],
@@ -519,6 +524,24 @@ def request_cancel(state: State, *, heard: bool) -> tuple[Cancelling, Answer]:
     if not heard:
         raise WorkitemRefused(Answer.PERFORMER_NOT_REACHED)
     return Cancelling.ASKS, Answer.SUCCESS
+
+
+def cancel_information(sent: Mapping[str, Any]) -> JsonDict:
+    """What a request to cancel may say (PS3.4 table CC.2.2-1), fit to stand in the Workitem. Raises WorkitemRefused 0115."""
+    asked: JsonDict = {}
+    for tag in (REASON, REASON_CODES, CONTACT_URI, CONTACT_NAME):
+        if not has_value(sent, tag):
+            continue
+        if not _is_of_its_kind(tag, sent[tag]):
+            raise WorkitemRefused(
+                Answer.INVALID_ARGUMENT_VALUE, "an argument is not of its VR", [int(tag, 16)]
+            )
+        asked[tag] = sent[tag]
+    codes = {PROGRESS: {"vr": "SQ", "Value": [{tag: asked[tag] for tag in asked if tag == REASON_CODES}]}}
+    _, fault = nested.complete(codes, creating=False)
+    if fault is not None:
+        raise WorkitemRefused(Answer.INVALID_ARGUMENT_VALUE, _short(str(fault)), [int(REASON_CODES, 16)])
+    return asked
 
 
 def with_cancellation(

@@ -192,7 +192,7 @@ def change_state(work: Work, sop_instance_uid: str, wanted: str, transaction_uid
 def request_cancel(work: Work, sop_instance_uid: str, asked: Mapping[str, Any]) -> Answer:
     """Cancels what nobody performs yet; else asks who performs it, by an event. Raises WorkitemRefused."""
     work.require(Permission.WORKITEM_WRITE)
-    why = _clean(asked)
+    why = rules.cancel_information(_clean(asked))
     workitem = _one(work, sop_instance_uid, lock=True)
     heard = store.subscriber_count(work.session, workitem.workitem_pk) > 0
     heard = house.hears(work, workitem) or heard

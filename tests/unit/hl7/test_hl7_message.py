@@ -1,18 +1,23 @@
 """HL7 v2 codec: what is written is read, and no text is lost however it was written."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wetread.hl7.inbound import moment
+from wetread.hl7 import inbound
+from wetread.hl7 import message as message_module
+from wetread.hl7.acknowledgment import Fault, acknowledge, read_acknowledgment
+from wetread.hl7.inbound import InterfaceSettings, moment
 from wetread.hl7.message import (
     STANDARD,
     Delimiters,
     Message,
     NotHl7,
     Segment,
+    TooManyParts,
     decode,
     escape,
     escape_lines,
@@ -20,6 +25,7 @@ from wetread.hl7.message import (
     unescape,
 )
 
+NOW = datetime(2026, 11, 25, 8, tzinfo=UTC)
 SAMPLES = Path(__file__).parents[4] / "shared" / "testdata" / "hl7"
 HEAD = "MSH|^~\\&|HIS|CITY|WETREAD|RAD|20261125080000||ORM^O01|1|P|2.3.1||||||UNICODE UTF-8"
 
@@ -116,6 +122,71 @@ def test_a_broken_line_continues_the_text_before_it() -> None:
     assert [s.text(5) for s in message.all("OBX")] == ["first line\nno segment here", "next"]
     broken = Message.parse(f"{HEAD}\rOBX|1|ED|||^A^PDF^Base64^JVBE\rA0KJ==||||||F".encode()).first("OBX")
     assert broken.value(11) == "F" and broken.value(5, 1, 5) == "JVBE\nA0KJ=="
+
+
+def test_what_follows_a_bare_segment_name_is_kept() -> None:
+    assert Message.parse(f"{HEAD}\rNTE\rfree text\rmore|x".encode()).first("NTE").fields == [
+        "NTE",
+        "\nfree text\nmore",
+        "x",
+    ]
+
+
+def test_fill_characters_reach_no_text_and_no_answer() -> None:
+    raw = f"{HEAD}\rPID|1||47\0 11^^^CI\\X00\\TY||A^B\0".replace("|1|P", "|1\0\0|P").encode()
+    message = Message.parse(raw)
+    assert (message.control_id, message.first("PID").value(3), message.first("PID").value(3, 1, 4)) == (
+        "1",
+        "47 11",
+        "CITY",
+    )
+    for told in (message, b"MSH|^^|A\0" + raw[9:]):
+        answer = acknowledge(told, NOW, "A").encode()
+        assert b"\0" not in answer
+        assert (read_acknowledgment(answer) or pytest.fail("no answer")).control_id == "1"
+    assert "\0" not in (decode(raw.replace(b"UNICODE UTF-8", b"X\0Y"))[2] or "\0")
+
+
+@pytest.mark.parametrize(
+    "more",
+    ["\ra" * 200_000, "|" * 600_000, "^" * 600_000, "~1^^^A" * 200_000, "&" * 600_000, "\rPID|" * 100_000],
+    ids=["lines", "fields", "components", "repetitions", "subcomponents", "segments"],
+)
+def test_more_parts_than_mean_anything_are_refused(more: str) -> None:
+    raw = f"{HEAD}\rPID|1||4711^^^CITY{more}".encode()
+    with pytest.raises(TooManyParts):
+        Message.parse(raw)
+    with pytest.raises(Fault) as refused:
+        inbound._readable(raw)
+    answer = read_acknowledgment(acknowledge(raw, NOW, "A", fault=refused.value).encode())
+    assert answer is not None and (answer.code, answer.control_id) == ("AR", "1")
+    assert answer.message.first("ERR").value(1, 1, 4) == "207"
+
+
+def test_a_field_is_taken_apart_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    # All but the limit is still read in a time that grows with its length, not with its square.
+    lengths: list[int] = []
+    own = message_module._split
+
+    def counted(text: str, mark: str) -> list[str]:
+        lengths.append(len(text))
+        return own(text, mark)
+
+    monkeypatch.setattr(message_module, "_split", counted)
+    raw = f"{HEAD}\rPID|1||{'^' * 20_000}" + "~1^^^A" * 40
+    pid = Message.parse(raw.encode()).first("PID")
+    assert len(pid.components(3)) == 20_001
+    assert [pid.value(3, n) for n in range(2, 42)] == ["1"] * 40
+    assert sum(lengths) < 10 * len(raw)
+    pid.fields[3] = "2"
+    assert pid.value(3) == "2"
+
+
+def test_one_patient_has_a_bounded_number_of_identifiers() -> None:
+    pid = "~".join(f"{n}^^^CITY" for n in range(60))
+    with pytest.raises(Fault) as refused:
+        inbound._identity(Message.parse(f"{HEAD}\rPID|1||{pid}".encode()), InterfaceSettings("W"))
+    assert (refused.value.acknowledgment_code, refused.value.error_code) == ("AR", "207")
 
 
 def test_five_encoding_characters_and_a_short_header() -> None:

@@ -38,6 +38,28 @@ def test_wrong_settings_are_named(tmp_path: Path, environ: dict[str, str], words
         load_settings({"WETREAD_DATA": str(tmp_path), **environ})
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b'ae_title = "\xff"', "no text in UTF-8"),
+        (b"data = 2", "data must be a path"),
+        (b'tls_key = "a\\u0000b"', "tls_key must be a path"),
+        (b"http_port = inf", "http_port must be a whole number"),
+        (b"http_port = 80.5", "http_port must be a whole number"),
+        (b"http_port = true", "http_port must be a whole number"),
+        (b"roles = [1.5]", "roles must be a list of texts"),
+        (b"extra_sop_classes = 5", "extra_sop_classes must be a list of texts"),
+        (b"ae_title = 5", "ae_title must be a text"),
+        (b'[[stores]]\nname = "a"\nfolder = 5', "folder is a path"),
+        (b'[[stores]]\nname = "a"\nfolder = "/x"\nquota_gb = inf', "quota_gb is a number"),
+    ],
+)
+def test_values_of_another_kind_are_named(tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "x.toml").write_bytes(content)
+    with pytest.raises(SettingsError, match=words):
+        load_settings({"WETREAD_CONFIG": str(tmp_path / "x.toml"), "WETREAD_DATA": str(tmp_path)})
+
+
 def test_unknown_keys_of_the_file_name_their_neighbour(tmp_path: Path) -> None:
     (tmp_path / "wetread.toml").write_text("htp_port = 1\n")
     with pytest.raises(

@@ -256,6 +256,23 @@ def test_what_a_request_to_cancel_does() -> None:
         assert refused.value.answer is answer
 
 
+def test_a_request_to_cancel_says_what_may_stand_in_the_workitem() -> None:
+    said = {
+        rules.REASON: {"vr": "LT", "Value": ["gone"]},
+        rules.REASON_CODES: {"vr": "SQ", "Value": [code("110513")]},
+    }
+    assert rules.cancel_information({**said, rules.LABEL: {"vr": "LO", "Value": ["x"]}}) == said
+    lacking = {tag: entry for tag, entry in code("110513").items() if tag != "00080104"}
+    for wrong in (
+        {rules.REASON_CODES: {"vr": "SQ", "Value": [lacking]}},
+        {rules.REASON_CODES: {"vr": "CS", "Value": ["110513"]}},
+        {rules.CONTACT_URI: {"vr": "OB", "InlineBinary": "AAEC"}},
+    ):
+        with pytest.raises(WorkitemRefused) as refused:
+            rules.cancel_information(wrong)
+        assert refused.value.answer is Answer.INVALID_ARGUMENT_VALUE
+
+
 def test_what_can_be_subscribed_to() -> None:
     rules.check_subscription(Action.SUBSCRIBE, Scope.ONE, "PACS", {})
     rules.check_subscription(Action.SUSPEND, Scope.GLOBAL, "PACS", {})
