@@ -17,6 +17,7 @@ import {
   type Types as ToolTypes,
 } from '@cornerstonejs/tools'
 import { fittingScaleOf } from './camera'
+import { drawWithPictures } from './drawings'
 import { forgetGreys, giveGreys, greysOn, layTable, tableOn, windowChanged, type GreysOf } from './pixels/voiTable'
 import { bytesForPictures } from './pixels/budget'
 import { fetching, isAborted } from './pixels/fetching'
@@ -45,6 +46,7 @@ function begin(): void {
   registerLoader()
   watchLink()
   initTools()
+  drawWithPictures()
   const bytes = bytesForPictures((navigator as { deviceMemory?: number }).deviceMemory, window.matchMedia('(pointer: coarse)').matches)
   cache.setMaxCacheSize(bytes)
   fetching.limit(bytes / PART_FOR_BEGINNINGS)

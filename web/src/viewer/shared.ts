@@ -1,6 +1,7 @@
 import { eventTarget, getRenderingEngines, type StackViewport } from '@cornerstonejs/core'
 import { annotation, Enums, type Types as ToolTypes } from '@cornerstonejs/tools'
 import { useCallback, useEffect, useMemo, useRef, useState, type RefObject } from 'react'
+import { flushSync } from 'react-dom'
 import { fittingScaleOf, isFitted } from './camera'
 import { EVENTS, type Engine } from './engine'
 import { dot, vec3, type Vec3 } from './geometry'
@@ -603,7 +604,8 @@ export function useDrawn(engine: Engine, paneId: string): number {
   const [count, setCount] = useState(0)
   useEffect(() => {
     const element = engine.viewport(paneId)?.element
-    const drawn = () => setCount((before) => before + 1)
+    // With the picture, and not a frame after it.
+    const drawn = () => flushSync(() => setCount((before) => before + 1))
     element?.addEventListener(EVENTS.IMAGE_RENDERED, drawn)
     return () => element?.removeEventListener(EVENTS.IMAGE_RENDERED, drawn)
   }, [engine, paneId])
