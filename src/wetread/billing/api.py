@@ -99,6 +99,13 @@ def void(
     return schemas.ClaimOut.of(service.get_claim(work, claim_pk))
 
 
+@router.post("/claims/{claim_pk}/keep")
+def keep(claim_pk: int, work: Work = door(Permission.BILLING_WRITE)) -> schemas.ClaimOut:
+    """Takes a void that is in no file yet back: the claim stands as it did before."""
+    service.keep_claim(work, claim_pk)
+    return schemas.ClaimOut.of(service.get_claim(work, claim_pk))
+
+
 @router.post("/claims/{claim_pk}/correct")
 def correct(claim_pk: int, work: Work = door(Permission.BILLING_WRITE)) -> schemas.ClaimOut:
     """Opens a rejected, denied or paid claim for correction."""

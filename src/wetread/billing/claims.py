@@ -253,6 +253,8 @@ def void_claim(work: Work, claim_pk: int, reason: str) -> Claim:
     ):
         for line in lines:
             line.void_reason = reason.strip()[:400]
+        claim.withdrawn_state, claim.withdrawn_frequency_code = claim.state, claim.frequency_code
+        claim.withdrawn_batch_pk = claim.claim_batch_pk
         reopen(work, claim, ClaimMove.WITHDRAW, reason.strip()[:400])
         audit_claim(work, claim, "U", "void at the payer")
         return claim

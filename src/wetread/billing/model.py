@@ -183,6 +183,10 @@ class Claim(Base):
     place_of_service: Mapped[str] = mapped_column(String(2), server_default="")
     # CLM05-3 (NUBC): 1 original; 7 and 8 replace and void what the payer has taken, which it knows by its own number.
     frequency_code: Mapped[str] = mapped_column(String(1), server_default="1")
+    # State, CLM05-3 and file of before it was to be voided, while that can be taken back.
+    withdrawn_state: Mapped[str | None] = mapped_column(String(8))
+    withdrawn_frequency_code: Mapped[str | None] = mapped_column(String(1))
+    withdrawn_batch_pk: Mapped[int | None] = mapped_column(ForeignKey("claim_batch.claim_batch_pk"))
     payer_claim_control_number: Mapped[str | None] = mapped_column(String(50))
     prior_authorization: Mapped[str | None] = mapped_column(String(50))
     service_date: Mapped[date] = mapped_column(Date)

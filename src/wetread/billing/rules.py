@@ -169,6 +169,8 @@ class ClaimMove(StrEnum):
     VOID = "void"
     WITHDRAW = "take back from the payer"
     WITHDRAWN = "be taken back"
+    STAND_PAID = "stand as paid"
+    STAND_DENIED = "stand as denied"
 
 
 class ChargeMove(StrEnum):
@@ -178,6 +180,7 @@ class ChargeMove(StrEnum):
     SCRUB_WAIT = "wait for the report"
     SCRUB_FAIL = "fail the checks"
     CLAIM = "claim"
+    STAND = "stand as claimed"
     RELEASE = "release"
     VOID = "void"
 
@@ -207,6 +210,8 @@ CLAIM_MOVES: Final[dict[tuple[ClaimState, ClaimMove], ClaimState]] = {
     (C.PAID, ClaimMove.WITHDRAW): C.DRAFT,
     **{(state, ClaimMove.WITHDRAW): C.DRAFT for state in _OPEN},
     **{(state, ClaimMove.WITHDRAWN): C.VOID for state in (C.SENT, C.ACCEPTED)},
+    **{(state, ClaimMove.STAND_PAID): C.PAID for state in _OPEN},
+    **{(state, ClaimMove.STAND_DENIED): C.DENIED for state in _OPEN},
     (C.DENIED, ClaimMove.PAY): C.PAID,
     (C.PAID, ClaimMove.DENY): C.DENIED,
 }
@@ -237,6 +242,7 @@ CHARGE_MOVES: Final[dict[tuple[ChargeState, ChargeMove], ChargeState]] = {
     **{(state, ChargeMove.SCRUB_FAIL): H.DRAFT for state in _LOOSE},
     **{(state, ChargeMove.VOID): H.VOID for state in _LOOSE},
     (H.READY, ChargeMove.CLAIM): H.CLAIMED,
+    **{(state, ChargeMove.STAND): H.CLAIMED for state in _LOOSE},
     (H.CLAIMED, ChargeMove.RELEASE): H.DRAFT,
 }
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from wetread.billing import service
 from wetread.billing.model import Charge, Claim
+from wetread.billing.rules import OPEN_CLAIMS
 from wetread.patients.schemas import PatientBarOut
 from wetread.patients.service import CoverageInput
 from wetread.security.model import Practitioner
@@ -255,6 +256,7 @@ class ClaimOut(BaseModel):
     prior_authorization: str | None
     frequency_code: str = Field(description="CLM05-3: 1 original, 7 replacement, 8 void.")
     payer_claim_control_number: str | None
+    may_be_kept: bool = Field(description="Whether its void, in no file yet, can be taken back.")
     findings: list[FindingOut]
     needs: list[str]
     claim_batch_pk: int | None
@@ -291,6 +293,7 @@ class ClaimOut(BaseModel):
             place_of_service=view.claim.place_of_service,
             prior_authorization=view.claim.prior_authorization,
             payer_claim_control_number=view.claim.payer_claim_control_number,
+            may_be_kept=view.claim.withdrawn_state is not None and view.claim.state in OPEN_CLAIMS,
             patient=PatientBarOut.model_validate(view.bar),
             patient_address=AddressOut(
                 patient_address=address, city=city, state=state, postal_code=postal_code

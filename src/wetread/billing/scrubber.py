@@ -162,6 +162,8 @@ def unsent_claim(work: Work, claim_pk: int) -> Claim:
     claim = find_claim(work, claim_pk, lock=True)
     if ClaimState(claim.state) not in rules.OPEN_CLAIMS:
         raise Conflict(f"The claim is {claim.state}; what was put into a file is no longer changed.")
+    if claim.frequency_code == rules.VOIDING and not claim.findings:
+        raise Conflict("A void says again what was claimed; it is not changed.")
     return claim
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wetread.billing.answers import correct_claim, record_answer
+from wetread.billing.answers import correct_claim, keep_claim, record_answer
 from wetread.billing.charges import (
     change_charge,
     list_charges,
@@ -65,6 +65,7 @@ __all__ = [
     "correct_claim",
     "fees",
     "get_claim",
+    "keep_claim",
     "list_charges",
     "list_claims",
     "make_batch",

@@ -92,7 +92,8 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A study that a person hung on an order."""
+    """A study that a person hung on an order; `reasons` is what differed then: a field as the order and as the study says
+    it."""
 
     study_pk: int
     study_instance_uid: str
@@ -105,6 +106,8 @@ class Resolved:
     patient: PatientBar
     linked_at: datetime
     linked_by: str
+    linked_because: str | None
+    reasons: list[dict[str, str]]
 
 
 def candidate_orders(work: Work, study_pk: int, typed: str = "") -> list[CandidateOrder]:
@@ -124,7 +127,7 @@ def candidate_orders(work: Work, study_pk: int, typed: str = "") -> list[Candida
         object_type="candidate orders",
         object_id=study_pk,
     )
-    return likely_orders(work, _said_by_images(study), typed, link.candidate_procedure_pk)
+    return likely_orders(work, said_by_images(study), typed, link.candidate_procedure_pk)
 
 
 def likely_orders(
@@ -138,18 +141,18 @@ def likely_orders(
     return weighed(work, said, list(rows.values()))
 
 
-def differing(work: Work, said: Said, requested_procedure_pks: Iterable[int]) -> set[str]:
+def differences(work: Work, said: Said, requested_procedure_pks: Iterable[int]) -> list[Compared]:
     """The fields in which any of these orders differs from what was said."""
     rows = _orders(work, [RequestedProcedure.requested_procedure_pk.in_(set(requested_procedure_pks))])
-    return {
-        one.field
+    return [
+        one
         for candidate in weighed(work, said, rows)
         for one in candidate.compared
         if one.verdict is Verdict.DIFFERS
-    }
+    ]
 
 
-def _said_by_images(study: Study) -> Said:
+def said_by_images(study: Study) -> Said:
     return Said(
         study.patient_name,
         study.patient_id,
@@ -422,6 +425,8 @@ def resolved(work: Work, *, limit: int = 50) -> list[Resolved]:
             bars[request.patient_pk],
             link.linked_at,
             link.linked_by,
+            link.linked_because,
+            link.reasons,
         )
         for link, study, requested, request in rows
     ]

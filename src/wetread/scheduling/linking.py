@@ -22,6 +22,7 @@ from wetread.orders.service import OrderLine, find_orders, move_requested_proced
 from wetread.patients.model import Patient, PatientChange, PatientIdentifier, PatientMerge
 from wetread.patients.service import hold_patients, issuer_of_our_identifiers
 from wetread.scheduling import rules
+from wetread.scheduling.candidates import differences, said_by_images
 from wetread.scheduling.events import StudyLinked, StudyUnmatched
 from wetread.scheduling.model import PerformedStepReference, ScheduledProcedureStep, StudyLink
 from wetread.scheduling.rules import Demographics
@@ -449,7 +450,7 @@ def _note(
     link.reasons = reasons
     link.candidate_procedure_pk = candidate
     link.linked_at = work.now()
-    link.linked_by = by[:64]
+    link.linked_by, link.linked_because = by[:64], None
     if state == "unmatched":
         if changed or len(links) == 0:
             tell(StudyUnmatched(study.study_pk))
@@ -526,9 +527,15 @@ def reconcile(
     if requested.state == "CANCELED":
         raise Conflict("This order was cancelled. Place a new one for what was done.")
     patient = work.session.get_one(Patient, request.patient_pk)
+    against = [
+        {"field": one.field, "order": one.order[:200], "study": one.study[:200]}
+        for one in differences(work, said_by_images(study), [requested_procedure_pk])
+    ]
     corrections = {**_as_registered(work, patient), "AccessionNumber": request.accession_number}
     correct_study(work, study_pk, corrections, reason=reason, patient_pk=patient.patient_pk)
-    return _link(work, study, requested, patient.patient_pk, "resolved", work.actor.username, work.publish)
+    link = _link(work, study, requested, patient.patient_pk, "resolved", work.actor.username, work.publish)
+    link.reasons, link.linked_because = against, reason.strip()[:200]
+    return link
 
 
 def _as_registered(work: Work, patient: Patient) -> dict[str, str]:

@@ -200,6 +200,7 @@ class PerformedProcedureStep(Base):
     # When and by whom it was hung on one nevertheless.
     linked_at: Mapped[UtcOrNone]
     linked_by: Mapped[str | None] = mapped_column(String(64))
+    linked_because: Mapped[str | None] = mapped_column(String(200))
     received_at: Mapped[Utc]
 
 
@@ -251,3 +252,5 @@ class StudyLink(Base):
     candidate_procedure_pk: Mapped[int | None] = mapped_column(BigInteger)
     linked_at: Mapped[Utc]
     linked_by: Mapped[str] = mapped_column(String(64))
+    # What a person said who hung the study on its order; `reasons` is then what spoke against it.
+    linked_because: Mapped[str | None] = mapped_column(String(200))

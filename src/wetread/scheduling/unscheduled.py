@@ -14,7 +14,7 @@ from wetread.kit.errors import Conflict, FieldError, IllegalTransition, Invalid,
 from wetread.orders.model import ImagingServiceRequest, RequestedProcedure
 from wetread.patients.service import PatientBar, patient_bars
 from wetread.scheduling import rules
-from wetread.scheduling.candidates import CandidateOrder, Said, differing, likely_orders
+from wetread.scheduling.candidates import CandidateOrder, Said, differences, likely_orders
 from wetread.scheduling.events import PerformedStepChanged
 from wetread.scheduling.model import (
     Appointment,
@@ -71,6 +71,7 @@ class Hung:
     procedures: list[str]
     linked_at: datetime
     linked_by: str
+    linked_because: str | None
 
 
 def unscheduled_performed_steps(work: Work) -> list[Unscheduled]:
@@ -133,6 +134,7 @@ def hung_performed_steps(work: Work, *, limit: int = 50) -> list[Hung]:
                 [words],
                 step.linked_at,
                 step.linked_by or "",
+                step.linked_because,
             )
         elif words not in known.procedures:
             known.procedures.append(words)
@@ -211,8 +213,9 @@ def hang_performed_step(
     if ended is not None:
         # Its steps leave the worklist a moment later.
         raise Conflict("This order was cancelled. Place a new one for what was done.")
-    differs = differing(work, _said(step), keys)
+    differs = {one.field for one in differences(work, _said(step), keys)}
     step.linked_at, step.linked_by = work.now(), work.actor.username[:64]
+    step.linked_because = reason.strip()[:200]
     for scheduled in steps:
         work.session.add(
             PerformedStepReference(
@@ -263,7 +266,7 @@ def take_back_performed_step(work: Work, performed_procedure_step_pk: int, reaso
             PerformedStepReference.performed_procedure_step_pk == performed_procedure_step_pk
         )
     )
-    step.linked_at = step.linked_by = None
+    step.linked_at = step.linked_by = step.linked_because = None
     work.session.flush()
     for one in scheduled:
         _stand_without(work, step, one, before[one.scheduled_procedure_step_pk], reason.strip())

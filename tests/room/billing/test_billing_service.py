@@ -698,6 +698,47 @@ def test_what_was_not_done_after_all_leaves_the_payers_books_by_a_void(hospital:
     assert (again.state, again.frequency_code, again.total_minor) == ("ready", "1", 45000)
 
 
+@pytest.mark.parametrize("stood", [ClaimMove.PAY, ClaimMove.DENY, "replaced"])
+def test_a_void_that_is_in_no_file_can_be_taken_back(hospital: Hospital, stood: ClaimMove | str) -> None:
+    work = hospital.work
+    hospital.procedure_done("CTHEAD")
+    (claim,), (charge,) = hospital.claims(), hospital.charges()
+    handed_in(work)
+    answer = stood if isinstance(stood, ClaimMove) else ClaimMove.PAY
+    service.record_answer(work, claim.claim_pk, answer, payer_claim_control_number="ICN9")
+    if stood == "replaced":
+        service.correct_claim(work, claim.claim_pk)
+    before = (claim.state, claim.frequency_code, charge.state, claim.total_minor)
+    with pytest.raises(Conflict):
+        service.keep_claim(work, claim.claim_pk)
+    service.void_claim(work, claim.claim_pk, "the wrong claim")
+    assert (claim.state, claim.frequency_code) == ("ready", "8")
+    # What goes out says again what was claimed.
+    with pytest.raises(Conflict, match="says again"):
+        service.change_charge(work, charge.charge_pk, {"units": 2})
+    service.make_batch(work, [claim.claim_pk])
+    assert claim.claim_batch_pk
+    with pytest.raises(Conflict):
+        service.keep_claim(work, claim.claim_pk)
+    service.unmake_batch(work, claim.claim_batch_pk)
+    service.keep_claim(work, claim.claim_pk)
+    assert (claim.state, claim.frequency_code, charge.state, claim.total_minor) == before
+    assert (charge.void_reason, claim.state_reason) == (None, None)
+    # Done otherwise meanwhile, it is what its procedure became.
+    service.void_claim(work, claim.claim_pk, "the wrong claim again")
+    (procedure,) = {charge.requested_procedure_pk}
+    move_requested_procedure(work, procedure, Move.REVERT)
+    service.procedure_changed(work, procedure)
+    service.keep_claim(work, claim.claim_pk)
+    assert (claim.state, claim.frequency_code, claim.state_reason) == (
+        "ready",
+        "8",
+        "The procedure is not completed",
+    )
+    with pytest.raises(Conflict):
+        service.keep_claim(work, claim.claim_pk)
+
+
 def test_what_is_left_of_a_paid_claim_replaces_it(hospital: Hospital) -> None:
     work = hospital.work
     head, knee = hospital.procedure_done("CTHEAD", "XRKNEE")

@@ -88,11 +88,17 @@ def test_what_was_decided_is_listed_until_it_is_taken_back(hospital: Any) -> Non
     patient_pk = hospital.work.session.get_one(
         ImagingServiceRequest, requested.imaging_service_request_pk
     ).patient_pk
+    (found,) = service.candidate_orders(hospital.work, study.study_pk, requested.accession_number)
+    differed = [(one.field, one.study) for one in found.compared if one.verdict == "differs"]
+    assert differed
     service.reconcile(
         hospital.work, study.study_pk, requested.requested_procedure_pk, patient_pk, "seen by Ann"
     )
     (decided,) = service.resolved(hospital.work)
     assert (decided.study_pk, decided.accession_number) == (study.study_pk, requested.accession_number)
+    # Whoever looks later sees why, and against what.
+    assert decided.linked_because == "seen by Ann"
+    assert [(one["field"], one["study"]) for one in decided.reasons] == differed
     with pytest.raises(NotFound):
         service.candidate_orders(hospital.work, study.study_pk)
     service.undo_reconciliation(hospital.work, study.study_pk, "was another")

@@ -363,6 +363,7 @@ def test_a_person_hangs_unscheduled_work_on_its_order(
     assert service.unscheduled_performed_steps(hospital.work) == []
     (hung,) = service.hung_performed_steps(hospital.work)
     assert (hung.patient.patient_pk, hung.work.patient_id) == (patient_pk, "SOMEBODY")
+    assert hung.linked_because == "seen in the room"
     assert [one.performed_procedure_step_pk for one in service.performed_steps(
         hospital.work, step.scheduled_procedure_step_pk
     )] == [pk]  # fmt: skip

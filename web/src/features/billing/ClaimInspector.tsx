@@ -30,6 +30,9 @@ export function ClaimInspector({
   const [previewing, setPreviewing] = useState(false)
   if (!claim) return error ? <ProblemNote error={error} onRetry={onRetry} /> : <Outline rows={10} />
   const open = OPEN.includes(claim.state)
+  const voids = claim.frequency_code === '8'
+  // A void says again what was claimed.
+  const changeable = open && (!voids || claim.findings.length > 0)
   const refresh = () => client.invalidateQueries({ queryKey: ['claims'] })
   const post = (step: string, done: string) =>
     http
@@ -47,7 +50,7 @@ export function ClaimInspector({
           {formatMoney(claim.total_minor, claim.currency)} <small>{COMPONENT[claim.component] ?? claim.component}</small>
         </div>
         {claim.state_reason ? <p>{claim.state_reason}</p> : null}
-        {open ? (
+        {open && !voids ? (
           <p className={left < 0 ? classes['over'] : undefined}>
             File by {claim.file_by}: {left < 0 ? `${-left} days over` : `${left} days left`}
           </p>
@@ -95,7 +98,7 @@ export function ClaimInspector({
                   </li>
                 ))}
               </ul>
-              {mayWrite && open ? (
+              {mayWrite && changeable ? (
                 <Button variant="default" onClick={() => setCoding(line)}>
                   Change the coding
                 </Button>
@@ -134,7 +137,12 @@ export function ClaimInspector({
               </Button>
             </>
           ) : null}
-          {mayWrite && (['denied', 'paid'].includes(claim.state) || (open && claim.frequency_code !== '8')) ? (
+          {mayWrite && claim.may_be_kept ? (
+            <Button variant="default" onClick={() => void post('keep', 'The claim stands as it did before.')}>
+              Do not void it
+            </Button>
+          ) : null}
+          {mayWrite && (['denied', 'paid'].includes(claim.state) || (open && !voids)) ? (
             <Button variant="default" onClick={() => setVoiding(true)}>
               Void
             </Button>

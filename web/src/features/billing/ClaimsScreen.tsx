@@ -71,7 +71,7 @@ const COLUMNS: readonly WorkColumn<ClaimRow>[] = [
     id: 'file_by',
     label: 'File in',
     value: daysLeft,
-    render: (row) => (STILL_HERE.has(row.state) ? <Deadline days={daysLeft(row)} /> : null),
+    render: (row) => (STILL_HERE.has(row.state) && row.frequency_code !== '8' ? <Deadline days={daysLeft(row)} /> : null),
     width: 82,
     align: 'right',
   },

@@ -4,9 +4,9 @@ import { useMemo, useState } from 'react'
 import { http, useLive } from '@/lib/api'
 import { barOf } from '@/lib/patient'
 import { formatPersonName } from '@/lib/personname'
-import { DateTime, Facts, PatientBar, PersonName, ReasonDialog, Section, toast, type WorkColumn, WorkList } from '@/ui'
+import { DateTime, Facts, Glyph, PatientBar, PersonName, ReasonDialog, Section, toast, type WorkColumn, WorkList } from '@/ui'
 import classes from './reconciliation.module.css'
-import { studyWords, workWords } from './rules'
+import { reasonText, studyWords, workWords } from './rules'
 import { Split } from './Split'
 import type { Hung, HungPage, Resolved, ResolvedPage } from './types'
 
@@ -21,6 +21,9 @@ interface Decision {
   what: string
   /** What it is in its own words, and where it is taken back. */
   words: readonly [string, string]
+  because: string | null
+  /** What differed when it was decided. */
+  against: readonly string[]
   undo: string
   after: string
 }
@@ -35,6 +38,8 @@ const ofImages = (one: Resolved): Decision => ({
   order: one.requested_procedure_description,
   what: `${one.number_of_study_related_instances} ${one.number_of_study_related_instances === 1 ? 'image' : 'images'}`,
   words: ['Study', studyWords(one)],
+  because: one.linked_because,
+  against: one.reasons.map(reasonText),
   undo: `/api/reconciliation/${one.study_pk}/undo`,
   after: OF_IMAGES,
 })
@@ -45,6 +50,8 @@ const ofWork = (one: Hung): Decision => ({
   order: one.procedures.join(', '),
   what: 'Scanner’s work',
   words: ['The scanner said', [workWords(one.work), formatPersonName(one.work.patient_name ?? ''), one.work.patient_id].filter(Boolean).join(' · ')],
+  because: one.linked_because,
+  against: [],
   undo: `/api/reconciliation/performed-steps/${one.work.performed_procedure_step_pk}/undo`,
   after: OF_WORK,
 })
@@ -132,8 +139,18 @@ function One({ decision }: { decision: Decision }) {
             [decision.words[0], decision.words[1]],
             ['Decided', <DateTime key="when" value={decision.linked_at} />],
             ['By', decision.linked_by],
+            ['Why', decision.because],
           ]}
         />
+        {decision.against.length ? (
+          <ul className={classes['reasons']} aria-label="What differed then">
+            {decision.against.map((words) => (
+              <li key={words}>
+                <Glyph shape="alert" size={13} /> {words}
+              </li>
+            ))}
+          </ul>
+        ) : null}
         <div className={classes['act']}>
           <Button variant="default" onClick={() => setAsking(true)}>
             Take it back

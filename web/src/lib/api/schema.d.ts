@@ -1244,6 +1244,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/billing/claims/{claim_pk}/keep": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Keep
+         * @description Takes a void that is in no file yet back: the claim stands as it did before.
+         */
+        post: operations["keep_api_billing_claims__claim_pk__keep_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/billing/claims/{claim_pk}/recheck": {
         parameters: {
             query?: never;
@@ -7278,6 +7298,8 @@ export interface components {
              * Format: date-time
              */
             linked_at: string;
+            /** Linked Because */
+            linked_because: string | null;
             /** Linked By */
             linked_by: string;
             patient: components["schemas"]["PatientBar"];
@@ -9594,7 +9616,8 @@ export interface components {
         };
         /**
          * Resolved
-         * @description A study that a person hung on an order.
+         * @description A study that a person hung on an order; `reasons` is what differed then: a field as the order and as the study says
+         *     it.
          */
         Resolved: {
             /** Accession Number */
@@ -9604,6 +9627,8 @@ export interface components {
              * Format: date-time
              */
             linked_at: string;
+            /** Linked Because */
+            linked_because: string | null;
             /** Linked By */
             linked_by: string;
             /** Modalities In Study */
@@ -9611,6 +9636,10 @@ export interface components {
             /** Number Of Study Related Instances */
             number_of_study_related_instances: number;
             patient: components["schemas"]["PatientBar"];
+            /** Reasons */
+            reasons: {
+                [key: string]: string;
+            }[];
             /** Requested Procedure Description */
             requested_procedure_description: string;
             /** Requested Procedure Pk */
@@ -11489,6 +11518,11 @@ export interface components {
             imaging_service_request_pk: number;
             /** Lines */
             lines: components["schemas"]["LineOut"][];
+            /**
+             * May Be Kept
+             * @description Whether its void, in no file yet, can be taken back.
+             */
+            may_be_kept: boolean;
             /** Needs */
             needs: string[];
             patient: components["schemas"]["PatientBarOut"];
@@ -14448,6 +14482,37 @@ export interface operations {
                 "application/json": components["schemas"]["wetread__billing__schemas__CoverageIn"];
             };
         };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["wetread__billing__schemas__ClaimOut"];
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
+    keep_api_billing_claims__claim_pk__keep_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                claim_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description Successful Response */
             200: {
