@@ -15,7 +15,7 @@ from pydicom.datadict import keyword_for_tag
 from sqlalchemy import func, inspect, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from wetread.archive import store
+from wetread.archive import states, store
 from wetread.archive.events import StudyUpdated
 from wetread.archive.hiding import lock, settle
 from wetread.archive.layers import NONE, follow, layers_of, rows_for
@@ -78,7 +78,7 @@ class Wish:
     hangs the study on a person of the register; `move` hangs series on another study; `split` makes a new study of
     series, described by `attributes`; `merge` hangs all of the study on another one. With `sop_instance_uids`, `move` and
     `split` take these images alone: they get a series of their own for each that they leave. Presentation states go with
-    the images that they are about, where all of these go.
+    the images that they are about, where all of these go; where some do, each study has one for its own (`states`).
     """
 
     kind: str
@@ -431,7 +431,8 @@ def _with_states(
     session: Session, study: Study, series: list[Series], images: dict[int, list[Instance]]
 ) -> tuple[list[Series], dict[int, list[Instance]]]:
     """What leaves, and the presentation states that are about nothing else: one has no way of naming another study than its
-    own (PS3.3 C.11.11), and would be looked for in vain where its images are. One that is about others too stays."""
+    own (PS3.3 C.11.11), and would be looked for in vain where its images are. One that is about others too stays, and the
+    other study gets one for its part (`states`)."""
     whole = {one.series_pk for one in series}
     states = [
         one
@@ -679,6 +680,8 @@ def _replace(work: Work, study_pks: set[int]) -> None:
             .values(study_pk=place)
             .execution_options(**_OPTIONS)
         )
+    states.hide_needless(work, sorted(touched))
+    states.part_later(work, touched)
     _mark_emptied(work, sorted(touched))
     settle(session, sorted(touched))
     touch(session, touched)
@@ -687,7 +690,16 @@ def _replace(work: Work, study_pks: set[int]) -> None:
 def _mark_emptied(work: Work, study_pks: Sequence[int]) -> None:
     """A study from which everything was moved is not to be seen; should something come to it, it is again."""
     session = work.session
-    has = select(Instance.study_pk).where(Instance.study_pk.in_(study_pks)).execution_options(**WITH_REMOVED)
+    # A part of a presentation state that was hidden is nothing of the study's own.
+    parts = select(Removal.removal_pk).where(Removal.cause == "emptied", Removal.level == "IMAGE")
+    has = (
+        select(Instance.study_pk)
+        .where(
+            Instance.study_pk.in_(study_pks),
+            or_(Instance.removal_pk.is_(None), Instance.removal_pk.not_in(parts)),
+        )
+        .execution_options(**WITH_REMOVED)
+    )
     full = set(session.scalars(has))
     for study_pk in study_pks:
         if study_pk in full:

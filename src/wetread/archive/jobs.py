@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from wetread.archive import store
+from wetread.archive import states, store
 from wetread.archive.model import Study
 from wetread.archive.moving import alone
 from wetread.archive.objects import NoSpace
@@ -36,7 +36,16 @@ def studies_updated(work: Work, events: list[dict[str, Any]]) -> None:
     studies = {int(event["keys"]["study_pk"]) for event in events}
     run_at = work.now() + timedelta(seconds=limits.PREPARE_STUDY_AFTER_S)
     _prepare(work, sorted(studies), run_at)
+    for study_pks in states.of_moves(work.session, studies):
+        states.part_later(work, study_pks)
     work.audit(AuditEventID.APPLICATION_ACTIVITY, "E", object_type="prepare_study", object_id=len(studies))
+
+
+@task(states.JOB, queue=PREPARATION, retry=Retry(max_attempts=8))
+def part_states(work: Work, study_pks: list[int]) -> None:
+    """Gives studies their parts of presentation states that are about images of several of them."""
+    made = states.part(work, study_pks)
+    work.audit(AuditEventID.APPLICATION_ACTIVITY, "E", object_type="parted states", object_id=made)
 
 
 def _prepare(work: Work, study_pks: Sequence[int], run_at: datetime) -> None:

@@ -33,9 +33,10 @@ def overlay(head: bytes, transfer_syntax_uid: str, corrections: Corrections) -> 
     document = corrected(model, corrections)
     tags = {tag for attributes, _ in corrections for tag in attributes} | {"04000561"}
     patch = {int(tag, 16): document[tag] for tag in tags if tag in document}
+    gone = {int(tag, 16) for tag in tags if tag not in document}
     codecs = charsets.codecs_of(_character_set(head, syntax.explicit, syntax.big_endian))
     if syntax.big_endian or not _fits(patch, codecs[0]):
-        return _reencoded(head, transfer_syntax_uid, patch)
+        return _reencoded(head, transfer_syntax_uid, patch, gone)
     out: list[bytes] = []
     waiting = sorted(patch)
     end = 0
@@ -46,7 +47,7 @@ def overlay(head: bytes, transfer_syntax_uid: str, corrections: Corrections) -> 
         if waiting and waiting[0] == tag:
             out.append(_encoded(waiting[0], patch, codecs[0], explicit=syntax.explicit))
             waiting.pop(0)
-        else:
+        elif tag not in gone:
             out.append(head[start:stop])
         end = stop
     out += (_encoded(tag, patch, codecs[0], explicit=syntax.explicit) for tag in waiting)
@@ -159,7 +160,7 @@ def _without_character_set(element: bytes, tag: int, *, explicit: bool) -> bytes
     return element
 
 
-def _reencoded(head: bytes, transfer_syntax_uid: str, patch: dict[int, JsonDict]) -> bytes:
+def _reencoded(head: bytes, transfer_syntax_uid: str, patch: dict[int, JsonDict], gone: set[int]) -> bytes:
     """The head through pydicom in UTF-8, for what splicing cannot hold: big endian, or text outside the character set."""
     import pydicom
     from pydicom.dataset import Dataset
@@ -182,6 +183,8 @@ def _reencoded(head: bytes, transfer_syntax_uid: str, patch: dict[int, JsonDict]
         dataset.decode()
         dataset.SpecificCharacterSet = "ISO_IR 192"
         dataset.update(Dataset.from_json({f"{tag:08X}": element for tag, element in patch.items()}))
+        for tag in gone & set(dataset.keys()):
+            del dataset[tag]
         out = DicomBytesIO()
         out.is_little_endian, out.is_implicit_VR = not syntax.big_endian, not syntax.explicit
         write_dataset(out, dataset)

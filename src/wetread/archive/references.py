@@ -4,7 +4,8 @@ Presentation states, reports, key object selections, segmentations, structure se
 the series and study that these hang in (PS3.3 Table 10-11, 10-4, C.12.1.1.9; C.8.8.5). An image keeps its SOP Instance UID
 wherever it is moved to, so that what names it by that alone still finds it; the UIDs around it are laid over on the way out
 by where it hangs at that moment. So nothing has to be written when something moves, objects that come later get it too,
-and a move that was taken back has never been.
+and a move that was taken back has never been. A presentation state names no study but its own: of images of two it says
+what is about those of its own, and the other study gets one for the rest (`states`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from wetread.archive.layers import NONE, Layers, trace_of
 from wetread.archive.model import WITH_REMOVED, Instance, Series, Study, StudyCorrection
-from wetread.archive.rules import JsonDict, corrected, dumps
+from wetread.archive.rules import JsonDict, absent, corrected, dumps
 from wetread.archive.store import StoredInstance
 from wetread.kit import limits
 
@@ -28,6 +29,9 @@ _ROOT = "1.2.840.10008.5.1.4.1.1."
 _KINDS = tuple(_ROOT + kind for kind in ("11.", "88.", "66", "67", "68.", "481.", "30", "104."))
 _SOP_CLASS, _SOP, _SERIES, _STUDY = "00081150", "00081155", "0020000E", "0020000D"
 PRESENTATION_STATES = _ROOT + "11."
+# Those that name no study but their own (PS3.3 C.11.11); what blends pictures names the study of each.
+OF_ONE_STUDY = frozenset(_ROOT + kind for kind in ("11.1", "11.2", "11.3", "11.5", "11.12"))
+_IMAGES = "00081140"
 _SERIES_LIST, _RT_SERIES_LIST = "00081115", "30060014"
 _OF_SERIES = ("00081199", "00081140", "0008114A", "30060016")
 """Sequences of references in an item of a list of series."""
@@ -88,9 +92,49 @@ def agreeing(document: JsonDict, places: Places, sop_class_uid: str) -> JsonDict
         new = _element(tag, element, own, places)
         if new is not element:
             changed[tag] = new
-    if not sop_class_uid.startswith(PRESENTATION_STATES):
+    if sop_class_uid in OF_ONE_STUDY:
+        named = named_in(document)
+        elsewhere = {uid for uid in named if uid in places and places[uid][0] != own}
+        if elsewhere != named:
+            changed |= without({**document, **changed}, elsewhere)
+    elif not sop_class_uid.startswith(PRESENTATION_STATES):
         _part_own_from_others({**document, **changed}, own, places, changed)
     return {tag: element for tag, element in changed.items() if not _has_bulk(element)}
+
+
+def without(document: JsonDict, uids: set[str]) -> JsonDict:
+    """The top-level elements that read otherwise without these images; what was about them alone is not there any more."""
+    changed: JsonDict = {}
+    for tag, element in document.items():
+        if uids and element.get("vr") == "SQ" and element.get("Value"):
+            kept = _without(element, uids)
+            if kept is not element:
+                changed[tag] = kept if kept["Value"] else absent("SQ")
+    return changed
+
+
+def _without(element: JsonDict, uids: set[str]) -> JsonDict:
+    items: list[JsonDict] = []
+    for item in element["Value"]:
+        new = item
+        about = item.get(_IMAGES, {}).get("Value") or []
+        for tag, inner in item.items():
+            if inner.get("vr") != "SQ" or not inner.get("Value"):
+                continue
+            kept = (
+                {**inner, "Value": [one for one in about if _value(one, _SOP) not in uids]}
+                if tag == _IMAGES
+                else _without(inner, uids)
+            )
+            if kept["Value"] != inner["Value"]:
+                new = {**new, tag: kept}
+        # What says of itself which images it is about is about nothing without any.
+        if not about or new[_IMAGES]["Value"]:
+            items.append(new)
+    same = len(items) == len(element["Value"]) and all(
+        new is old for new, old in zip(items, element["Value"], strict=True)
+    )
+    return element if same else {**element, "Value": items}
 
 
 def _element(tag: str, element: JsonDict, study: str, places: Places) -> JsonDict:
@@ -343,7 +387,7 @@ def with_references(
     }
     naming = [one for one in asking if refers(one.sop_class_uid)]
     named = {uid for one in naming for uid in named_in(documents[one.instance_pk])}
-    places = _places(session, named)
+    places = places_of(session, named)
     for one in asking:
         document = documents[one.instance_pk]
         attributes = of_own_study(received[one.instance_pk], document)
@@ -368,7 +412,7 @@ def relocated(session: Session, documents: Sequence[JsonDict]) -> list[JsonDict]
     moved = exists().where(StudyCorrection.undone_at.is_(None), StudyCorrection.from_study_pk.is_not(None))
     if not session.scalar(select(moved)):
         return list(documents)
-    places = _places(session, named)
+    places = places_of(session, named)
     return [with_access(one, places) for one in documents]
 
 
@@ -426,7 +470,8 @@ def _moves(session: Session, study_pks: set[int]) -> list[StudyCorrection]:
     )
 
 
-def _places(session: Session, uids: set[str]) -> dict[str, tuple[str, str]]:
+def places_of(session: Session, uids: set[str]) -> dict[str, tuple[str, str]]:
+    """Where images hang that can be seen: SOP Instance UID → (Study Instance UID, Series Instance UID)."""
     found: dict[str, tuple[str, str]] = {}
     wanted = sorted(uids)
     for start in range(0, len(wanted), 5000):

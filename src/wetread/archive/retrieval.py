@@ -27,7 +27,7 @@ from wetread.archive import pixels, store
 from wetread.archive.layers import NONE, Layers, layers_of
 from wetread.archive.model import SeriesMetadata, StoredRole, Study
 from wetread.archive.overlay import overlay
-from wetread.archive.references import with_references
+from wetread.archive.references import OF_ONE_STUDY, with_references
 from wetread.archive.rules import FrameTable, JsonDict, corrected
 from wetread.archive.sealing import Unsealer
 from wetread.archive.store import StoredInstance
@@ -549,7 +549,11 @@ class Retrieval:
 
     def _layers(self, session: Session, stored: Sequence[StoredInstance]) -> dict[int, Layers]:
         """What is laid over instances, and over their references to what was moved."""
-        return with_references(session, stored, layers_of(session, stored), self.instance_json)
+        return with_references(session, stored, layers_of(session, stored), self._referring_json)
+
+    def _referring_json(self, stored: StoredInstance) -> JsonDict:
+        # Of a presentation state all is looked at: what is about one image may be long.
+        return self.instance_json(stored, inline=stored.sop_class_uid in OF_ONE_STUDY)
 
     # Metadata
 
@@ -610,8 +614,8 @@ class Retrieval:
                 self._fragments.put(key, known)
         return known
 
-    def instance_json(self, stored: StoredInstance) -> JsonDict:
-        """The instance in the DICOM JSON model, as received; long values as BulkDataURIs."""
+    def instance_json(self, stored: StoredInstance, *, inline: bool = False) -> JsonDict:
+        """The instance in the DICOM JSON model, as received; long values as BulkDataURIs, or `inline` too."""
         base = (
             f"{DICOM_WEB}/studies/{stored.study_instance_uid}/series/{stored.series_instance_uid}"
             f"/instances/{stored.sop_instance_uid}/bulkdata"
@@ -620,6 +624,8 @@ class Retrieval:
         syntax = transfer_syntax(stored.transfer_syntax_uid)
 
         def bulk_uri(path: str, offset: int, length: int) -> str | None:
+            if inline:
+                return None
             if path in ("7FE00010", "7FE00008", "7FE00009"):
                 return f"{base}/pixeldata"
             width = jsonmodel.word_bytes(int(path[-8:], 16)) if syntax.big_endian else 1

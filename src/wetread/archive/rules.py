@@ -593,6 +593,14 @@ def column_value(keyword: str, element: Mapping[str, Any]) -> Any:
     return "\\".join(str(value) for value in values) or None
 
 
+_ABSENT = "absent"
+
+
+def absent(vr: str) -> JsonDict:
+    """What a correction says of an element that is not there any more; never what leaves."""
+    return {"vr": vr, _ABSENT: True}
+
+
 def corrected(document: JsonDict, corrections: Sequence[tuple[JsonDict, JsonDict]]) -> JsonDict:
     """A DICOM JSON document with corrections (attributes, original attributes item) laid over, oldest first.
 
@@ -603,6 +611,7 @@ def corrected(document: JsonDict, corrections: Sequence[tuple[JsonDict, JsonDict
     for attributes, trace in corrections:
         replaced = {tag: out.get(tag, {"vr": element["vr"]}) for tag, element in attributes.items()}
         out |= attributes
+        out = {tag: element for tag, element in out.items() if _ABSENT not in element}
         items.append({**trace, "04000550": {"vr": "SQ", "Value": [replaced]}})
     if items:
         out["04000561"] = {"vr": "SQ", "Value": items}

@@ -18,6 +18,11 @@ def new_uid() -> str:
     return f"2.25.{uuid.uuid4().int}"
 
 
+def derived_uid(*words: str) -> str:
+    """The UID of what is made of `words`: the same each time, so that nothing is made twice (PS3.5 B.2, by RFC 9562 5.5)."""
+    return f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, '/'.join(words)).int}"
+
+
 def is_valid_uid(uid: str) -> bool:
     """Whether `uid` keeps to PS3.5 9.1: digits and points, no leading zeros, at most 64 characters."""
     return len(uid) <= UID_CHARACTERS_MAX and _VALID.fullmatch(uid) is not None

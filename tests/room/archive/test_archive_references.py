@@ -8,10 +8,13 @@ from typing import Any
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
+from sqlalchemy import select
 
 from archive_corrections import do, leaving, metadata, original, read, take_back
 from archive_fixtures import MakeDicom, Store, study_of
 from common import Api
+from wetread.archive import jobs
+from wetread.archive.model import WITH_REMOVED, Study
 from wetread.archive.service import Archive
 from wetread.security.service import Actor
 from wetread.workitems import service as workitems
@@ -177,9 +180,10 @@ def test_references_say_where_what_they_name_hangs(
     for one, out in zip(objects, served(archive, client, objects), strict=True):
         assert out.StudyInstanceUID == (b if what in ("merge", "objects") else a)
         if one.SOPClassUID == GSPS:
-            # All images stay in the one list that it has; there is no place for another study.
+            # There is no place for another study: it is about those of its own, where there are any.
+            own = {uid: place for uid, place in now.items() if place[0] == out.StudyInstanceUID}
             assert {uid: series for uid, (_, series) in named(out).items()} == {
-                uid: series for uid, (_, series) in now.items()
+                uid: series for uid, (_, series) in (own or now).items()
             }
         else:
             assert named(out) == now
@@ -270,6 +274,153 @@ def test_a_presentation_state_goes_with_the_images_that_it_is_about(
     take_back(archive, pk)
     back = places(archive, [goes, mixed, alone])
     assert set(back.values()) == {(a, "1.2.3.500"), (a, "1.2.3.501")}
+
+
+def marked(make_dicom: MakeDicom, images: Sequence[Dataset]) -> Dataset:
+    """A presentation state with a line on each image, a long one on the first, and a window for the second alone."""
+    (state,) = [one for one in naming(make_dicom, images) if one.SOPClassUID == GSPS]
+    state.GraphicAnnotationSequence = [
+        dataset(
+            GraphicLayer="MARKS",
+            ReferencedImageSequence=[to(one)],
+            GraphicObjectSequence=[
+                dataset(
+                    GraphicAnnotationUnits="PIXEL", GraphicDimensions=2, GraphicType="POLYLINE",
+                    NumberOfGraphicPoints=400, GraphicData=[float(n)] * 800, GraphicFilled="N",
+                )
+            ],
+        )
+        for n, one in enumerate(images)
+    ]  # fmt: skip
+    state.SoftcopyVOILUTSequence = [
+        dataset(ReferencedImageSequence=[to(images[1])], WindowCenter=40, WindowWidth=400)
+    ]
+    state.DisplayedAreaSelectionSequence = [
+        dataset(ReferencedImageSequence=[to(one) for one in images], PresentationSizeMode="SCALE TO FIT")
+    ]
+    state.GraphicLayerSequence = [dataset(GraphicLayer="MARKS", GraphicLayerOrder=1)]
+    return state
+
+
+def part(archive: Archive, *studies: str) -> None:
+    """What the job does after a move."""
+    with archive.offices.work(Actor.system("test")) as work:
+        pks = work.session.scalars(
+            select(Study.study_pk)
+            .where(Study.study_instance_uid.in_(studies))
+            .execution_options(**WITH_REMOVED)
+        )
+        jobs.part_states(work, sorted(pks))
+
+
+def states_in(archive: Archive, client: Api, study: str) -> list[Dataset]:
+    """The presentation states of a study as they leave; the metadata must say the same."""
+    told = metadata(client, study)
+    found = [read(data) for data in leaving(archive, study_instance_uids=study).values()]
+    found = [one for one in found if one.SOPClassUID == GSPS]
+    for one in found:
+        assert named(pydicom.Dataset.from_json(told[one.SOPInstanceUID])) == named(one)
+    return found
+
+
+def about(state: Dataset) -> dict[str, set[str]]:
+    """By attribute, the images that it is about."""
+
+    def images(items: Sequence[Dataset]) -> set[str]:
+        return {one.ReferencedSOPInstanceUID for item in items for one in item.ReferencedImageSequence}
+
+    keywords = ("ReferencedSeries", "GraphicAnnotation", "SoftcopyVOILUT", "DisplayedAreaSelection")
+    return {key: images(state[f"{key}Sequence"].value) for key in keywords if f"{key}Sequence" in state}
+
+
+@pytest.mark.parametrize("kind", ["split", "move"])
+@pytest.mark.parametrize("late", [False, True])
+def test_a_presentation_state_of_both_sides_is_right_on_both(
+    archive: Archive, store: Store, make_dicom: MakeDicom, web: Api, kind: str, late: bool
+) -> None:
+    ours = study_of(make_dicom, 3, PatientID="P1")
+    theirs = study_of(make_dicom, 1, PatientID="P2")
+    state = marked(make_dicom, ours)
+    a, uids = ours[0].StudyInstanceUID, [one.SOPInstanceUID for one in ours]
+    store(*ours, *theirs, *([] if late else [state]))
+    client = web.as_role("technologist")
+    wish: dict[str, Any] = {"kind": kind, "study_instance_uid": a, "sop_instance_uids": (uids[0],)}
+    if kind == "move":
+        wish["target_study_instance_uid"] = theirs[0].StudyInstanceUID
+    pk = do(archive, **wish)
+    if late:
+        store(state)
+    b = places(archive, ours)[uids[0]][0]
+    part(archive, a, b)
+    part(archive, a, b)  # again: nothing is made twice
+
+    (kept,), (parted,) = states_in(archive, client, a), states_in(archive, client, b)
+    assert kept.SOPInstanceUID == state.SOPInstanceUID
+    assert parted.SOPInstanceUID not in (state.SOPInstanceUID, *uids)
+    assert parted.SeriesInstanceUID not in {series for _, series in places(archive, ours).values()}
+    rest = set(uids[1:])
+    assert about(kept) == {
+        "ReferencedSeries": rest, "GraphicAnnotation": rest, "SoftcopyVOILUT": {uids[1]}, "DisplayedAreaSelection": rest,
+    }  # fmt: skip
+    assert about(parted) == {
+        "ReferencedSeries": {uids[0]}, "GraphicAnnotation": {uids[0]}, "DisplayedAreaSelection": {uids[0]},
+    }  # fmt: skip
+    assert named(parted) == {uids[0]: places(archive, ours)[uids[0]]}
+    assert parted.PatientID == ("P1" if kind == "split" else "P2")
+    graphic = parted.GraphicAnnotationSequence[0].GraphicObjectSequence[0]
+    assert list(graphic.GraphicData) == [0.0] * 800
+    made_of: dict[str, Any] = {}
+    for item in parted.OriginalAttributesSequence:
+        made_of |= {one.keyword: one.value for one in item.ModifiedAttributesSequence[0]}
+    assert made_of["SOPInstanceUID"] == state.SOPInstanceUID
+    assert made_of["StudyInstanceUID"] == a
+    assert "SoftcopyVOILUTSequence" in made_of
+    assert {one.ReferencedSOPInstanceUID for item in original(kept, "ReferencedSeriesSequence") for one in item.ReferencedImageSequence} == set(uids)  # fmt: skip
+
+    # One more follows: the same two states share the images otherwise.
+    more = do(
+        archive, **{**wish, "kind": "move", "target_study_instance_uid": b, "sop_instance_uids": (uids[1],)}
+    )
+    part(archive, a, b)
+    (kept,), (same,) = states_in(archive, client, a), states_in(archive, client, b)
+    assert same.SOPInstanceUID == parted.SOPInstanceUID
+    assert about(kept)["GraphicAnnotation"] == {uids[2]}
+    assert "SoftcopyVOILUT" not in about(kept)
+    assert about(same)["GraphicAnnotation"] == set(uids[:2])
+    assert about(same)["SoftcopyVOILUT"] == {uids[1]}
+
+    for taken in (more, pk):
+        take_back(archive, taken)
+        part(archive, a, b)
+    (whole,) = states_in(archive, client, a)
+    assert about(whole)["ReferencedSeries"] == set(uids)
+    assert "OriginalAttributesSequence" not in whole
+    if kind == "split":
+        assert client.get(f"/dicom-web/studies?StudyInstanceUID={b}").json() == []
+        return
+    assert states_in(archive, client, b) == []
+    do(archive, **wish)
+    part(archive, a, b)
+    assert [one.SOPInstanceUID for one in states_in(archive, client, b)] == [parted.SOPInstanceUID]
+
+
+def test_a_merge_leaves_one_state_of_all(
+    archive: Archive, store: Store, make_dicom: MakeDicom, web: Api
+) -> None:
+    ours = study_of(make_dicom, 2, PatientID="P1")
+    state = marked(make_dicom, ours)
+    store(*ours, state)
+    a = ours[0].StudyInstanceUID
+    client = web.as_role("technologist")
+    do(archive, kind="split", study_instance_uid=a, sop_instance_uids=(ours[0].SOPInstanceUID,))
+    b = places(archive, ours)[ours[0].SOPInstanceUID][0]
+    part(archive, a, b)
+    assert len(states_in(archive, client, b)) == 1
+    do(archive, kind="merge", study_instance_uid=a, target_study_instance_uid=b)
+    part(archive, a, b)
+    (whole,) = states_in(archive, client, b)
+    assert whole.SOPInstanceUID == state.SOPInstanceUID
+    assert about(whole)["GraphicAnnotation"] == {one.SOPInstanceUID for one in ours}
 
 
 def test_a_work_item_names_its_images_where_they_hang(

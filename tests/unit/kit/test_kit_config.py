@@ -42,7 +42,7 @@ def test_wrong_settings_are_named(tmp_path: Path, environ: dict[str, str], words
     ("content", "words"),
     [
         (b'ae_title = "\xff"', "no text in UTF-8"),
-        (b"data = 2", "data must be a path"),
+        (b"tls_certificate = 2", "tls_certificate must be a path"),
         (b'tls_key = "a\\u0000b"', "tls_key must be a path"),
         (b"http_port = inf", "http_port must be a whole number"),
         (b"http_port = 80.5", "http_port must be a whole number"),
