@@ -3,7 +3,7 @@
 An object up to one part is written by one conditional put (`If-None-Match: *`), so that nothing is ever overwritten: an
 answer that was lost is found out by the next try, which meets the object and compares it. Its ETag says whether the bytes
 are those that were sent; where it does not, they are read back before anybody is told that they are kept. Larger ones go up in parts
-while they arrive; memory holds one part. An upload that is given up leaves parts that no listing shows: who lists what
+while they arrive; memory holds one part, and of those before it their MD5, of which the store makes the ETag of the whole. An upload that is given up leaves parts that no listing shows: who lists what
 lies here ends them (`s3_uploads`).
 """
 
@@ -13,7 +13,7 @@ import hashlib
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
@@ -98,6 +98,7 @@ class S3Objects:
         self._doubted: set[str] = set()  # what was written here, and may be other bytes than were sent
         # Of bytes that were right all the same; after one that is an MD5, those that are not are odd for ever.
         self._odd_e_tags = 0
+        self._odd_e_tags_of_parts = 0  # the same of uploads in parts, which other stores name otherwise
         self._several = ThreadPoolExecutor(_TOGETHER, thread_name_prefix=f"store-{self.name}")
         self._uploads = BoundedSemaphore(64)  # parts in memory of this process
 
@@ -165,6 +166,36 @@ class S3Objects:
             self._odd_e_tags = -(1 << 30)
             return True
         return False
+
+    def _names_parts(self, e_tag: str | None, digests: Sequence[bytes]) -> bool:
+        """`_names` of an upload in parts: the MD5 of the parts' MD5s, and how many there are."""
+        if self._odd_e_tags_of_parts >= _ODD_E_TAGS:
+            return True
+        whole = hashlib.md5(b"".join(digests), usedforsecurity=False).hexdigest()
+        if (e_tag or "").strip('"') == f"{whole}-{len(digests)}":
+            self._odd_e_tags_of_parts = -(1 << 30)
+            return True
+        return False
+
+    def _lie_parts(self, key: str, digests: Sequence[bytes]) -> bool:
+        """Whether the parts lie there. Raises Missing, StoreUnavailable."""
+        for number, digest in enumerate(digests):
+            content, _ = self._range(key, number * PART_BYTES, PART_BYTES)
+            if hashlib.md5(content, usedforsecurity=False).digest() != digest:
+                return False
+        return True
+
+    def check_parts(self, key: str, size: int, digests: Sequence[bytes]) -> bool:
+        """Whether an upload in parts that the store says it keeps is what was sent. Raises Missing, StoreUnavailable."""
+        meta = self._tried("head", lambda: obstore.head(self._store, key))
+        if int(meta["size"]) != size:
+            return False
+        if self._names_parts(meta["e_tag"], digests):
+            return True
+        if not self._lie_parts(key, digests):
+            return False
+        self._odd_e_tags_of_parts += 1
+        return True
 
     def _lies(self, key: str, content: bytes) -> bool:
         """Whether these are the bytes that lie there."""
@@ -321,6 +352,10 @@ class S3Writer:
         self._size = 0
         self._upload: Any = None
         self._holds_place = False
+        # The parts as they are cut on their way: what was sent of the one that is being filled, and the whole ones.
+        self._part = hashlib.md5(usedforsecurity=False)
+        self._part_bytes = 0
+        self._digests: list[bytes] = []
 
     def write(self, parts: list[bytes]) -> None:
         """Appends the parts. Raises StoreUnavailable."""
@@ -347,19 +382,34 @@ class S3Writer:
             self._objects.put_new(self._key, content, replace=self._replace)
             return
         self._send()
+        if self._part_bytes:
+            self._digests.append(self._part.digest())
         upload, self._upload = self._upload, None
+        failed: Exception | None = None
         try:
             upload.close()
         except Exception as error:  # noqa: BLE001 - the upload may have been completed and its answer lost
-            self._let_go()
-            if self._objects.size(self._key) == self._size:
-                return
-            self._remove()
-            raise self._objects._unavailable("complete", error) from None  # noqa: SLF001 - of one module
+            failed = error
         self._let_go()
-        if self._objects.size(self._key) != self._size:
-            self._remove()
-            raise StoreUnavailable(f"store {self._objects.name} does not hold what it said that it keeps")
+        sound = False
+        with suppress(Missing):
+            sound = self._objects.check_parts(self._key, self._size, self._digests)
+        if sound:
+            return
+        self._remove()
+        if failed is not None:
+            raise self._objects._unavailable("complete", failed) from None  # noqa: SLF001 - of one module
+        raise StoreUnavailable(f"store {self._objects.name} does not hold what it said that it keeps")
+
+    def _count(self, content: bytes) -> None:
+        view = memoryview(content)
+        while view:
+            piece, view = view[: PART_BYTES - self._part_bytes], view[PART_BYTES - self._part_bytes :]
+            self._part.update(piece)
+            self._part_bytes += len(piece)
+            if self._part_bytes == PART_BYTES:
+                self._digests.append(self._part.digest())
+                self._part, self._part_bytes = hashlib.md5(usedforsecurity=False), 0
 
     def abort(self) -> None:
         """Forgets the object; parts that were sent never become one."""
@@ -391,6 +441,7 @@ class S3Writer:
                     max_concurrency=2,
                 )
             self._upload.write(content)
+            self._count(content)
         except Exception as error:  # noqa: BLE001 - whatever it was, the object is not kept
             self._upload = None
             self._let_go()

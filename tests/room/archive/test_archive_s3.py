@@ -241,6 +241,60 @@ def test_a_wrong_etag_alone_is_no_harm(server: str, size: int) -> None:
                 _written(objects, content)
 
 
+@pytest.mark.parametrize(
+    ("size", "piece"),
+    [(PART_BYTES, 1 << 20), (2 * PART_BYTES, 3_000_001), (2 * PART_BYTES + 12_345, 20_000_000)],
+)
+def test_the_etag_of_parts_is_the_md5_of_theirs(bucket: S3Objects, size: int, piece: int) -> None:
+    # Where they were cut otherwise than they are counted, each would be read back.
+    _written(bucket, random.Random(size).randbytes(size), piece)
+    assert bucket._odd_e_tags_of_parts < 0
+
+
+def test_a_part_that_changes_on_its_way_into_the_store_is_not_called_kept(server: str) -> None:
+    content = random.Random(5).randbytes(PART_BYTES + 5)
+    for faults in ({"spoil": 1.0}, {"spoil": 1.0, "etag": 1.0}):
+        with FaultyProxy(server, {"spoil": 1.0}, only="^PUT", at_most=1) as spoiling:
+            url = spoiling.url
+            with FaultyProxy(url, {"etag": 1.0}, only="^HEAD") as odd:
+                objects = S3Objects(settings_of(odd.url if "etag" in faults else url, prefix="parts"))
+                with pytest.raises(StoreUnavailable, match="does not hold what it said"):
+                    _written(objects, content)
+            assert spoiling.done["spoil"] == 1
+    assert list(S3Objects(settings_of(server, prefix="parts")).listing(-5)) == []
+
+
+def test_parts_under_keys_of_the_stores_own_are_read_back_some_times(
+    server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wetread.archive.s3._ODD_E_TAGS", 2)
+    content = random.Random(6).randbytes(PART_BYTES + 5)
+    read: list[int] = []
+    with FaultyProxy(server, {"etag": 1.0}, only="^HEAD") as proxy:
+        objects = S3Objects(settings_of(proxy.url, prefix="odd"))
+        own = objects._range
+
+        def counted(key: str, start: int, length: int) -> tuple[bytes, int]:
+            read.append(start)
+            return own(key, start, length)
+
+        monkeypatch.setattr(objects, "_range", counted)
+        for _ in range(3):
+            location = _written(objects, content)
+    assert read == [0, PART_BYTES] * 2
+    reader = S3Objects(settings_of(server, prefix="odd")).open(location)
+    assert reader.read_at(0, len(content)) == content
+
+
+def test_the_end_of_an_upload_whose_answer_was_lost_is_found_out(server: str) -> None:
+    content = random.Random(7).randbytes(PART_BYTES + 5)
+    with FaultyProxy(server, {"lost-answer": 1.0}, only="^POST [^ ]*uploadId", at_most=9) as proxy:
+        objects = S3Objects(settings_of(proxy.url, prefix="end"))
+        location = _written(objects, content)
+        assert proxy.done["lost-answer"] >= 1
+    assert S3Objects(settings_of(server, prefix="end")).open(location).read_at(0, len(content)) == content
+
+
 def test_a_store_that_crawls_is_given_up_in_its_time(server: str) -> None:
     location = _written(S3Objects(settings_of(server, prefix="crawl")), bytes(40_000))
     with FaultyProxy(server, {"crawl": 1.0}) as proxy:
