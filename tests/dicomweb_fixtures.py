@@ -75,7 +75,8 @@ class Client:
 
 
 @contextmanager
-def _served(web: Api, **how: Any) -> Iterator[int]:
+def served(web: Api, **how: Any) -> Iterator[int]:
+    """The application behind a real socket; `how` goes to uvicorn."""
     config = uvicorn.Config(web.app, host="127.0.0.1", port=0, log_level="error", timeout_graceful_shutdown=1, **how)  # fmt: skip
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
@@ -90,14 +91,14 @@ def _served(web: Api, **how: Any) -> Iterator[int]:
 @pytest.fixture
 def port(web: Api) -> Iterator[int]:
     """The application behind a real socket."""
-    with _served(web, lifespan="off") as found:
+    with served(web, lifespan="off") as found:
         yield found
 
 
 @pytest.fixture
 def live_port(web: Api) -> Iterator[int]:
     """The same, which tells open browsers what was committed."""
-    with _served(web) as found:
+    with served(web) as found:
         yield found
 
 

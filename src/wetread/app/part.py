@@ -14,10 +14,12 @@ import uvicorn
 from wetread.app.build import build_house
 from wetread.app.echo import echo_as
 from wetread.app.logging import configure
+from wetread.app.pace import PacedProtocol
 from wetread.app.rooms import MODELS, TASKS, load
 from wetread.app.subscriptions import SUBSCRIPTIONS
 from wetread.app.wiring import wire
 from wetread.jobs.worker import run_worker
+from wetread.kit import limits
 from wetread.kit.config import Settings
 from wetread.orders.service import load_diagnoses
 
@@ -59,6 +61,8 @@ def _web(settings: Settings) -> None:
         log_level="warning",
         access_log=False,
         server_header=False,
+        http=PacedProtocol,
+        limit_concurrency=limits.WEB_CONNECTIONS_MAX,
         timeout_keep_alive=65,
         timeout_graceful_shutdown=8,
         ssl_certfile=settings.tls_certificate,

@@ -85,7 +85,9 @@ def in_large_pieces(pieces: Iterable[Buffer], piece_bytes: int = 1 << 20) -> Ite
         waiting.append(piece)
         size += len(piece)
         if size >= piece_bytes:
-            yield b"".join(waiting)
-            waiting, size = [], 0
+            joined = b"".join(waiting)
+            waiting, size = [], 0  # not kept beside it while it is sent, which may take a while
+            del piece
+            yield joined
     if waiting:
         yield b"".join(waiting)

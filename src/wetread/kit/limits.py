@@ -13,6 +13,11 @@ MEASUREMENT_POINTS_MAX: Final = 4000
 PRESENTED_IMAGES_MAX: Final = 2000
 SEARCH_TEXT_CHARACTERS_MAX: Final = 200
 LIVE_CONNECTIONS_MAX: Final = 500
+WEB_CONNECTIONS_MAX: Final = 2000  # open at once in one process; more are answered with 503
+WEB_HEADERS_S: Final = 30.0  # from the first byte of a request (of a connection) to the last of its headers
+WEB_STALL_S: Final = 60.0  # by which a line may be behind the rate below
+WEB_BYTES_A_SECOND_MIN: Final = 4096  # in which bodies move while they are waited for
+WEB_LAGGARDS_MAX: Final = 200  # lines of one process that are behind by a quarter of that time
 
 # Identity
 PASSWORD_CHARACTERS_MIN: Final = 15
