@@ -392,6 +392,7 @@ class SeriesOut(BaseModel):
     series_description: str | None
     body_part_examined: str | None
     laterality: str | None
+    sides: list[str] = Field(description="Which sides its images say they show: L, R.")
     protocol_name: str | None
     station_name: str | None
     institution_name: str | None
@@ -430,12 +431,13 @@ def study(study_pk: int, work: Work = door(Permission.STUDY_READ, Permission.RES
     one = detail.study
     base = f"/dicom-web/studies/{one.study_instance_uid}/series"
     names = [name for name in StudyOut.model_fields if name != "series"]
-    series_names = [name for name in SeriesOut.model_fields if name != "thumbnail_url"]
+    series_names = [name for name in SeriesOut.model_fields if name not in ("sides", "thumbnail_url")]
     return StudyOut(
         **{name: getattr(one, name) for name in names},
         series=[
             SeriesOut(
                 **{name: getattr(each, name) for name in series_names},
+                sides=sorted(detail.sides.get(each.series_pk, ())),
                 thumbnail_url=(
                     f"{base}/{each.series_instance_uid}/thumbnail"
                     if each.series_pk in detail.middle

@@ -152,6 +152,7 @@ class Head:
             bits_allocated=bits,
             samples_per_pixel=samples,
             photometric_interpretation=photometric,
+            image_laterality=texts.get("ImageLaterality", "")[:16] or None,
             content_date=date_of(texts.get("ContentDate")),
             content_time=time_of(texts.get("ContentTime")),
             location=location,

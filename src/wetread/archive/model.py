@@ -202,6 +202,7 @@ class Instance(Base):
     bits_allocated: Mapped[int | None] = mapped_column(SmallInteger)
     samples_per_pixel: Mapped[int | None] = mapped_column(SmallInteger)
     photometric_interpretation: Mapped[str | None] = mapped_column(String(16))
+    image_laterality: Mapped[str | None] = mapped_column(String(16))
     content_date: Mapped[date | None] = mapped_column(Date)
     content_time: Mapped[time | None] = mapped_column(Time)
     created_at: Mapped[Utc] = mapped_column(server_default=func.now())
@@ -930,8 +931,8 @@ END $$;
 CREATE OR REPLACE FUNCTION archive_instance(
     p_study_pk bigint, p_series_pk bigint, p_sop_instance_uid text, p_sop_class_uid text, p_instance_number integer,
     p_number_of_frames integer, p_rows integer, p_columns integer, p_bits_allocated smallint,
-    p_samples_per_pixel smallint, p_photometric_interpretation text, p_content_date date, p_content_time time,
-    p_location text, p_study_key_pk bigint, p_size_bytes bigint, p_dataset_sha256 bytea, p_transfer_syntax_uid text,
+    p_samples_per_pixel smallint, p_photometric_interpretation text, p_image_laterality text, p_content_date date,
+    p_content_time time, p_location text, p_study_key_pk bigint, p_size_bytes bigint, p_dataset_sha256 bytea, p_transfer_syntax_uid text,
     p_dataset_offset integer, p_pixel_data_offset bigint, p_frame_length bigint, p_frame_table bytea,
     OUT instance_pk bigint, OUT outcome text
 ) LANGUAGE plpgsql AS $$
@@ -940,10 +941,11 @@ DECLARE
     known bytea; removed bigint; place bigint;
 BEGIN
     INSERT INTO instance (series_pk, study_pk, sop_instance_uid, sop_class_uid, instance_number, number_of_frames,
-        rows, columns, bits_allocated, samples_per_pixel, photometric_interpretation, content_date, content_time)
+        rows, columns, bits_allocated, samples_per_pixel, photometric_interpretation, image_laterality, content_date,
+        content_time)
     VALUES (p_series_pk, p_study_pk, p_sop_instance_uid, p_sop_class_uid, p_instance_number, p_number_of_frames,
-        p_rows, p_columns, p_bits_allocated, p_samples_per_pixel, p_photometric_interpretation, p_content_date,
-        p_content_time)
+        p_rows, p_columns, p_bits_allocated, p_samples_per_pixel, p_photometric_interpretation, p_image_laterality,
+        p_content_date, p_content_time)
     ON CONFLICT (sop_instance_uid) DO NOTHING
     RETURNING instance.instance_pk INTO instance_pk;
     IF NOT FOUND THEN
@@ -991,8 +993,8 @@ install_sql(
 CREATE OR REPLACE FUNCTION archive_first(
     p_study jsonb, p_series jsonb, p_force boolean, p_sealed_key bytea, p_sop_instance_uid text,
     p_sop_class_uid text, p_instance_number integer, p_number_of_frames integer, p_rows integer, p_columns integer,
-    p_bits_allocated smallint, p_samples_per_pixel smallint, p_photometric_interpretation text, p_content_date date,
-    p_content_time time, p_location text, p_study_key_pk bigint, p_size_bytes bigint, p_dataset_sha256 bytea,
+    p_bits_allocated smallint, p_samples_per_pixel smallint, p_photometric_interpretation text,
+    p_image_laterality text, p_content_date date, p_content_time time, p_location text, p_study_key_pk bigint, p_size_bytes bigint, p_dataset_sha256 bytea,
     p_transfer_syntax_uid text, p_dataset_offset integer, p_pixel_data_offset bigint, p_frame_length bigint,
     p_frame_table bytea,
     OUT study_pk bigint, OUT series_pk bigint, OUT study_key_pk bigint, OUT outcome text, OUT new_study boolean
@@ -1012,7 +1014,7 @@ BEGIN
     END IF;
     SELECT f.outcome INTO outcome FROM archive_instance(study_pk, series_pk, p_sop_instance_uid, p_sop_class_uid,
         p_instance_number, p_number_of_frames, p_rows, p_columns, p_bits_allocated, p_samples_per_pixel,
-        p_photometric_interpretation, p_content_date, p_content_time, p_location, study_key_pk, p_size_bytes,
+        p_photometric_interpretation, p_image_laterality, p_content_date, p_content_time, p_location, study_key_pk, p_size_bytes,
         p_dataset_sha256, p_transfer_syntax_uid, p_dataset_offset, p_pixel_data_offset, p_frame_length,
         p_frame_table) f;
     IF outcome = 'stored' THEN
@@ -1035,8 +1037,8 @@ CREATE OR REPLACE FUNCTION archive_begin(
     p_first boolean, p_entry jsonb, p_kind text, p_keys jsonb, p_channel text, p_content bytea,
     p_study jsonb, p_series jsonb, p_force boolean, p_sealed_key bytea, p_sop_instance_uid text,
     p_sop_class_uid text, p_instance_number integer, p_number_of_frames integer, p_rows integer, p_columns integer,
-    p_bits_allocated smallint, p_samples_per_pixel smallint, p_photometric_interpretation text, p_content_date date,
-    p_content_time time, p_location text, p_study_key_pk bigint, p_size_bytes bigint, p_dataset_sha256 bytea,
+    p_bits_allocated smallint, p_samples_per_pixel smallint, p_photometric_interpretation text,
+    p_image_laterality text, p_content_date date, p_content_time time, p_location text, p_study_key_pk bigint, p_size_bytes bigint, p_dataset_sha256 bytea,
     p_transfer_syntax_uid text, p_dataset_offset integer, p_pixel_data_offset bigint, p_frame_length bigint,
     p_frame_table bytea,
     OUT study_pk bigint, OUT series_pk bigint, OUT study_key_pk bigint, OUT outcome text, OUT new_study boolean
@@ -1049,7 +1051,7 @@ BEGIN
     INTO study_pk, series_pk, study_key_pk, outcome, new_study
     FROM archive_first(p_study, p_series, p_force, p_sealed_key, p_sop_instance_uid, p_sop_class_uid,
         p_instance_number, p_number_of_frames, p_rows, p_columns, p_bits_allocated, p_samples_per_pixel,
-        p_photometric_interpretation, p_content_date, p_content_time, p_location, p_study_key_pk, p_size_bytes,
+        p_photometric_interpretation, p_image_laterality, p_content_date, p_content_time, p_location, p_study_key_pk, p_size_bytes,
         p_dataset_sha256, p_transfer_syntax_uid, p_dataset_offset, p_pixel_data_offset, p_frame_length,
         p_frame_table) f;
     INSERT INTO audit_record (AUDIT_COLUMNS)

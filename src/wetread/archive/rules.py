@@ -109,7 +109,7 @@ _LENGTHS = {
     "patient_name": 324, "patient_id": 64, "issuer_of_patient_id": 64, "patient_sex": 16, "modality": 16,
     "series_description": 256, "body_part_examined": 64, "laterality": 16, "protocol_name": 256,
     "institution_name": 256, "station_name": 64, "manufacturer": 256, "manufacturer_model_name": 256,
-    "performed_procedure_step_id": 64, "photometric_interpretation": 16,
+    "performed_procedure_step_id": 64, "photometric_interpretation": 16, "image_laterality": 16,
 }  # fmt: skip
 _STUDY_KEYWORDS = (
     "StudyDate", "StudyTime", "AccessionNumber", "StudyID", "StudyDescription", "ReferringPhysicianName",
@@ -138,7 +138,7 @@ def tag_of(keyword: str) -> int:
 INSTANCE_KEYWORDS = (
     "SpecificCharacterSet", "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID",
     "InstanceNumber", "NumberOfFrames", "Rows", "Columns", "BitsAllocated", "SamplesPerPixel",
-    "PhotometricInterpretation", "ContentDate", "ContentTime",
+    "PhotometricInterpretation", "ImageLaterality", "ContentDate", "ContentTime",
 )  # fmt: skip
 READ_TAGS: dict[str, int] = {
     keyword: tag_of(keyword)
@@ -303,6 +303,7 @@ class InstanceRow:
     bits_allocated: int | None
     samples_per_pixel: int | None
     photometric_interpretation: str | None
+    image_laterality: str | None
     content_date: date | None
     content_time: time | None
     location: str

@@ -6,7 +6,7 @@ by `the_archive()`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from pathlib import Path
@@ -16,6 +16,7 @@ import structlog
 from pydicom.datadict import dictionary_VR
 from sqlalchemy import ColumnElement, and_, func, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from wetread.archive import relations, store
 from wetread.archive.disguise import deidentified
@@ -84,7 +85,7 @@ __all__ = [
     "ObjectStore", "Rendering", "Retrieval", "RetrieveObject", "RoleVisibility", "Status", "StoreResult", "StoredInstance",
     "StudyVisibility", "Transfer", "Vault", "correct_study", "data_set_in", "deidentified", "document_of", "find", "instance_references",
     "instances_for_retrieve", "list_quarantine", "list_remote_aes", "put_in_trash", "relocated", "remote_ae", "remote_ae_of", "remove_remote_ae", "requests_of", "resolve_quarantine",
-    "save_remote_ae", "storage_summary", "study_detail", "the_archive", "use_archive", "visible_studies",
+    "save_remote_ae", "sides_of_series", "storage_summary", "study_detail", "the_archive", "use_archive", "visible_studies",
 ]  # fmt: skip
 
 
@@ -505,7 +506,7 @@ def _accept(work: Work, archive: Archive, row: Quarantine, stored: StoredObject)
     stored.frame_table = new.frame_table
     for name in (
         "instance_number", "number_of_frames", "rows", "columns", "bits_allocated", "samples_per_pixel",
-        "photometric_interpretation", "content_date", "content_time",
+        "photometric_interpretation", "image_laterality", "content_date", "content_time",
     ):  # fmt: skip
         setattr(instance, name, getattr(new, name))
     series.updated_at = work.now()
@@ -803,11 +804,29 @@ def storage_summary(work: Work, archive: Archive) -> StorageSummary:
 
 @dataclass(frozen=True, slots=True)
 class StudyDetail:
-    """A study with its series in order; `middle` maps series_pk to the SOP Instance UID whose picture stands for it."""
+    """A study with its series in order; `middle` maps series_pk to the SOP Instance UID whose picture stands for it, `sides`
+    to what its images say they show."""
 
     study: Study
     series: list[Series]
     middle: dict[int, str]
+    sides: dict[int, set[str]]
+
+
+def sides_of_series(session: Session, study_pks: Collection[int]) -> dict[int, set[str]]:
+    """Which sides of the body each series shows, L and R, as its images say (Image Laterality), else as the series does
+    (Laterality, PS3.3 C.7.3.1); series of neither are left out."""
+    said = func.coalesce(Instance.image_laterality, Series.laterality)
+    rows = session.execute(
+        select(Instance.series_pk, said)
+        .join(Series, Series.series_pk == Instance.series_pk)
+        .where(Instance.study_pk.in_(study_pks), said.in_(("L", "R", "B")))
+        .distinct()
+    )
+    found: dict[int, set[str]] = {}
+    for series_pk, side in rows:
+        found.setdefault(series_pk, set()).update("LR" if side == "B" else side)
+    return found
 
 
 def study_detail(work: Work, study_pk: int) -> StudyDetail:
@@ -833,4 +852,5 @@ def study_detail(work: Work, study_pk: int) -> StudyDetail:
         object_type="study",
         object_id=study_pk,
     )
-    return StudyDetail(study, series, store.middle_instances(work.session, study_pk))
+    middle = store.middle_instances(work.session, study_pk)
+    return StudyDetail(study, series, middle, sides_of_series(work.session, [study_pk]))

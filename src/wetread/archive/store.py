@@ -81,6 +81,7 @@ INSTANCE_COLUMNS: Columns = {
     "BitsAllocated": Instance.bits_allocated,
     "SamplesPerPixel": Instance.samples_per_pixel,
     "PhotometricInterpretation": Instance.photometric_interpretation,
+    "ImageLaterality": Instance.image_laterality,
     "ContentDate": Instance.content_date,
     "ContentTime": Instance.content_time,
 }
@@ -654,7 +655,7 @@ _SILENT_S_MAX = _STATEMENT_S_MAX + 15  # the server itself ends what takes longe
 # Makes the commit of the transaction wait for the disk, which this connection's otherwise does not.
 _WAIT = "set_config('synchronous_commit', 'on', true)"
 _INSTANCE_KINDS = (
-    *("bigint", "bigint", "text", "text", "int", "int", "int", "int", "smallint", "smallint", "text"),
+    *("bigint", "bigint", "text", "text", "int", "int", "int", "int", "smallint", "smallint", "text", "text"),
     *("date", "time", "text", "bigint", "bigint", "bytea", "text", "int", "bigint", "bigint", "bytea"),
 )
 _INSTANCE_FORMATS = [

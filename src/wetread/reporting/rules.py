@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeVar
@@ -226,8 +226,15 @@ _SIDE_NAME = {"L": "LEFT", "R": "RIGHT"}
 _BLANK = re.compile(r"_{3,}|\[\s*\]|\?\?\?")
 
 
-def check(sections: Mapping[str, str], *, lateralities: set[str], patient_sex: str | None) -> list[Warning]:
-    """What a careful colleague would ask before signing: sides, sex, gaps. `lateralities` are those of the orders."""
+def check(
+    sections: Mapping[str, str],
+    *,
+    lateralities: set[str],
+    patient_sex: str | None,
+    shown: Collection[str] = (),
+) -> list[Warning]:
+    """What a careful colleague would ask before signing: sides, sex, gaps. `lateralities` are those of the orders, `shown` the
+    sides that the images say they show."""
     found: list[Warning] = []
     conclusion = f"{sections.get('findings', '')}\n{sections.get('impression', '')}"
     if not sections.get("impression", "").strip():
@@ -236,6 +243,10 @@ def check(sections: Mapping[str, str], *, lateralities: set[str], patient_sex: s
     if len(ordered) == 1 and "B" not in lateralities:
         side = next(iter(ordered))
         other = "R" if side == "L" else "L"
+        if other in shown:
+            marked = "some images are" if side in shown else "the images are"
+            words = f"The order is for the {_SIDE_NAME[side]} side; {marked} marked {_SIDE_NAME[other]}."
+            found.append(Warning("image-laterality", words))
         if _SIDE_WORDS[other].search(conclusion) and not _SIDE_WORDS[side].search(conclusion):
             found.append(
                 Warning(

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from wetread.archive.model import Instance, Series, Study
+from wetread.archive.service import sides_of_series
 from wetread.kit.errors import Conflict, Denied, FieldError, Invalid, NotFound
 from wetread.kit.failpoints import failpoint
 from wetread.orders.model import ImagingServiceRequest, Procedure, RequestedProcedure
@@ -22,6 +23,7 @@ from wetread.reporting.model import KeyImage, Report, ReportProcedure, ReportVer
 from wetread.reporting.rules import ReportState, Step, Template
 from wetread.reporting.visibility import seen_at_sites as seen_at_sites  # noqa: PLC0414 - other rooms take it from here
 from wetread.scheduling.model import StudyLink
+from wetread.scheduling.service import linked_studies
 from wetread.security.model import Practitioner, Site, User
 from wetread.security.service import AuditEventID, Permission, Work, reauthenticate
 
@@ -688,7 +690,9 @@ def _warnings(work: Work, report: Report, sections: Mapping[str, str]) -> list[r
     procedures = _reported(work, report.report_pk)
     bar = patient_bars(work, [report.patient_pk])[report.patient_pk]
     lateralities = {one.laterality for one in procedures if one.laterality}
-    return rules.check(sections, lateralities=lateralities, patient_sex=bar.patient_sex)
+    studies = {pk for one in procedures for pk in linked_studies(work, one.requested_procedure_pk)}
+    shown: set[str] = set().union(*sides_of_series(work.session, studies).values())
+    return rules.check(sections, lateralities=lateralities, patient_sex=bar.patient_sex, shown=shown)
 
 
 def _joined(*columns: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, or_, select
 
 from wetread.archive.model import Study
+from wetread.archive.service import sides_of_series
 from wetread.kit.errors import NotFound
 from wetread.orders.model import ImagingServiceRequest, Procedure, RequestedProcedure
 from wetread.patients.model import Patient, PatientIdentifier
@@ -88,6 +89,7 @@ class Said:
     description: str | None
     study_instance_uid: str
     came_at: datetime
+    side: str  # L, R or B; empty where it names none
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ def candidate_orders(work: Work, study_pk: int, typed: str = "") -> list[Candida
         object_type="candidate orders",
         object_id=study_pk,
     )
-    return likely_orders(work, said_by_images(study), typed, link.candidate_procedure_pk)
+    return likely_orders(work, said_by_images(work, study), typed, link.candidate_procedure_pk)
 
 
 def likely_orders(
@@ -152,7 +154,9 @@ def differences(work: Work, said: Said, requested_procedure_pks: Iterable[int]) 
     ]
 
 
-def said_by_images(study: Study) -> Said:
+def said_by_images(work: Work, study: Study) -> Said:
+    shown = set[str]().union(*sides_of_series(work.session, [study.study_pk]).values())
+    side = "B" if len(shown) == 2 else "".join(shown) or rules.side_of(study.study_description)
     return Said(
         study.patient_name,
         study.patient_id,
@@ -165,6 +169,7 @@ def said_by_images(study: Study) -> Said:
         study.study_description,
         study.study_instance_uid,
         study.created_at,
+        side,
     )
 
 
@@ -307,7 +312,6 @@ def _compared(
         None,
     )
     shown = same or (identifiers[0] if identifiers else ("", ""))
-    side = rules.side_of(said.description)
     birth = patient.patient_birth_date
     ordered_sex, sex = patient.patient_sex or "", said.patient_sex or ""
     # Scheduled in wall time of a site, and scanned perhaps past midnight: a day apart is alike.
@@ -376,7 +380,12 @@ def _compared(
             if name_words(requested.requested_procedure_description) == name_words(said.description or "")
             else Verdict.ABSENT,
         ),
-        Compared("laterality", requested.laterality or "", side, rules.verdict(requested.laterality, side)),
+        Compared(
+            "laterality",
+            requested.laterality or "",
+            said.side,
+            rules.verdict(requested.laterality, said.side),
+        ),
     ]
 
 

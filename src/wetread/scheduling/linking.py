@@ -529,7 +529,7 @@ def reconcile(
     patient = work.session.get_one(Patient, request.patient_pk)
     against = [
         {"field": one.field, "order": one.order[:200], "study": one.study[:200]}
-        for one in differences(work, said_by_images(study), [requested_procedure_pk])
+        for one in differences(work, said_by_images(work, study), [requested_procedure_pk])
     ]
     corrections = {**_as_registered(work, patient), "AccessionNumber": request.accession_number}
     correct_study(work, study_pk, corrections, reason=reason, patient_pk=patient.patient_pk)

@@ -410,6 +410,7 @@ def _said(step: PerformedProcedureStep) -> Said:
     words = [text_of(said, "00400254")]
     for item in _items(said, "00400340"):  # Performed Series Sequence: description, protocol
         words += [text_of(item, "0008103E"), text_of(item, "00181030")]
+    description = "; ".join(dict.fromkeys(word.strip() for word in words if word.strip()))[:200] or None
     return Said(
         text_of(said, "00100010") or None,
         text_of(said, "00100020").strip() or None,
@@ -419,7 +420,8 @@ def _said(step: PerformedProcedureStep) -> Said:
         _accession_number(said),
         [step.modality] if step.modality else [],
         day_of(text_of(said, "00400244")),
-        "; ".join(dict.fromkeys(word.strip() for word in words if word.strip()))[:200] or None,
+        description,
         step.study_instance_uid,
         step.received_at,
+        rules.side_of(description),
     )

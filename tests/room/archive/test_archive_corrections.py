@@ -17,7 +17,7 @@ from common import Api
 from wetread.archive import corrections, removal
 from wetread.archive.corrections import Wish
 from wetread.archive.model import WITH_REMOVED, Series, Study
-from wetread.archive.service import Archive, Level, correct_study, find
+from wetread.archive.service import Archive, Level, correct_study, find, sides_of_series
 from wetread.kit.errors import Conflict, Denied, Invalid, NotFound
 from wetread.patients.service import IdentifierInput, PatientInput, register_patient
 from wetread.security.service import Actor, Role, permissions_of
@@ -78,12 +78,21 @@ def test_a_series_is_edited_and_the_edit_taken_back_exactly(
 
 
 def test_one_image_is_edited_alone(archive: Archive, store: Store, make_dicom: MakeDicom, web: Api) -> None:
-    slices = study_of(make_dicom, 2)
+    slices = study_of(make_dicom, 2, ImageLaterality="R")
     store(*slices)
     first, second = slices
     client = web.as_role("technologist")
     metadata(client, first.StudyInstanceUID)
     sent = leaving(archive, study_instance_uids=first.StudyInstanceUID)
+
+    def showing(side: str) -> set[str]:
+        with archive.offices.work(SYSTEM) as work:
+            (study,) = work.session.scalars(select(Study.study_pk))
+            assert side in set().union(*sides_of_series(work.session, [study]).values())
+            asked = {"StudyInstanceUID": first.StudyInstanceUID, "ImageLaterality": side}
+            return {one["00080018"]["Value"][0] for one in find(work, Level.IMAGE, asked).items}
+
+    assert showing("R") == {first.SOPInstanceUID, second.SOPInstanceUID}
     pk = do(
         archive, kind="edit", study_instance_uid=first.StudyInstanceUID, sop_instance_uid=first.SOPInstanceUID,
         attributes={"ImageLaterality": "L", "InstanceNumber": "7"},
@@ -96,6 +105,7 @@ def test_one_image_is_edited_alone(archive: Archive, store: Store, make_dicom: M
     with archive.offices.work(SYSTEM) as work:
         (found,) = find(work, Level.IMAGE, {"SOPInstanceUID": first.SOPInstanceUID}).items
     assert found["00200013"]["Value"] == [7]
+    assert (showing("L"), showing("R")) == ({first.SOPInstanceUID}, {second.SOPInstanceUID})
     take_back(archive, pk)
     assert leaving(archive, study_instance_uids=first.StudyInstanceUID) == sent
     assert metadata(client, first.StudyInstanceUID)[first.SOPInstanceUID]["00200013"]["Value"] == [1]

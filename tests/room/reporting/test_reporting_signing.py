@@ -12,6 +12,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from case_fixtures import PASSWORD, Ward
+from wetread.archive.model import Instance, Series
 from wetread.kit.clock import FixedClock
 from wetread.kit.errors import Conflict, Denied, IllegalTransition, Invalid, TooMany
 from wetread.kit.events import OutboxEvent
@@ -271,6 +272,39 @@ def test_a_side_against_the_order_must_be_seen_before_signing(ward: Ward) -> Non
     sign(ward, reader, view, sections=wrong, acknowledged=["laterality"])
     (signed,) = versions(ward, view.report_pk)
     assert signed.acknowledged_warnings == ["laterality"]
+
+
+def test_images_of_another_side_must_be_seen_before_signing(ward: Ward) -> None:
+    reader = ward.person()
+    view = opened(ward, reader, "XRKNEE", side="L")
+    (study,) = view.procedures
+
+    def warned() -> list[str]:
+        with ward.offices.work(reader) as work:
+            return [one.text for one in service.warnings(work, view.report_pk, NORMAL)]
+
+    def marked(series: str | None, *images: str | None) -> None:
+        with ward.made() as work:
+            one = work.session.scalars(select(Series).where(Series.study_pk == study.study_pk)).first()
+            assert one is not None
+            one.laterality = series
+            found = work.session.scalars(select(Instance).where(Instance.series_pk == one.series_pk)).all()
+            for image, side in zip(found, images, strict=True):
+                image.image_laterality = side
+
+    marked(None, None)
+    assert warned() == []
+    marked("R", None)
+    assert warned() == ["The order is for the LEFT side; the images are marked RIGHT."]
+    with pytest.raises(Invalid) as refused:
+        sign(ward, reader, view)
+    assert [one.field for one in refused.value.fields] == ["warning.image-laterality"]
+    # What an image says counts before what its series says (PS3.3 C.7.3.1).
+    marked("R", "L")
+    assert warned() == []
+    marked("L", "B")
+    assert warned() == ["The order is for the LEFT side; some images are marked RIGHT."]
+    sign(ward, reader, view, acknowledged=["image-laterality"])
 
 
 def test_a_missing_impression_cannot_be_waved_through(ward: Ward) -> None:

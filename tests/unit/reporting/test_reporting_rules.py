@@ -67,6 +67,26 @@ def test_a_side_against_the_order(side: str, findings: str, impression: str, war
     assert ("laterality" in codes(findings, impression, sides={side})) is warned
 
 
+@pytest.mark.parametrize(
+    ("ordered", "shown", "words"),
+    [
+        ({"L"}, {"R"}, "The order is for the LEFT side; the images are marked RIGHT."),
+        ({"R"}, {"L", "R"}, "The order is for the RIGHT side; some images are marked LEFT."),
+        ({"L"}, {"L"}, None),
+        ({"L"}, set(), None),
+        ({"B"}, {"L"}, None),
+        ({"L", "R"}, {"R"}, None),
+        (set(), {"R"}, None),
+    ],
+)
+def test_images_of_another_side_than_was_ordered(
+    ordered: set[str], shown: set[str], words: str | None
+) -> None:
+    sections = {"findings": "Normal.", "impression": "Normal."}
+    found = rules.check(sections, lateralities=ordered, patient_sex=None, shown=shown)
+    assert [one.text for one in found] == ([] if words is None else [words])
+
+
 def test_orders_of_both_sides_allow_both() -> None:
     assert codes("Right and left.", "Right worse.", sides={"B"}) == set()
     assert codes("Right.", "Right.", sides={"L", "R"}) == set()

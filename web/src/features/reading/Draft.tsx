@@ -96,6 +96,12 @@ export function Draft({
     return found
   }, [pk, queue])
 
+  // Of images of another side than was ordered the reader hears before the first word.
+  useEffect(() => {
+    ask()
+      .then((found) => setFindings(found.filter((one) => one.code === 'image-laterality')))
+      .catch(() => undefined)
+  }, [ask])
   // The check follows the saved text, so that a wrong side stands out long before the signature.
   const { savedAt, epoch } = draft
   const firstSaved = useRef(savedAt)

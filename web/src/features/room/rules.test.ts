@@ -95,8 +95,8 @@ describe('checks before the scan', () => {
 })
 
 describe('what is missing after', () => {
-  const series = (uid: string, count: number, laterality: string | null = null) =>
-    ({ series_instance_uid: uid, series_description: uid, number_of_series_related_instances: count, laterality }) as Series
+  const series = (uid: string, count: number, sides: readonly string[] = []) =>
+    ({ series_instance_uid: uid, series_description: uid, number_of_series_related_instances: count, sides }) as Series
   const told = (...counts: [uid: string, count: number | null][]) =>
     [
       { series: counts.map(([uid, count]) => ({ series_instance_uid: uid, series_description: uid, number_of_instances: count })) },
@@ -117,8 +117,11 @@ describe('what is missing after', () => {
   })
 
   it('sees the wrong side', () => {
-    const { findings } = completeness({ ...done, laterality: 'R' }, [], [series('knee', 3, 'L')])
+    const { findings } = completeness({ ...done, laterality: 'R' }, [], [series('knee', 3, ['L'])])
     expect(findings).toEqual([expect.objectContaining({ text: 'knee is marked LEFT, ordered is RIGHT', danger: true })])
+    const [one] = completeness({ ...done, laterality: 'L' }, [], [series('knee', 3, ['L', 'R'])]).findings
+    expect(one?.text).toBe('knee has images marked RIGHT, ordered is LEFT')
+    expect(completeness({ ...done, laterality: 'B' }, [], [series('breast', 4, ['L', 'R'])]).findings).toEqual([])
   })
 })
 

@@ -191,10 +191,12 @@ export function completeness(
   const side = booking.laterality
   if (side === 'L' || side === 'R') {
     for (const one of series) {
-      if ((one.laterality === 'L' || one.laterality === 'R') && one.laterality !== side) {
+      const other = one.sides.find((shown) => shown !== side)
+      if (other) {
+        const marked = one.sides.includes(side) ? 'has images marked' : 'is marked'
         findings.push({
           id: `side ${one.series_instance_uid}`,
-          text: `${one.series_description ?? 'A series'} is marked ${SIDE[one.laterality]}, ordered is ${SIDE[side]}`,
+          text: `${one.series_description ?? 'A series'} ${marked} ${SIDE[other]}, ordered is ${SIDE[side]}`,
           danger: true,
         })
       }

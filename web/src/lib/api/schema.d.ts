@@ -10136,6 +10136,11 @@ export interface components {
             series_number: number | null;
             /** Series Pk */
             series_pk: number;
+            /**
+             * Sides
+             * @description Which sides its images say they show: L, R.
+             */
+            sides: string[];
             /** Station Name */
             station_name: string | null;
             /** Thumbnail Url */
