@@ -6,7 +6,6 @@ import {
   EllipticalROITool,
   LabelTool,
   LengthTool,
-  MagnifyTool,
   PanTool,
   PlanarFreehandROITool,
   RectangleROITool,
@@ -16,6 +15,7 @@ import {
   ZoomTool,
   type Types as ToolTypes,
 } from '@cornerstonejs/tools'
+import { LoupeTool } from './loupe'
 import { onPlanes } from './measure/onPlanes'
 import { PixelProbeTool } from './measure/probe'
 import { promptly, type ToolClass } from './measure/promptly'
@@ -67,7 +67,7 @@ export const TOOLS: Record<ToolName, Made> = {
   window: hand(WindowLevelTool),
   zoom: hand(ZoomTool),
   pan: hand(PanTool),
-  magnify: hand(MagnifyTool, { magnifySize: 8, magnifyWidth: 260, magnifyHeight: 260 }),
+  magnify: hand(LoupeTool),
   region: hand(RegionWindowTool),
   length: measure(LengthTool),
   angle: measure(AngleTool),

@@ -50,6 +50,14 @@ export function tableOn(viewport: StackViewport): { explanation: string | null }
   return known && propertyOf(viewport)?.getRGBTransferFunction(0) === known.transfer ? known : null
 }
 
+/** Draws a viewport by the table of another that shows the same picture; nothing where that is drawn by a window. */
+export function lookAs(other: StackViewport, viewport: StackViewport): void {
+  const property = propertyOf(viewport)
+  if (!property || !tableOn(other)) return
+  property.setUseLookupTableScalarRange(true)
+  property.setRGBTransferFunction(0, propertyOf(other)?.getRGBTransferFunction(0))
+}
+
 /** The greys that a presentation state gave the pictures of a viewport; null: none did. */
 export function greysOn(viewport: StackViewport): GreysOf | null {
   return given.get(viewport) ?? null
