@@ -325,16 +325,9 @@ export function Toolbar(props: ToolbarProps) {
         </Menu.Target>
         <Menu.Dropdown>
           {LINKS.map((kind) => (
-            <Menu.Item
-              key={kind}
-              role="menuitemcheckbox"
-              aria-checked={links[kind]}
-              leftSection={<span className={classes['check']}>{links[kind] ? '✓' : ''}</span>}
-              rightSection={kind === 'scroll' ? <kbd>X</kbd> : undefined}
-              onClick={() => on.link(kind)}
-            >
+            <Menu.CheckboxItem key={kind} checked={links[kind]} rightSection={kind === 'scroll' ? <kbd>X</kbd> : undefined} onChange={() => on.link(kind)}>
               {LINK_LABEL[kind]}
-            </Menu.Item>
+            </Menu.CheckboxItem>
           ))}
           <Menu.Divider />
           <Item label={TOOL_LABEL.locate} keys={TOOL_KEY.locate} icon={IconCrosshair} onClick={() => on.tool('locate')} />

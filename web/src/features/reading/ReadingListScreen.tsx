@@ -381,15 +381,9 @@ function Pick({
               : [...chosen, option.value]
             : [option.value]
           return (
-            <Menu.Item
-              key={option.value}
-              role="menuitemcheckbox"
-              aria-checked={on}
-              leftSection={on ? <IconCheck size={14} /> : <span />}
-              onClick={() => onChange(next)}
-            >
+            <Menu.CheckboxItem key={option.value} checked={on} closeMenuOnClick={!several} onChange={() => onChange(next)}>
               {option.label}
-            </Menu.Item>
+            </Menu.CheckboxItem>
           )
         })}
       </Menu.Dropdown>

@@ -76,16 +76,16 @@ export function HangingMenu({ hanging, protocols, mayKeep, onSave, onEdit, onWin
             <>
               <Menu.Label>Stages</Menu.Label>
               {stages.map((stage, at) => (
-                <Menu.Item
+                <Menu.RadioItem
                   key={at}
-                  role="menuitemradio"
-                  aria-checked={at === applied?.stage}
-                  leftSection={<Check on={at === applied?.stage} />}
+                  value={String(at)}
+                  checked={at === applied?.stage}
+                  closeMenuOnClick
                   rightSection={at === ((applied?.stage ?? 0) + 1) % stages.length ? <kbd>{showKeys('PageDown')}</kbd> : undefined}
                   onClick={() => applied && hanging.hangBy(applied.protocol, at)}
                 >
                   {stage.display_set_label ?? `${stage.rows} × ${stage.columns}`}
-                </Menu.Item>
+                </Menu.RadioItem>
               ))}
             </>
           ) : label ? (
@@ -95,9 +95,9 @@ export function HangingMenu({ hanging, protocols, mayKeep, onSave, onEdit, onWin
           {fitting.map((one) => (
             <Choice key={one.hanging_protocol_pk} protocol={one} on={one === kept} onUse={() => hanging.hangBy(one)} />
           ))}
-          <Menu.Item role="menuitemradio" aria-checked={applied === null} leftSection={<Check on={applied === null} />} onClick={() => hanging.hangBy(null)}>
+          <Menu.RadioItem value="built-in" checked={applied === null} closeMenuOnClick onClick={() => hanging.hangBy(null)}>
             Built in
-          </Menu.Item>
+          </Menu.RadioItem>
           {others.length ? (
             <>
               <Menu.Label>Made for other studies</Menu.Label>
@@ -135,13 +135,9 @@ export function HangingMenu({ hanging, protocols, mayKeep, onSave, onEdit, onWin
   )
 }
 
-function Check({ on }: { on: boolean }) {
-  return <span className={classes['check']}>{on ? '✓' : ''}</span>
-}
-
 function Choice({ protocol, on, onUse }: { protocol: Protocol; on: boolean; onUse: () => void }) {
   return (
-    <Menu.Item role="menuitemradio" aria-checked={on} leftSection={<Check on={on} />} onClick={onUse}>
+    <Menu.RadioItem value={String(protocol.hanging_protocol_pk)} checked={on} closeMenuOnClick onClick={onUse}>
       <span className={classes['choice']}>
         <span dir="auto">{protocol.name}</span>
         <small>
@@ -149,6 +145,6 @@ function Choice({ protocol, on, onUse }: { protocol: Protocol; on: boolean; onUs
           {owner(protocol) === 0 ? '' : ` · ${ownerWords(protocol)}`}
         </small>
       </span>
-    </Menu.Item>
+    </Menu.RadioItem>
   )
 }
