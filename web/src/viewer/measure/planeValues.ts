@@ -9,6 +9,8 @@ export interface PlaneValues {
   frameOfReferenceUid: string
   /** Between voxels what lies between their values, as is drawn; null: there is none, or it is not the patient's. */
   at: (point: Vec3) => number | null
+  /** Whether a place lies within what was scanned: where it does and has no value, that is padding. */
+  reaches: (point: Vec3) => boolean
   /** The middle of a voxel, the directions of their edges, and how long these are, mm. */
   origin: Vec3
   axes: readonly [Vec3, Vec3, Vec3]
@@ -150,22 +152,36 @@ function* placesIn(region: Region, { first, second, steps, start }: Lattice): Ge
   if (!found) yield [(left + right) / 2, (top + bottom) / 2]
 }
 
-/** The value of a slab at a place of its middle plane, by the same rule by which it is drawn; null: none within counts. */
-export function valueThrough(values: PlaneValues, slab: Slab, point: Vec3, normal: Vec3): number | null {
-  if (slab.mode === 'thin') return values.at(point)
+/** What is seen at a place: its value, null: none within counts; and which part of it was not scanned, 0 to 1. */
+interface Seen {
+  value: number | null
+  beyond: number
+}
+
+/** The value of a slab at a place of its middle plane, by the same rule by which it is drawn. */
+export function seenThrough(values: PlaneValues, slab: Slab, point: Vec3, normal: Vec3): Seen {
+  if (slab.mode === 'thin') {
+    const value = values.at(point)
+    return { value, beyond: value === null && !values.reaches(point) ? 1 : 0 }
+  }
   const steps = Math.max(2, Math.min(400, Math.ceil((2 * slab.thickness) / Math.min(...values.spacing))))
-  let [sum, count, least, most] = [0, 0, Infinity, -Infinity]
+  let [sum, count, least, most, beyond] = [0, 0, Infinity, -Infinity, 0]
   for (let step = 0; step <= steps; step++) {
     const away = (step / steps - 0.5) * slab.thickness
-    const value = values.at([point[0] + normal[0] * away, point[1] + normal[1] * away, point[2] + normal[2] * away])
-    if (value === null) continue
+    const place: Vec3 = [point[0] + normal[0] * away, point[1] + normal[1] * away, point[2] + normal[2] * away]
+    const value = values.at(place)
+    if (value === null) {
+      if (!values.reaches(place)) beyond += 1
+      continue
+    }
     sum += value
     count += 1
     least = Math.min(least, value)
     most = Math.max(most, value)
   }
-  if (!count) return null
-  return slab.mode === 'mip' ? most : slab.mode === 'minip' ? least : sum / count
+  const part = beyond / (steps + 1)
+  if (!count) return { value: null, beyond: part }
+  return { value: slab.mode === 'mip' ? most : slab.mode === 'minip' ? least : sum / count, beyond: part }
 }
 
 const shapeIn = ({ handles, contour }: Data) => JSON.stringify([handles?.points, contour?.polyline].map((points) => points?.map((point) => Array.from(point, (one) => one.toFixed(2)))))
@@ -192,13 +208,15 @@ export function countOnPlane(one: ToolTypes.Annotation, tool: RegionTool): Stats
   const points = ((tool === 'freehand' ? data.contour?.polyline : data.handles?.points) ?? []).map((point) => vec3(point)).filter((point) => point !== null)
   if (tool === 'probe') {
     const [point] = points
-    return { value: point ? valueThrough(values, slab, point, plane.normal) : null, modalityUnit: values.unit, plane: words }
+    return { ...(point ? seenThrough(values, slab, point, plane.normal) : { value: null }), modalityUnit: values.unit, plane: words }
   }
   const region = regionOf(tool, points.map(plane.flat))
   if (!region) return null
-  let [count, mean, squares, least, most] = [0, 0, 0, Infinity, -Infinity]
+  let [places, beyond, count, mean, squares, least, most] = [0, 0, 0, 0, 0, Infinity, -Infinity]
   for (const at of placesIn(region, latticeOn(plane, values))) {
-    const value = valueThrough(values, slab, plane.inSpace(at), plane.normal)
+    const { value, ...seen } = seenThrough(values, slab, plane.inSpace(at), plane.normal)
+    places += 1
+    beyond += seen.beyond
     if (value === null) continue
     count += 1
     const away = value - mean
@@ -208,5 +226,5 @@ export function countOnPlane(one: ToolTypes.Annotation, tool: RegionTool): Stats
     most = Math.max(most, value)
   }
   const counted = count ? { mean, stdDev: Math.sqrt(squares / count), min: least, max: most } : { mean: null }
-  return { ...counted, area: region.area, areaUnit: 'mm²', unit: 'mm', modalityUnit: values.unit, plane: words }
+  return { ...counted, beyond: beyond / places, area: region.area, areaUnit: 'mm²', unit: 'mm', modalityUnit: values.unit, plane: words }
 }

@@ -24,6 +24,8 @@ export interface Stats {
   chest?: number
   /** On planes, of what its values are: the thin plane, or a slab. */
   plane?: string
+  /** On planes, the part of it that was not scanned, 0 to 1. */
+  beyond?: number
   /** Its picture is coarse yet, and values are not read from that. */
   waiting?: true
 }
@@ -83,13 +85,27 @@ function regionWords(stats: Stats, kind: Calibration['kind']): string[] {
     words.push(`Mean ${rounded(stats.mean)}${unit}${isNumber(stats.stdDev) ? ` · SD ${rounded(stats.stdDev)}` : ''}`)
     if (isNumber(stats.min) && isNumber(stats.max)) words.push(`Min ${rounded(stats.min)} · max ${rounded(stats.max)}`)
   }
-  if (stats.mean === null) words.push(stats.plane ? 'No values: nothing was scanned here' : 'No values: padding, or behind a shutter')
+  if (stats.mean === null) words.push(isBeyond(stats) ? 'No values: nothing was scanned here' : 'No values: padding, or behind a shutter')
   if (isNumber(stats.area) && !stats.isEmptyArea) {
     const unit = unitOf(stats.areaUnit, kind)
     words.push(unit === null ? NOT_CALIBRATED : `Area ${areaWords(stats.area, unit)}`)
   }
-  if (stats.plane) words.push(stats.plane)
+  words.push(...planeWords(stats))
   return words
+}
+
+/** On a plane: whether all of it lies where nothing was scanned. */
+function isBeyond({ plane, beyond }: Stats): boolean {
+  return plane !== undefined && (beyond === undefined || beyond > 0.999)
+}
+
+/** Of what the values on a plane are, and which part of what is drawn was not scanned and does not count. */
+function planeWords(stats: Stats): string[] {
+  const { plane, beyond } = stats
+  if (plane === undefined) return []
+  if (!isNumber(beyond) || beyond <= 0 || isBeyond(stats)) return [plane]
+  const part = beyond < 0.01 ? 'Less than 1' : String(Math.min(99, Math.round(beyond * 100)))
+  return [`${part} % outside the images: not counted`, plane]
 }
 
 function areaWords(area: number, unit: string): string {
@@ -114,8 +130,8 @@ const WORDS: Record<string, Words> = {
   RectangleROI: regionWords,
   PlanarFreehandROI: regionWords,
   Probe: (stats) => {
-    if (stats.value === null) return [stats.plane ? 'No value: nothing was scanned here' : 'No value: padding']
-    return isNumber(stats.value) ? [`${rounded(stats.value)}${valueUnit(stats)}`, stats.plane ?? null] : Array.isArray(stats.value) ? [colour(stats.value)] : []
+    if (stats.value === null) return [isBeyond(stats) ? 'No value: nothing was scanned here' : 'No value: padding']
+    return isNumber(stats.value) ? [`${rounded(stats.value)}${valueUnit(stats)}`, ...planeWords(stats)] : Array.isArray(stats.value) ? [colour(stats.value)] : []
   },
   ArrowAnnotate: (_, __, label) => [label],
   Label: (_, __, label) => [label],

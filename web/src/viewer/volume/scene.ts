@@ -280,12 +280,15 @@ export class Scene {
       const value: unknown = voxelManager.getAtIJK(i, j, k)
       return typeof value === 'number' && Number.isFinite(value) && (!counts || counts(value, [i, j, k])) ? value : null
     }
+    const indexOf = (point: Vec3) => imageData.worldToIndex([...point] as Types.Point3) as ArrayLike<number>
+    const reached = (i: number, j: number, k: number) => (this.isScanned && !this.isScanned(i, j, k) ? null : 1)
     this.closeValues = openValues({
       frameOfReferenceUid: space,
       origin,
       spacing,
       axes: [row, column, normal],
-      at: (point) => between((imageData.worldToIndex([...point] as Types.Point3) as ArrayLike<number>), dimensions, voxel),
+      at: (point) => between(indexOf(point), dimensions, voxel),
+      reaches: (point) => between(indexOf(point), dimensions, reached) !== null,
       slab: () => this.thick,
       isWhole: () => this.isScanned !== null || isLoaded(volume),
       unit: stack.modality === 'CT' ? 'HU' : stack.frames.every((frame) => unitOf(stack, frame.metadata).label === 'SUV') ? 'SUV' : '',
