@@ -95,11 +95,13 @@ def test_a_measurement_is_seen_on_its_own_picture_alone(store: Any, open_study: 
     study, instances = stack(store, 3)
     held: list[Route] = []
 
-    def hold(page: Page) -> None:
-        """The last picture does not come until it is let through."""
-        page.route(f"**/instances/{instances[2]}/frames/*", lambda route: held.append(route))
+    def hold(route: Route) -> None:
+        held.append(route)
 
-    page = open_study(study, 900, 760, before=hold)
+    # The last picture does not come until it is let through.
+    page = open_study(
+        study, 900, 760, before=lambda page: page.route(f"**/instances/{instances[2]}/frames/*", hold)
+    )
     pane = page.locator("[data-pane=a]")
     hand = measuring(page, aspect=1)
     expect(pane).to_have_attribute("data-index", "1")
