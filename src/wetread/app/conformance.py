@@ -400,8 +400,8 @@ def _workitems() -> Iterator[str]:
         ],
     )
     yield (
-        "Attributes. Create: 1 with a value, 2 may be empty or absent, 3 optional, - not the requester's to give. Set: 1 not "
-        "to be emptied, 3 free, - not to be changed. Final: R for both final states, P for COMPLETED, X for CANCELED, O none."
+        "Attributes. Create: 1 with a value, 2 may be empty or absent, 3 optional, 3/1 optional and left out where it is empty, "
+        "- not the requester's to give. Set: 1 not to be emptied, 3 free, - not to be changed. Final: R for both final states, P for COMPLETED, X for CANCELED, O none."
     )
     yield _table(
         ("Attribute", "Create", "Set", "Final", "Required matching key"),
@@ -412,7 +412,8 @@ def _workitems() -> Iterator[str]:
     )
     yield (
         "Inside of sequences, where an attribute has a requirement; of an N-SET each sequence is replaced as a whole, so the "
-        "same holds. 1C: where the attribute named has a value. What is missing in an N-CREATE is answered 0120, in an N-SET "
+        "same holds. 1C and 2C: where the attribute named has a value, or that value or code; 3/1: left out where it is empty. "
+        "What is missing in an N-CREATE is answered 0120, in an N-SET "
         "0106, what is empty 0121; the Error Comment names the attribute. Every code has a value (short, long or URN), its "
         "scheme where the value is no URN, and a meaning. That the images of an item can be retrieved nowhere is let pass."
     )

@@ -120,25 +120,28 @@ class PacedProtocol(HttpToolsProtocol):
     def _look(self) -> None:
         self._account()
         self._watch = self.loop.call_later(self.pace.tick_s, self._look)
-        behind = max(self._out.behind_s, self._in.behind_s)
-        if behind > self.pace.stall_s:
-            self._cut("too slow")
+        if self.behind_s > self.pace.stall_s:
+            self.cut("too slow")
         elif self._headers_since is not None and self._at - self._headers_since > self.pace.headers_s:
-            self._cut("no request")
-        elif behind > self.pace.stall_s / 4:
+            self.cut("no request")
+        elif self.behind_s > self.pace.stall_s / 4:
             self.pace.laggards.add(self)
             if len(self.pace.laggards) > self.pace.laggards_max:
-                max(self.pace.laggards, key=lambda one: max(one._out.behind_s, one._in.behind_s))._cut(
-                    "too many slow ones"
-                )  # noqa: SLF001
+                max(self.pace.laggards, key=lambda one: one.behind_s).cut("too many slow ones")
         else:
             self.pace.laggards.discard(self)
 
-    def _cut(self, reason: str) -> None:
+    @property
+    def behind_s(self) -> float:
+        """By how much the line is behind, in the direction that is worse."""
+        return max(self._out.behind_s, self._in.behind_s)
+
+    def cut(self, reason: str) -> None:
+        """Ends the connection; what it was still to get goes with it, where an orderly end would wait for it."""
         log.info("web connection cut", reason=reason)
         self.pace.cut += 1
         self.pace.laggards.discard(self)
-        self.transport.abort()  # what it was still to get goes with it; an orderly end would wait for it
+        self.transport.abort()
 
 
 def paced(pace: Pace) -> type[PacedProtocol]:

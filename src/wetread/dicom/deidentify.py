@@ -17,6 +17,7 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 from pydicom._uid_dict import UID_dictionary
+from pydicom.datadict import dictionary_has_tag, repeater_has_tag
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
@@ -157,6 +158,9 @@ def _clean(dataset: Dataset, pseudonyms: Pseudonyms, options: Options, days: int
             del dataset[tag]  # private attributes, curves, overlays
             continue
         action = _ACTION_OF.get(number)
+        if action is None and not (dictionary_has_tag(tag) or repeater_has_tag(number)):
+            del dataset[tag]  # of an edition after this table: what it says nobody knows here
+            continue
         if number in DATES and (options.retain_full_dates or options.move_dates):
             if options.move_dates:
                 _move(dataset[tag], days)

@@ -16,7 +16,8 @@ JsonDict = dict[str, Any]
 @dataclass(frozen=True, slots=True)
 class Row:
     """An attribute of an item. `create` and `update`: 1 with a value, 1C so where one of `needed_by` has a value, 2 taken as
-    empty where absent, 3 optional. `inside`: what its own items hold; `values`: the only ones there are."""
+    empty where absent, 3 optional, 3/1 optional and left out where it is empty. `needed_by` names attributes, or an
+    attribute and a value of it, or of the code in it. `inside`: what its own items hold; `values`: the only ones there are."""
 
     keyword: str
     create: str = "3"
@@ -62,6 +63,10 @@ def _one(keyword: str, inside: Item | None = None, **more: Any) -> Row:
 
 def _two(keyword: str, inside: Item | None = None) -> Row:
     return Row(keyword, "2", "2", inside)
+
+
+def _valued(keyword: str, inside: Item | None = None) -> Row:
+    return Row(keyword, "3/1", "3/1", inside)
 
 
 def _any(*keywords: str) -> tuple[Row, ...]:
@@ -114,7 +119,9 @@ _PERFORMER = ("HumanPerformerName", "HumanPerformerOrganization")
 SCHEDULED_PERFORMER = Item(
     (_one("HumanPerformerCodeSequence", CODE), *(_one(keyword) for keyword in _PERFORMER))
 )
-ACTUAL_PERFORMER = Item((Row("HumanPerformerCodeSequence", inside=CODE), *_any(*_PERFORMER)))
+ACTUAL_PERFORMER = Item(
+    (_valued("HumanPerformerCodeSequence", CODE), *(_valued(keyword) for keyword in _PERFORMER))
+)
 IDENTIFIER = Item(
     (
         _one("PatientID"),
@@ -128,17 +135,32 @@ REQUEST = Item(
         _one("StudyInstanceUID"),
         _two("AccessionNumber"),
         _two("IssuerOfAccessionNumberSequence", ISSUER),
-        Row("PlacerOrderNumberImagingServiceRequest"),
+        _valued("PlacerOrderNumberImagingServiceRequest"),
         _two("OrderPlacerIdentifierSequence", ISSUER),
-        Row("FillerOrderNumberImagingServiceRequest"),
+        _valued("FillerOrderNumberImagingServiceRequest"),
         _two("OrderFillerIdentifierSequence", ISSUER),
         _two("RequestedProcedureID"),
         _two("RequestedProcedureDescription"),
         _two("RequestedProcedureCodeSequence", CODE),
         Row("ReasonForRequestedProcedureCodeSequence", inside=CODE),
+        _valued("RequestingService"),
         Row("RequestingServiceCodeSequence", inside=CODE),
     )
 )
+# How the person is named and spoken of, and what of the sex matters to the procedure (PS3.3 table 10.36-1 and following).
+_WHILE = _any("EffectiveStartDateTime", "EffectiveStopDateTime")
+GENDER_IDENTITY = Item((_one("GenderIdentityCodeSequence", CODE), *_WHILE, Row("GenderIdentityComment")))
+_SPECIFIED = ("SexParametersForClinicalUseCategoryCodeSequence=131232",)
+SEX_PARAMETERS = Item(
+    (
+        _one("SexParametersForClinicalUseCategoryCodeSequence", CODE),
+        *_WHILE,
+        Row("SexParametersForClinicalUseCategoryComment", "2C", "2C", needed_by=_SPECIFIED),
+        Row("SexParametersForClinicalUseCategoryReference", "2C", "2C", needed_by=_SPECIFIED),
+    )
+)
+NAME_TO_USE = Item((_one("NameToUse"), *_WHILE, Row("NameToUseComment")))
+PRONOUNS = Item((_one("PronounCodeSequence", CODE), *_WHILE, Row("PronounComment")))
 OUTPUT_DESTINATION = Item(
     (
         Row("DICOMStorageSequence", inside=Item((_one("DestinationAE"),))),
@@ -148,35 +170,36 @@ OUTPUT_DESTINATION = Item(
 )
 PROGRESS = Item(
     (
-        *_any(
-            "ProcedureStepProgress",
-            "ProcedureStepProgressDescription",
-            "ProcedureStepCancellationDateTime",
-            "ReasonForCancellation",
-        ),
+        _valued("ProcedureStepProgress"),
+        _valued("ProcedureStepProgressDescription"),
+        _valued("ProcedureStepCancellationDateTime"),
+        _valued("ReasonForCancellation"),
         Row("ProcedureStepProgressParametersSequence", inside=CONTENT),
-        Row(
+        _valued(
             "ProcedureStepCommunicationsURISequence",
-            inside=Item((_one("ContactURI"), Row("ContactDisplayName"))),
+            Item((_one("ContactURI"), _valued("ContactDisplayName"))),
         ),
-        Row("ProcedureStepDiscontinuationReasonCodeSequence", inside=CODE),
+        _valued("ProcedureStepDiscontinuationReasonCodeSequence", CODE),
     ),
     is_single=True,
 )
 PERFORMED = Item(
     (
-        Row("ActualHumanPerformersSequence", inside=ACTUAL_PERFORMER),
+        _valued("ActualHumanPerformersSequence", ACTUAL_PERFORMER),
         *(
             Row(keyword, inside=CODE)
             for keyword in (
                 "PerformedStationNameCodeSequence",
                 "PerformedStationClassCodeSequence",
                 "PerformedStationGeographicLocationCodeSequence",
-                "PerformedWorkitemCodeSequence",
             )
         ),
-        *_any("PerformedProcedureStepStartDateTime", "PerformedProcedureStepEndDateTime"),
-        Row("PerformedProcessingParametersSequence", inside=CONTENT),
+        _valued("PerformedWorkitemCodeSequence", CODE),
+        _valued("PerformedProcedureStepStartDateTime"),
+        _valued("PerformedProcedureStepEndDateTime"),
+        _valued("PerformedProcedureStepDescription"),
+        _valued("CommentsOnThePerformedProcedureStep"),
+        _valued("PerformedProcessingParametersSequence", CONTENT),
         _two("OutputInformationSequence", ACCESS),
     ),
     is_single=True,
@@ -192,6 +215,10 @@ SEQUENCES: Mapping[str, Item] = {
     "InputInformationSequence": ACCESS,
     "OutputDestinationSequence": OUTPUT_DESTINATION,
     "OtherPatientIDsSequence": IDENTIFIER,
+    "GenderIdentitySequence": GENDER_IDENTITY,
+    "SexParametersForClinicalUseCategorySequence": SEX_PARAMETERS,
+    "PersonNamesToUseSequence": NAME_TO_USE,
+    "ThirdPersonPronounsSequence": PRONOUNS,
     "IssuerOfAdmissionIDSequence": Item(ISSUER.rows, ISSUER.any_of, is_single=True),
     "AdmittingDiagnosesCodeSequence": CODE,
     "ReferencedRequestSequence": REQUEST,
@@ -222,7 +249,10 @@ def _values(item: Mapping[str, Any], keyword: str) -> list[Any]:
 def _is_needed(item: Mapping[str, Any], by: str) -> bool:
     keyword, _, value = by.partition("=")
     given = _values(item, keyword)
-    return value in given if value else bool(given)
+    if not value:
+        return bool(given)
+    codes = [_values(one, "CodeValue") for one in given if isinstance(one, Mapping)]
+    return value in given or [value] in codes
 
 
 def complete(attributes: JsonDict, *, creating: bool) -> tuple[JsonDict, Fault | None]:
@@ -267,7 +297,9 @@ def _fill(path: tuple[str, ...], item: JsonDict, of: Item, creating: bool) -> It
             yield Fault(here, Lack.EMPTY if tag in item else Lack.MISSING)
         if row.values and not row.values.issuperset(given if all(map(_is_text, given)) else {""}):
             yield Fault(here, Lack.NO_SUCH_VALUE)
-        if kind == "2":
+        if kind == "3/1" and not given:
+            item.pop(tag, None)
+        if kind == "2" or (kind == "2C" and any(_is_needed(item, by) for by in row.needed_by)):
             item.setdefault(tag, {"vr": dictionary_VR(int(tag, 16))})
         if tag in item and row.inside is not None:
             item[tag], fault = _sequence(here, item[tag], row.inside, creating)

@@ -124,8 +124,8 @@ class Final(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """A row of PS3.4 table CC.2.5-3. `create`: 1 with a value, 2 taken as empty where absent, 3 optional, `-` none of the
-    requester's; `update`: 1 not to be emptied, 3 free, `-` not to be changed; `match`: a required matching key."""
+    """A row of PS3.4 table CC.2.5-3. `create`: 1 with a value, 2 taken as empty where absent, 3 optional, 3/1 optional and
+    not taken where it is empty, `-` none of the requester's; `update`: 1 not to be emptied, 3 free, `-` not to be changed; `match`: a required matching key."""
 
     keyword: str
     create: str
@@ -155,13 +155,13 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement("ScheduledStationGeographicLocationCodeSequence", "2", "3", match=True),
     Requirement("ScheduledHumanPerformersSequence", "2", "3", match=True),
     Requirement("ScheduledProcedureStepStartDateTime", "1", "1", _R, match=True),
-    Requirement("ExpectedCompletionDateTime", "3", "3", match=True),
+    Requirement("ExpectedCompletionDateTime", "3/1", "1", match=True),
     Requirement("ScheduledProcedureStepExpirationDateTime", "3", "3", match=True),
-    Requirement("ScheduledWorkitemCodeSequence", "2", "3", match=True),
-    Requirement("CommentsOnTheScheduledProcedureStep", "2", "3"),
+    Requirement("ScheduledWorkitemCodeSequence", "2", "1", match=True),
+    Requirement("CommentsOnTheScheduledProcedureStep", "2", "1"),
     Requirement("InputReadinessState", "1", "1", _R, match=True),
     Requirement("InputInformationSequence", "2", "3"),
-    Requirement("StudyInstanceUID", "3", "3"),
+    Requirement("StudyInstanceUID", "2", "3"),
     Requirement("OutputDestinationSequence", "3", "3"),
     # Relationship, patient and visit
     Requirement("PatientName", "2", "-", match=True),
@@ -171,6 +171,10 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement("OtherPatientIDsSequence", "2", "3", match=True),
     Requirement("PatientBirthDate", "2", "-", match=True),
     Requirement("PatientSex", "2", "-", match=True),
+    Requirement("GenderIdentitySequence", "3", "-"),
+    Requirement("SexParametersForClinicalUseCategorySequence", "3", "-"),
+    Requirement("PersonNamesToUseSequence", "3", "-"),
+    Requirement("ThirdPersonPronounsSequence", "3", "-"),
     Requirement("AdmissionID", "2", "-", match=True),
     Requirement("IssuerOfAdmissionIDSequence", "2", "-", match=True),
     Requirement("AdmittingDiagnosesDescription", "2", "-"),
@@ -178,9 +182,9 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement("ReferencedRequestSequence", "2", "-", match=True),
     Requirement("ReplacedProcedureStepSequence", "3", "-", match=True),
     Requirement("ReferencedPatientPhotoSequence", "3", "3"),
-    Requirement("MedicalAlerts", "3", "3"),
-    Requirement("PregnancyStatus", "3", "3"),
-    Requirement("SpecialNeeds", "3", "3"),
+    Requirement("MedicalAlerts", "2", "3"),
+    Requirement("PregnancyStatus", "2", "3"),
+    Requirement("SpecialNeeds", "2", "3"),
     # Progress and Performed Procedure Information
     Requirement("ProcedureStepState", "1", "-", _R, match=True),
     Requirement("ProcedureStepProgressInformationSequence", "-", "3", _X),
@@ -366,6 +370,8 @@ def create(sop_instance_uid: str, sent: Mapping[str, Any], *, at: str) -> Create
             continue
         if known is not None and known.create == "-":
             changed = changed or has_value(sent, tag)
+            continue
+        if known is not None and known.create == "3/1" and not has_value(sent, tag):
             continue
         attributes[tag] = entry
     for requirement in REQUIREMENTS:

@@ -65,6 +65,20 @@ def test_nothing_of_the_patient_stays() -> None:
     assert (ds.Modality, ds.Rows) == ("CT", 128)
 
 
+def test_what_newer_editions_say_of_the_patient_goes_too() -> None:
+    ds = filled()
+    name, identity = Dataset(), Dataset()
+    name.NameToUse, identity.GenderIdentityComment = "Doe, Jan", "as Doe said"
+    ds.PersonNamesToUseSequence, ds.GenderIdentitySequence = Sequence([name]), Sequence([identity])
+    ds.SourceImageSequence[0].add_new(0x00100012, "LT", "Doe")
+    ds.add_new(0x0010F0F0, "LO", "Doe, in an attribute of tomorrow")
+    deidentify(ds, KEY, Options(retain_patient_characteristics=True))
+    raw = written(ds)
+    assert [secret for secret in SECRET if secret.encode() in raw] == []
+    assert not [tag for tag in (0x00100011, 0x00100041, 0x0010F0F0) if tag in ds]
+    assert 0x00100012 not in ds.SourceImageSequence[0]
+
+
 def test_references_still_meet_and_other_destinations_get_other_names() -> None:
     first, second = filled(), filled(SOPInstanceUID="1.2.3.5")
     elsewhere = filled()

@@ -42,6 +42,10 @@ ROWS = [
     ("OutputDestinationSequence", element("DICOMStorageSequence", element("DestinationAE", "A")), "DestinationAE"),
     ("ReferencedRequestSequence", element("StudyInstanceUID", "1.2.6"), "StudyInstanceUID"),
     ("ReplacedProcedureStepSequence", REFERENCE, "ReferencedSOPInstanceUID"),
+    ("GenderIdentitySequence", element("GenderIdentityCodeSequence", code("446151000124109")), "GenderIdentityCodeSequence"),
+    ("SexParametersForClinicalUseCategorySequence", element("SexParametersForClinicalUseCategoryCodeSequence", code("131230")), "CodeMeaning"),
+    ("PersonNamesToUseSequence", element("NameToUse", "Jan"), "NameToUse"),
+    ("ThirdPersonPronounsSequence", element("PronounCodeSequence", code("LA29518-0")), "PronounCodeSequence"),
     (
         "ScheduledProcessingParametersSequence",
         element("ValueType", "CODE") | element("ConceptNameCodeSequence", code("X")),
@@ -178,3 +182,39 @@ def test_every_sequence_of_the_table_says_what_is_in_it() -> None:
         if one.keyword.endswith("Sequence") and one.keyword not in nested.SEQUENCES
     }
     assert bare == {"IssuerOfPatientIDQualifiersSequence"}
+
+
+@pytest.mark.parametrize(("value", "has"), [("131232", True), ("131230", False)])
+def test_specified_sex_parameters_say_how(value: str, has: bool) -> None:
+    item = element("SexParametersForClinicalUseCategoryCodeSequence", code(value))
+    sent = workitem("Scan", SexParametersForClinicalUseCategorySequence=item)
+    kept = rules.create("1.2.3", sent, at=AT).attributes
+    (found,) = kept[tag_of("SexParametersForClinicalUseCategorySequence")]["Value"]
+    assert (tag_of("SexParametersForClinicalUseCategoryComment") in found) is has
+    assert (tag_of("SexParametersForClinicalUseCategoryReference") in found) is has
+    with pytest.raises(WorkitemRefused) as refusal:  # as all of who the patient is: by a new Workitem alone
+        rules.update(
+            State.SCHEDULED,
+            None,
+            kept,
+            element("GenderIdentitySequence", element("GenderIdentityComment", "x")),
+            at=AT,
+        )
+    assert refusal.value.answer is Answer.NO_SUCH_ATTRIBUTE
+
+
+def test_what_is_optional_and_empty_is_left_out() -> None:
+    request = element("StudyInstanceUID", "1.2.6") | element("PlacerOrderNumberImagingServiceRequest")
+    sent = workitem("Scan", ReferencedRequestSequence=request) | element("ExpectedCompletionDateTime")
+    kept = rules.create("1.2.3", sent, at=AT).attributes
+    assert tag_of("ExpectedCompletionDateTime") not in kept
+    assert (
+        tag_of("PlacerOrderNumberImagingServiceRequest")
+        not in kept[tag_of("ReferencedRequestSequence")]["Value"][0]
+    )
+    progress = element("ProcedureStepProgress", 50) | element("ReasonForCancellation")
+    after = rules.update(
+        State.IN_PROGRESS, T, kept,
+        element("TransactionUID", T) | element("ProcedureStepProgressInformationSequence", progress), at=AT,
+    )  # fmt: skip
+    assert after[rules.PROGRESS]["Value"] == [element("ProcedureStepProgress", 50)]
