@@ -18,6 +18,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from pydicom.dataset import Dataset
 from pydicom.uid import PositronEmissionTomographyImageStorage, generate_uid
+from scipy import ndimage
 
 import viewer_pictures as pictures
 from dicomweb_fixtures import Client, read
@@ -37,7 +38,13 @@ def rising(place: Any) -> Any:
     return 600 + np.asarray(place) @ RISE
 
 
-def phantom(store: Any, tilt: float, *, is_pet: bool = False) -> str:
+def waving(place: Any) -> Any:
+    """The same, with waves in it, so that to look a little beside is to see another value."""
+    x, y, z = np.moveaxis(np.asarray(place), -1, 0)
+    return rising(place) + 150 * np.sin(y / 9 + x / 20) * np.cos(z / 11)
+
+
+def phantom(store: Any, tilt: float, *, is_pet: bool = False, value: Any = rising) -> str:
     """Slices of the phantom; the UID of their study."""
     cos, sin = np.cos(np.radians(tilt)), np.sin(np.radians(tilt))
     study, series, frame = generate_uid(), generate_uid(), generate_uid()
@@ -46,7 +53,7 @@ def phantom(store: Any, tilt: float, *, is_pet: bool = False) -> str:
         down, right = np.meshgrid(np.arange(SIZE) * PIXEL_MM, np.arange(SIZE) * PIXEL_MM, indexing="ij")
         place = origin + np.stack([right, down * cos, down * sin], axis=-1)
         ds = pictures.grey(
-            np.rint(rising(place)).astype("<i2"), *((PositronEmissionTomographyImageStorage,) if is_pet else ()),
+            np.rint(value(place)).astype("<i2"), *((PositronEmissionTomographyImageStorage,) if is_pet else ()),
             WindowCenter="600", WindowWidth="1000", FrameOfReferenceUID=frame, SliceThickness="3",
             PixelSpacing=[str(PIXEL_MM)] * 2, ImagePositionPatient=[f"{one:.4f}" for one in origin],
             ImageOrientationPatient=["1", "0", "0", "0", f"{cos:.7f}", f"{sin:.7f}"],
@@ -241,6 +248,82 @@ def test_a_region_holds_the_values_that_its_plane_shows(
         expect(page.get_by_test_id("plane-sagittal").locator("svg text", has_text=mean[0])).to_be_visible()
     assert told() == words
     expect(page.get_by_role("complementary", name="Measurements")).to_contain_text("Nothing new to keep")
+
+
+def resampled(tilt: float, places: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The values of the tilted slices at places of the patient, along the table between them; nan beyond them."""
+    cos, sin = np.cos(np.radians(tilt)), np.sin(np.radians(tilt))
+    number, row, column = np.mgrid[0:SLICES, 0:SIZE, 0:SIZE].astype(float)
+    scanned = np.stack([column - 40, row * cos - 40, number * STEP_MM + row * sin], axis=-1)
+    stored = np.rint(waving(scanned))
+    row = (places[:, 1] + 40) / cos
+    index = np.stack([(places[:, 2] - row * sin) / STEP_MM, row, places[:, 0] + 40])
+    found: np.ndarray[Any, Any] = ndimage.map_coordinates(stored, index, order=1, mode="nearest")
+    # The first and the last slice are as thick as the others: half of it lies beyond their middle.
+    beyond = (index < [[-0.5], [0], [0]]) | (index > [[SLICES - 0.5], [SIZE - 1], [SIZE - 1]])
+    return np.where(beyond.any(axis=0), np.nan, found)
+
+
+def places_in(kind: str, points: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Half a millimetre apart, in a rectangle of four corners or an ellipse of the ends of two axes."""
+    if kind == "ELLIPSE":
+        middle, one, other = points.mean(axis=0), points[1] - points[0], points[3] - points[2]
+    else:
+        middle, one, other = points[:4].mean(axis=0), points[1] - points[0], points[2] - points[1]
+    first, second = (
+        np.arange(0.25, length, 0.5) / length - 0.5 for length in np.linalg.norm([one, other], axis=1)
+    )
+    across, down = (each.ravel() for each in np.meshgrid(first, second))
+    if kind == "ELLIPSE":
+        inside = np.hypot(across, down) <= 0.5
+        across, down = across[inside], down[inside]
+    out: np.ndarray[Any, Any] = middle + across[:, None] * one + down[:, None] * other
+    return out
+
+
+@pytest.mark.parametrize("tilt", [15, -12])
+def test_a_region_through_tilted_slices_is_what_a_resampling_of_them_says(
+    store: Any, open_case: OpenStudy, reader: Client, tmp_path: Path, tilt: float
+) -> None:
+    study = phantom(store, tilt, value=waving)
+    page = open_case(study)
+    page.keyboard.press("Shift+M")
+    row = page.get_by_role("complementary", name="Measurements").locator("ol > li")
+    open_planes(page)
+    expect(page.get_by_test_id("planes").get_by_role("note")).to_contain_text("Gantry tilt")
+    page.locator("[data-plane=axial]").dispatch_event("pointerdown")
+    for _ in range(3):
+        page.keyboard.press("ArrowLeft")
+    down = 1 if tilt > 0 else -1
+    for count, (key, strokes) in enumerate(
+        (
+            ("o", [(-60, -20 * down), (-30, -60 * down)]),
+            ("Shift+O", [(20, -60 * down), (70, -20 * down)]),
+            # Backwards and down the slices have come to an end; all of it lies on the plane.
+            ("Shift+O", [(30, 60 * down), (120, 150 * down)]),
+        ),
+        1,
+    ):
+        page.keyboard.press(key)
+        drag(page, *strokes)
+        expect(row).to_have_count(count)
+    expect(row.and_(page.locator("[aria-busy=true]"))).to_have_count(0)
+    told = row.all_inner_texts()
+    parts = [re.search(r"(\d+) % outside the images: not counted", one) for one in told]
+    assert parts[:2] == [None, None]
+    found = kept(page, reader, study, tmp_path)
+    assert [one[0] for one in found] == ["ELLIPSE", "POLYGON", "POLYGON"]
+    for (kind, points, values, _), part in zip(found, parts, strict=True):
+        seen = resampled(tilt, places_in(kind, points))
+        within = seen[~np.isnan(seen)]
+        beyond = 100 * (1 - within.size / seen.size)
+        assert (float(part[1]) if part else 0) == pytest.approx(beyond, abs=2.5)
+        # Its places are a millimetre apart, and from one to the next the values rise by up to nine.
+        assert values["Mean"] == pytest.approx(within.mean(), abs=3.5)
+        assert values["Standard Deviation"] == pytest.approx(within.std(), rel=0.06)
+        assert values["Minimum"] == pytest.approx(within.min(), abs=13)
+        assert values["Maximum"] == pytest.approx(within.max(), abs=13)
+    assert parts[2]
 
 
 def test_a_plane_leaves_as_it_is_drawn_and_says_where_it_lies(
