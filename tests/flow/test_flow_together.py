@@ -490,6 +490,27 @@ def test_pointers_marks_and_words_are_shared_and_the_lead_is_handed_over(case: C
     for page in (lead, guest):
         expect(page.locator("[data-pane=a]")).to_have_attribute("data-index", "0")
 
+    # Who looks at another picture is told of a mark, and what its numbers wait for.
+    guest.get_by_test_id("canvas-a").hover(position={"x": 5, "y": 5})
+    guest.keyboard.press("End")
+    expect(guest.get_by_test_id("together-banner")).to_contain_text("You look by yourself")
+    colleague.keyboard.press("l")
+    box = colleague.get_by_test_id("canvas-a").bounding_box()
+    assert box
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    colleague.mouse.move(x, y)
+    colleague.mouse.down()
+    colleague.mouse.move(x - 80, y + 40, steps=5)
+    colleague.mouse.up()
+    expect(listed[0]).to_have_count(2)
+    expect(listed[0].last).to_contain_text("Numbers when its image is shown")
+    expect(listed[0].last).to_have_attribute("aria-busy", "false")
+    guest.get_by_role("button", name=re.compile("people and words")).click()
+    listed[0].last.get_by_role("button").first.click()
+    expect(guest.locator("[data-pane=a]")).to_have_attribute("data-index", "0")
+    expect(listed[0].last).to_contain_text(" mm")
+    expect(listed[0].last).not_to_contain_text("Numbers when")
+
 
 def test_a_cut_line_comes_back_and_a_revoked_guest_does_not(case: Case) -> None:
     lead = begin(case)

@@ -36,6 +36,7 @@ export function MeasurementList({ measurements, placeOf, onJump, onRemove, child
                     {line}
                   </strong>
                 ))}
+                {one.unseen ? <span>{one.plane ? 'Numbers when its plane is shown' : 'Numbers when its image is shown'}</span> : null}
                 <span className={classes['place']}>{one.imageId === null ? 'On a plane of no picture: not kept' : one.plane ? `On a plane · near ${placeOf(one) ?? 'a picture'}` : placeOf(one)}</span>
                 {one.author ? <span className={classes['place']}>By {formatPersonName(one.author)}</span> : null}
               </button>

@@ -1,5 +1,5 @@
-import { eventTarget, getRenderingEngine, getRenderingEngines, utilities } from '@cornerstonejs/core'
-import { annotation, Enums, ToolGroupManager, type Types as ToolTypes } from '@cornerstonejs/tools'
+import { Enums as CoreEnums, eventTarget, getRenderingEngine, getRenderingEngines, utilities } from '@cornerstonejs/core'
+import { annotation, Enums, ToolGroupManager, utilities as tools, type Types as ToolTypes } from '@cornerstonejs/tools'
 import { drawnBy, toolNamed, TOOLS, type ToolName } from '../tools'
 import { forgetPlanes, isOnPlane, pictureOf } from './onPlane'
 import { wordsOf, type Measured } from './words'
@@ -18,6 +18,8 @@ export interface Measurement {
   selected: boolean
   /** It is being drawn or moved, or its numbers are not worked out yet: what its words say is not the last. */
   drawing: boolean
+  /** Its numbers are worked out when its picture, or its plane, is shown here: another drew it, elsewhere. */
+  unseen: boolean
   /** Who measured it, where it was kept by another before. */
   author: string | null
 }
@@ -44,6 +46,10 @@ const HEARD = [
  */
 const DRAWN = Enums.Events.ANNOTATION_RENDERED
 
+/** Another picture of a stack is shown: told in the same way. */
+const CHANGED = CoreEnums.Events.STACK_NEW_IMAGE
+
+const { ViewportType } = CoreEnums
 const history = utilities.HistoryMemo.DefaultHistoryMemo
 const HISTORY = 50
 const SETTLING_FRAMES = 30
@@ -87,6 +93,21 @@ export function isStale(one: Annotation, tool: ToolName): boolean {
   return TOOLS[tool].counts && one.invalidated === true && !isAsKept(one)
 }
 
+/** Whether a picture or a plane is on the screen on which it lies. */
+function isOnScreen(one: Annotation): boolean {
+  return (getRenderingEngines() ?? []).some((engine) =>
+    engine.getViewports().some((viewport) => {
+      const flat = viewport.type === ViewportType.STACK || (viewport.type === ViewportType.ORTHOGRAPHIC && viewport.getActors().length > 0)
+      return flat && tools.planar.filterAnnotationsForDisplay(viewport as never, [one]).length > 0
+    }),
+  )
+}
+
+/** Whether nothing is known of its numbers before its picture is shown. */
+function isUnseen(one: Annotation, tool: ToolName): boolean {
+  return isStale(one, tool) && !isInHand(one) && !isOnScreen(one)
+}
+
 /** Whether it is being drawn or moved, or waits for its words. */
 function isUnfinished(one: Annotation, tool: ToolName): boolean {
   return TOOLS[tool].counts ? isStale(one, tool) || isInHand(one) : !(one.data as Measured).label
@@ -126,6 +147,7 @@ export class Measurements {
     history.size = HISTORY
     for (const name of HEARD) eventTarget.addEventListener(name, this.later)
     document.addEventListener(DRAWN, this.later, { capture: true })
+    document.addEventListener(CHANGED, this.changed, { capture: true })
   }
 
   readonly subscribe = (watcher: () => void): (() => void) => {
@@ -139,6 +161,10 @@ export class Measurements {
     if (!this.frame) this.frame = requestAnimationFrame(this.read)
   }
 
+  private readonly changed = (): void => {
+    if (this.list.some((one) => one.drawing || one.unseen)) this.later()
+  }
+
   private readonly read = (): void => {
     this.frame = 0
     const found = measured()
@@ -150,16 +176,19 @@ export class Measurements {
     for (const one of found) rank(one.annotation)
     found.sort((a, b) => rank(a.annotation) - rank(b.annotation))
     const shape = found.map(({ annotation: one }) => shapeOf(one)).join('\n')
-    const list = found.map(({ annotation: one, tool }) => ({
+    const list = found.map(({ annotation: one, tool }) => {
+      const unseen = isUnseen(one, tool)
+      return {
       uid: one.annotationUID ?? '',
       tool,
       imageId: pictureOf(one),
       plane: isOnPlane(one),
-      words: wordsNow(one, tool),
+      words: unseen ? [] : wordsNow(one, tool),
       selected: annotation.selection.isAnnotationSelected(one.annotationUID ?? ''),
-      drawing: isUnfinished(one, tool),
+      drawing: !unseen && isUnfinished(one, tool),
+      unseen,
       author: authorOf(one),
-    }))
+    }})
     // Pictures are drawn more often than measurements change.
     if (shape === this.shape && isSame(list, this.list)) return
     this.shape = shape
@@ -249,6 +278,7 @@ export class Measurements {
     cancelAnimationFrame(this.frame)
     for (const name of HEARD) eventTarget.removeEventListener(name, this.later)
     document.removeEventListener(DRAWN, this.later, { capture: true })
+    document.removeEventListener(CHANGED, this.changed, { capture: true })
     annotation.state.removeAllAnnotations()
     forgetPlanes()
     history.size = HISTORY
