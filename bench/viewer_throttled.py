@@ -14,6 +14,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from playwright.sync_api import CDPSession
 from rich.console import Console
 from rich.table import Table
 
@@ -61,7 +62,7 @@ def main() -> None:
             files, _, study = corpus.write(root / name, studies=1, slices=slices, size=512)
             store.send(server, [files])
             uids.append(study)
-            _wait_for_renditions(server, study)
+            wait_for_renditions(server, study)
 
     figures: list[tuple[str, dict[str, Any]]] = []
     with seat(fill) as reader:
@@ -74,11 +75,9 @@ def main() -> None:
             if how != "coarse first":
                 reader.page.route("**/coarse?*", lambda route: route.fulfill(status=404, body=""))
             reader.page.wait_for_timeout(11_000)  # what the link was before is no longer believed
-            _throttle(reader, asked.mbit, asked.latency)
-            reader.page.evaluate(_WATCH, f"/room/{reader.study_pks[uids[1]]}/images")
-            reader.page.wait_for_function("() => window.__seen.all !== undefined", timeout=600_000)
-            figures.append((how, {**reader.page.evaluate("() => window.__seen"), "load": os.getloadavg()[0]}))
-            _throttle(reader, 0, 0)
+            throttle(reader.cdp, asked.mbit, asked.latency)
+            figures.append((how, {**watch(reader, uids[1]), "load": os.getloadavg()[0]}))
+            throttle(reader.cdp, 0, 0)
     table = Table("", "first image s", "in full quality s", "usable volume s", "all lossless s", "load of the machine",
                   title=f"{asked.slices} CT slices of 512², {asked.mbit:g} Mbit/s, {asked.latency:g} ms; goals: first < {FIRST_S} s, usable < {USABLE_S} s")  # fmt: skip
     for how, seen in figures:
@@ -89,7 +88,7 @@ def main() -> None:
         asked.json.write_text(json.dumps(figures, indent=1))
 
 
-def _wait_for_renditions(server: Server, study: str, seconds: float = 900) -> None:
+def wait_for_renditions(server: Server, study: str, seconds: float = 900) -> None:
     """Waits until each image of a study has a rendition of which a beginning is sent."""
     asked = urllib.request.Request(f"{server.web}/studies/{study}/instances", headers=server.headers)
     with urllib.request.urlopen(asked, timeout=120) as answer:
@@ -113,9 +112,18 @@ def _wait_for_renditions(server: Server, study: str, seconds: float = 900) -> No
             time.sleep(2)
 
 
-def _throttle(reader: Seat, mbit: float, latency: float) -> None:
+def watch(reader: Seat, study_instance_uid: str) -> dict[str, Any]:
+    """Opens a study and waits until all of it is here: the seconds until each thing that is looked for."""
+    reader.page.evaluate(_WATCH, f"/room/{reader.study_pks[study_instance_uid]}/images")
+    reader.page.wait_for_function("() => window.__seen.all !== undefined", timeout=600_000)
+    seen: dict[str, Any] = reader.page.evaluate("() => window.__seen")
+    return seen
+
+
+def throttle(cdp: CDPSession, mbit: float, latency: float) -> None:
+    """Slows the link of a page; 0 Mbit/s is no limit."""
     rate = mbit * 1e6 / 8 if mbit else -1
-    reader.cdp.send(
+    cdp.send(
         "Network.emulateNetworkConditions",
         {"offline": False, "latency": latency, "downloadThroughput": rate, "uploadThroughput": rate},
     )
