@@ -21,6 +21,7 @@ from wetread.archive.layers import NONE, Layers, trace_of
 from wetread.archive.model import WITH_REMOVED, Instance, Series, Study, StudyCorrection
 from wetread.archive.rules import JsonDict, absent, corrected, dumps
 from wetread.archive.store import StoredInstance
+from wetread.dicom.uid import derived_uid
 from wetread.kit import limits
 
 # Presentation states, SR and key objects, segmentations, registrations, fiducials and surfaces, value maps, RT objects,
@@ -28,10 +29,13 @@ from wetread.kit import limits
 _ROOT = "1.2.840.10008.5.1.4.1.1."
 _KINDS = tuple(_ROOT + kind for kind in ("11.", "88.", "66", "67", "68.", "481.", "30", "104."))
 _SOP_CLASS, _SOP, _SERIES, _STUDY = "00081150", "00081155", "0020000E", "0020000D"
+_SOP_OF = "00080018"
 PRESENTATION_STATES = _ROOT + "11."
 # Those that name no study but their own (PS3.3 C.11.11); what blends pictures names the study of each.
 OF_ONE_STUDY = frozenset(_ROOT + kind for kind in ("11.1", "11.2", "11.3", "11.5", "11.12"))
 _IMAGES = "00081140"
+KEY_OBJECTS = _ROOT + "88.59"
+IDENTICAL = "0040A525"
 _SERIES_LIST, _RT_SERIES_LIST = "00081115", "30060014"
 _OF_SERIES = ("00081199", "00081140", "0008114A", "30060016")
 """Sequences of references in an item of a list of series."""
@@ -393,11 +397,32 @@ def with_references(
         attributes = of_own_study(received[one.instance_pk], document)
         if refers(one.sop_class_uid):
             attributes |= agreeing({**document, **attributes}, places, one.sop_class_uid)
+        if one.sop_class_uid == KEY_OBJECTS:
+            attributes |= _with_identical(session, document, places)
         if attributes:
             below = found.get(one.instance_pk, NONE)
             key = -1 - zlib.crc32(dumps([attributes, trace]))
             found[one.instance_pk] = Layers((*below.corrections, (attributes, trace)), (*below.key, key))
     return found
+
+
+def _with_identical(session: Session, document: JsonDict, places: Places) -> JsonDict:
+    """Identical Documents Sequence of a key object selection of images in several studies (PS3.3 C.17.6.2.1): where the
+    same is in the others, as `states` puts it there, and as it said itself."""
+    own, study = _value(document, _SOP_OF), _value(document, _STUDY)
+    said = named_in({IDENTICAL: document.get(IDENTICAL, {"vr": "SQ"})})
+    studies = {places[uid][0] for uid in named_in(document) if uid in places} | {study}
+    made = {derived_uid(of, other) for of in said | {own} for other in studies} - {own}
+    found = places_of(session, said | made)
+    if not found.keys() - said:
+        return {}
+    references = [
+        _Reference(
+            *found[uid], {}, {}, "00081199", {_SOP_CLASS: _uid(KEY_OBJECTS), _SOP: _uid(uid)}
+        )
+        for uid in sorted(found)
+    ]  # fmt: skip
+    return {IDENTICAL: {"vr": "SQ", "Value": _studies(references, found, _STUDY, _SERIES_LIST)}}
 
 
 def _is_moved(layers: Layers) -> bool:

@@ -1,9 +1,10 @@
-"""Presentation states about images that hang in two studies since some were moved.
+"""Presentation states and key object selections about images that hang in two studies since some were moved.
 
 A state cannot name another study than its own (PS3.3 C.11.11). On the way out it says what is about the images of its
 own study (`references`); for the rest the other study gets a state like it, under UIDs of ours that follow from both, so
 that it is made once, and what it was made of stands in its Original Attributes Sequence. Where the images come back it is
-hidden again: the one that was received is about all of them.
+hidden again: the one that was received is about all of them. A key object selection names the study of each image, and
+of images in several it is to lie in each of these, the same under another UID (PS3.3 C.17.6.2.1).
 """
 
 from __future__ import annotations
@@ -20,7 +21,15 @@ from wetread.archive.events import StudyUpdated
 from wetread.archive.hiding import lock, settle
 from wetread.archive.layers import NONE, layers_of
 from wetread.archive.model import WITH_REMOVED, Instance, Removal, Study, StudyCorrection
-from wetread.archive.references import OF_ONE_STUDY, named_in, places_of
+from wetread.archive.references import (
+    IDENTICAL,
+    KEY_OBJECTS,
+    OF_ONE_STUDY,
+    named_in,
+    places_of,
+    touch,
+)
+from wetread.archive.rejection import note_of
 from wetread.archive.rules import JsonDict, corrected, correction_trace
 from wetread.archive.service import Archive, the_archive
 from wetread.archive.store import StoredInstance
@@ -43,6 +52,7 @@ _STUDY, _SERIES, _SOP, _CHARACTER_SET, _AVAILABLE_SYNTAX = (
     "00080005",
     "00083002",
 )
+_KINDS = OF_ONE_STUDY | {KEY_OBJECTS}
 _OPTIONS = {"synchronize_session": False, **WITH_REMOVED}
 
 
@@ -70,28 +80,47 @@ def _plan(archive: Archive, session: Session, study_pks: Sequence[int]) -> _Plan
     states = store.stored_instances(
         session,
         study_instance_uids=sorted(studies.values()),
-        condition=Instance.sop_class_uid.in_(OF_ONE_STUDY),
+        condition=Instance.sop_class_uid.in_(_KINDS),
         limit=limits.CORRECTED_IMAGES_MAX,
     )
     plan = _Plan()
     if not states:
         return plan
-    named = {one.instance_pk: named_in(_document(archive, session, one)) for one in states}
-    places = places_of(session, {uid for some in named.values() for uid in some})
+    named: dict[int, set[str]] = {}
+    same: dict[int, set[str]] = {}
+    for one in states:
+        document = _document(archive, session, one)
+        alike = document.pop(IDENTICAL, {"vr": "SQ"})
+        if one.sop_class_uid == KEY_OBJECTS and _rejects(document):
+            continue  # what rejects is read once, whatever was moved since
+        named[one.instance_pk] = named_in(document)
+        same[one.instance_pk] = named_in({IDENTICAL: alike})
+    states = [one for one in states if one.instance_pk in named]
+    places = places_of(session, {uid for some in (*named.values(), *same.values()) for uid in some})
     by_study: dict[str, set[str]] = {}
     for one in states:
         by_study.setdefault(one.study_instance_uid, set()).add(one.sop_instance_uid)
     for one in states:
         about = {places[uid][0] for uid in named[one.instance_pk] if uid in places}
+        has_own = {places[uid][0] for uid in same[one.instance_pk] if uid in places}
         for study_pk, study in studies.items():
             part = derived_uid(one.sop_instance_uid, study)
             if study == one.study_instance_uid or study not in about:
                 plan.needless.append((study_pk, part))
+            elif study in has_own:
+                continue  # whoever sent it sent it there too
             elif one.sop_instance_uid not in {
                 derived_uid(other, one.study_instance_uid) for other in by_study.get(study, ())
             }:
                 plan.make.append((one, study_pk, part))
     return plan
+
+
+def _rejects(document: JsonDict) -> bool:
+    try:
+        return note_of(document).code_value is not None
+    except (ValueError, AttributeError, TypeError):
+        return True  # what cannot be read is not sent on
 
 
 def hide_needless(work: Work, study_pks: Sequence[int]) -> None:
@@ -141,7 +170,7 @@ def of_moves(session: Session, study_pks: Iterable[int]) -> list[list[int]]:
         )
         .where(
             Study.study_pk.in_(list(study_pks)),
-            Study.sop_classes_in_study.overlap(sorted(OF_ONE_STUDY)),
+            Study.sop_classes_in_study.overlap(sorted(_KINDS)),
             StudyCorrection.from_study_pk.is_not(None),
             StudyCorrection.undone_at.is_(None),
         )
@@ -150,7 +179,7 @@ def of_moves(session: Session, study_pks: Iterable[int]) -> list[list[int]]:
     ).all()
     found: dict[int, set[int]] = {}
     for study_pk, *others in rows:
-        found.setdefault(study_pk, {study_pk}).update(others)
+        found.setdefault(study_pk, {study_pk}).update(one for one in others if one is not None)
     return [sorted(some) for some in found.values()]
 
 
@@ -185,6 +214,8 @@ def part(work: Work, study_pks: Sequence[int]) -> int:
             continue
         made += 1
         _tell(work, study_pk, state)
+    if made:
+        touch(work.session, set(study_pks))
     return made
 
 
@@ -201,6 +232,8 @@ def _file(archive: Archive, work: Work, state: StoredInstance, study_pk: int, ui
     }
     # All that the state names stays named in the bytes: which of it is shown is said on the way out, as of any state.
     attributes = {**target.received_attributes, **moved}
+    if state.sop_class_uid == KEY_OBJECTS:
+        attributes[IDENTICAL] = _identical(document)
     trace = correction_trace(work.now().strftime("%Y%m%d%H%M%S.%f+0000"), work.actor.username, "CORRECT")
     whole = corrected(document, [(attributes, trace)])
     terms = [str(one or "") for one in whole.get(_CHARACTER_SET, {}).get("Value") or []]
@@ -210,8 +243,15 @@ def _file(archive: Archive, work: Work, state: StoredInstance, study_pk: int, ui
         incoming.write(memoryview(build_meta(state.sop_class_uid, uid, EXPLICIT_VR_LITTLE_ENDIAN) + content))
         result = incoming.commit()
     if result.outcome not in ("stored", "duplicate"):
-        log.warning("part of a presentation state not kept", outcome=result.outcome)
-        raise Unavailable("The archive did not take a part of a presentation state.")
+        log.warning("part of a document not kept", outcome=result.outcome)
+        raise Unavailable("The archive did not take a part of a document.")
+
+
+def _identical(document: JsonDict) -> JsonDict:
+    named = {"00081150": _uid(KEY_OBJECTS), "00081155": document[_SOP]}
+    series = {_SERIES: document[_SERIES], "00081199": {"vr": "SQ", "Value": [named]}}
+    item = {_STUDY: document[_STUDY], "00081115": {"vr": "SQ", "Value": [series]}}
+    return {"vr": "SQ", "Value": [*document.get(IDENTICAL, {}).get("Value", []), item]}
 
 
 def _tell(work: Work, study_pk: int, state: StoredInstance) -> None:
@@ -225,9 +265,9 @@ def _tell(work: Work, study_pk: int, state: StoredInstance) -> None:
         "C",
         patient_pk=patient_pk,
         study_instance_uid=uid,
-        object_type="presentation state",
+        object_type="parted document",
         object_id=state.instance_pk,
-        detail={"part of the state in": state.study_instance_uid},
+        detail={"of": state.study_instance_uid},
     )
     work.publish(StudyUpdated(study_pk, uid, first_image=False))
     the_archive().retrieval.forget()

@@ -404,6 +404,55 @@ def test_a_presentation_state_of_both_sides_is_right_on_both(
     assert [one.SOPInstanceUID for one in states_in(archive, client, b)] == [parted.SOPInstanceUID]
 
 
+def test_key_objects_of_both_sides_are_the_same_in_both(
+    archive: Archive, store: Store, make_dicom: MakeDicom, web: Api
+) -> None:
+    ours = study_of(make_dicom, 2, PatientID="P1")
+    keys, rejecting = (
+        [one for one in naming(make_dicom, ours) if one.SOPClassUID == KO][0] for _ in range(2)
+    )
+    title = dataset(
+        CodeValue="113001", CodingSchemeDesignator="DCM", CodeMeaning="Rejected for Quality Reasons"
+    )
+    rejecting.ConceptNameCodeSequence = [title]
+    store(*ours, keys, rejecting)
+    a = ours[0].StudyInstanceUID
+    client = web.as_role("technologist")
+    pk = do(archive, kind="split", study_instance_uid=a, sop_instance_uids=(ours[0].SOPInstanceUID,))
+    now = places(archive, ours)
+    b = now[ours[0].SOPInstanceUID][0]
+    part(archive, a, b)
+    part(archive, a, b)
+
+    def key_objects(study: str) -> dict[str, Dataset]:
+        found = {uid: read(data) for uid, data in leaving(archive, study_instance_uids=study).items()}
+        return {uid: one for uid, one in found.items() if one.SOPClassUID == KO}
+
+    here, there = key_objects(a), key_objects(b)
+    assert set(here) == {keys.SOPInstanceUID, rejecting.SOPInstanceUID}
+    ((uid, same),) = there.items()
+    assert named(here[keys.SOPInstanceUID]) == named(same) == now
+    for one, other in ((here[keys.SOPInstanceUID], same), (same, here[keys.SOPInstanceUID])):
+        (study,) = one.IdenticalDocumentsSequence
+        (series,) = study.ReferencedSeriesSequence
+        (document,) = series.ReferencedSOPSequence
+        assert (study.StudyInstanceUID, series.SeriesInstanceUID) == (
+            other.StudyInstanceUID,
+            other.SeriesInstanceUID,
+        )
+        assert (document.ReferencedSOPClassUID, document.ReferencedSOPInstanceUID) == (
+            KO,
+            other.SOPInstanceUID,
+        )
+    assert "IdenticalDocumentsSequence" not in here[rejecting.SOPInstanceUID]
+    assert pydicom.Dataset.from_json(metadata(client, a)[keys.SOPInstanceUID]).IdenticalDocumentsSequence
+    take_back(archive, pk)
+    part(archive, a, b)
+    assert client.get(f"/dicom-web/studies?StudyInstanceUID={b}").json() == []
+    assert "IdenticalDocumentsSequence" not in key_objects(a)[keys.SOPInstanceUID]
+    assert uid not in key_objects(a)
+
+
 def test_a_merge_leaves_one_state_of_all(
     archive: Archive, store: Store, make_dicom: MakeDicom, web: Api
 ) -> None:
