@@ -409,7 +409,7 @@ def test_key_objects_of_both_sides_are_the_same_in_both(
 ) -> None:
     ours = study_of(make_dicom, 2, PatientID="P1")
     keys, rejecting = (
-        [one for one in naming(make_dicom, ours) if one.SOPClassUID == KO][0] for _ in range(2)
+        next(one for one in naming(make_dicom, ours) if one.SOPClassUID == KO) for _ in range(2)
     )
     title = dataset(
         CodeValue="113001", CodingSchemeDesignator="DCM", CodeMeaning="Rejected for Quality Reasons"
