@@ -12,6 +12,7 @@ import binascii
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from pydicom.datadict import dictionary_VR
@@ -65,6 +66,33 @@ class Bulk:
 
 Parts = Mapping[str, Sequence[Bulk]]
 """Parts by Content-Location; several of one location are frames in order."""
+
+
+class Located(dict[str, list[Bulk]]):
+    """Parts that are found by the end of their location too, however many there are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._by_end: dict[str, list[str]] = {}
+
+    def add(self, location: str, bulk: Bulk) -> None:
+        """One more."""
+        if location not in self:
+            self[location] = []
+            self._by_end.setdefault(_end(location), []).append(location)
+        self[location].append(bulk)
+
+    def like(self, uri: str) -> Iterator[str]:
+        """The locations that could be meant by an address that is no location itself."""
+        # That many of one name are no upload that means anything: only the first are looked at.
+        return islice(self._by_end.get(_end(uri), ()), _ALIKE_MAX)
+
+
+def _end(location: str) -> str:
+    return location.rsplit("/", 1)[-1]
+
+
+_ALIKE_MAX = 100
 _Piece = bytes | Bulk
 _CHARACTER_SET = 0x00080005
 _UTF_8_SAID: JsonDict = {"00080005": {"vr": "CS", "Value": ["ISO_IR 192"]}}
@@ -127,7 +155,8 @@ def _bulk_of(element: Mapping[str, Any], parts: Parts) -> Sequence[Bulk]:
     found = parts.get(uri)
     if found is None:
         # One side may be absolute, the other relative.
-        alike = [one for location, one in parts.items() if _same(location, uri)]
+        could = parts.like(uri) if isinstance(parts, Located) else parts
+        alike = [parts[location] for location in could if _same(location, uri)]
         found = alike[0] if len(alike) == 1 else None
     if not found:
         raise CannotCompose("a BulkDataURI has no part with its Content-Location")

@@ -21,7 +21,7 @@ from wetread.dicomweb.common import (
     base_url,
     chosen,
 )
-from wetread.dicomweb.composing import Bulk, CannotCompose, compose
+from wetread.dicomweb.composing import Bulk, CannotCompose, Located, compose
 from wetread.dicomweb.multipart import Malformed, MultipartParser, PartBegun, PartData
 from wetread.dicomweb.nativexml import NotNative, from_xml, to_xml
 from wetread.dicomweb.spool import Spool, SpoolFull
@@ -111,7 +111,7 @@ class _Composed:
         self._media_type = media_type
         self._metadata: list[bytearray] = [bytearray()] if boundary is None else []
         self._spool = Spool()
-        self._parts: dict[str, list[Bulk]] = {}
+        self._parts = Located()
         self._count = 0
         self._part: tuple[str, accepting.MediaRange, int] | None = None
         self._metadata_bytes = 0
@@ -160,14 +160,8 @@ class _Composed:
             return
         (location, kind, start), self._part = self._part, None
         length = self._spool.size - start
-        self._parts.setdefault(location, []).append(
-            Bulk(
-                kind.media_type,
-                kind.transfer_syntax,
-                length,
-                lambda: self._spool.read(start, length),
-            )
-        )
+        bulk = Bulk(kind.media_type, kind.transfer_syntax, length, lambda: self._spool.read(start, length))
+        self._parts.add(location, bulk)
 
     def finish(self) -> None:
         """See _Upload."""
