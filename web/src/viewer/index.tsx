@@ -2,4 +2,5 @@
 export { Viewer, Viewer as default, type ViewerProps } from './Viewer'
 export type { Screens, ScreenState } from './hanging/screens'
 export type { ViewerStudy } from './study'
+export { fetchAhead } from './useStudy'
 export type { NamedPoint, Share, SharedMark, SharedPane, SharedPoint, SharedView } from './shared'

@@ -1,4 +1,4 @@
-import { useQueries, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useQueries, useQuery, useQueryClient, type QueryClient } from '@tanstack/react-query'
 import { useEffect, useMemo, useRef } from 'react'
 import { http, useLiveEvents } from '@/lib/api'
 import type { DicomJson } from './dicom'
@@ -11,6 +11,46 @@ const REFRESH_MS = 1_500
 
 /** What a study says of itself is large: it is kept no longer than a reader needs to come back from a wrong turn. */
 const KEPT_MS = 10_000
+
+/** What was fetched ahead waits longer for whoever is about to open the study; so many instances at most. */
+const KEPT_AHEAD_MS = 60_000
+const AHEAD_INSTANCES = 1_000
+
+const rootOf = (studyInstanceUid: string | null) => ['dicomweb', studyInstanceUid] as const
+
+/** News of a study is heard while it is shown: what was kept, and nobody looked at since, is asked for anew. */
+const refetchOnMount = (query: { getObserversCount: () => number }) => (query.getObserversCount() > 1 ? false : ('always' as const))
+
+const seriesQuery = (studyInstanceUid: string | null) => ({
+  queryKey: [...rootOf(studyInstanceUid), 'series'],
+  staleTime: 60_000,
+  gcTime: KEPT_MS,
+  refetchOnMount,
+  queryFn: ({ signal }: { signal: AbortSignal }) =>
+    http.get<DicomJson[]>(`/dicom-web/studies/${studyInstanceUid}/series`, { headers: JSON_TYPE, signal }),
+})
+
+const metadataQuery = (studyInstanceUid: string | null, seriesInstanceUid: string) => ({
+  queryKey: [...rootOf(studyInstanceUid), 'metadata', seriesInstanceUid],
+  staleTime: Infinity,
+  gcTime: KEPT_MS,
+  refetchOnMount,
+  // Comparing all of it with what was there before takes longer than to read it anew.
+  structuralSharing: false,
+  queryFn: ({ signal }: { signal: AbortSignal }) =>
+    http.get<DicomJson[]>(`/dicom-web/studies/${studyInstanceUid}/series/${seriesInstanceUid}/metadata`, { headers: JSON_TYPE, signal }),
+})
+
+/** Fetches ahead what says which pictures a study has, for who is about to open it: its first series, as they are read. */
+export async function fetchAhead(client: QueryClient, studyInstanceUid: string): Promise<void> {
+  const heads = headsOf(await client.fetchQuery({ ...seriesQuery(studyInstanceUid), gcTime: KEPT_AHEAD_MS }))
+  let instances = 0
+  for (const head of heads) {
+    instances += head.instances
+    if (instances > AHEAD_INSTANCES) return
+    await client.prefetchQuery({ ...metadataQuery(studyInstanceUid, head.seriesInstanceUid), gcTime: KEPT_AHEAD_MS })
+  }
+}
 
 /** A series with the stacks that its metadata makes; `stacks` is undefined until that has come. */
 export interface LoadedSeries extends SeriesHead {
@@ -30,30 +70,10 @@ export interface LoadedStudy {
 /** The series of a study by QIDO-RS and their metadata by WADO-RS, kept fresh while pictures arrive. */
 export function useStudy(studyInstanceUid: string | null): LoadedStudy {
   const client = useQueryClient()
-  const root = useMemo(() => ['dicomweb', studyInstanceUid] as const, [studyInstanceUid])
-  const list = useQuery({
-    queryKey: [...root, 'series'],
-    enabled: studyInstanceUid !== null,
-    staleTime: 60_000,
-    gcTime: KEPT_MS,
-    queryFn: ({ signal }) =>
-      http.get<DicomJson[]>(`/dicom-web/studies/${studyInstanceUid}/series`, { headers: JSON_TYPE, signal }),
-    select: headsOf,
-  })
+  const list = useQuery({ ...seriesQuery(studyInstanceUid), enabled: studyInstanceUid !== null, select: headsOf })
   const heads = list.data
   const metadata = useQueries({
-    queries: (heads ?? []).map((head) => ({
-      queryKey: [...root, 'metadata', head.seriesInstanceUid],
-      staleTime: Infinity,
-      gcTime: KEPT_MS,
-      // Comparing all of it with what was there before takes longer than to read it anew.
-      structuralSharing: false,
-      queryFn: ({ signal }: { signal: AbortSignal }) =>
-        http.get<DicomJson[]>(`/dicom-web/studies/${studyInstanceUid}/series/${head.seriesInstanceUid}/metadata`, {
-          headers: JSON_TYPE,
-          signal,
-        }),
-    })),
+    queries: (heads ?? []).map((head) => metadataQuery(studyInstanceUid, head.seriesInstanceUid)),
     combine: (results) => ({
       data: results.map((result) => result.data),
       errors: results.map((result) => result.error),
@@ -66,7 +86,7 @@ export function useStudy(studyInstanceUid: string | null): LoadedStudy {
     if (event.keys['study_instance_uid'] !== studyInstanceUid || timer.current !== undefined) return
     timer.current = setTimeout(() => {
       timer.current = undefined
-      void client.invalidateQueries({ queryKey: root })
+      void client.invalidateQueries({ queryKey: rootOf(studyInstanceUid) })
     }, REFRESH_MS)
   })
   useEffect(() => () => clearTimeout(timer.current), [])

@@ -1,5 +1,7 @@
 import { Button } from '@mantine/core'
 import { IconArrowRight } from '@tabler/icons-react'
+import { useQueryClient } from '@tanstack/react-query'
+import { useEffect } from 'react'
 import { useActor } from '@/lib/api'
 import {
   DateTime,
@@ -20,11 +22,29 @@ import { Diagnosis, Priors, SeriesThumbs } from './parts'
 import classes from './reading.module.css'
 import { allowedSeconds, barOf, holderOf, runningSince, type ReadingItem } from './types'
 
+/** Whoever stays so long on a case is likely to open it. */
+const STAYS_MS = 400
+
+/** Has the viewer, and what it asks for first, here before the case is opened. */
+function useReady(studyInstanceUid: string | undefined): void {
+  const client = useQueryClient()
+  useEffect(() => {
+    if (!studyInstanceUid) return
+    // What fails is asked for again, and told of, when the case is opened.
+    const timer = setTimeout(() => {
+      void import('./ReadScreen').catch(() => undefined)
+      void import('@/viewer').then(({ fetchAhead }) => fetchAhead(client, studyInstanceUid)).catch(() => undefined)
+    }, STAYS_MS)
+    return () => clearTimeout(timer)
+  }, [client, studyInstanceUid])
+}
+
 /** A case at a glance, so that looking never costs a page. */
 export function CaseInspector({ item, onOpen }: { item: ReadingItem; onOpen: () => void }) {
   const { user_pk: userPk } = useActor()
   const priors = usePriors(item.study_pk)
   const reports = usePriorReports(item.patient.patient_pk, item.report_pk)
+  useReady(item.study_instance_uid)
   const holder = holderOf(item, userPk)
   return (
     <div className={classes['case']}>
