@@ -203,3 +203,19 @@ def test_silent_senders_of_messages() -> None:
             one.close()
     finally:
         server.stop()
+
+
+def test_a_message_that_never_ends_is_given_up() -> None:
+    server = MllpServer("127.0.0.1", 0, lambda message, address: message, message_s=0.5)
+    server.start()
+    try:
+        with opened(server.address[1], b"\x0bMSH|whole\x1c\r") as sock:
+            assert sock.recv(65536) == b"\x0bMSH|whole\x1c\r"
+            time.sleep(0.7)  # silence between messages is no fault
+            sock.sendall(b"\x0bMSH|")
+            with pytest.raises(OSError):
+                for _ in range(600):
+                    sock.sendall(b"x")
+                    time.sleep(0.05)
+    finally:
+        server.stop()

@@ -6,6 +6,7 @@ import contextlib
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
 
 import structlog
@@ -33,11 +34,12 @@ class MllpServer:
         message_bytes_max: int = limits.HL7_MESSAGE_BYTES_MAX,
         connections_max: int = limits.HL7_CONNECTIONS_MAX,
         idle_s: float = limits.HL7_IDLE_S,
+        message_s: float = limits.HL7_MESSAGE_S,
         context: ssl.SSLContext | None = None,
     ) -> None:
         self._context = context
         self._handle = handle
-        self._message_bytes_max, self._idle_s = message_bytes_max, idle_s
+        self._message_bytes_max, self._idle_s, self._message_s = message_bytes_max, idle_s, message_s
         self._connections_max = connections_max
         self._open: dict[socket.socket, threading.Thread] = {}
         self._lock = threading.Lock()
@@ -138,8 +140,18 @@ class MllpServer:
 
     def _converse(self, connection: socket.socket, address: str) -> None:
         framer = Framer(self._message_bytes_max)
+        until: float | None = None  # when a message that is begun has to be whole
         while not self._ending.is_set():
+            if not framer.pending:
+                until = None
+            elif until is None:
+                until = time.monotonic() + self._message_s
+            left = self._idle_s if until is None else min(self._idle_s, until - time.monotonic())
+            if left <= 0:
+                raise TimeoutError
+            connection.settimeout(left)
             data = connection.recv(65536)
+            connection.settimeout(self._idle_s)
             if not data:
                 return
             try:

@@ -48,6 +48,7 @@ HL7_ORDERS_MAX: Final = 200  # in one message
 HL7_DIAGNOSES_MAX: Final = 200  # in one message
 HL7_CONNECTIONS_MAX: Final = 64
 HL7_IDLE_S: Final = 300
+HL7_MESSAGE_S: Final = 300  # from the first bytes of a message to its end
 HL7_CONNECT_S: Final = 5
 HL7_HANDSHAKE_S: Final = 5
 HL7_ACKNOWLEDGMENT_S: Final = 20
