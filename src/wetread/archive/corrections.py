@@ -28,7 +28,7 @@ from wetread.archive.model import (
     Study,
     StudyCorrection,
 )
-from wetread.archive.references import PRESENTATION_STATES, named_in, touch
+from wetread.archive.references import OF_ONE_STUDY, PRESENTATION_STATES, named_in, touch
 from wetread.archive.rules import (
     CORRECTABLE,
     CORRECTABLE_OF_INSTANCE,
@@ -302,15 +302,17 @@ def _plan(work: Work, wish: Wish) -> _Plan:
             )
         )
     images: dict[int, list[Instance]] = {}
+    parted: list[Instance] = []
     if wish.kind != "merge":
         series, images = _chosen(work.session, study, series, wish)
-        series, images = _with_states(work.session, study, series, images)
+        series, images, parted = _with_states(work.session, study, series, images)
     if wish.kind != "merge" and not series and not images:
         raise Invalid("Choose what moves.", fields=[FieldError("series_instance_uids", "name at least one")])
     words = _words_of(work.session, series, images)
     changes = [
         *_new_series_of(work.session, images),
         Change("StudyInstanceUID", words, study.study_instance_uid, target.study_instance_uid),
+        *_parted(work.session, parted),
     ]
     for keyword in sorted(CORRECTABLE):
         before, after = getattr(study, snake(keyword)), getattr(target, snake(keyword))
@@ -373,7 +375,7 @@ def _plan_patient(work: Work, wish: Wish, study: Study) -> _Plan:
 
 def _plan_split(work: Work, wish: Wish, study: Study, series: list[Series]) -> _Plan:
     series, images = _chosen(work.session, study, series, wish)
-    series, images = _with_states(work.session, study, series, images)
+    series, images, parted = _with_states(work.session, study, series, images)
     if not series and not images:
         raise Invalid("Choose what leaves.", fields=[FieldError("series_instance_uids", "name at least one")])
     left = work.session.scalar(
@@ -388,6 +390,7 @@ def _plan_split(work: Work, wish: Wish, study: Study, series: list[Series]) -> _
     changes = [
         *_new_series_of(work.session, images),
         Change("StudyInstanceUID", words, study.study_instance_uid, "a new study"),
+        *_parted(work.session, parted),
     ]
     for keyword, text in sorted(wish.attributes.items()):
         before = _text(getattr(study, snake(keyword)))
@@ -429,10 +432,10 @@ def _chosen(
 
 def _with_states(
     session: Session, study: Study, series: list[Series], images: dict[int, list[Instance]]
-) -> tuple[list[Series], dict[int, list[Instance]]]:
+) -> tuple[list[Series], dict[int, list[Instance]], list[Instance]]:
     """What leaves, and the presentation states that are about nothing else: one has no way of naming another study than its
     own (PS3.3 C.11.11), and would be looked for in vain where its images are. One that is about others too stays, and the
-    other study gets one for its part (`states`)."""
+    other study gets one for its part (`states`): these are told last."""
     whole = {one.series_pk for one in series}
     states = [
         one
@@ -449,7 +452,7 @@ def _with_states(
         if one not in images.get(one.series_pk, ())
     ]
     if not states or not (series or images):
-        return series, images
+        return series, images, []
     leave = {one.sop_instance_uid for some in images.values() for one in some}
     leave |= set(session.scalars(select(Instance.sop_instance_uid).where(Instance.series_pk.in_(whole))))
     retrieval = the_archive().retrieval
@@ -460,16 +463,34 @@ def _with_states(
         )
     }
     found = {series_pk: list(some) for series_pk, some in images.items()}
+    parted: list[Instance] = []
     for state in states:
         kept = stored.get(state.sop_instance_uid)
         named = set() if kept is None else named_in(retrieval.instance_json(kept))
         if named and named <= leave:
             found.setdefault(state.series_pk, []).append(state)
+        elif named & leave and state.sop_class_uid in OF_ONE_STUDY:
+            parted.append(state)
     for one in session.scalars(select(Series).where(Series.series_pk.in_(found))).all():
         if one.number_of_series_related_instances == len(found[one.series_pk]):
             del found[one.series_pk]
             series = [*series, one]
-    return series, found
+    return series, found, parted
+
+
+def _parted(session: Session, states_of_both: Sequence[Instance]) -> list[Change]:
+    of_series: dict[int, list[Instance]] = {}
+    for one in states_of_both:
+        of_series.setdefault(one.series_pk, []).append(one)
+    return [
+        Change(
+            "ReferencedSeriesSequence",
+            _words_of(session, [], {series_pk: some}),
+            "about images of both",
+            "in each study about its own",
+        )
+        for series_pk, some in of_series.items()
+    ]
 
 
 def _new_series_of(session: Session, images: Mapping[int, Sequence[Instance]]) -> list[Change]:

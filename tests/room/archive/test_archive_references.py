@@ -10,10 +10,11 @@ import pytest
 from pydicom.dataset import Dataset
 from sqlalchemy import select
 
-from archive_corrections import do, leaving, metadata, original, read, take_back
+from archive_corrections import TESS, do, leaving, metadata, original, read, take_back
 from archive_fixtures import MakeDicom, Store, study_of
 from common import Api
-from wetread.archive import jobs
+from wetread.archive import corrections, jobs
+from wetread.archive.corrections import Wish
 from wetread.archive.model import WITH_REMOVED, Study
 from wetread.archive.service import Archive
 from wetread.security.service import Actor
@@ -347,6 +348,11 @@ def test_a_presentation_state_of_both_sides_is_right_on_both(
     wish: dict[str, Any] = {"kind": kind, "study_instance_uid": a, "sop_instance_uids": (uids[0],)}
     if kind == "move":
         wish["target_study_instance_uid"] = theirs[0].StudyInstanceUID
+    with archive.offices.work(TESS) as work:
+        told = [
+            one for one in corrections.preview(work, Wish(**wish)) if one.field == "ReferencedSeriesSequence"
+        ]
+    assert [one.after for one in told] == ([] if late else ["in each study about its own"])
     pk = do(archive, **wish)
     if late:
         store(state)

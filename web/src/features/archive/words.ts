@@ -12,6 +12,7 @@ export const REJECTION: Record<'113001' | '113037' | '113038' | '113039', { labe
 const FIELD: Record<string, string> = {
   StudyInstanceUID: 'Study',
   SeriesInstanceUID: 'Series',
+  ReferencedSeriesSequence: 'Images that it names',
   PatientID: 'Patient ID',
   IssuerOfPatientID: 'Issuer of the ID',
   PatientName: 'Patient',
