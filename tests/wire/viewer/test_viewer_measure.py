@@ -213,8 +213,13 @@ def test_vertebrae_are_labelled_on_from_the_first(store: Any, open_study: OpenSt
     ask.get_by_role("textbox").press("Enter")
     expect(listed(page)).to_have_count(1)
     page.wait_for_timeout(300)
-    # Towards the feet, and from there towards the head.
+    # Towards the feet; and above all, though the last was set below.
     hand.click((58, 55), (56, 70), (58, 25))
     expect(listed(page)).to_have_count(4)
     words = [listed(page).nth(at).inner_text() for at in range(4)]
-    assert [re.search(r"\b([CTLS]\d+)\b", one)[1] for one in words] == ["L4", "L5", "S1", "L5"]
+    assert [re.search(r"\b([CTLS]\d+)\b", one)[1] for one in words] == ["L4", "L5", "S1", "L3"]
+    # Between two neighbours there is no other: a person has to say.
+    hand.click((59, 48))
+    ask.get_by_role("textbox").fill("L6")
+    ask.get_by_role("textbox").press("Enter")
+    expect(listed(page).last).to_contain_text("L6")

@@ -4,7 +4,7 @@ import { rangeOfRegion } from '../regionWindow'
 import { Remembered } from '../pixels/remembered'
 import { cardiothoracic } from './ratio'
 import { handlesOf, type Point } from './shapes'
-import { levelNext, levelOf } from './spine'
+import { levelAmong, levelNext, levelOf } from './spine'
 import { wordsOf, type Stats } from './words'
 
 const frame = (imageId: string, kind: Frame['calibration']['kind']) => ({ imageId, calibration: { kind, label: '' } }) as Frame
@@ -129,6 +129,16 @@ describe('labels of the spine', () => {
   it('go on down or up, over the borders of its parts', () => {
     expect([levelNext('C7', true), levelNext('T12', true), levelNext('L5', true), levelNext('T1', false)]).toEqual(['T1', 'L1', 'S1', 'C7'])
     expect([levelNext('S1', true), levelNext('C1', false), levelNext('Coccyx', true)]).toEqual([null, null, null])
+  })
+
+  it('are told by their neighbours, whichever was set last', () => {
+    const set = [{ label: 'T12', down: 40 }, { label: 'L2', down: 80 }, { label: 'scar', down: 10 }]
+    expect([20, 60, 90].map((down) => levelAmong(set, down))).toEqual(['T11', 'L1', 'L3'])
+    // No room, room for two, an order that cannot be; and nothing to go by.
+    expect(levelAmong([{ label: 'T12', down: 0 }, { label: 'L1', down: 9 }], 5)).toBeNull()
+    expect(levelAmong([{ label: 'T12', down: 0 }, { label: 'L3', down: 9 }], 5)).toBeNull()
+    expect(levelAmong([{ label: 'L2', down: 0 }, { label: 'L1', down: 9 }], 5)).toBeNull()
+    expect([levelAmong([], 5), levelAmong([{ label: 'S1', down: 0 }], 5), levelAmong([{ label: 'scar', down: 0 }], 5)]).toEqual([null, null, null])
   })
 
   it('are known however they are typed', () => {

@@ -21,32 +21,55 @@ export function levelOf(words: string): string {
   return LEVELS.includes(plain) ? plain : words.trim()
 }
 
+/** A label that was set, and how far towards the feet, from anywhere. */
+export interface Level {
+  label: string
+  down: number
+}
+
+/**
+ * The level at a place among others, by the one before it and the one behind it; null: there is none, there is no room
+ * between them or room for several, so that a person has to say.
+ */
+export function levelAmong(others: readonly Level[], down: number): string | null {
+  const known = others.filter((one) => LEVELS.includes(one.label))
+  const above = known.reduce<Level | null>((best, one) => (one.down <= down && (!best || one.down > best.down) ? one : best), null)
+  const below = known.reduce<Level | null>((best, one) => (one.down > down && (!best || one.down < best.down) ? one : best), null)
+  const [next, before] = [above && levelNext(above.label, true), below && levelNext(below.label, false)]
+  if (above && below) return next === before ? next : null
+  return next ?? before
+}
+
 interface Labelled {
-  metadata?: { referencedImageId?: string; toolName?: string }
+  metadata?: { referencedImageId?: string; toolName?: string; FrameOfReferenceUID?: string }
   data: { label?: string; handles?: { points?: number[][] } }
 }
 
-/** Whether a point lies nearer to the feet: by the patient's axis where the picture has a plane, else lower on the picture. */
-function isBelow(one: Labelled, other: Labelled): boolean {
-  const [point, before] = [one.data.handles?.points?.[0] ?? [], other.data.handles?.points?.[0] ?? []]
-  const plane = metadataOf(one.metadata?.referencedImageId ?? '')?.['00200037']
-  return plane ? (point[2] ?? 0) < (before[2] ?? 0) : (point[1] ?? 0) > (before[1] ?? 0)
+/** Where it lies: in a frame of reference by the patient's axis where its picture has a plane, else on its picture. */
+function placeOf({ metadata, data }: Labelled): { within: string; down: number } {
+  const [, y = 0, z = 0] = data.handles?.points?.[0] ?? []
+  const imageId = metadata?.referencedImageId ?? ''
+  const hasPlane = metadataOf(imageId)?.['00200037'] !== undefined
+  return hasPlane ? { within: metadata?.FrameOfReferenceUID ?? imageId, down: -z } : { within: imageId, down: y }
 }
 
 function labels(): Labelled[] {
   return (annotation.state.getAllAnnotations() as unknown as Labelled[]).filter((one) => one.metadata?.toolName === SpineLabelTool.toolName)
 }
 
-/** What the label at a place is, by the one that was set before it; null: a person has to say. */
+/** What the label at a place is, by those that were set before it; null: a person has to say. */
 export function labelAt(here: Labelled): string | null {
-  const before = labels().filter((one) => one !== here && LEVELS.includes(one.data.label ?? ''))
-  const last = before[before.length - 1]
-  return last ? levelNext(last.data.label ?? '', isBelow(here, last)) : null
+  const { within, down } = placeOf(here)
+  const others = labels().flatMap((one) => {
+    const place = placeOf(one)
+    return one !== here && place.within === within ? [{ label: one.data.label ?? '', down: place.down }] : []
+  })
+  return levelAmong(others, down)
 }
 
 type Ask = (done: (words: string | null) => void) => void
 
-/** Labels vertebrae: the first is named by a person, the next ones by where they lie. */
+/** Labels vertebrae: the first is named by a person, the next ones by where they lie among the others. */
 export class SpineLabelTool extends LabelTool {
   static override toolName = 'SpineLabel'
 
