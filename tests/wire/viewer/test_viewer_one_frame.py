@@ -114,12 +114,17 @@ def test_a_measurement_is_seen_on_its_own_picture_alone(store: Any, open_study: 
         page.keyboard.press(key)
         expect(pane).to_have_attribute("data-index", index)
     page.keyboard.press("ArrowDown")
-    # The hand that passes over it has what is drawn drawn anew.
+    # Enlarged meanwhile, the picture that is seen keeps what is drawn on it.
+    x, y = hand.at((60, 55))
+    page.mouse.move(x, y)
+    page.mouse.down(button="right")
     for step in range(10):
-        page.mouse.move(*hand.at((50 + step, 45)))
+        page.mouse.move(x, y + 5 * step)
         page.evaluate("() => new Promise(requestAnimationFrame)")
+    page.mouse.up(button="right")
     waited = frames(page)
-    assert [bool(one["line"]) for one in waited[-5:]] == [True] * 5
+    assert len({str(one["block"]) for one in waited}) > 5
+    assert all(one["line"] for one in waited[-5:])
     for route in held:
         route.continue_()
     expect(pane).to_have_attribute("data-index", "2")
