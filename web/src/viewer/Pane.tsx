@@ -14,7 +14,7 @@ import { Drawn } from './presentation/Drawn'
 import { Marks } from './presentation/Marks'
 import { QualityMark } from './presentation/QualityMark'
 import { suvOf } from './pixels/suv'
-import { speltLaterality, type Stack } from './stacks'
+import { sameFrames, speltLaterality, type Stack } from './stacks'
 import type { ViewerStudy } from './study'
 import { patientOf, scaleBar, viewOf, type View } from './view'
 import classes from './viewer.module.css'
@@ -329,10 +329,6 @@ function useDoubleTap(): (event: PointerEvent) => boolean {
     if (double) last.current = { time: 0, x: 0, y: 0 }
     return double
   }
-}
-
-function sameFrames(a: Stack | null, b: Stack): boolean {
-  return a !== null && a.length === b.length && a.frames.every((frame, at) => frame.imageId === b.frames[at]?.imageId)
 }
 
 /** In what units a PET picture is seen and measured. */

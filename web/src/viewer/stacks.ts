@@ -296,3 +296,8 @@ export function mostAlike(stack: Stack, candidates: readonly Stack[]): Stack | n
   }
   return candidates.reduce<Stack | null>((best, other) => (best === null || score(other) > score(best) ? other : best), null)
 }
+
+/** Whether two stacks are of the same pictures in the same order. */
+export function sameFrames(a: Stack | null, b: Stack): boolean {
+  return a !== null && a.length === b.length && a.frames.every((frame, at) => frame.imageId === b.frames[at]?.imageId)
+}

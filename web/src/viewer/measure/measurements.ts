@@ -18,7 +18,7 @@ export interface Measurement {
   selected: boolean
   /** It is being drawn or moved, or its numbers are not worked out yet: what its words say is not the last. */
   drawing: boolean
-  /** Its numbers are worked out when its picture, or its plane, is shown here: another drew it, elsewhere. */
+  /** It has no numbers before its picture, or its plane, is shown here: another drew it, elsewhere. */
   unseen: boolean
   /** Who measured it, where it was kept by another before. */
   author: string | null
@@ -103,7 +103,7 @@ function isOnScreen(one: Annotation): boolean {
   )
 }
 
-/** Whether nothing is known of its numbers before its picture is shown. */
+/** Whether its numbers are worked out, or once more, when its picture is shown again. */
 function isUnseen(one: Annotation, tool: ToolName): boolean {
   return isStale(one, tool) && !isInHand(one) && !isOnScreen(one)
 }
@@ -178,15 +178,16 @@ export class Measurements {
     const shape = found.map(({ annotation: one }) => shapeOf(one)).join('\n')
     const list = found.map(({ annotation: one, tool }) => {
       const unseen = isUnseen(one, tool)
+      const words = wordsNow(one, tool)
       return {
       uid: one.annotationUID ?? '',
       tool,
       imageId: pictureOf(one),
       plane: isOnPlane(one),
-      words: unseen ? [] : wordsNow(one, tool),
+      words,
       selected: annotation.selection.isAnnotationSelected(one.annotationUID ?? ''),
       drawing: !unseen && isUnfinished(one, tool),
-      unseen,
+      unseen: unseen && words.length === 0,
       author: authorOf(one),
     }})
     // Pictures are drawn more often than measurements change.

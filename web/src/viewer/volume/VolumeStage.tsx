@@ -10,7 +10,7 @@ import type { PlanesSource } from '../export/planes'
 import { PlanePointers } from '../Pointers'
 import { presetsFor, windowOf } from '../presets'
 import type { NamedPoint } from '../shared'
-import type { Stack } from '../stacks'
+import { sameFrames, type Stack } from '../stacks'
 import type { ViewerStudy } from '../study'
 import type { HandName } from '../toolLabels'
 import { isTrueToSize } from '../surface'
@@ -66,7 +66,7 @@ interface Seen {
 const TITLE: Record<PlaneId, string> = { axial: 'Axial', sagittal: 'Sagittal', coronal: 'Coronal' }
 
 /** Planes through a volume, straight and oblique, as slabs, and the body itself. */
-export function VolumeStage({ study, prior, stack: asked, others, tool, slabAtFirst, onSlab, shown = null, staged = false, leaving, together, pointers, onClose }: VolumeStageProps) {
+export function VolumeStage({ study, prior, stack: given, others, tool, slabAtFirst, onSlab, shown = null, staged = false, leaving, together, pointers, onClose }: VolumeStageProps) {
   const elements = useRef<Partial<Record<PlaneId, HTMLDivElement>>>({})
   const bodyElement = useRef<HTMLDivElement>(null)
   const [scene, setScene] = useState<Scene | null>(null)
@@ -81,6 +81,9 @@ export function VolumeStage({ study, prior, stack: asked, others, tool, slabAtFi
   const [crossing, setCrossing] = useState(true)
   const [body, setBody] = useState(false)
   const [chosen, setChosen] = useState<Stack | null>(null)
+  // A study that is asked for anew, because something was kept on it, is the same pictures: its planes stay as they were turned.
+  const [asked, setAsked] = useState(given)
+  if (asked !== given && !sameFrames(asked, given)) setAsked(given)
   // What shows where lies over what shows shape, whichever of them was opened.
   const stack = chosen && isLaidOver(asked) ? chosen : asked
   const over = chosen && (stack === chosen ? asked : chosen)
