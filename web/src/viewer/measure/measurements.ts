@@ -180,16 +180,17 @@ export class Measurements {
       const unseen = isUnseen(one, tool)
       const words = wordsNow(one, tool)
       return {
-      uid: one.annotationUID ?? '',
-      tool,
-      imageId: pictureOf(one),
-      plane: isOnPlane(one),
-      words,
-      selected: annotation.selection.isAnnotationSelected(one.annotationUID ?? ''),
-      drawing: !unseen && isUnfinished(one, tool),
-      unseen: unseen && words.length === 0,
-      author: authorOf(one),
-    }})
+        uid: one.annotationUID ?? '',
+        tool,
+        imageId: pictureOf(one),
+        plane: isOnPlane(one),
+        words,
+        selected: annotation.selection.isAnnotationSelected(one.annotationUID ?? ''),
+        drawing: !unseen && isUnfinished(one, tool),
+        unseen: unseen && words.length === 0,
+        author: authorOf(one),
+      }
+    })
     // Pictures are drawn more often than measurements change.
     if (shape === this.shape && isSame(list, this.list)) return
     this.shape = shape
