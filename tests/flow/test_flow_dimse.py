@@ -193,6 +193,7 @@ class Product:
 
 @pytest.fixture(scope="module")
 def product() -> Iterator[Product]:
+    issuer = patients.issuer_of_our_identifiers()
     with tempfile.TemporaryDirectory(prefix="wetread-flow-") as folder:
         Path(folder).chmod(0o755)
         made = Product(Path(folder))
@@ -201,6 +202,7 @@ def product() -> Iterator[Product]:
             made.furnish()
             yield made
         finally:
+            patients.use_issuer(issuer)  # what comes next in this process is another house's
             if hasattr(made, "house"):
                 made.house.close()
             made.process.send_signal(signal.SIGTERM)

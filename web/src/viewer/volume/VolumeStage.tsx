@@ -259,7 +259,8 @@ export function VolumeStage({ study, prior, stack: given, others, tool, slabAtFi
     })),
   ])
 
-  const patient = patientOf(stack)
+  // Whose they are is told as it is known now.
+  const patient = patientOf(stack === asked ? given : stack)
   const words = slabWords(slab)
   const overJudged = over ? judgeStack(over) : null
   const notes = [
