@@ -10,7 +10,7 @@ import random
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
@@ -217,7 +217,7 @@ def upload(data: bytes) -> None:
     for media_type in (accepting.DICOM_JSON, accepting.DICOM_XML):
         boundary = "b" if data[:4].lstrip(b"\r\n").startswith(b"--") else None
         kept = _Kept()
-        taken = _Composed(kept, None, boundary, media_type)  # type: ignore[arg-type]
+        taken = _Composed(cast(Any, kept), None, boundary, media_type)
         try:
             for at in range(0, len(data), 100):
                 taken.feed(data[at : at + 100])

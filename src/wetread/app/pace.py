@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -58,9 +58,9 @@ class PacedProtocol(HttpToolsProtocol):
         self._headers_since: float | None = None
         self._watch: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begins to look."""
-        super().connection_made(transport)
+        super().connection_made(cast(asyncio.Transport, transport))
         self._at = self.loop.time()
         self._headers_since = self._at
         self._watch = self.loop.call_later(self.pace.tick_s, self._look)
