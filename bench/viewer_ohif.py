@@ -26,10 +26,8 @@ from playwright.sync_api import Page
 from rich.console import Console
 from rich.table import Table
 
-from bench import corpus, store
-from bench.servers import Server
 from bench.viewer_browser import CHROMIUM, PATIENCE_MS, Seat, seat
-from bench.viewer_throttled import throttle, wait_for_renditions, watch
+from bench.viewer_throttled import fill, throttle, watch
 
 PACKAGE = "@ohif/app@3.13.2"
 _NPM = Path(__file__).parent.parent / "tools" / "npm.py"
@@ -226,16 +224,11 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures here")
     asked = parser.parse_args()
     uids: list[str] = []
-
-    def fill(server: Server, root: Path) -> None:
-        for name, slices in (("warm", 8), ("study", asked.slices)):
-            files, _, study = corpus.write(root / name, studies=1, slices=slices, size=512)
-            store.send(server, [files])
-            uids.append(study)
-            wait_for_renditions(server, study)
-
     figures: list[tuple[str, dict[str, Any]]] = []
-    with tempfile.TemporaryDirectory(prefix="wetread-ohif-") as scratch, seat(fill) as reader:
+    with (
+        tempfile.TemporaryDirectory(prefix="wetread-ohif-") as scratch,
+        seat(partial(fill, asked.slices, uids)) as reader,
+    ):
         folder = asked.app or unpacked(Path(scratch))
         reader.open(uids[0])
         reader.wait("[data-pane=a][data-loaded='8']")

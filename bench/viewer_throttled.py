@@ -11,6 +11,7 @@ import json
 import os
 import time
 import urllib.request
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,17 +56,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures here")
     asked = parser.parse_args()
     uids: list[str] = []
-
-    def fill(server: Server, root: Path) -> None:
-        # A small one warms the viewer up.
-        for name, slices in (("warm", 8), ("study", asked.slices)):
-            files, _, study = corpus.write(root / name, studies=1, slices=slices, size=512)
-            store.send(server, [files])
-            uids.append(study)
-            wait_for_renditions(server, study)
-
     figures: list[tuple[str, dict[str, Any]]] = []
-    with seat(fill) as reader:
+    with seat(partial(fill, asked.slices, uids)) as reader:
         reader.open(uids[0])
         reader.wait("[data-pane=a][data-loaded='8']")
         reader.cdp.send("Network.enable")
@@ -86,6 +78,15 @@ def main() -> None:
     Console(width=132).print(table)
     if asked.json:
         asked.json.write_text(json.dumps(figures, indent=1))
+
+
+def fill(slices: int, uids: list[str], server: Server, root: Path) -> None:
+    """Stores a small study, which warms the viewer up, and one of so many slices; appends their UIDs."""
+    for name, count in (("warm", 8), ("study", slices)):
+        files, _, study = corpus.write(root / name, studies=1, slices=count, size=512)
+        store.send(server, [files])
+        uids.append(study)
+        wait_for_renditions(server, study)
 
 
 def wait_for_renditions(server: Server, study: str, seconds: float = 900) -> None:
