@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
+from typing import TypeVar, overload
 
 from wetread.archive.model import QuarantineReason
 from wetread.archive.rules import (
@@ -36,6 +37,7 @@ _REQUEST_ATTRIBUTES = b"\x40\x00\x75\x02"  # (0040,0275), little endian
 _LAST_INDEXED = 0x00420000  # beyond it, only pixel data is of interest
 _NUMBERS = frozenset({"Rows", "Columns", "BitsAllocated", "SamplesPerPixel"})  # US
 _NAMES = frozenset({"PatientName", "ReferringPhysicianName", "NameOfPhysiciansReadingStudy"})
+_T = TypeVar("_T")
 _CHARSET_TAG = tag_of("SpecificCharacterSet")
 _INFLATED_HEAD_BYTES_MAX = 8 * 1024 * 1024
 
@@ -331,6 +333,18 @@ class Texts(Mapping[str, str]):
                 raise KeyError(keyword)
             known = self._decoded[keyword] = self._decode(keyword, self._values[READ_TAGS[keyword]])
         return known
+
+    @overload
+    def get(self, key: str, /) -> str | None: ...
+    @overload
+    def get(self, key: str, default: str | _T, /) -> str | _T: ...
+    def get(self, key: str, default: str | _T | None = None, /) -> str | _T | None:
+        """See Mapping; without an exception for what is absent, as most is."""
+        known = self._decoded.get(key)
+        if known is not None:
+            return known
+        tag = READ_TAGS.get(key)
+        return default if tag is None or tag not in self._values or key in _NUMBERS else self[key]
 
     def __iter__(self) -> Iterator[str]:
         return (

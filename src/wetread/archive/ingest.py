@@ -63,7 +63,7 @@ log = structlog.get_logger()
 
 _SERIES_CACHED_MAX = 50_000
 _REMOVED = "this object was removed here before"
-_ANNOUNCE_S = 0.5
+_ANNOUNCE_S = 1.0
 _SETTLE_S, _SETTLE_S_MAX = 0.5, 10.0
 _SETTLE_AGAIN_S = 5.0
 _SETTLED_TOGETHER_MAX = 250
@@ -297,7 +297,7 @@ class Settler:
 
 
 class Announcer:
-    """Tells of studies that grew, at most twice a second each, from a thread of its own."""
+    """Tells of studies that grew, at most once a second each, from a thread of its own."""
 
     def __init__(self, offices: Offices) -> None:
         self._offices = offices
@@ -501,6 +501,7 @@ class Transfer:
         self.received_from = received_from
         self.network_address = network_address
         self._studies: dict[str, _StudyTally] = {}
+        self._spare: SealedWriter | None = None
 
     def object(self, *, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> Incoming:
         """A data set without file meta information, as C-STORE brings it."""
@@ -568,6 +569,17 @@ class Transfer:
         self.close()
 
     # What Incoming needs of its transfer.
+
+    def writer(self, study_instance_uid: str) -> SealedWriter:
+        """For an object of the study. Raises NoSpace."""
+        spare, self._spare = self._spare, None
+        if spare is not None and spare.key.study_instance_uid == study_instance_uid:
+            return spare
+        return self._begin(study_instance_uid)
+
+    def _begin(self, study_instance_uid: str) -> SealedWriter:
+        hold_bytes = limits.ARCHIVE_HELD_BYTES_MAX if self._intake.settler.has_room else 0
+        return self._intake.vault.begin(study_instance_uid, hold_bytes=hold_bytes)
 
     def file_instance(
         self,
@@ -648,6 +660,9 @@ class Transfer:
                 redo.filed(covered)
             self._intake.announcer.note(study_pk, filing.study_instance_uid)
             self._settle(writer)
+            if self._answers_at_once and self._intake.settler.has_room:
+                # The next is likely of the same study; until it is written to, nothing of this is in the store.
+                self._spare = self._begin(filing.study_instance_uid)
 
         self.answered()
         outcome: bytes | None = None
@@ -917,8 +932,7 @@ class Incoming:
             study_instance_uid = UNKNOWN_STUDY
         if self._head is None and self._fault is None:
             return  # more bytes are needed
-        hold_bytes = limits.ARCHIVE_HELD_BYTES_MAX if self._intake.settler.has_room else 0
-        self._writer = self._intake.vault.begin(study_instance_uid, hold_bytes=hold_bytes)
+        self._writer = self._transfer.writer(study_instance_uid)
         if self._head is not None:
             self._follower = self._head.follower()
         buffered = self._reader.take()

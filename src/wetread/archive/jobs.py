@@ -58,11 +58,13 @@ def _prepare(work: Work, study_pks: Sequence[int], run_at: datetime) -> None:
 
 def _let_ingest_pass(offices: Offices, study_pk: int) -> None:
     # Senders wait for each answer, and nobody for this. A study that is being looked at is served as it was received.
-    while True:
-        with offices.database.raw() as connection:
-            if not store.is_ingest_before(connection, study_pk, limits.PREPARE_STUDY_AT_LATEST_S):
-                return
+    while _is_ingest_before(offices, study_pk):
         time.sleep(_LOOK_AGAIN_S)
+
+
+def _is_ingest_before(offices: Offices, study_pk: int) -> bool:
+    with offices.database.raw() as connection:
+        return store.is_ingest_before(connection, study_pk, limits.PREPARE_STUDY_AT_LATEST_S)
 
 
 @task(
@@ -71,8 +73,9 @@ def _let_ingest_pass(offices: Offices, study_pk: int) -> None:
     queue=PREPARATION,
     let_pass=_let_ingest_pass,
 )
-def prepare_study(work: Work, study_pk: int) -> None:
-    """Makes the metadata of changed series and the renditions that are missing, some at a time."""
+def prepare_study(work: Work, study_pk: int, *, gives_way: bool = True) -> None:
+    """Makes the metadata of changed series and the renditions that are missing, some at a time. It `gives_way`
+    to objects that stream in: the rest is for the next run then, which waits for them to pass."""
     archive = the_archive()
     study = work.session.get(Study, study_pk)
     work.audit(AuditEventID.APPLICATION_ACTIVITY, "E", object_type="prepare_study", object_id=study_pk)
@@ -83,6 +86,9 @@ def prepare_study(work: Work, study_pk: int) -> None:
     waiting = store.without_rendition(work.session, study_pk, _RENDITIONS_A_JOB)
     made = 0
     for stored in waiting:
+        if gives_way and _is_ingest_before(archive.offices, study_pk):
+            _prepare(work, [study_pk], work.now())
+            return
         try:
             made += make_rendition(archive, stored)
         except (WetreadError, Damaged, NoSpace) as error:

@@ -928,12 +928,14 @@ BEGIN
     END IF;
 END $$;
 
+-- `p_content`: its sealed bytes, where they are few.
 CREATE OR REPLACE FUNCTION archive_instance(
     p_study_pk bigint, p_series_pk bigint, p_sop_instance_uid text, p_sop_class_uid text, p_instance_number integer,
     p_number_of_frames integer, p_rows integer, p_columns integer, p_bits_allocated smallint,
     p_samples_per_pixel smallint, p_photometric_interpretation text, p_image_laterality text, p_content_date date,
     p_content_time time, p_location text, p_study_key_pk bigint, p_size_bytes bigint, p_dataset_sha256 bytea, p_transfer_syntax_uid text,
     p_dataset_offset integer, p_pixel_data_offset bigint, p_frame_length bigint, p_frame_table bytea,
+    p_content bytea,
     OUT instance_pk bigint, OUT outcome text
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -980,6 +982,9 @@ BEGIN
         sop_classes_in_study = CASE WHEN p_sop_class_uid = ANY(sop_classes_in_study) THEN sop_classes_in_study
             ELSE sop_classes_in_study || p_sop_class_uid::varchar END
     WHERE study_pk = p_study_pk;
+    IF p_content IS NOT NULL THEN
+        INSERT INTO fresh_object (location, content) VALUES (p_location, p_content);
+    END IF;
     outcome := 'stored';
 END $$;
 """,
@@ -1016,7 +1021,7 @@ BEGIN
         p_instance_number, p_number_of_frames, p_rows, p_columns, p_bits_allocated, p_samples_per_pixel,
         p_photometric_interpretation, p_image_laterality, p_content_date, p_content_time, p_location, study_key_pk, p_size_bytes,
         p_dataset_sha256, p_transfer_syntax_uid, p_dataset_offset, p_pixel_data_offset, p_frame_length,
-        p_frame_table) f;
+        p_frame_table, NULL) f;
     IF outcome = 'stored' THEN
         -- Its news are told in the same transaction.
         UPDATE study SET announced_at = clock_timestamp() WHERE study.study_pk = archive_first.study_pk;

@@ -528,13 +528,6 @@ class IngestPipeline:
                 f"SELECT study_pk, series_pk, study_key_pk, outcome, new_study FROM archive_begin({{}}), {_WAIT}",
             ),
             (
-                "keep_fresh",
-                ("text", "bytea"),
-                # Of an object that was not filed, nothing is kept.
-                "INSERT INTO fresh_object (location, content) SELECT $1, $2"
-                " WHERE EXISTS (SELECT FROM stored_object WHERE location = $1)",
-            ),
-            (
                 "audit_entry",
                 (),
                 f"INSERT INTO audit_record ({', '.join(AUDIT_ENTRY_COLUMNS)}) VALUES ({{}})",
@@ -561,9 +554,7 @@ class IngestPipeline:
         """An instance of a known series, answered by its outcome, with its sealed bytes where they are few; the server
         begins on it at once. `soon`: nothing of it makes the commit wait for the disk."""
         name = b"archive_instance_soon" if soon else b"archive_instance"
-        self._send(name, (study_pk, series_pk, *row.values()), _INSTANCE_FORMATS)
-        if content is not None:
-            self._send(b"keep_fresh", (row.location, content), (0, 1))
+        self._send(name, (study_pk, series_pk, *row.values(), content), _INSTANCE_FORMATS)
         self._flush()
 
     def send_first(self, first: FirstObject, row: InstanceRow, content: bytes | None) -> None:
@@ -657,6 +648,7 @@ _WAIT = "set_config('synchronous_commit', 'on', true)"
 _INSTANCE_KINDS = (
     *("bigint", "bigint", "text", "text", "int", "int", "int", "int", "smallint", "smallint", "text", "text"),
     *("date", "time", "text", "bigint", "bigint", "bytea", "text", "int", "bigint", "bigint", "bytea"),
+    "bytea",
 )
 _INSTANCE_FORMATS = [
     int(kind == "bytea") for kind in _INSTANCE_KINDS
@@ -665,7 +657,7 @@ _INSTANCE_FORMATS = [
 
 _BEGIN_KINDS = (
     *("boolean", "jsonb", "text", "jsonb", "text", "bytea", "jsonb", "jsonb", "boolean", "bytea"),
-    *_INSTANCE_KINDS[2:],
+    *_INSTANCE_KINDS[2:-1],
 )
 _BEGIN_FORMATS = [int(kind == "bytea") for kind in _BEGIN_KINDS]
 

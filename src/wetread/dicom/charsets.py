@@ -10,6 +10,7 @@ import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from pydicom.charset import decode_bytes, encode_string, python_encoding
@@ -47,6 +48,7 @@ def codecs_of(specific_character_set: str | Sequence[str] | None) -> tuple[str, 
     return tuple(found) or DEFAULT
 
 
+@lru_cache(256)
 def _codec(term: str) -> str:
     plain = re.sub(r"[^A-Z0-9]+", " ", term.upper()).strip()
     if not plain:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final
 
 from wetread.dicom.errors import DicomError
@@ -133,6 +134,7 @@ def build_command(values: Mapping[str, str | int | bytes | None]) -> bytes:
     return struct.pack("<HHII", 0, 0, 4, len(body)) + body
 
 
+@lru_cache(512)  # most of an answer is what the last one said
 def _element(number: int, value: str | int | bytes | None) -> bytes:
     name, kind = _ELEMENTS[number]
     if kind == "H":

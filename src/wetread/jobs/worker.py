@@ -39,7 +39,7 @@ Subscriptions = Mapping[str, Sequence[str | Unless]]
 """Event kind → names of tasks, each run as `f(work, event={"kind": …, "keys": {…}})`, in a transaction of its own;
 those declared `together` as `f(work, events=[…])`, all in one."""
 
-_PAUSE_AN_EVENT_S, _PAUSE_S_MAX = 0.04, 0.4  # the first event is relayed at once, those of a stream together
+_PAUSE_AN_EVENT_S, _PAUSE_S_MAX = 0.25, 0.4  # the first event is relayed at once, those of a stream together
 _SLOW = {PREPARATION: 1, FORWARDING: 2}  # queues with places of their own
 _DELIVER = "events.deliver"
 _WAKE_S = 10.0

@@ -7,10 +7,11 @@ from typing import Any
 
 import pydicom
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from archive_fixtures import dataset_bytes
 from wetread.archive.ingest import Settler, Transfer
+from wetread.archive.jobs import prepare_study
 from wetread.archive.model import FreshObject, StoredObject
 from wetread.archive.objects import NoSpace
 from wetread.archive.service import Archive, StoreResult, instances_for_retrieve
@@ -184,3 +185,33 @@ def test_preparation_lets_a_stream_of_objects_pass_but_not_for_ever(
         connection.execute("UPDATE study SET updated_at = clock_timestamp() - interval '601 s'")
         assert not is_ingest_before(connection, study_pk, 600)
         assert not is_ingest_before(connection, study_pk + 1, 600)
+
+
+def test_a_study_is_not_made_ready_while_objects_stream_in(archive: Archive, make_dicom: MakeDicom) -> None:
+    first = make_dicom()
+    with archive.intake.transfer(ADMIN, received_from="CT1") as transfer:
+        for number in range(10):
+            ds = make_dicom(StudyInstanceUID=first.StudyInstanceUID, InstanceNumber=number)
+            assert send(transfer, ds).outcome == "stored"
+
+    def prepare(after: str) -> tuple[int, int]:
+        """(renditions there, runs that wait) after one run, beginning so long after the last object."""
+        with archive.offices.work(ADMIN) as work:
+            work.session.execute(
+                text("UPDATE instance SET created_at = clock_timestamp() - CAST(:after AS interval)"),
+                {"after": after},
+            )
+            study_pk = work.session.scalars(
+                text("UPDATE study SET updated_at = now() RETURNING study_pk")
+            ).one()
+        with archive.offices.work(ADMIN) as work:
+            prepare_study(work, study_pk)
+        with archive.offices.database.transaction() as session:
+            made = session.scalar(select(func.count()).where(StoredObject.role == "rendition"))
+            waits = session.scalar(
+                text("SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'archive.prepare_study'")
+            )
+            return made or 0, waits or 0
+
+    assert prepare("-60 s") == (0, 1)  # of the future, so that a slow machine changes nothing
+    assert prepare("60 s") == (10, 1)

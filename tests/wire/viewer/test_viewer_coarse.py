@@ -48,7 +48,7 @@ def stack(store: Any, archive: Archive) -> list[Dataset]:
         assert result.status == 0, result
         made.append(ds)
     with archive.offices.work(Actor.system("worker")) as work:
-        jobs.prepare_study(work, work.session.scalars(select(Study.study_pk)).one())
+        jobs.prepare_study(work, work.session.scalars(select(Study.study_pk)).one(), gives_way=False)
     archive.retrieval.forget()
     return made
 
