@@ -114,11 +114,12 @@ class CommitGroup:
             with self._lock:
                 # The leader may have left meanwhile.
                 if self._led:
+                    done = mine.done = threading.Event()
                     self._waiting.append(mine)
                 else:
                     self._led = lead = True
             if not lead:
-                mine.done.wait()
+                done.wait()
                 lead = mine.promoted
             if lead:
                 self._lead(mine, None)
@@ -143,13 +144,13 @@ class CommitGroup:
             for one in batch:
                 one.error = error
         for one in batch[1:]:
-            one.done.set()
+            one.answered()
         with self._lock:
             # Someone who waits now leads the next batch, in its own thread.
             if self._waiting:
                 successor = self._waiting.popleft()
                 successor.promoted = True
-                successor.done.set()
+                successor.answered()
             else:
                 self._led = False
 
@@ -196,10 +197,15 @@ class CommitGroup:
 @dataclass(slots=True)
 class _Rows:
     send: Callable[[store.IngestPipeline], None]
-    done: threading.Event = field(default_factory=threading.Event)
+    done: threading.Event | None = None  # of those who wait for a leader
     result: store.Answer | None = None
     error: BaseException | None = None
     promoted: bool = False
+
+    def answered(self) -> None:
+        """Lets its caller go on."""
+        assert self.done is not None
+        self.done.set()
 
 
 class Settler:

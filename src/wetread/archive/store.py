@@ -520,8 +520,8 @@ class IngestPipeline:
         if standby == ("",):
             self._connection.execute(b"SET synchronous_commit = off")
         for name, kinds, statement in (
-            ("archive_instance", _INSTANCE_KINDS, f"SELECT outcome FROM archive_instance({{}}), {_WAIT}"),
-            ("archive_instance_soon", _INSTANCE_KINDS, "SELECT outcome FROM archive_instance({})"),
+            ("archive_instance", _INSTANCE_KINDS, f"SELECT archive_instance({{}}) FROM {_WAIT}"),
+            ("archive_instance_soon", _INSTANCE_KINDS, "SELECT archive_instance({})"),
             (
                 "archive_begin",
                 _BEGIN_KINDS,

@@ -8,11 +8,11 @@ CREATE OR REPLACE FUNCTION archive_instance(
     p_content_time time, p_location text, p_study_key_pk bigint, p_size_bytes bigint, p_dataset_sha256 bytea, p_transfer_syntax_uid text,
     p_dataset_offset integer, p_pixel_data_offset bigint, p_frame_length bigint, p_frame_table bytea,
     p_content bytea,
-    OUT instance_pk bigint, OUT outcome text
+    OUT outcome text
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-    known bytea; removed bigint; place bigint;
+    made bigint; known bytea; removed bigint; place bigint;
 BEGIN
     INSERT INTO instance (series_pk, study_pk, sop_instance_uid, sop_class_uid, instance_number, number_of_frames,
         rows, columns, bits_allocated, samples_per_pixel, photometric_interpretation, image_laterality, content_date,
@@ -21,11 +21,11 @@ BEGIN
         p_rows, p_columns, p_bits_allocated, p_samples_per_pixel, p_photometric_interpretation, p_image_laterality,
         p_content_date, p_content_time)
     ON CONFLICT (sop_instance_uid) DO NOTHING
-    RETURNING instance.instance_pk INTO instance_pk;
+    RETURNING instance_pk INTO made;
     IF NOT FOUND THEN
         -- What was compressed here is known by what it was when it came.
-        SELECT i.instance_pk, coalesce(c.received_dataset_sha256, o.dataset_sha256), i.removal_pk
-        INTO instance_pk, known, removed
+        SELECT coalesce(c.received_dataset_sha256, o.dataset_sha256), i.removal_pk
+        INTO known, removed
         FROM instance i LEFT JOIN stored_object o ON o.instance_pk = i.instance_pk AND o.role = 'original'
             LEFT JOIN compressed_object c ON c.stored_object_pk = o.stored_object_pk
         WHERE i.sop_instance_uid = p_sop_instance_uid;
@@ -35,7 +35,7 @@ BEGIN
     END IF;
     INSERT INTO stored_object (instance_pk, role, location, study_key_pk, size_bytes, dataset_sha256,
         transfer_syntax_uid, dataset_offset, pixel_data_offset, frame_length, frame_table)
-    VALUES (instance_pk, 'original', p_location, p_study_key_pk, p_size_bytes, p_dataset_sha256,
+    VALUES (made, 'original', p_location, p_study_key_pk, p_size_bytes, p_dataset_sha256,
         p_transfer_syntax_uid, p_dataset_offset, p_pixel_data_offset, p_frame_length, p_frame_table);
     UPDATE series SET number_of_series_related_instances = number_of_series_related_instances + 1,
         updated_at = clock_timestamp()
@@ -82,11 +82,11 @@ BEGIN
         VALUES (p_study ->> 'study_instance_uid', p_sealed_key)
         RETURNING study_key.study_key_pk INTO study_key_pk;
     END IF;
-    SELECT f.outcome INTO outcome FROM archive_instance(study_pk, series_pk, p_sop_instance_uid, p_sop_class_uid,
+    outcome := archive_instance(study_pk, series_pk, p_sop_instance_uid, p_sop_class_uid,
         p_instance_number, p_number_of_frames, p_rows, p_columns, p_bits_allocated, p_samples_per_pixel,
         p_photometric_interpretation, p_image_laterality, p_content_date, p_content_time, p_location, study_key_pk, p_size_bytes,
         p_dataset_sha256, p_transfer_syntax_uid, p_dataset_offset, p_pixel_data_offset, p_frame_length,
-        p_frame_table, NULL) f;
+        p_frame_table, NULL);
     IF outcome = 'stored' THEN
         -- Its news are told in the same transaction.
         UPDATE study SET announced_at = clock_timestamp() WHERE study.study_pk = archive_first.study_pk;
