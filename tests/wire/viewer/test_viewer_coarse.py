@@ -13,6 +13,7 @@ from pydicom.uid import generate_uid
 from sqlalchemy import select
 
 import viewer_pictures as pictures
+from archive_fixtures import MakeDicom, Store, study_of
 from viewer_fixtures import PATIENCE_MS, OpenStudy, drawn, enlarged, within
 from wetread.archive import jobs
 from wetread.archive.model import Study
@@ -157,3 +158,36 @@ def test_coarse_first_and_then_the_truth(stack: list[Dataset], open_study: OpenS
         truth, inside = enlarged(np.clip((values - (1500 - 2000)) / 3999, 0, 1) * 255, seen.shape)
         shown = drawn(page).astype(float).mean(axis=2)
         assert np.abs(shown - truth)[inside].mean() < 1.5
+
+
+def test_the_picture_that_a_case_begins_with_is_here_before_it_is_opened(
+    stack: list[Dataset], open_case: OpenStudy, store: Store, make_dicom: MakeDicom
+) -> None:
+    other = study_of(make_dicom, 2)
+    store(*other)
+    page = open_case(other[0].StudyInstanceUID)
+    read = open_case(stack[0].StudyInstanceUID)
+    case = read.url.removeprefix(read.url.split("/read")[0])
+    read.context.close()
+    throttled(page)
+    cdp = page.context.new_cdp_session(page)
+    # So that the program itself tells of the link.
+    cdp.send("Network.setCacheDisabled", {"cacheDisabled": True})
+    with page.expect_response("**/coarse?*", timeout=PATIENCE_MS) as begun:
+        page.goto(page.url.split("/read")[0] + "/reading")
+        rows = page.locator("[role=row]", has_text="CT")
+        expect(rows).to_have_count(2)
+        for row in rows.all():
+            row.click()
+            page.wait_for_timeout(2000)  # whoever stays is likely to open it
+    middle = stack[(SLICES - 1) // 2].SOPInstanceUID
+    assert f"frame={middle}%2F1" in begun.value.url or f"frame={middle}/1" in begun.value.url
+    begun.value.finished()
+    # From here on no picture is answered.
+    for pictures_of in ("**/coarse?*", "**/frames/*"):
+        page.route(pictures_of, lambda _: None)
+    page.evaluate("path => window.history.pushState({}, '', path)", case)
+    pane = page.locator("[data-pane=a]")
+    expect(pane).to_have_attribute("data-quality", "coarse")
+    expect(pane).to_have_attribute("data-sop-instance-uid", middle)
+    page.unroute_all(behavior="ignoreErrors")

@@ -14,7 +14,7 @@ import { Drawn } from './presentation/Drawn'
 import { Marks } from './presentation/Marks'
 import { QualityMark } from './presentation/QualityMark'
 import { suvOf } from './pixels/suv'
-import { sameFrames, speltLaterality, type Stack } from './stacks'
+import { sameFrames, speltLaterality, startOf, type Stack } from './stacks'
 import type { ViewerStudy } from './study'
 import { patientOf, scaleBar, viewOf, type View } from './view'
 import classes from './viewer.module.css'
@@ -148,9 +148,8 @@ export function Pane(props: PaneProps) {
     const grown = before?.key === stack.key
     const kept = grown ? stack.frames.findIndex((frame) => frame.imageId === viewport?.getCurrentImageId()) : -1
     if (grown && kept >= 0 && before !== stack && sameFrames(before, stack)) return
-    // A reader looks for the finding, and the middle of a stack shows more of it than its first slice.
     const start = props.start === null ? null : Math.min(props.start, stack.length - 1)
-    const index = kept >= 0 ? kept : (start ?? (stack.normal ? Math.floor((stack.length - 1) / 2) : 0))
+    const index = kept >= 0 ? kept : (start ?? startOf(stack))
     let stale = false
     if (kept < 0) {
       setShown({ state: 'loading' })

@@ -19,9 +19,9 @@ import {
 import { fittingScaleOf } from './camera'
 import { drawWithPictures } from './drawings'
 import { forgetGreys, giveGreys, greysOn, layTable, tableOn, windowChanged, type GreysOf } from './pixels/voiTable'
+import { watchLink } from './pixels/beforehand'
 import { bytesForPictures } from './pixels/budget'
 import { fetching, isAborted } from './pixels/fetching'
-import { isSlow } from './pixels/link'
 import { Prefetching, type Count } from './pixels/prefetching'
 import { registerLoader } from './pixels/loader'
 import { Remembered, whenForgotten } from './pixels/remembered'
@@ -44,7 +44,7 @@ function begin(): void {
     maxWebWorkers: Math.max(2, Math.min(6, (navigator.hardwareConcurrency || 2) - 1)),
   })
   registerLoader()
-  watchLink()
+  watchLink(warmUp)
   initTools()
   drawWithPictures()
   const bytes = bytesForPictures((navigator as { deviceMemory?: number }).deviceMemory, window.matchMedia('(pointer: coarse)').matches)
@@ -76,15 +76,6 @@ function begin(): void {
       lineWidth: '1.5',
     },
   })
-}
-
-/** How quick the way to the archive is, is known before the first picture by what else came on it. */
-function watchLink(): void {
-  new PerformanceObserver((list) => {
-    for (const one of list.getEntries() as PerformanceResourceTiming[])
-      if (one.transferSize > 0 && !/\/(frames|coarse)\b/.test(one.name)) fetching.note(one.requestStart, one.responseStart, one.responseEnd, one.transferSize)
-    if (isSlow(fetching.pace)) warmUp()
-  }).observe({ type: 'resource', buffered: true })
 }
 
 const { MouseBindings } = ToolEnums

@@ -50,6 +50,11 @@ export interface Stack extends Scrollable {
   cineRate: number | null
 }
 
+/** Where a reader begins, who looks for the finding: the middle of slices shows more of it than the first; that of others. */
+export function startOf(stack: Stack): number {
+  return stack.normal ? Math.floor((stack.length - 1) / 2) : 0
+}
+
 /** A series as QIDO-RS lists it. */
 export interface SeriesHead {
   seriesInstanceUid: string

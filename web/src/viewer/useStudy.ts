@@ -3,6 +3,7 @@ import { useEffect, useMemo, useRef } from 'react'
 import { http, useLiveEvents } from '@/lib/api'
 import type { DicomJson } from './dicom'
 import { documentOf, type KeptDocument } from './keep/structured'
+import { fetchBeginning, watchLink } from './pixels/beforehand'
 import { inReadingOrder, seriesHead, stacksOfSeries, type SeriesHead, type Stack } from './stacks'
 
 const JSON_TYPE = { Accept: 'application/dicom+json' }
@@ -41,14 +42,22 @@ const metadataQuery = (studyInstanceUid: string | null, seriesInstanceUid: strin
     http.get<DicomJson[]>(`/dicom-web/studies/${studyInstanceUid}/series/${seriesInstanceUid}/metadata`, { headers: JSON_TYPE, signal }),
 })
 
-/** Fetches ahead what says which pictures a study has, for who is about to open it: its first series, as they are read. */
+/**
+ * Fetches ahead what says which pictures a study has, for who is about to open it: its first series, as they are read; and
+ * on a slow way the coarse picture that is seen first.
+ */
 export async function fetchAhead(client: QueryClient, studyInstanceUid: string): Promise<void> {
+  watchLink()
   const heads = headsOf(await client.fetchQuery({ ...seriesQuery(studyInstanceUid), gcTime: KEPT_AHEAD_MS }))
   let instances = 0
+  let first: Stack | undefined
   for (const head of heads) {
     instances += head.instances
     if (instances > AHEAD_INSTANCES) return
-    await client.prefetchQuery({ ...metadataQuery(studyInstanceUid, head.seriesInstanceUid), gcTime: KEPT_AHEAD_MS })
+    const metadata = await client.fetchQuery({ ...metadataQuery(studyInstanceUid, head.seriesInstanceUid), gcTime: KEPT_AHEAD_MS })
+    if (first) continue
+    first = stacksOfSeries(studyInstanceUid, head, metadata)[0]
+    if (first) await fetchBeginning(first)
   }
 }
 

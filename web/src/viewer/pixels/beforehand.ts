@@ -1,0 +1,31 @@
+import { startOf, type Stack } from '../stacks'
+import { coarseHalvings } from './coarse'
+import { fetching } from './fetching'
+import { coarsePays, coarsePaysForOne, isSlow } from './link'
+import { pixelBytesOf } from './showing'
+
+let watching = false
+let whenSlow: (() => void) | undefined
+
+/** How quick the way to the archive is, is known before the first picture by what else came on it. Idempotent. */
+export function watchLink(callWhenSlow?: () => void): void {
+  whenSlow ??= callWhenSlow
+  if (isSlow(fetching.pace)) whenSlow?.()
+  if (watching) return
+  watching = true
+  new PerformanceObserver((list) => {
+    for (const one of list.getEntries() as PerformanceResourceTiming[])
+      if (one.transferSize > 0 && !/\/(frames|coarse)\b/.test(one.name)) fetching.note(one.requestStart, one.responseStart, one.responseEnd, one.transferSize)
+    if (isSlow(fetching.pace)) whenSlow?.()
+  }).observe({ type: 'resource', buffered: true })
+}
+
+/** On a slow way: has the picture that a stack begins with here, coarse, before anybody opens it. */
+export async function fetchBeginning(stack: Stack): Promise<void> {
+  const frame = stack.frames[startOf(stack)]
+  const halvings = frame ? coarseHalvings(frame.metadata) : 0
+  if (!frame || !halvings || fetching.hasCoarse(frame.imageId) || fetching.hasNoCoarse(frame.imageId)) return
+  const pixels = pixelBytesOf(frame)
+  const bytes = fetching.bytesOf(pixels)
+  if (coarsePaysForOne(fetching.pace, bytes) || coarsePays(fetching.pace, stack.length, bytes)) await fetching.coarse([frame.imageId], halvings, pixels)
+}
