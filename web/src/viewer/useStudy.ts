@@ -3,6 +3,7 @@ import { useEffect, useMemo, useRef } from 'react'
 import { http, useLiveEvents } from '@/lib/api'
 import type { DicomJson } from './dicom'
 import { documentOf, type KeptDocument } from './keep/structured'
+import { firstStack } from './hanging/builtIn'
 import { fetchBeginning, watchLink } from './pixels/beforehand'
 import { inReadingOrder, seriesHead, stacksOfSeries, type SeriesHead, type Stack } from './stacks'
 
@@ -50,15 +51,15 @@ export async function fetchAhead(client: QueryClient, studyInstanceUid: string):
   watchLink()
   const heads = headsOf(await client.fetchQuery({ ...seriesQuery(studyInstanceUid), gcTime: KEPT_AHEAD_MS }))
   let instances = 0
-  let first: Stack | undefined
+  const stacks: Stack[] = []
   for (const head of heads) {
     instances += head.instances
-    if (instances > AHEAD_INSTANCES) return
+    if (instances > AHEAD_INSTANCES) break
     const metadata = await client.fetchQuery({ ...metadataQuery(studyInstanceUid, head.seriesInstanceUid), gcTime: KEPT_AHEAD_MS })
-    if (first) continue
-    first = stacksOfSeries(studyInstanceUid, head, metadata)[0]
-    if (first) await fetchBeginning(first)
+    stacks.push(...stacksOfSeries(studyInstanceUid, head, metadata))
   }
+  const first = firstStack(stacks)
+  if (first) await fetchBeginning(first)
 }
 
 /** A series with the stacks that its metadata makes; `stacks` is undefined until that has come. */
