@@ -73,8 +73,8 @@ def _is_ingest_before(offices: Offices, study_pk: int) -> bool:
     queue=PREPARATION,
     let_pass=_let_ingest_pass,
 )
-def prepare_study(work: Work, study_pk: int, *, gives_way: bool = True) -> None:
-    """Makes the metadata of changed series and the renditions that are missing, some at a time. It `gives_way`
+def prepare_study(work: Work, study_pk: int) -> None:
+    """Makes the metadata of changed series and the renditions that are missing, some at a time. It gives way
     to objects that stream in: the rest is for the next run then, which waits for them to pass."""
     archive = the_archive()
     study = work.session.get(Study, study_pk)
@@ -86,7 +86,7 @@ def prepare_study(work: Work, study_pk: int, *, gives_way: bool = True) -> None:
     waiting = store.without_rendition(work.session, study_pk, _RENDITIONS_A_JOB)
     made = 0
     for stored in waiting:
-        if gives_way and _is_ingest_before(archive.offices, study_pk):
+        if _is_ingest_before(archive.offices, study_pk):
             _prepare(work, [study_pk], work.now())
             return
         try:

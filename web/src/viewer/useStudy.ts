@@ -55,8 +55,10 @@ export async function fetchAhead(client: QueryClient, studyInstanceUid: string):
   for (const head of heads) {
     instances += head.instances
     if (instances > AHEAD_INSTANCES) break
-    const metadata = await client.fetchQuery({ ...metadataQuery(studyInstanceUid, head.seriesInstanceUid), gcTime: KEPT_AHEAD_MS })
-    stacks.push(...stacksOfSeries(studyInstanceUid, head, metadata))
+    const query = metadataQuery(studyInstanceUid, head.seriesInstanceUid)
+    await client.prefetchQuery({ ...query, gcTime: KEPT_AHEAD_MS })
+    const metadata = client.getQueryData<DicomJson[]>(query.queryKey)
+    if (metadata) stacks.push(...stacksOfSeries(studyInstanceUid, head, metadata))
   }
   const first = firstStack(stacks)
   if (first) await fetchBeginning(first)

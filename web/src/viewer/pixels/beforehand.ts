@@ -27,5 +27,10 @@ export async function fetchBeginning(stack: Stack): Promise<void> {
   if (!frame || !halvings || fetching.hasCoarse(frame.imageId) || fetching.hasNoCoarse(frame.imageId)) return
   const pixels = pixelBytesOf(frame)
   const bytes = fetching.bytesOf(pixels)
-  if (coarsePaysForOne(fetching.pace, bytes) || coarsePays(fetching.pace, stack.length, bytes)) await fetching.coarse([frame.imageId], halvings, pixels)
+  if (!coarsePaysForOne(fetching.pace, bytes) && !coarsePays(fetching.pace, stack.length, bytes)) return
+  try {
+    await fetching.coarse([frame.imageId], halvings, pixels)
+  } finally {
+    fetching.askAgain(frame.imageId)
+  }
 }

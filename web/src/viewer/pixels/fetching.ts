@@ -101,6 +101,11 @@ export class Fetching {
     return this.without.has(imageId)
   }
 
+  /** It was asked for in vain, and may be there the next time: the archive makes them a little after a picture came. */
+  askAgain(imageId: string): void {
+    this.without.delete(imageId)
+  }
+
   /** Fetches the beginnings of pictures of one series; `pixels`: how many bytes of pixels each has. */
   async coarse(imageIds: readonly string[], halvings: number, pixels: number, signal?: AbortSignal): Promise<void> {
     const [first] = imageIds
