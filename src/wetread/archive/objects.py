@@ -16,7 +16,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -122,10 +121,9 @@ class ObjectStore(Protocol):
 
 _SAME_FOLDER_S = 2.0
 _POOL_FILES = 32
-_SYNCED_TOGETHER_MAX = 16
 _POOL_AGE_S_MAX = 600.0  # far below the age at which the janitor takes a file for an orphan
 _KEY_ATTRIBUTE = "user.wetread.study_key"
-_WRITE_BACK_BYTES = 256 * 1024
+_WRITE_BACK_BYTES = 1024 * 1024
 _SYNC_FILE_RANGE_WRITE = 2
 
 
@@ -337,9 +335,6 @@ class LocalObjects:
             raise NoSpace("less than the reserve is free")
 
 
-_syncers = ThreadPoolExecutor(_SYNCED_TOGETHER_MAX, thread_name_prefix="archive-fsync")
-
-
 class LocalWriter:
     """Writes one file; see ObjectWriter. `entry_durable`: its folder was fsynced after the file was made; `noted`: so
     was its name where it is looked for after a crash."""
@@ -354,7 +349,6 @@ class LocalWriter:
         self._name = name
         self._written = 0
         self._started = 0
-        self._syncing: Future[None] | None = None
 
     def write(self, parts: list[bytes]) -> None:
         """Appends the parts. Raises NoSpace."""
@@ -370,16 +364,20 @@ class LocalWriter:
         self._written += total
         if self._written - self._started >= _WRITE_BACK_BYTES:
             # The disk begins while the rest still arrives, so that fsync has less to wait for.
-            _start_write_back(self._descriptor, self._started, self._written - self._started)
-            self._started = self._written
+            self._start_write_back()
 
     def hurry(self) -> None:
         """See ObjectWriter."""
-        self._syncing = _syncers.submit(os.fsync, self._descriptor)
+        # An fsync in a thread would be further by the time of `commit`, but waking that thread costs more than it gains.
+        self._start_write_back()
+
+    def _start_write_back(self) -> None:
+        _start_write_back(self._descriptor, self._started, self._written - self._started)
+        self._started = self._written
 
     def note_key(self, study_key_pk: int) -> bool:
         """See ObjectWriter."""
-        if not self.noted or self._syncing is not None:
+        if not self.noted:
             return False
         try:
             os.setxattr(self._descriptor, _KEY_ATTRIBUTE, str(study_key_pk).encode())
@@ -391,10 +389,7 @@ class LocalWriter:
         """Makes file and folder entry durable. Raises NoSpace; a failed fsync is never tried again."""
         try:
             failpoint("objects.written")
-            if self._syncing is None:
-                os.fsync(self._descriptor)
-            else:
-                self._syncing.result()
+            os.fsync(self._descriptor)
             failpoint("objects.synced")
             if not self.entry_durable:
                 os.fsync(self._folder)
@@ -408,8 +403,6 @@ class LocalWriter:
 
     def abort(self) -> None:
         """Removes what was written."""
-        if self._syncing is not None:
-            wait((self._syncing,))  # the descriptor is in use
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
