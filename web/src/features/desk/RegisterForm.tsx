@@ -53,7 +53,7 @@ export function RegisterForm({ typed, onRegistered, onIsThis, onCancel }: { type
       },
       validate: {
         family: (value, values) => (value.trim() || values.given.trim() ? null : 'A name is needed'),
-        patient_birth_date: (value) => (!value.trim() || parseBirthDate(value) ? null : 'As 1980-03-14, 14.03.1980 or 3/14/1980'),
+        patient_birth_date: (value) => (!value.trim() || parseBirthDate(value) ? null : 'A day that exists, as 1980-03-14, 14.03.1980 or 3/14/1980'),
         issuer_of_patient_id: (value, values) => (values.patient_id.trim() && !value.trim() ? 'An identifier needs its issuer' : null),
         substances: (value, values) => (values.allergies !== 'some' || substancesOf(value).length ? null : 'To what? Commas between several'),
         member_id: (value, values) => (values.payer_pk && !value.trim() ? 'As on the card' : null),

@@ -29,7 +29,7 @@ describe('contrast for an allergic patient', () => {
     })
     drawn(
       <QueryClientProvider client={new QueryClient()}>
-        <Actions booking={BOOKING} line={[BOOKING]} checked={['allergies', 'contrast']} openChecks={0} onPick={vi.fn()} />
+        <Actions booking={BOOKING} line={[BOOKING]} checked={['allergies', 'contrast']} openChecks={0} alarms={[]} onPick={vi.fn()} />
       </QueryClientProvider>,
     )
     const user = userEvent.setup()
@@ -43,5 +43,28 @@ describe('contrast for an allergic patient', () => {
     await vi.waitFor(() => expect(sent).toHaveLength(2))
     expect(sent[1]).toEqual({ move: 'prepare', checks: ['allergies', 'contrast'], allergy_reason: 'Pre-medicated as ordered' })
     await vi.waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
+  })
+})
+
+describe('a scan that contradicts its order', () => {
+  it('is completed only after what contradicts it was read', async () => {
+    const sent: unknown[] = []
+    vi.stubGlobal('fetch', (_: string, init: RequestInit) => {
+      sent.push(JSON.parse(String(init.body)))
+      return Promise.resolve(new Response(JSON.stringify(BOOKING), { headers: { 'Content-Type': 'application/json' } }))
+    })
+    const booking = { ...BOOKING, scheduled_procedure_step_status: 'STARTED', number_of_images: 2 } as Booking
+    drawn(
+      <QueryClientProvider client={new QueryClient()}>
+        <Actions booking={booking} line={[booking]} checked={[]} openChecks={0} alarms={['Knee AP is marked RIGHT, ordered is LEFT']} onPick={vi.fn()} />
+      </QueryClientProvider>,
+    )
+    const user = userEvent.setup()
+    await user.click(screen.getByRole('button', { name: 'The scan is complete' }))
+    const dialog = await screen.findByRole('dialog', { name: 'Complete in spite of this?' })
+    expect(dialog.textContent).toContain('Knee AP is marked RIGHT, ordered is LEFT')
+    expect(sent).toEqual([])
+    await user.click(within(dialog).getByRole('button', { name: 'Complete all the same' }))
+    await vi.waitFor(() => expect(sent).toEqual([{ move: 'complete', checks: [] }]))
   })
 })

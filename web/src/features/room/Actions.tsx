@@ -6,7 +6,7 @@ import { ApiProblem, http } from '@/lib/api'
 import { showKeys, useKeys } from '@/lib/keys'
 import { formatPersonName } from '@/lib/personname'
 import { formatTime } from '@/lib/time'
-import { ConfirmIrreversible, ReasonDialog, stateLook, toast, toastProblem } from '@/ui'
+import { ConfirmIrreversible, Glyph, ReasonDialog, stateLook, toast, toastProblem } from '@/ui'
 import classes from './room.module.css'
 import { nextPatient, nextStep, undoTarget } from './rules'
 import type { Booking, CheckName, Day, Move, Sending } from './types'
@@ -34,12 +34,15 @@ export function Actions({
   line,
   checked,
   openChecks,
+  alarms,
   onPick,
 }: {
   booking: Booking
   line: readonly Booking[]
   checked: CheckName[]
   openChecks: number
+  /** What the images contradict: the side that was ordered, the number that the scanner reports. */
+  alarms: readonly string[]
   onPick: (booking: Booking | undefined) => void
 }) {
   const client = useQueryClient()
@@ -91,8 +94,8 @@ export function Actions({
   const busy = moving.isPending || appointment.isPending
   const press = () => {
     if (busy || blocked) return
-    // A completed step is billed and never taken up again: without an image that is likelier a mistake.
-    if (next?.move === 'complete' && !booking.number_of_images) setAsking('complete')
+    // A completed step is billed and never taken up again: without an image, or with a wrong one, that is likelier a mistake.
+    if (next?.move === 'complete' && (!booking.number_of_images || alarms.length)) setAsking('complete')
     else if (next) moving.mutate(next.move)
     else if (after) onPick(after)
   }
@@ -205,12 +208,21 @@ export function Actions({
       </ReasonDialog>
       <ConfirmIrreversible
         opened={asking === 'complete'}
-        title="Complete without an image?"
-        confirm="Complete without an image"
+        title={booking.number_of_images ? 'Complete in spite of this?' : 'Complete without an image?'}
+        confirm={booking.number_of_images ? 'Complete all the same' : 'Complete without an image'}
         onConfirm={() => send({ move: 'complete', checks: [] })}
         onClose={() => setAsking(undefined)}
       >
-        <p>No image of this order has come. A completed step is charged and cannot be taken up again; if nothing was taken, discontinue it.</p>
+        {alarms.map((alarm) => (
+          <p key={alarm} className={classes['alarm']}>
+            <Glyph shape="alert" size={14} /> {alarm}
+          </p>
+        ))}
+        <p>
+          {booking.number_of_images
+            ? 'A completed step is charged and cannot be taken up again.'
+            : 'No image of this order has come. A completed step is charged and cannot be taken up again; if nothing was taken, discontinue it.'}
+        </p>
       </ConfirmIrreversible>
       <ReasonDialog
         opened={asking === 'cancel'}

@@ -7,7 +7,7 @@ import { Actions } from './Actions'
 import { Checks } from './Checks'
 import { Images } from './Images'
 import classes from './room.module.css'
-import { checksBefore, isOver } from './rules'
+import { checksBefore, completeness, isOver } from './rules'
 import type { Booking, CheckName, Performed, StudyDetail } from './types'
 
 type Order = Answer<'/api/orders/{imaging_service_request_pk}', 'get'>
@@ -46,6 +46,8 @@ export function CurrentPatient({
   const checks = checksBefore(booking, orderLine)
   const status = booking.scheduled_procedure_step_status
   const before = ['SCHEDULED', 'ARRIVED', 'READY'].includes(status)
+  const studiesHere = studies.flatMap((study) => study.data ?? [])
+  const { findings } = completeness(booking, performed.data ?? [], studiesHere.flatMap((study) => study.series))
   const openChecks = checks.filter((check) => !checked.has(check.name)).length
   return (
     <div className={classes['current']}>
@@ -98,13 +100,20 @@ export function CurrentPatient({
           <Images
             booking={booking}
             performed={performed.data ?? []}
-            studies={studies.flatMap((study) => study.data ?? [])}
+            studies={studiesHere}
             pending={studies.some((study) => study.isPending)}
             error={studies.find((study) => study.error)?.error}
           />
         </div>
       </div>
-      <Actions booking={booking} line={line} checked={[...checked]} openChecks={openChecks} onPick={onPick} />
+      <Actions
+        booking={booking}
+        line={line}
+        checked={[...checked]}
+        openChecks={openChecks}
+        alarms={findings.flatMap((finding) => (finding.danger ? finding.text : []))}
+        onPick={onPick}
+      />
     </div>
   )
 }
