@@ -412,10 +412,11 @@ def _workitems() -> Iterator[str]:
     )
     yield (
         "Inside of sequences, where an attribute has a requirement; of an N-SET each sequence is replaced as a whole, so the "
-        "same holds. 1C and 2C: where the attribute named has a value, or that value or code; 3/1: left out where it is empty. "
+        "same holds. 1C and 2C: where the attribute named has a value, or that value or code (after <: of the item around); 3/1: "
+        "left out where it is empty. "
         "What is missing in an N-CREATE is answered 0120, in an N-SET "
         "0106, what is empty 0121; the Error Comment names the attribute. Every code has a value (short, long or URN), its "
-        "scheme where the value is no URN, and a meaning. That the images of an item can be retrieved nowhere is let pass."
+        "scheme where the value is no URN, and a meaning; an output destination says one of its ways. That the images of an item can be retrieved nowhere is let pass."
     )
     yield _table(
         ("Inside", "Attribute", "Create", "Set", "Needed by"),

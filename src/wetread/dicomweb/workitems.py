@@ -57,6 +57,23 @@ def warning(text: str) -> dict[str, str]:
     return {"Warning": f'299 wetread "{plain}."'}
 
 
+_INCONSISTENT = "The submitted request is inconsistent with the current state of the Workitem"
+# What PS3.18 11.6.3.2 and 11.7.3.2 have it say; our own words, which say more, follow.
+_STANDARD: Mapping[Answer, str] = {
+    Answer.NOT_YET_IN_PROGRESS: "The target URI did not reference a claimed Workitem",
+    **dict.fromkeys(
+        (
+            Answer.NO_LONGER_UPDATABLE,
+            Answer.ALREADY_IN_PROGRESS,
+            Answer.SCHEDULED_BY_CREATION_ONLY,
+            Answer.NOT_MET_FINAL_STATE,
+            Answer.IS_COMPLETED,
+        ),
+        _INCONSISTENT,
+    ),
+}
+
+
 class Inconsistent(WetreadError):
     """A refusal with its warning (PS3.18 11.1.3)."""
 
@@ -70,6 +87,8 @@ class Inconsistent(WetreadError):
         )
         self.status, self.code, self.title = refused.status, refused.code, refused.title
         self.headers = warning(refused.detail)
+        if (words := _STANDARD.get(refused.answer)) is not None:
+            self.headers = {"Warning": f"{warning(words)['Warning']}, {self.headers['Warning']}"}
 
 
 class WorkitemRoute(DicomWebRoute):

@@ -17,7 +17,8 @@ JsonDict = dict[str, Any]
 class Row:
     """An attribute of an item. `create` and `update`: 1 with a value, 1C so where one of `needed_by` has a value, 2 taken as
     empty where absent, 3 optional, 3/1 optional and left out where it is empty. `needed_by` names attributes, or an
-    attribute and a value of it, or of the code in it. `inside`: what its own items hold; `values`: the only ones there are."""
+    attribute and a value of it, or of the code in it; after `<`, one of the item that this item is in. `inside`: what its own
+    items hold; `values`: the only ones there are."""
 
     keyword: str
     create: str = "3"
@@ -88,6 +89,17 @@ ISSUER = Item(
     ),
     any_of=("LocalNamespaceEntityID", "UniversalEntityID"),
 )
+# What assigned a patient's identifier (PS3.3 table 10-18).
+QUALIFIERS = Item(
+    (
+        Row("UniversalEntityID"),
+        Row("UniversalEntityIDType", "1C", "1C", needed_by=("UniversalEntityID",)),
+        Row("AssigningFacilitySequence", inside=Item(ISSUER.rows, ISSUER.any_of, is_single=True)),
+        Row("AssigningJurisdictionCodeSequence", inside=Item(CODE.rows, CODE.any_of, is_single=True)),
+        Row("AssigningAgencyOrDepartmentCodeSequence", inside=Item(CODE.rows, CODE.any_of, is_single=True)),
+    ),
+    is_single=True,
+)
 REFERENCE = Item((_one("ReferencedSOPClassUID"), _one("ReferencedSOPInstanceUID")))
 # Referenced Instances and Access (PS3.3 table 10-3b). That none of the ways of retrieving is said is let pass: then the
 # images are looked for in this archive.
@@ -96,7 +108,15 @@ ACCESS = Item(
         _one("TypeOfInstances", values=frozenset({"DICOM", "CDA"})),
         Row("StudyInstanceUID", "1C", "1C", needed_by=("TypeOfInstances=DICOM",)),
         Row("SeriesInstanceUID", "1C", "1C", needed_by=("TypeOfInstances=DICOM",)),
-        _one("ReferencedSOPSequence", REFERENCE),
+        _one(
+            "ReferencedSOPSequence",
+            Item(
+                (
+                    *REFERENCE.rows,
+                    Row("HL7InstanceIdentifier", "1C", "1C", needed_by=("<TypeOfInstances=CDA",)),
+                )
+            ),
+        ),
         Row("DICOMRetrievalSequence", inside=Item((_one("RetrieveAETitle"),))),
         Row(
             "DICOMMediaRetrievalSequence",
@@ -107,14 +127,39 @@ ACCESS = Item(
         Row("XDSRetrievalSequence", inside=Item((_one("RepositoryUniqueID"),))),
     )
 )
-CONTENT = Item(
-    (
-        _one("ValueType"),
-        _one("ConceptNameCodeSequence", CODE),
-        Row("ConceptCodeSequence", inside=CODE),
-        Row("MeasurementUnitsCodeSequence", inside=CODE),
-    )
+# A name and its value (PS3.3 table 10-2): where the value stands, by its kind.
+_VALUES: Mapping[str, tuple[tuple[str, Item | None], ...]] = {
+    "DATETIME": (("DateTime", None),),
+    "DATE": (("Date", None),),
+    "TIME": (("Time", None),),
+    "PNAME": (("PersonName", None),),
+    "UIDREF": (("UID", None),),
+    "TEXT": (("TextValue", None),),
+    "CODE": (("ConceptCodeSequence", Item(CODE.rows, CODE.any_of, is_single=True)),),
+    "NUMERIC": (
+        ("NumericValue", None),
+        ("MeasurementUnitsCodeSequence", Item(CODE.rows, CODE.any_of, is_single=True)),
+    ),
+    "COMPOSITE": (),
+    "IMAGE": (),
+}
+_NAMED_VALUE = (
+    _one("ValueType", values=frozenset(_VALUES)),
+    _one("ConceptNameCodeSequence", Item(CODE.rows, CODE.any_of, is_single=True)),
+    *(
+        Row(keyword, "1C", "1C", inside, (f"ValueType={kind}",))
+        for kind, places in _VALUES.items()
+        for keyword, inside in places
+    ),
+    Row(
+        "ReferencedSOPSequence",
+        "1C",
+        "1C",
+        Item(REFERENCE.rows, is_single=True),
+        ("ValueType=COMPOSITE", "ValueType=IMAGE"),
+    ),
 )
+CONTENT = Item((*_NAMED_VALUE, Row("ContentItemModifierSequence", inside=Item(_NAMED_VALUE))))
 _PERFORMER = ("HumanPerformerName", "HumanPerformerOrganization")
 SCHEDULED_PERFORMER = Item(
     (_one("HumanPerformerCodeSequence", CODE), *(_one(keyword) for keyword in _PERFORMER))
@@ -126,7 +171,7 @@ IDENTIFIER = Item(
     (
         _one("PatientID"),
         _two("IssuerOfPatientID"),
-        _two("IssuerOfPatientIDQualifiersSequence"),
+        _two("IssuerOfPatientIDQualifiersSequence", QUALIFIERS),
         Row("TypeOfPatientID"),
     )
 )
@@ -166,7 +211,8 @@ OUTPUT_DESTINATION = Item(
         Row("DICOMStorageSequence", inside=Item((_one("DestinationAE"),))),
         Row("STOWRSStorageSequence", inside=Item((_one("StorageURL"),))),
         Row("XDSStorageSequence", inside=Item((_one("RepositoryUniqueID"),))),
-    )
+    ),
+    any_of=("DICOMStorageSequence", "STOWRSStorageSequence", "XDSStorageSequence"),
 )
 PROGRESS = Item(
     (
@@ -214,6 +260,7 @@ SEQUENCES: Mapping[str, Item] = {
     "ScheduledWorkitemCodeSequence": Item(CODE.rows, CODE.any_of, is_single=True),
     "InputInformationSequence": ACCESS,
     "OutputDestinationSequence": OUTPUT_DESTINATION,
+    "IssuerOfPatientIDQualifiersSequence": QUALIFIERS,
     "OtherPatientIDsSequence": IDENTIFIER,
     "GenderIdentitySequence": GENDER_IDENTITY,
     "SexParametersForClinicalUseCategorySequence": SEX_PARAMETERS,
@@ -246,9 +293,9 @@ def _values(item: Mapping[str, Any], keyword: str) -> list[Any]:
     return [] if entry is None else [one for one in entry.get("Value") or () if one not in (None, "", {})]
 
 
-def _is_needed(item: Mapping[str, Any], by: str) -> bool:
+def _is_needed(item: Mapping[str, Any], by: str, around: Mapping[str, Any]) -> bool:
     keyword, _, value = by.partition("=")
-    given = _values(item, keyword)
+    given = _values(around, keyword[1:]) if keyword.startswith("<") else _values(item, keyword)
     if not value:
         return bool(given)
     codes = [_values(one, "CodeValue") for one in given if isinstance(one, Mapping)]
@@ -263,14 +310,14 @@ def complete(attributes: JsonDict, *, creating: bool) -> tuple[JsonDict, Fault |
             whole[tag] = entry
             continue
         keyword, item = _SEQUENCES[tag]
-        whole[tag], fault = _sequence((keyword,), entry, item, creating)
+        whole[tag], fault = _sequence((keyword,), entry, item, creating, attributes)
         if fault is not None:
             return attributes, fault
     return whole, None
 
 
 def _sequence(
-    path: tuple[str, ...], entry: JsonDict, of: Item, creating: bool
+    path: tuple[str, ...], entry: JsonDict, of: Item, creating: bool, around: Mapping[str, Any]
 ) -> tuple[JsonDict, Fault | None]:
     items = entry.get("Value") or []
     if entry.get("vr") != "SQ" or not all(isinstance(one, Mapping) for one in items):
@@ -280,18 +327,21 @@ def _sequence(
     whole = []
     for one in items:
         made = dict(one)
-        for fault in _fill(path, made, of, creating):
+        for fault in _fill(path, made, of, creating, around):
             return entry, fault
         whole.append(dict(sorted(made.items())))
     return {**entry, "Value": whole} if items else entry, None
 
 
-def _fill(path: tuple[str, ...], item: JsonDict, of: Item, creating: bool) -> Iterator[Fault]:
-    """Completes an item in its place; yields what is wrong with it."""
+def _fill(
+    path: tuple[str, ...], item: JsonDict, of: Item, creating: bool, around: Mapping[str, Any]
+) -> Iterator[Fault]:
+    """Completes an item in its place, which is in `around`; yields what is wrong with it."""
     for row in of.rows:
         kind, tag = (row.create if creating else row.update), tag_of(row.keyword)
         here = (*path, row.keyword)
-        needed = kind == "1" or (kind == "1C" and any(_is_needed(item, by) for by in row.needed_by))
+        conditional = any(_is_needed(item, by, around) for by in row.needed_by)
+        needed = kind == "1" or (kind == "1C" and conditional)
         given = _values(item, row.keyword)
         if needed and not given:
             yield Fault(here, Lack.EMPTY if tag in item else Lack.MISSING)
@@ -299,10 +349,10 @@ def _fill(path: tuple[str, ...], item: JsonDict, of: Item, creating: bool) -> It
             yield Fault(here, Lack.NO_SUCH_VALUE)
         if kind == "3/1" and not given:
             item.pop(tag, None)
-        if kind == "2" or (kind == "2C" and any(_is_needed(item, by) for by in row.needed_by)):
+        if kind == "2" or (kind == "2C" and conditional):
             item.setdefault(tag, {"vr": dictionary_VR(int(tag, 16))})
         if tag in item and row.inside is not None:
-            item[tag], fault = _sequence(here, item[tag], row.inside, creating)
+            item[tag], fault = _sequence(here, item[tag], row.inside, creating, item)
             if fault is not None:
                 yield fault
     if of.any_of and not any(_values(item, keyword) for keyword in of.any_of):

@@ -20,7 +20,7 @@ from wetread.workitems.model import State
 from wetread.workitems.nested import Fault, Lack
 
 JsonDict = dict[str, Any]
-_UID = re.compile(r"[0-9][0-9.]*\Z")
+_UID = re.compile(r"[0-9]+(?:\.[0-9]+)*\Z")
 
 
 class Answer(IntEnum):
@@ -91,6 +91,7 @@ _HTTP: Mapping[Answer, int] = {
     Answer.MISSING_ATTRIBUTE_VALUE: 400,
     Answer.ACTION_NOT_APPROPRIATE: 400,
     Answer.NOT_SCHEDULED: 400,
+    Answer.WRONG_TRANSACTION_UID: 400,  # PS3.18 tables 11.6.3-1 and 11.7.3-1
     Answer.RESOURCE_LIMITATION: 413,
 }
 
@@ -101,10 +102,12 @@ class WorkitemRefused(WetreadError):
     code = "workitem-refused"
     title = "Not possible with this Workitem"
 
-    def __init__(self, answer: Answer, detail: str = "", tags: Sequence[int] = ()) -> None:
+    def __init__(
+        self, answer: Answer, detail: str = "", tags: Sequence[int] = (), *, status: int | None = None
+    ) -> None:
         super().__init__(detail or WORDS[answer])
         self.answer, self.tags = answer, tuple(tags)
-        self.status = _HTTP.get(answer, 409)
+        self.status = status or _HTTP.get(answer, 409)
 
 
 # Attributes. A tag is eight hexadecimal digits, as in the DICOM JSON Model.
@@ -389,14 +392,20 @@ def create(sop_instance_uid: str, sent: Mapping[str, Any], *, at: str) -> Create
     )
 
 
+def _wrong_transaction_uid(given: str) -> WorkitemRefused:
+    # In the words of PS3.18 11.7.3.2.
+    words = f"The Transaction UID is {'incorrect' if given else 'missing'}"
+    return WorkitemRefused(Answer.WRONG_TRANSACTION_UID, words, [int(TRANSACTION_UID, 16)])
+
+
 def check_lock(state: State, own: str | None, given: str) -> None:
     """Who may change it (PS3.4 CC.2.6.2): anybody while it is SCHEDULED, then who has the Transaction UID."""
     if state.is_final:
-        raise WorkitemRefused(Answer.NO_LONGER_UPDATABLE)
+        raise WorkitemRefused(Answer.NO_LONGER_UPDATABLE, status=400)  # PS3.18 11.6.2
     if state is State.SCHEDULED and given:
         raise WorkitemRefused(Answer.NOT_YET_IN_PROGRESS)
-    if state is State.IN_PROGRESS and given != own:
-        raise WorkitemRefused(Answer.WRONG_TRANSACTION_UID, tags=[int(TRANSACTION_UID, 16)])
+    if state is State.IN_PROGRESS and (not given or given != own):
+        raise _wrong_transaction_uid(given)
 
 
 def update(
@@ -488,14 +497,14 @@ def change_state(
     to = State(wanted)
     if to is not State.SCHEDULED:
         if not given:
-            raise WorkitemRefused(Answer.WRONG_TRANSACTION_UID, tags=[int(TRANSACTION_UID, 16)])
+            raise _wrong_transaction_uid(given)
         if not is_uid(given):
             raise WorkitemRefused(
                 Answer.INVALID_ARGUMENT_VALUE, "Transaction UID is none", [int(TRANSACTION_UID, 16)]
             )
         # Claiming brings a Transaction UID; all else proves the one that claimed.
         if to.is_final and state is not State.SCHEDULED and given != own_transaction_uid:
-            raise WorkitemRefused(Answer.WRONG_TRANSACTION_UID, tags=[int(TRANSACTION_UID, 16)])
+            raise _wrong_transaction_uid(given)
     answer = TRANSITIONS[state, to]
     if answer in _WARNINGS:
         return Moved(None, answer)

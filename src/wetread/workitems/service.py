@@ -152,11 +152,14 @@ def update(
     """Changes attributes; of one that is being performed only with its Transaction UID. Raises WorkitemRefused, Invalid."""
     work.require(Permission.WORKITEM_WRITE)
     sent = _clean(attributes)
+    said = text_of(sent, rules.TRANSACTION_UID)
     if transaction_uid:
         sent |= rules.element("TransactionUID", transaction_uid)
     workitem = _one(work, sop_instance_uid, lock=True)
     before = workitem.attributes
     rules.check_lock(workitem.state, workitem.transaction_uid, text_of(sent, rules.TRANSACTION_UID))
+    if said:  # beside the one of the request: of two that differ one is wrong
+        rules.check_lock(workitem.state, workitem.transaction_uid, said)
     sent = house.updatable(work, workitem, sent)
     after = rules.update(workitem.state, workitem.transaction_uid, before, sent, at=changes.present(work))
     house.went_on(work, workitem)

@@ -40,6 +40,8 @@ ROWS = [
     ("InputInformationSequence", USED, "ReferencedSOPSequence"),
     ("OtherPatientIDsSequence", element("PatientID", "P2"), "PatientID"),
     ("OutputDestinationSequence", element("DICOMStorageSequence", element("DestinationAE", "A")), "DestinationAE"),
+    ("OutputDestinationSequence", element("DICOMStorageSequence", element("DestinationAE", "A")), "DICOMStorageSequence"),
+    ("IssuerOfPatientIDQualifiersSequence", element("UniversalEntityID", "1.2.8") | element("UniversalEntityIDType", "ISO"), "UniversalEntityIDType"),
     ("ReferencedRequestSequence", element("StudyInstanceUID", "1.2.6"), "StudyInstanceUID"),
     ("ReplacedProcedureStepSequence", REFERENCE, "ReferencedSOPInstanceUID"),
     ("GenderIdentitySequence", element("GenderIdentityCodeSequence", code("446151000124109")), "GenderIdentityCodeSequence"),
@@ -48,7 +50,7 @@ ROWS = [
     ("ThirdPersonPronounsSequence", element("PronounCodeSequence", code("LA29518-0")), "PronounCodeSequence"),
     (
         "ScheduledProcessingParametersSequence",
-        element("ValueType", "CODE") | element("ConceptNameCodeSequence", code("X")),
+        element("ValueType", "TEXT") | element("ConceptNameCodeSequence", code("X")) | element("TextValue", "much"),
         "ConceptNameCodeSequence",
     ),
 ]  # fmt: skip
@@ -82,7 +84,7 @@ def test_what_an_item_must_not_lack(sequence: str, item: dict[str, Any], lacking
     changeable = rules.BY_TAG[tag_of(sequence)].update != "-"
     for emptied in (False, True):
         # The first of what a code may be given by is missing, however the others came to be empty.
-        is_empty = emptied and lacking != "CodeValue"
+        is_empty = emptied and lacking not in ("CodeValue", "DICOMStorageSequence")
         of_create = Answer.MISSING_ATTRIBUTE_VALUE if is_empty else Answer.MISSING_ATTRIBUTE
         of_set = Answer.MISSING_ATTRIBUTE_VALUE if is_empty else Answer.INVALID_ATTRIBUTE_VALUE
         wrong = element(sequence, without(item, lacking, emptied=emptied))
@@ -116,7 +118,11 @@ def test_a_code_of_any_kind_is_a_code(given: dict[str, Any]) -> None:
 
 
 def test_a_structured_document_hangs_in_no_series() -> None:
-    item = element("TypeOfInstances", "CDA") | element("ReferencedSOPSequence", REFERENCE)
+    document = REFERENCE | element("HL7InstanceIdentifier", "1.2.8^4")
+    item = element("TypeOfInstances", "CDA") | element("ReferencedSOPSequence", document)
+    nameless = element("TypeOfInstances", "CDA") | element("ReferencedSOPSequence", REFERENCE)
+    answer = refused(lambda: rules.create("1.2.3", workitem("x", InputInformationSequence=nameless), at=AT))
+    assert (answer.answer, "HL7InstanceIdentifier" in answer.detail) == (Answer.MISSING_ATTRIBUTE, True)
     assert rules.create("1.2.3", workitem("x", InputInformationSequence=item), at=AT).answer == 0
     other = item | element("TypeOfInstances", "PAPER")
     answer = refused(lambda: rules.create("1.2.3", workitem("x", InputInformationSequence=other), at=AT))
@@ -181,7 +187,43 @@ def test_every_sequence_of_the_table_says_what_is_in_it() -> None:
         for one in rules.REQUIREMENTS
         if one.keyword.endswith("Sequence") and one.keyword not in nested.SEQUENCES
     }
-    assert bare == {"IssuerOfPatientIDQualifiersSequence"}
+    assert bare == set()
+
+
+NAME = element("ConceptNameCodeSequence", code("X"))
+UNITS = element("MeasurementUnitsCodeSequence", code("mm"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "lacking"),
+    [
+        ("DATETIME", element("DateTime", AT), "DateTime"),
+        ("DATE", element("Date", "20261125"), "Date"),
+        ("TIME", element("Time", "0300"), "Time"),
+        ("PNAME", element("PersonName", {"Alphabetic": "Doe^Ann"}), "PersonName"),
+        ("UIDREF", element("UID", "1.2.9"), "UID"),
+        ("TEXT", element("TextValue", "much"), "TextValue"),
+        ("CODE", element("ConceptCodeSequence", code("Y")), "ConceptCodeSequence"),
+        ("NUMERIC", element("NumericValue", 5) | UNITS, "NumericValue"),
+        ("NUMERIC", element("NumericValue", 5) | UNITS, "MeasurementUnitsCodeSequence"),
+        ("IMAGE", element("ReferencedSOPSequence", REFERENCE), "ReferencedSOPSequence"),
+        ("COMPOSITE", element("ReferencedSOPSequence", REFERENCE), "ReferencedSOPSequence"),
+    ],
+)
+def test_a_named_value_has_the_value_of_its_kind(kind: str, value: dict[str, Any], lacking: str) -> None:
+    item = element("ValueType", kind) | NAME | value
+    for sequence in (item, item | element("ContentItemModifierSequence", item)):
+        sent = workitem("x", ScheduledProcessingParametersSequence=sequence)
+        assert rules.create("1.2.3", sent, at=AT).answer is Answer.SUCCESS
+    bare = without(item, lacking, emptied=False)
+    for sequence in (bare, item | element("ContentItemModifierSequence", bare)):
+        sent = workitem("x", ScheduledProcessingParametersSequence=sequence)
+        answer = refused(lambda sent=sent: rules.create("1.2.3", sent, at=AT))
+        assert answer.answer is Answer.MISSING_ATTRIBUTE
+        assert lacking in answer.detail
+    unknown = item | element("ValueType", "WAVEFORM")
+    sent = workitem("x", ScheduledProcessingParametersSequence=unknown)
+    assert refused(lambda: rules.create("1.2.3", sent, at=AT)).answer is Answer.INVALID_ATTRIBUTE_VALUE
 
 
 @pytest.mark.parametrize(("value", "has"), [("131232", True), ("131230", False)])

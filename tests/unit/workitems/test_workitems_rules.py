@@ -206,6 +206,19 @@ def test_who_may_change_attributes() -> None:
         with pytest.raises(WorkitemRefused) as refused:
             rules.update(state, own, made(), sent, at=AT)
         assert refused.value.answer is answer
+        assert refused.value.status == (409 if answer is Answer.NOT_YET_IN_PROGRESS else 400)
+    emptied = comment | element("TransactionUID")
+    for own_uid in (T1, "", None):  # whatever is kept, nothing is no Transaction UID
+        with pytest.raises(WorkitemRefused) as refused:
+            rules.update(State.IN_PROGRESS, own_uid, made(), emptied, at=AT)
+        assert refused.value.answer is Answer.WRONG_TRANSACTION_UID
+
+
+@pytest.mark.parametrize("uid", ["1..2", "1.2.", ".1.2", "1.2.3.x", "1" * 65])
+def test_what_is_no_uid_claims_nothing(uid: str) -> None:
+    with pytest.raises(WorkitemRefused) as refused:
+        rules.change_state(State.SCHEDULED, None, made(), "IN PROGRESS", uid)
+    assert refused.value.answer is Answer.INVALID_ARGUMENT_VALUE
 
 
 @pytest.mark.parametrize(

@@ -83,15 +83,28 @@ def test_what_does_not_fit_the_state_is_a_conflict_and_says_so(reader: Client) -
         assert answer.status == status, answer.body
         assert answer.headers["warning"].startswith('299 wetread "')
         assert answer.headers["content-type"] == "application/problem+json"
+    unclaimed = send(reader, "POST", f"/workitems/1.2.9?transactionUID={T1}", PERFORMED)
+    assert "The target URI did not reference a claimed Workitem." in unclaimed.headers["warning"]
     state(reader, "1.2.9", "IN PROGRESS", T1)
-    for answer in (
-        state(reader, "1.2.9", "IN PROGRESS", T2),
-        state(reader, "1.2.9", "COMPLETED", T1),
-        state(reader, "1.2.9", "CANCELED", T2),
-        send(reader, "POST", "/workitems/1.2.9", PERFORMED),
-        send(reader, "POST", "/workitems/1.2.9/cancelrequest"),
+    conflict = "inconsistent with the current state of the Workitem."
+    missing, incorrect = "The Transaction UID is missing.", "The Transaction UID is incorrect."
+    both = PERFORMED | element("TransactionUID", T2)
+    for answer, status, words in (
+        (state(reader, "1.2.9", "IN PROGRESS", T2), 409, conflict),
+        (state(reader, "1.2.9", "COMPLETED", T1), 409, conflict),
+        (state(reader, "1.2.9", "CANCELED", T2), 400, incorrect),
+        (state(reader, "1.2.9", "CANCELED", ""), 400, missing),
+        (send(reader, "POST", "/workitems/1.2.9", PERFORMED), 400, missing),
+        (send(reader, "POST", f"/workitems/1.2.9?transactionUID={T2}", PERFORMED), 400, incorrect),
+        (send(reader, "POST", f"/workitems/1.2.9?transactionUID={T1}", both), 400, incorrect),
+        (send(reader, "POST", "/workitems/1.2.9/cancelrequest"), 409, "cannot be contacted."),
     ):
-        assert answer.status == 409, answer.body
+        assert answer.status == status, answer.body
+        assert words in answer.headers["warning"]
+    assert send(reader, "POST", f"/workitems/1.2.9?transactionUID={T1}", PERFORMED).status == 200
+    assert state(reader, "1.2.9", "COMPLETED", T1).status == 200
+    late = send(reader, "POST", f"/workitems/1.2.9?transactionUID={T1}", PERFORMED)
+    assert (late.status, conflict in late.headers["warning"]) == (400, True)  # PS3.18 11.6.2
 
 
 def test_what_is_kept_otherwise_than_sent_is_told(reader: Client) -> None:
