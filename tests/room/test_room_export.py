@@ -349,13 +349,13 @@ def test_a_plane_leaves_as_an_object_that_says_where_it_lies(
     plane = {
         "scope": {"study_instance_uid": "1.2.826.0.1.77", "series_instance_uid": series},
         "rows": 30, "columns": 40, "samples": 1, "pixels": base64.b64encode(zlib.compress(grey)).decode(),
-        "position": [-1.5, 2.25, 7], "orientation": [[0, 1, 0], [0.6, 0, -0.8]], "spacing": [0.5, 0.5], "drawn": "mip",
-        "thickness": 10, "description": "Sagittal, MIP 10 mm", "identified": True,
+        "place": {"position": [-1.5, 2.25, 7], "orientation": [[0, 1, 0], [0.6, 0, -0.8]], "spacing": [0.5, 0.5]},
+        "drawn": "mip", "thickness": 10, "description": "Sagittal, MIP 10 mm", "identified": True,
     }  # fmt: skip
     radiologist = web.as_role("radiologist")
 
     def made(**change: Any) -> Any:
-        return radiologist.post("/api/exports/plane", json={**plane, **change})
+        return radiologist.post("/api/exports/capture", json={**plane, **change})
 
     for change in ({}, {"samples": 3, "columns": 20, "rows": 20}, {"identified": False}):
         answer = made(**change)
@@ -386,9 +386,16 @@ def test_a_plane_leaves_as_an_object_that_says_where_it_lies(
             ):
                 assert told not in answer.content
     assert [one.detail["identified"] for one in exports(archive)] == ["yes", "yes", "no"]
+    # The body lies nowhere: nothing can be measured on it.
+    ds = pydicom.dcmread(io.BytesIO(made(drawn="volume", place=None, thickness=None).content))
+    assert ds.DerivationCodeSequence[0].CodeMeaning == "Volume rendering"
+    assert bytes(ds.PixelData) == grey
+    assert not {"ImagePositionPatient", "PixelSpacing", "FrameOfReferenceUID"} & set(ds.dir())
     # What would be no picture, or lie nowhere, is not made; nor what one may not see.
     assert made(rows=31).status_code == 422
     assert made(pixels="AAAA").status_code == 422
-    assert made(orientation=[[0, 1, 0], [0, 1, 0]]).status_code == 422
+    assert made(place={**plane["place"], "orientation": [[0, 1, 0], [0, 1, 0]]}).status_code == 422
+    assert made(place=None).status_code == 422
+    assert made(drawn="volume").status_code == 422
     assert made(scope={**plane["scope"], "study_instance_uid": "1.2.3"}).status_code == 404
-    assert web.as_role("biller").post("/api/exports/plane", json=plane).status_code == 403
+    assert web.as_role("biller").post("/api/exports/capture", json=plane).status_code == 403

@@ -1,7 +1,8 @@
-"""A plane that was laid through an image series, as a Secondary Capture object of its own (PS3.3 A.8.1). Pure.
+"""What was drawn from an image series, as a Secondary Capture object of its own (PS3.3 A.8.1). Pure.
 
-Its pixels are those of the screen; where it lies in the patient, how far apart its pixels are, and of which images it was
-made stand beside them (PS3.3 C.7.6.2, C.7.6.1.1.4), as Standard Extended attributes of the class.
+Its pixels are those of the screen, and it says of which images it was made (PS3.3 C.7.6.1.1.4). Of a plane, where it lies in
+the patient and how far apart its pixels are stand beside them (PS3.3 C.7.6.2), as Standard Extended attributes of the
+class; the body that is looked at from somewhere has no such place, and nothing is to be measured on it.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ from wetread.archive.service import OF_THE_STUDY
 from wetread.kit.errors import FieldError, Invalid
 
 Vector = tuple[float, float, float]
-Drawn = Literal["thin", "mip", "minip", "average"]
+Drawn = Literal["thin", "mip", "minip", "average", "volume"]
 # PS3.16 CID 7203.
 _DERIVATIONS: Final[Mapping[str, tuple[str, str]]] = {
     "thin": ("113072", "Multiplanar reformatting"),
     "mip": ("113078", "Maximum intensity projection"),
     "minip": ("113079", "Minimum intensity projection"),
     "average": ("113049", "Pixel by pixel mean"),
+    "volume": ("113074", "Volume rendering"),
 }
 _OF_THE_SERIES: Final = ("Modality", "BodyPartExamined", "Laterality", "PatientPosition")
 _EMPTY_IF_UNKNOWN: Final = (
@@ -36,17 +38,25 @@ _SERIES_NUMBER: Final = 9900
 
 
 @dataclass(frozen=True, slots=True)
-class Plane:
-    """A plane as it was drawn. `position` is the middle of its first pixel, `orientation` the directions of rows and columns;
-    `spacing` lies between rows, then between columns, mm; `pixels` are 8 bits of grey, or of red, green and blue."""
+class Place:
+    """Where a plane lies: `position` is the middle of its first pixel, `orientation` the directions of rows and columns,
+    `spacing` lies between rows, then between columns; mm."""
+
+    position: Vector
+    orientation: tuple[Vector, Vector]
+    spacing: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """What was drawn. `pixels` are 8 bits of grey, or of red, green and blue; `place` is that of a plane, and None of a
+    body ("volume")."""
 
     rows: int
     columns: int
     samples: Literal[1, 3]
     pixels: bytes
-    position: Vector
-    orientation: tuple[Vector, Vector]
-    spacing: tuple[float, float]
+    place: Place | None
     drawn: Drawn
     thickness: float | None
     description: str
@@ -75,9 +85,9 @@ def is_square(orientation: tuple[Vector, Vector]) -> bool:
 
 
 def secondary_capture(
-    plane: Plane, first: Dataset, sources: Sequence[tuple[str, str]], made_at: datetime, version: str
+    capture: Capture, first: Dataset, sources: Sequence[tuple[str, str]], made_at: datetime, version: str
 ) -> Dataset:
-    """The object of a plane through images of a series; `first` is the header of one of them, `sources` are (SOP class,
+    """The object of what was drawn from images of a series; `first` is the header of one of them, `sources` are (SOP class,
     SOP instance) of those that it was reckoned from."""
     ds = Dataset()
     for keyword in (*OF_THE_STUDY, *_OF_THE_SERIES):
@@ -94,21 +104,22 @@ def secondary_capture(
         generate_uid(),
         generate_uid(),
     )
-    ds.SeriesNumber, ds.InstanceNumber, ds.SeriesDescription = _SERIES_NUMBER, 1, plane.description[:64]
+    ds.SeriesNumber, ds.InstanceNumber, ds.SeriesDescription = _SERIES_NUMBER, 1, capture.description[:64]
     ds.InstanceCreationDate = ds.ContentDate = ds.DateOfSecondaryCapture = ds.SeriesDate = day
     ds.InstanceCreationTime = ds.ContentTime = ds.TimeOfSecondaryCapture = ds.SeriesTime = time
     ds.Manufacturer = ds.SecondaryCaptureDeviceManufacturer = "Wetread"
     ds.SecondaryCaptureDeviceSoftwareVersions = version
     ds.ConversionType, ds.ImageType, ds.PatientOrientation = "WSD", ["DERIVED", "SECONDARY"], ""
-    ds.DerivationDescription = plane.description
-    code, meaning = _DERIVATIONS[plane.drawn]
+    ds.DerivationDescription = capture.description
+    code, meaning = _DERIVATIONS[capture.drawn]
     ds.DerivationCodeSequence = [_code(code, meaning)]
     ds.SourceImageSequence = [_source(*one) for one in sources]
-    ds.FrameOfReferenceUID, ds.PositionReferenceIndicator = first.FrameOfReferenceUID, ""
-    ds.ImagePositionPatient = [f"{value:.6f}" for value in plane.position]
-    ds.ImageOrientationPatient = [f"{value:.8f}" for one in plane.orientation for value in one]
-    ds.PixelSpacing = [f"{value:.8g}" for value in plane.spacing]
-    ds.SliceThickness = "" if plane.thickness is None else f"{plane.thickness:g}"
+    if capture.place is not None:
+        ds.FrameOfReferenceUID, ds.PositionReferenceIndicator = first.FrameOfReferenceUID, ""
+        ds.ImagePositionPatient = [f"{value:.6f}" for value in capture.place.position]
+        ds.ImageOrientationPatient = [f"{value:.8f}" for one in capture.place.orientation for value in one]
+        ds.PixelSpacing = [f"{value:.8g}" for value in capture.place.spacing]
+        ds.SliceThickness = "" if capture.thickness is None else f"{capture.thickness:g}"
     if "Laterality" not in ds:
         ds.Laterality = ""
     ds.BurnedInAnnotation = "NO"
@@ -116,9 +127,9 @@ def secondary_capture(
         for keyword in ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod"):
             if keyword in first:
                 ds[keyword] = first[keyword]
-    ds.SamplesPerPixel, ds.Rows, ds.Columns = plane.samples, plane.rows, plane.columns
-    ds.PhotometricInterpretation = "RGB" if plane.samples == 3 else "MONOCHROME2"
-    if plane.samples == 3:
+    ds.SamplesPerPixel, ds.Rows, ds.Columns = capture.samples, capture.rows, capture.columns
+    ds.PhotometricInterpretation = "RGB" if capture.samples == 3 else "MONOCHROME2"
+    if capture.samples == 3:
         ds.PlanarConfiguration = 0
     else:
         # What was seen is what is stored: no window is to be laid on it once more.
@@ -127,7 +138,7 @@ def secondary_capture(
         ds.PresentationLUTShape = "IDENTITY"
     ds.BitsAllocated = ds.BitsStored = 8
     ds.HighBit, ds.PixelRepresentation = 7, 0
-    ds.PixelData = plane.pixels + b"\0" * (len(plane.pixels) % 2)
+    ds.PixelData = capture.pixels + b"\0" * (len(capture.pixels) % 2)
     ds["PixelData"].VR = "OB"
     return ds
 

@@ -36,7 +36,7 @@ from wetread.kit import limits
 from wetread.kit.errors import Conflict, Denied, FieldError, Invalid, NotFound, TooLarge, WetreadError
 from wetread.security.service import Actor, AuditEventID, Work
 from wetread.sharing import exports_rules as rules
-from wetread.sharing.captures import Plane, as_dataset, is_square, secondary_capture
+from wetread.sharing.captures import Capture, as_dataset, is_square, secondary_capture
 from wetread.sharing.exports_rules import ExportForm, ExportPolicy
 from wetread.sharing.service import OwnPatients
 from wetread.sharing.zipping import ZipStream
@@ -285,29 +285,34 @@ def open_file_set(work: Work, scopes: Sequence[Scope], wanted: FileSetWanted) ->
     return _FileSet(archive, wanted, ZipStream(work.now())).pieces(objects)
 
 
-def export_plane(
-    work: Work, scope: Scope, plane: Plane, *, identified: bool, burned_in_accepted: bool = False
+def export_capture(
+    work: Work, scope: Scope, capture: Capture, *, identified: bool, burned_in_accepted: bool = False
 ) -> bytes:
-    """A plane through images of one series as an object of its own, a Part 10 file.
+    """What was drawn from images of one series as an object of its own, a Part 10 file.
 
     Raises NotFound, Invalid, and Conflict where the images may show who the patient is though it is to go without.
     """
-    if not is_square(plane.orientation):
+    if (capture.place is None) != (capture.drawn == "volume"):
+        raise Invalid(
+            "A plane lies somewhere, and a body is looked at from anywhere.",
+            fields=[FieldError("place", "missing" if capture.place is None else "not of a volume")],
+        )
+    if capture.place is not None and not is_square(capture.place.orientation):
         raise Invalid(
             "Rows and columns do not stand square on each other.",
-            fields=[FieldError("orientation", "not square")],
+            fields=[FieldError("place.orientation", "not square")],
         )
     record(work, [scope], "dicom", identified=identified, pictures=1, burned_in_accepted=burned_in_accepted)
     archive = the_archive()
     [found] = _find(work, archive, [scope])
     headers = _headers(archive, found.objects[:1])
     first = as_dataset(headers[found.objects[0].sop_instance_uid])
-    if not first.get("FrameOfReferenceUID"):
+    if capture.place is not None and not first.get("FrameOfReferenceUID"):
         raise Invalid(
             "These images say no frame of reference.", fields=[FieldError("scope", "no frame of reference")]
         )
     sources = [(one.sop_class_uid, one.sop_instance_uid) for one in found.objects]
-    made = secondary_capture(plane, first, sources, work.now(), IMPLEMENTATION_VERSION_NAME)
+    made = secondary_capture(capture, first, sources, work.now(), IMPLEMENTATION_VERSION_NAME)
     if not identified:
         # Nothing is written in its pixels; its sources were looked at above.
         deidentify(made, Pseudonyms(secrets.token_bytes(32)), Options(allow_burned_in=True))

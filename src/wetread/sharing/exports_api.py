@@ -12,7 +12,7 @@ from wetread.kit import limits
 from wetread.security.door import Gate, door, stream_door
 from wetread.security.service import Permission, Work
 from wetread.sharing import exports as service
-from wetread.sharing.captures import Plane, inflated
+from wetread.sharing.captures import Capture, Drawn, Place, inflated
 
 router = APIRouter(prefix="/api/exports", tags=["exports"])
 # A referrer's own right is a decision of the house (setting referrers_may_export), which the service asks.
@@ -66,9 +66,18 @@ _Vector = tuple[_Number, _Number, _Number]
 _Spacing = Annotated[float, Field(gt=0, le=1000)]
 
 
-class PlaneIn(BaseModel):
-    """A plane through images of one series, as it is drawn. `pixels`: 8 bits each, grey or red, green and blue, row by row,
-    deflated (zlib), in Base64; `position` the middle of the first; `spacing` between rows, then between columns, mm."""
+class PlaceIn(BaseModel):
+    """Where a plane lies: `position` the middle of its first pixel; `spacing` between rows, then between columns, mm."""
+
+    model_config = ConfigDict(extra="forbid")
+    position: _Vector
+    orientation: tuple[_Vector, _Vector]
+    spacing: tuple[_Spacing, _Spacing]
+
+
+class CaptureIn(BaseModel):
+    """What is drawn from images of one series: a plane with its place, or the body ("volume") without. `pixels`: 8 bits each,
+    grey or red, green and blue, row by row, deflated (zlib), in Base64."""
 
     model_config = ConfigDict(extra="forbid")
     scope: ScopeIn
@@ -77,10 +86,8 @@ class PlaneIn(BaseModel):
     columns: _Side
     samples: Literal[1, 3]
     pixels: Annotated[Base64Bytes, Field(max_length=limits.REQUEST_BODY_BYTES_MAX)]
-    position: _Vector
-    orientation: tuple[_Vector, _Vector]
-    spacing: tuple[_Spacing, _Spacing]
-    drawn: Literal["thin", "mip", "minip", "average"]
+    place: PlaceIn | None
+    drawn: Drawn
     thickness: Annotated[float, Field(gt=0, le=1000)] | None = None
     description: Annotated[str, Field(min_length=1, max_length=64)]
     burned_in_accepted: bool = False
@@ -130,23 +137,25 @@ def export_file_set(body: FileSetIn, gate: Gate = stream_door(*_MAY)) -> Streami
     )
 
 
-@router.post("/plane", response_class=Response, responses={200: {"content": {"application/dicom": {}}}})
-def export_plane(body: PlaneIn, gate: Gate = stream_door(*_MAY)) -> Response:
-    """A plane as a Secondary Capture object that says where it lies, with patient data or without."""
-    plane = Plane(
-        body.rows, body.columns, body.samples, inflated(body.pixels, body.rows * body.columns * body.samples), body.position, body.orientation, body.spacing, body.drawn,
-        body.thickness, body.description,
-    )  # fmt: skip
+@router.post("/capture", response_class=Response, responses={200: {"content": {"application/dicom": {}}}})
+def export_capture(body: CaptureIn, gate: Gate = stream_door(*_MAY)) -> Response:
+    """A plane, which says where it lies, or the body as a Secondary Capture object, with patient data or without."""
+    pixels = inflated(body.pixels, body.rows * body.columns * body.samples)
+    at = body.place
+    place = None if at is None else Place(at.position, at.orientation, at.spacing)
+    capture = Capture(
+        body.rows, body.columns, body.samples, pixels, place, body.drawn, body.thickness, body.description
+    )
     with gate.offices.work(gate.actor) as work:
-        content = service.export_plane(
+        content = service.export_capture(
             work,
             body.scope.scope(),
-            plane,
+            capture,
             identified=body.identified,
             burned_in_accepted=body.burned_in_accepted,
         )
     return Response(
         content,
         media_type="application/dicom",
-        headers={"Content-Disposition": 'attachment; filename="plane.dcm"', "Cache-Control": "no-store"},
+        headers={"Content-Disposition": 'attachment; filename="capture.dcm"', "Cache-Control": "no-store"},
     )

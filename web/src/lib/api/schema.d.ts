@@ -1528,6 +1528,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/exports/capture": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Export Capture
+         * @description A plane, which says where it lies, or the body as a Secondary Capture object, with patient data or without.
+         */
+        post: operations["export_capture_api_exports_capture_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/exports/dicom": {
         parameters: {
             query?: never;
@@ -1582,26 +1602,6 @@ export interface paths {
          * @description Records that pictures leave the house or are printed, before the browser makes them.
          */
         post: operations["record_pictures_api_exports_pictures_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/exports/plane": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Export Plane
-         * @description A plane as a Secondary Capture object that says where it lies, with patient data or without.
-         */
-        post: operations["export_plane_api_exports_plane_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -5883,6 +5883,45 @@ export interface components {
             total: number;
         };
         /**
+         * CaptureIn
+         * @description What is drawn from images of one series: a plane with its place, or the body ("volume") without. `pixels`: 8 bits each,
+         *     grey or red, green and blue, row by row, deflated (zlib), in Base64.
+         */
+        CaptureIn: {
+            /**
+             * Burned In Accepted
+             * @default false
+             */
+            burned_in_accepted: boolean;
+            /** Columns */
+            columns: number;
+            /** Description */
+            description: string;
+            /**
+             * Drawn
+             * @enum {string}
+             */
+            drawn: "thin" | "mip" | "minip" | "average" | "volume";
+            /** Identified */
+            identified: boolean;
+            /**
+             * Pixels
+             * Format: base64
+             */
+            pixels: string;
+            place: components["schemas"]["PlaceIn"] | null;
+            /** Rows */
+            rows: number;
+            /**
+             * Samples
+             * @enum {integer}
+             */
+            samples: 1 | 3;
+            scope: components["schemas"]["ScopeIn"];
+            /** Thickness */
+            thickness?: number | null;
+        };
+        /**
          * Case
          * @description A case behind a figure: its moments, and how long it took where the figure measures that.
          */
@@ -8413,27 +8452,10 @@ export interface components {
             scopes: components["schemas"]["ScopeIn"][];
         };
         /**
-         * PlaneIn
-         * @description A plane through images of one series, as it is drawn. `pixels`: 8 bits each, grey or red, green and blue, row by row,
-         *     deflated (zlib), in Base64; `position` the middle of the first; `spacing` between rows, then between columns, mm.
+         * PlaceIn
+         * @description Where a plane lies: `position` the middle of its first pixel; `spacing` between rows, then between columns, mm.
          */
-        PlaneIn: {
-            /**
-             * Burned In Accepted
-             * @default false
-             */
-            burned_in_accepted: boolean;
-            /** Columns */
-            columns: number;
-            /** Description */
-            description: string;
-            /**
-             * Drawn
-             * @enum {string}
-             */
-            drawn: "thin" | "mip" | "minip" | "average";
-            /** Identified */
-            identified: boolean;
+        PlaceIn: {
             /** Orientation */
             orientation: [
                 [
@@ -8447,32 +8469,17 @@ export interface components {
                     number
                 ]
             ];
-            /**
-             * Pixels
-             * Format: base64
-             */
-            pixels: string;
             /** Position */
             position: [
                 number,
                 number,
                 number
             ];
-            /** Rows */
-            rows: number;
-            /**
-             * Samples
-             * @enum {integer}
-             */
-            samples: 1 | 3;
-            scope: components["schemas"]["ScopeIn"];
             /** Spacing */
             spacing: [
                 number,
                 number
             ];
-            /** Thickness */
-            thickness?: number | null;
         };
         /**
          * PolicyIn
@@ -14945,6 +14952,39 @@ export interface operations {
             };
         };
     };
+    export_capture_api_exports_capture_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CaptureIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/dicom": unknown;
+                };
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     export_file_set_api_exports_dicom_post: {
         parameters: {
             query?: never;
@@ -15029,39 +15069,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Recorded"];
-                };
-            };
-            /** @description Validation Error */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["HTTPValidationError"];
-                };
-            };
-        };
-    };
-    export_plane_api_exports_plane_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["PlaneIn"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/dicom": unknown;
                 };
             };
             /** @description Validation Error */

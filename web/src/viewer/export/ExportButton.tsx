@@ -24,7 +24,6 @@ export function ExportButton({ source }: { source: () => Source | PlanesSource |
   const begin = (purpose: Purpose) => {
     const found = source()
     if (typeof found === 'string') toast(found)
-    else if (purpose === 'print' && 'choices' in found) toast('Planes are not printed: export them as pictures.')
     else setOpen({ source: found, purpose })
   }
   useKeys('Images', [
@@ -42,7 +41,7 @@ export function ExportButton({ source }: { source: () => Source | PlanesSource |
       {open ? (
         <Suspense fallback={null}>
           {'choices' in open.source ? (
-            <PlanesPanel source={open.source} onClose={() => setOpen(null)} />
+            <PlanesPanel source={open.source} purpose={open.purpose === 'print' ? 'print' : 'picture'} onClose={() => setOpen(null)} />
           ) : (
             <Panel source={open.source} purpose={open.purpose} onClose={() => setOpen(null)} />
           )}

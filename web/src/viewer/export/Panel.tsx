@@ -25,8 +25,8 @@ import {
   type Scope,
   type Wanted,
 } from './make'
-import { Sheets, SheetsForPrinter, type PrintPicture } from './Sheets'
-import { GRIDS, paperLayout, type GridName, type PaperName } from './paper'
+import { PaperChoice, Pages, sheetsFor, type PaperChoices } from './PaperChoice'
+import { SheetsForPrinter, type PrintPicture } from './Sheets'
 import { videoFault } from './video'
 import { WithPatientData } from './WithPatientData'
 import classes from './export.module.css'
@@ -45,15 +45,11 @@ export type Purpose = 'picture' | 'video' | 'dicom' | 'print'
 type What = 'image' | 'panes' | 'keys' | 'series'
 type Level = 'image' | 'series' | 'study'
 
-interface Choices {
+interface Choices extends PaperChoices {
   form: 'png' | 'jpeg'
   size: 'screen' | 'image'
   measurements: boolean
   overlays: boolean
-  paper: PaperName
-  lying: boolean
-  grid: GridName
-  trueSize: boolean
 }
 
 const USUAL: Choices = { form: 'png', size: 'screen', measurements: true, overlays: true, paper: 'A4', lying: false, grid: '1x1', trueSize: false }
@@ -278,25 +274,11 @@ export default function Panel({ source, purpose: asked, onClose }: { source: Sou
             </div>
           ) : null}
           {purpose === 'print' ? (
-            <>
-              <div className={classes['pair']}>
-                <Select label="Paper" allowDeselect={false} value={choices.paper} onChange={(value) => choose({ paper: value === 'Letter' ? 'Letter' : 'A4' })} data={['A4', 'Letter']} />
-                <Select
-                  label="Images a sheet"
-                  allowDeselect={false}
-                  value={choices.grid}
-                  onChange={(value) => choose({ grid: (value ?? '1x1') as GridName })}
-                  data={GRIDS.map((grid) => ({ value: grid, label: grid.replace('x', ' × ') }))}
-                />
-              </div>
-              <Switch label="Sheet lies on its side" checked={choices.lying} onChange={(event) => choose({ lying: event.currentTarget.checked })} />
-              <Switch
-                label="True size, 1 : 1"
-                description={frame && (frame.calibration.kind === 'none' || frame.calibration.kind === 'region') ? 'This image is not calibrated.' : undefined}
-                checked={choices.trueSize}
-                onChange={(event) => choose({ trueSize: event.currentTarget.checked })}
-              />
-            </>
+            <PaperChoice
+              choices={choices}
+              onChoose={choose}
+              unscaled={frame && (frame.calibration.kind === 'none' || frame.calibration.kind === 'region') ? 'This image is not calibrated.' : undefined}
+            />
           ) : null}
           {purpose === 'dicom' ? (
             <Switch label="Uncompressed" description="For discs that any reader takes; larger." checked={uncompressed} onChange={(event) => setUncompressed(event.currentTarget.checked)} disabled={busy} />
@@ -333,7 +315,7 @@ export default function Panel({ source, purpose: asked, onClose }: { source: Sou
               <Pages {...paper} />
             ) : (
               <p>
-                {count} image{count === 1 ? '' : 's'} on {Math.ceil(count / cellsOf(choices))} sheet{count <= cellsOf(choices) ? '' : 's'}
+                {sheetsFor(count, choices.grid)}
                 {tooMany ? `. At most ${PRINTED_MAX} images are printed at once.` : null}
               </p>
             )
@@ -397,32 +379,6 @@ function SizeChoice({ size, onSize, disabled }: { size: 'screen' | 'image'; onSi
       disabled={disabled}
     />
   )
-}
-
-/** The sheets as they will be printed, made small. */
-function Pages(props: Parameters<typeof Sheets>[0]) {
-  const { width, height } = paperLayout(props.paper, props.lying, props.grid)
-  const pxPerMm = 96 / 25.4
-  const scale = Math.min(1, 470 / (width * pxPerMm))
-  const each = paperLayout(props.paper, props.lying, props.grid)
-  const perPage = each.columns * each.rows
-  const pages = Math.ceil(props.pictures.length / perPage)
-  return (
-    <div className={classes['pages']} data-testid="pages">
-      {Array.from({ length: pages }, (_, at) => (
-        <div key={at} className={classes['page']} style={{ width: width * pxPerMm * scale, height: height * pxPerMm * scale }}>
-          <div style={{ transform: `scale(${scale})`, transformOrigin: '0 0' }}>
-            <Sheets {...props} only={at + 1} />
-          </div>
-        </div>
-      ))}
-    </div>
-  )
-}
-
-function cellsOf({ grid }: Choices): number {
-  const [columns = 1, rows = 1] = grid.split('x').map(Number)
-  return columns * rows
 }
 
 function scopesAt({ study, stack, index }: Pick, level: Level): Scope[] {

@@ -7,6 +7,7 @@ import { slabWords, type Slab } from '../volume/slab'
 import { barWords, laidOut, seriesWords, whoWords } from './framed'
 import { fileName, identityOf, namesNobody, type Identity } from './identity'
 import type { File, Scope } from './make'
+import type { PrintPicture } from './Sheets'
 
 /** A plane, or the body, as it is drawn now. */
 export interface Shot {
@@ -78,12 +79,7 @@ export function planePage(source: PlanesSource, choice: PlaneChoice, wanted: Pla
     below: choice.slab ? source.window : 'Not for measuring',
     bar,
     scale: bar ? barWords(bar.units) : '',
-    notes: [
-      'Reformatted: no image of the scanner',
-      ...(lossy ? ['Lossy picture: not for diagnosis'] : []),
-      ...(one.leftOut ? ['Text that named the patient was left out'] : []),
-      ...(wanted.marks || !choice.slab ? [] : ['Measurements not shown']),
-    ],
+    notes: [...notesOf(choice, one, wanted), ...(lossy ? ['Lossy picture: not for diagnosis'] : [])],
   })
 }
 
@@ -92,21 +88,58 @@ function nameOf(source: PlanesSource, choice: PlaneChoice, identified: boolean):
   return fileName(identified ? identityOfPlanes(source) : null, [stack?.modality ?? null, stack?.seriesNumber == null ? null : `series-${stack.seriesNumber}`, wordsOf(choice)])
 }
 
+/** The planes on paper; that they are printed is recorded first. */
+export async function makePlanePrints(source: PlanesSource, choices: readonly PlaneChoice[], wanted: PlaneWanted, burnedInAccepted: boolean): Promise<PrintPicture[]> {
+  const shots = choices.map((choice) => ({ choice, one: shot(source, choice, wanted) }))
+  await recordPlanes(source, 'print', wanted.identified, shots.length, burnedInAccepted)
+  const [stack] = source.stacks
+  const { studyDate } = identityOfPlanes(source)
+  return Promise.all(
+    shots.map(async ({ choice, one }) => ({
+      key: choice.id,
+      url: URL.createObjectURL(await packed(one.canvas, 'png')),
+      pixels: { width: one.canvas.width, height: one.canvas.height },
+      pixel_mm: one.pixelsPerMillimetre === null ? null : 1 / one.pixelsPerMillimetre,
+      calibration: '',
+      edges: one.edges,
+      laterality: null,
+      studyDate: wanted.identified ? studyDate : null,
+      words: [stack ? seriesWords(stack, wanted.identified) : '', wordsOf(choice), choice.slab ? source.window : 'Not for measuring', ...notesOf(choice, one, wanted)].filter(Boolean).join(' · '),
+    })),
+  )
+}
+
+function notesOf(choice: PlaneChoice, { leftOut }: Shot, { marks }: PlaneWanted): string[] {
+  return [
+    'Reformatted: no image of the scanner',
+    ...(leftOut ? ['Text that named the patient was left out'] : []),
+    ...(marks || !choice.slab ? [] : ['Measurements not shown']),
+  ]
+}
+
+async function recordPlanes(source: PlanesSource, form: 'png' | 'jpeg' | 'print', identified: boolean, pictures: number, burnedInAccepted: boolean): Promise<void> {
+  const body: Sent<'/api/exports/pictures', 'post'> = { form, identified, scopes: scopesOfPlanes(source), number_of_pictures: pictures, burned_in_accepted: burnedInAccepted }
+  await http.post('/api/exports/pictures', body)
+}
+
+async function packed(canvas: HTMLCanvasElement, form: 'png' | 'jpeg'): Promise<Blob> {
+  const content = await new Promise<Blob | null>((done) => canvas.toBlob(done, `image/${form}`, form === 'jpeg' ? 0.95 : undefined))
+  if (!content) throw new Error('The picture could not be packed: it may be too large for this device.')
+  return content
+}
+
 /** The plane as a picture; its leaving is recorded first. */
 export async function makePlanePicture(source: PlanesSource, choice: PlaneChoice, form: 'png' | 'jpeg', wanted: PlaneWanted, burnedInAccepted: boolean): Promise<File> {
   const page = planePage(source, choice, wanted, form === 'jpeg')
-  const body: Sent<'/api/exports/pictures', 'post'> = { form, identified: wanted.identified, scopes: scopesOfPlanes(source), number_of_pictures: 1, burned_in_accepted: burnedInAccepted }
-  await http.post('/api/exports/pictures', body)
-  const content = await new Promise<Blob | null>((done) => page.toBlob(done, `image/${form}`, form === 'jpeg' ? 0.95 : undefined))
-  if (!content) throw new Error('The picture could not be packed: it may be too large for this device.')
-  return { name: `${nameOf(source, choice, wanted.identified)}.${form === 'jpeg' ? 'jpg' : 'png'}`, content }
+  await recordPlanes(source, form, wanted.identified, 1, burnedInAccepted)
+  return { name: `${nameOf(source, choice, wanted.identified)}.${form === 'jpeg' ? 'jpg' : 'png'}`, content: await packed(page, form) }
 }
 
-/** The plane as a Secondary Capture object that says where it lies. Nothing is written on it. */
+/** The plane, which says where it lies, or the body as a Secondary Capture object. Nothing is written on it. */
 export async function makePlaneObject(source: PlanesSource, choice: PlaneChoice, identified: boolean, burnedInAccepted: boolean): Promise<File> {
   const one = shot(source, choice, { identified, marks: false })
   const [scope] = scopesOfPlanes(source)
-  if (!one.place || !choice.slab || !scope) throw new Error('This is no plane.')
+  if (!scope || (choice.slab && !one.place)) throw new Error('The plane is not drawn yet.')
   const { width, height } = one.canvas
   const seen = one.canvas.getContext('2d')?.getImageData(0, 0, width, height).data
   if (!seen) throw new Error('This browser has no memory for the picture.')
@@ -114,23 +147,22 @@ export async function makePlaneObject(source: PlanesSource, choice: PlaneChoice,
   const samples = grey ? 1 : 3
   const pixels = new Uint8Array(width * height * samples)
   for (let at = 0; at < width * height; at++) for (let part = 0; part < samples; part++) pixels[at * samples + part] = seen[at * 4 + part] ?? 0
-  const { position, row, column, spacing } = one.place
-  const body: Sent<'/api/exports/plane', 'post'> = {
+  const { slab } = choice
+  const place = slab && one.place
+  const body: Sent<'/api/exports/capture', 'post'> = {
     scope,
     identified,
     rows: height,
     columns: width,
     samples,
     pixels: await deflated(pixels),
-    position: [...position],
-    orientation: [[...row], [...column]],
-    spacing: [spacing, spacing],
-    drawn: choice.slab.mode,
-    ...(choice.slab.mode === 'thin' ? {} : { thickness: choice.slab.thickness }),
+    place: place && { position: [...place.position], orientation: [[...place.row], [...place.column]], spacing: [place.spacing, place.spacing] },
+    drawn: slab?.mode ?? 'volume',
+    ...(slab && slab.mode !== 'thin' ? { thickness: slab.thickness } : {}),
     description: wordsOf(choice),
     burned_in_accepted: burnedInAccepted,
   }
-  const response = await request('POST', '/api/exports/plane', { body, headers: { Accept: 'application/dicom' } })
+  const response = await request('POST', '/api/exports/capture', { body, headers: { Accept: 'application/dicom' } })
   return { name: `${nameOf(source, choice, identified)}.dcm`, content: await response.blob() }
 }
 
