@@ -340,6 +340,7 @@ def test_a_plane_leaves_as_an_object_that_says_where_it_lies(
     slices = [
         make_dicom(
             StudyInstanceUID="1.2.826.0.1.77", SeriesInstanceUID=series, FrameOfReferenceUID=space, PatientName="Doe^Jane",
+            BodyPartExamined="HEAD",
             ImagePositionPatient=[0, 0, 3 * at], ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
         )
         for at in range(3)

@@ -35,6 +35,14 @@ _EMPTY_IF_UNKNOWN: Final = (
     "ReferringPhysicianName",
 )  # fmt: skip
 _SERIES_NUMBER: Final = 9900
+# Body Part Examined of which there is one (PS3.16 L): Laterality has no place beside it (PS3.3 C.7.3.1).
+_UNPAIRED: Final = frozenset(
+    "ABDOMEN ABDOMENPELVIS AORTA BACK BLADDER BRAIN CEREBELLUM CERVIX CHEST CHESTABDOMEN CHESTABDPELVIS CIRCLEOFWILLIS COCCYX"
+    " COLON CSPINE CTSPINE DUODENUM ESOPHAGUS FACE GALLBLADDER HEAD HEADNECK HEART ILEUM JAW JEJUNUM LARYNX LIVER LSPINE"
+    " LSSPINE MAXILLA MEDIASTINUM MOUTH NECK NECKCHEST NECKCHESTABDOMEN NECKCHESTABDPELV NOSE PANCREAS PELVIS PENIS PHARYNX"
+    " PROSTATE RECTUM SCALP SKULL SPINE SPLEEN SSPINE STERNUM STOMACH THYMUS THYROID TLSPINE TONGUE TRACHEA TSPINE URETHRA"
+    " UTERUS VAGINA VULVA WHOLEBODY".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +128,7 @@ def secondary_capture(
         ds.ImageOrientationPatient = [f"{value:.8f}" for one in capture.place.orientation for value in one]
         ds.PixelSpacing = [f"{value:.8g}" for value in capture.place.spacing]
         ds.SliceThickness = "" if capture.thickness is None else f"{capture.thickness:g}"
-    if "Laterality" not in ds:
+    if "Laterality" not in ds and ds.get("BodyPartExamined") not in _UNPAIRED:
         ds.Laterality = ""
     ds.BurnedInAnnotation = "NO"
     if first.get("LossyImageCompression") == "01":

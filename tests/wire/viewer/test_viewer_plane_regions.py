@@ -342,8 +342,7 @@ def test_a_plane_leaves_as_it_is_drawn_and_says_where_it_lies(
     def exported(form: str, *, identified: bool = True) -> tuple[str, bytes]:
         page.keyboard.press("Control+e")
         dialog = page.get_by_role("dialog")
-        dialog.get_by_role("combobox", name="File").click()
-        page.get_by_role("option", name=form).click()
+        dialog.get_by_text(form, exact=True).click()
         if not identified:
             dialog.get_by_text("Without", exact=True).click()
         expect(dialog.get_by_alt_text("As it will leave")).to_be_visible()
@@ -375,9 +374,21 @@ def test_a_plane_leaves_as_it_is_drawn_and_says_where_it_lies(
     assert expected[middle].std() > 5
     assert np.abs(grey - expected)[middle].max() <= 3
 
-    name, content = exported("PNG", identified=False)
+    name, content = exported("Picture", identified=False)
     assert name == "CT_series-1_Sagittal-plane-thin-plane.png"
     assert b"Rise" not in content
     # The lines of the other planes are coloured: none of them leaves.
     seen = imagecodecs.png_decode(content)[..., :3].astype(int)
     assert np.ptp(seen, axis=-1).max() < 24
+
+    # On paper all three stand together, each with its letters and a bar of its own length.
+    page.keyboard.press("Control+p")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Prepare sheets").click()
+    sheet = dialog.get_by_test_id("pages")
+    expect(sheet.get_by_role("figure")).to_have_count(3)
+    expect(sheet.get_by_text("Page 1 of 1")).to_be_visible()
+    for title in ("Axial plane", "Coronal plane", "Sagittal plane"):
+        figure = sheet.get_by_role("figure").filter(has_text=title)
+        expect(figure).to_contain_text(f"{title}, thin plane · Reformatted · ")
+        assert float(figure.locator("[data-scale]").get_attribute("data-scale") or 0) > 0

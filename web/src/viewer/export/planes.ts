@@ -79,7 +79,7 @@ export function planePage(source: PlanesSource, choice: PlaneChoice, wanted: Pla
     below: choice.slab ? source.window : 'Not for measuring',
     bar,
     scale: bar ? barWords(bar.units) : '',
-    notes: [...notesOf(choice, one, wanted), ...(lossy ? ['Lossy picture: not for diagnosis'] : [])],
+    notes: ['Reformatted: no image of the scanner', ...losses(choice, one, wanted), ...(lossy ? ['Lossy picture: not for diagnosis'] : [])],
   })
 }
 
@@ -104,17 +104,14 @@ export async function makePlanePrints(source: PlanesSource, choices: readonly Pl
       edges: one.edges,
       laterality: null,
       studyDate: wanted.identified ? studyDate : null,
-      words: [stack ? seriesWords(stack, wanted.identified) : '', wordsOf(choice), choice.slab ? source.window : 'Not for measuring', ...notesOf(choice, one, wanted)].filter(Boolean).join(' · '),
+      // A narrow cell cuts the line: what must not be missed stands first.
+      words: [wordsOf(choice), ...(choice.slab ? ['Reformatted', source.window] : ['Not for measuring']), ...losses(choice, one, wanted), stack ? seriesWords(stack, wanted.identified) : ''].filter(Boolean).join(' · '),
     })),
   )
 }
 
-function notesOf(choice: PlaneChoice, { leftOut }: Shot, { marks }: PlaneWanted): string[] {
-  return [
-    'Reformatted: no image of the scanner',
-    ...(leftOut ? ['Text that named the patient was left out'] : []),
-    ...(marks || !choice.slab ? [] : ['Measurements not shown']),
-  ]
+function losses(choice: PlaneChoice, { leftOut }: Shot, { marks }: PlaneWanted): string[] {
+  return [...(leftOut ? ['Text that named the patient was left out'] : []), ...(marks || !choice.slab ? [] : ['Measurements not shown'])]
 }
 
 async function recordPlanes(source: PlanesSource, form: 'png' | 'jpeg' | 'print', identified: boolean, pictures: number, burnedInAccepted: boolean): Promise<void> {
