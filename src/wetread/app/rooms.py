@@ -57,6 +57,7 @@ TASKS = (
     "wetread.archive.commitment",
     "wetread.archive.compression",
     "wetread.archive.integrity",
+    "wetread.archive.sides",
     "wetread.archive.moving",
     "wetread.archive.tiering",
     "wetread.archive.removal",

@@ -739,6 +739,21 @@ def _mark_emptied(work: Work, study_pks: Sequence[int]) -> None:
         )
 
 
+def keep_sides_corrected(session: Session, instance_pks: Sequence[int]) -> None:
+    """Has what a person said of the side of images stand in the index, after their headers were read again."""
+    keyword = "ImageLaterality"
+    corrected_pks = select(StudyCorrection.instance_pk).where(
+        StudyCorrection.instance_pk.in_(instance_pks),
+        StudyCorrection.undone_at.is_(None),
+        StudyCorrection.attributes.has_key(f"{tag_of(keyword):08X}"),
+    )
+    images = session.scalars(
+        select(Instance).where(Instance.instance_pk.in_(corrected_pks)).execution_options(**_OPTIONS)
+    ).all()
+    for one in images:
+        _recolumn(session, one.study_pk, [], one, {keyword})
+
+
 def _recolumn(
     session: Session, study_pk: int, series: Sequence[Series], instance: Instance | None, keywords: set[str]
 ) -> None:

@@ -88,6 +88,19 @@ class Head:
         missing = self.pixel_data_offset + length - size_bytes
         return f"the pixel data is cut by {missing} bytes" if missing > 0 else None
 
+    @property
+    def image_laterality(self) -> str | None:
+        """The side that the image says it shows."""
+        return self.texts.get("ImageLaterality", "")[:16] or None
+
+    @property
+    def frame_laterality(self) -> str | None:
+        """The sides that the frames of an enhanced object say they show, each once, with a backslash between."""
+        said = frames.lateralities(
+            self.dataset_head, self.scanned.transfer_syntax_uid, self.scanned.pixel_offset
+        )
+        return "\\".join(sorted(said)) or None
+
     def request_attributes(self) -> Mapping[str, str]:
         """The first item of Request Attributes Sequence (0040,0275), as texts by keyword."""
         import pydicom
@@ -154,7 +167,8 @@ class Head:
             bits_allocated=bits,
             samples_per_pixel=samples,
             photometric_interpretation=photometric,
-            image_laterality=texts.get("ImageLaterality", "")[:16] or None,
+            image_laterality=self.image_laterality,
+            frame_laterality=self.frame_laterality,
             content_date=date_of(texts.get("ContentDate")),
             content_time=time_of(texts.get("ContentTime")),
             location=location,

@@ -203,6 +203,8 @@ class Instance(Base):
     samples_per_pixel: Mapped[int | None] = mapped_column(SmallInteger)
     photometric_interpretation: Mapped[str | None] = mapped_column(String(16))
     image_laterality: Mapped[str | None] = mapped_column(String(16))
+    # Of an enhanced multi-frame object; where its frames say different ones, each once, with a backslash between.
+    frame_laterality: Mapped[str | None] = mapped_column(String(16))
     content_date: Mapped[date | None] = mapped_column(Date)
     content_time: Mapped[time | None] = mapped_column(Time)
     created_at: Mapped[Utc] = mapped_column(server_default=func.now())
@@ -483,6 +485,17 @@ class StoreCheck(Base):
     bytes: Mapped[int] = mapped_column(BigInteger)
     damaged: Mapped[int] = mapped_column(BigInteger)
     through: Mapped[int] = mapped_column(BigInteger)
+
+
+class HeaderReading(Base):
+    """Images that were filed before the index had a column for what their headers say of the side: those up to
+    `last_instance_pk`, of which those `through` were read again. The row goes when all are."""
+
+    __tablename__ = "header_reading"
+
+    header_reading_pk: Mapped[Pk]
+    through: Mapped[int] = mapped_column(BigInteger)
+    last_instance_pk: Mapped[int] = mapped_column(BigInteger)
 
 
 class DamagedObject(Base):
@@ -932,7 +945,7 @@ END $$;
 CREATE OR REPLACE FUNCTION archive_instance(
     p_study_pk bigint, p_series_pk bigint, p_sop_instance_uid text, p_sop_class_uid text, p_instance_number integer,
     p_number_of_frames integer, p_rows integer, p_columns integer, p_bits_allocated smallint,
-    p_samples_per_pixel smallint, p_photometric_interpretation text, p_image_laterality text, p_content_date date,
+    p_samples_per_pixel smallint, p_photometric_interpretation text, p_image_laterality text, p_frame_laterality text, p_content_date date,
     p_content_time time, p_location text, p_study_key_pk bigint, p_size_bytes bigint, p_dataset_sha256 bytea, p_transfer_syntax_uid text,
     p_dataset_offset integer, p_pixel_data_offset bigint, p_frame_length bigint, p_frame_table bytea,
     p_content bytea,
@@ -943,11 +956,11 @@ DECLARE
     made bigint; known bytea; removed bigint; place bigint;
 BEGIN
     INSERT INTO instance (series_pk, study_pk, sop_instance_uid, sop_class_uid, instance_number, number_of_frames,
-        rows, columns, bits_allocated, samples_per_pixel, photometric_interpretation, image_laterality, content_date,
-        content_time)
+        rows, columns, bits_allocated, samples_per_pixel, photometric_interpretation, image_laterality, frame_laterality,
+        content_date, content_time)
     VALUES (p_series_pk, p_study_pk, p_sop_instance_uid, p_sop_class_uid, p_instance_number, p_number_of_frames,
         p_rows, p_columns, p_bits_allocated, p_samples_per_pixel, p_photometric_interpretation, p_image_laterality,
-        p_content_date, p_content_time)
+        p_frame_laterality, p_content_date, p_content_time)
     ON CONFLICT (sop_instance_uid) DO NOTHING
     RETURNING instance_pk INTO made;
     IF NOT FOUND THEN
@@ -994,14 +1007,14 @@ install_sql(
     "archive_first",
     """
 -- The first object of a study or series in a transfer, in one round trip. `p_sealed_key`: the object was sealed with a
--- new key, which is kept together with it; `p_study_key_pk` is that of a known key.
+-- new key, which is kept together with it; `p_study_key_pk` is that of a known key; `p_content`: as archive_instance has it.
 CREATE OR REPLACE FUNCTION archive_first(
     p_study jsonb, p_series jsonb, p_force boolean, p_sealed_key bytea, p_sop_instance_uid text,
     p_sop_class_uid text, p_instance_number integer, p_number_of_frames integer, p_rows integer, p_columns integer,
     p_bits_allocated smallint, p_samples_per_pixel smallint, p_photometric_interpretation text,
-    p_image_laterality text, p_content_date date, p_content_time time, p_location text, p_study_key_pk bigint, p_size_bytes bigint, p_dataset_sha256 bytea,
+    p_image_laterality text, p_frame_laterality text, p_content_date date, p_content_time time, p_location text, p_study_key_pk bigint, p_size_bytes bigint, p_dataset_sha256 bytea,
     p_transfer_syntax_uid text, p_dataset_offset integer, p_pixel_data_offset bigint, p_frame_length bigint,
-    p_frame_table bytea,
+    p_frame_table bytea, p_content bytea,
     OUT study_pk bigint, OUT series_pk bigint, OUT study_key_pk bigint, OUT outcome text, OUT new_study boolean
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -1019,9 +1032,9 @@ BEGIN
     END IF;
     outcome := archive_instance(study_pk, series_pk, p_sop_instance_uid, p_sop_class_uid,
         p_instance_number, p_number_of_frames, p_rows, p_columns, p_bits_allocated, p_samples_per_pixel,
-        p_photometric_interpretation, p_image_laterality, p_content_date, p_content_time, p_location, study_key_pk, p_size_bytes,
+        p_photometric_interpretation, p_image_laterality, p_frame_laterality, p_content_date, p_content_time, p_location, study_key_pk, p_size_bytes,
         p_dataset_sha256, p_transfer_syntax_uid, p_dataset_offset, p_pixel_data_offset, p_frame_length,
-        p_frame_table, NULL);
+        p_frame_table, p_content);
     IF outcome = 'stored' THEN
         -- Its news are told in the same transaction.
         UPDATE study SET announced_at = clock_timestamp() WHERE study.study_pk = archive_first.study_pk;
@@ -1043,7 +1056,7 @@ CREATE OR REPLACE FUNCTION archive_begin(
     p_study jsonb, p_series jsonb, p_force boolean, p_sealed_key bytea, p_sop_instance_uid text,
     p_sop_class_uid text, p_instance_number integer, p_number_of_frames integer, p_rows integer, p_columns integer,
     p_bits_allocated smallint, p_samples_per_pixel smallint, p_photometric_interpretation text,
-    p_image_laterality text, p_content_date date, p_content_time time, p_location text, p_study_key_pk bigint, p_size_bytes bigint, p_dataset_sha256 bytea,
+    p_image_laterality text, p_frame_laterality text, p_content_date date, p_content_time time, p_location text, p_study_key_pk bigint, p_size_bytes bigint, p_dataset_sha256 bytea,
     p_transfer_syntax_uid text, p_dataset_offset integer, p_pixel_data_offset bigint, p_frame_length bigint,
     p_frame_table bytea,
     OUT study_pk bigint, OUT series_pk bigint, OUT study_key_pk bigint, OUT outcome text, OUT new_study boolean
@@ -1056,17 +1069,14 @@ BEGIN
     INTO study_pk, series_pk, study_key_pk, outcome, new_study
     FROM archive_first(p_study, p_series, p_force, p_sealed_key, p_sop_instance_uid, p_sop_class_uid,
         p_instance_number, p_number_of_frames, p_rows, p_columns, p_bits_allocated, p_samples_per_pixel,
-        p_photometric_interpretation, p_image_laterality, p_content_date, p_content_time, p_location, p_study_key_pk, p_size_bytes,
+        p_photometric_interpretation, p_image_laterality, p_frame_laterality, p_content_date, p_content_time, p_location, p_study_key_pk, p_size_bytes,
         p_dataset_sha256, p_transfer_syntax_uid, p_dataset_offset, p_pixel_data_offset, p_frame_length,
-        p_frame_table) f;
+        p_frame_table, p_content) f;
     INSERT INTO audit_record (AUDIT_COLUMNS)
     SELECT AUDIT_COLUMNS FROM jsonb_populate_record(
         NULL::audit_record, p_entry || jsonb_build_object('object_id', CASE WHEN p_first THEN study_pk ELSE series_pk END));
     IF outcome <> 'stored' THEN
         RETURN;
-    END IF;
-    IF p_content IS NOT NULL THEN
-        INSERT INTO fresh_object (location, content) VALUES (p_location, p_content);
     END IF;
     told := p_keys || jsonb_build_object('study_pk', study_pk, 'first_image', new_study);
     INSERT INTO outbox_event (kind, keys) VALUES (p_kind, told);

@@ -304,6 +304,7 @@ class InstanceRow:
     samples_per_pixel: int | None
     photometric_interpretation: str | None
     image_laterality: str | None
+    frame_laterality: str | None
     content_date: date | None
     content_time: time | None
     location: str

@@ -506,7 +506,7 @@ def _accept(work: Work, archive: Archive, row: Quarantine, stored: StoredObject)
     stored.frame_table = new.frame_table
     for name in (
         "instance_number", "number_of_frames", "rows", "columns", "bits_allocated", "samples_per_pixel",
-        "photometric_interpretation", "image_laterality", "content_date", "content_time",
+        "photometric_interpretation", "image_laterality", "frame_laterality", "content_date", "content_time",
     ):  # fmt: skip
         setattr(instance, name, getattr(new, name))
     series.updated_at = work.now()
@@ -814,18 +814,20 @@ class StudyDetail:
 
 
 def sides_of_series(session: Session, study_pks: Collection[int]) -> dict[int, set[str]]:
-    """Which sides of the body each series shows, L and R, as its images say (Image Laterality), else as the series does
-    (Laterality, PS3.3 C.7.3.1); series of neither are left out."""
-    said = func.coalesce(Instance.image_laterality, Series.laterality)
+    """Which sides of the body each series shows, L and R, as its images say (Image Laterality, or the Frame Laterality of
+    their frames), else as the series does (Laterality, PS3.3 C.7.3.1); series of none are left out."""
+    said = func.coalesce(Instance.image_laterality, Instance.frame_laterality, Series.laterality)
     rows = session.execute(
         select(Instance.series_pk, said)
         .join(Series, Series.series_pk == Instance.series_pk)
-        .where(Instance.study_pk.in_(study_pks), said.in_(("L", "R", "B")))
+        .where(Instance.study_pk.in_(study_pks), said.is_not(None))
         .distinct()
     )
     found: dict[int, set[str]] = {}
-    for series_pk, side in rows:
-        found.setdefault(series_pk, set()).update("LR" if side == "B" else side)
+    for series_pk, words in rows:
+        for side in words.split("\\"):
+            if side in ("L", "R", "B"):
+                found.setdefault(series_pk, set()).update("LR" if side == "B" else side)
     return found
 
 

@@ -646,7 +646,21 @@ _SILENT_S_MAX = _STATEMENT_S_MAX + 15  # the server itself ends what takes longe
 # Makes the commit of the transaction wait for the disk, which this connection's otherwise does not.
 _WAIT = "set_config('synchronous_commit', 'on', true)"
 _INSTANCE_KINDS = (
-    *("bigint", "bigint", "text", "text", "int", "int", "int", "int", "smallint", "smallint", "text", "text"),
+    *(
+        "bigint",
+        "bigint",
+        "text",
+        "text",
+        "int",
+        "int",
+        "int",
+        "int",
+        "smallint",
+        "smallint",
+        "text",
+        "text",
+        "text",
+    ),
     *("date", "time", "text", "bigint", "bigint", "bytea", "text", "int", "bigint", "bigint", "bytea"),
     "bytea",
 )
@@ -771,6 +785,17 @@ WITH repaired AS (
 DELETE FROM damaged_object d USING repaired r WHERE d.stored_object_pk = r.stored_object_pk
 RETURNING d.stored_object_pk
 """
+
+
+def is_streaming(connection: psycopg.Connection[Any]) -> bool:
+    """Whether objects stream in now."""
+    found = connection.execute(
+        b"SELECT (SELECT created_at FROM instance ORDER BY instance_pk DESC OFFSET %s LIMIT 1)"
+        b" > clock_timestamp() - interval '1 s'",
+        (_STREAM,),
+        prepare=True,
+    ).fetchone()
+    return found is not None and bool(found[0])
 
 
 def is_ingest_before(connection: psycopg.Connection[Any], study_pk: int, at_latest_s: float) -> bool:

@@ -33,6 +33,30 @@ class FrameTable:
     warning: str | None = None
 
 
+_FRAME_LATERALITY = (0x0020, 0x9072)
+_SIDES = {f"{side}{pad}".encode(): side for side in "LRBU" for pad in " \0"}
+
+
+def lateralities(data: bytes, syntax_uid: str, end: int | None) -> set[str]:
+    """What Frame Laterality says anywhere in a data set before `end` (PS3.3 C.7.6.16.2.8): R, L, U, B.
+
+    The functional groups of an enhanced object may have many thousand frames, and most objects have none: the element is
+    looked for by its eight bytes, and counts where one of the terms follows, without building what is around it.
+    """
+    syntax = transfer_syntax(syntax_uid)
+    order = ">" if syntax.big_endian else "<"
+    element = struct.pack(f"{order}2H", *_FRAME_LATERALITY)
+    element += struct.pack(f"{order}2sH", b"CS", 2) if syntax.explicit else struct.pack(f"{order}I", 2)
+    found: set[str] = set()
+    at = data.find(element, 0, end)
+    while at >= 0 and len(found) < 4:
+        side = _SIDES.get(data[at + 8 : at + 10])
+        if side is not None:
+            found.add(side)
+        at = data.find(element, at + 10, end)
+    return found
+
+
 def number_of_frames(header: Header, *, single_frame_class: bool) -> int:
     """The declared count; absent, empty or nonsense counts as one, and single-frame classes always have one."""
     if single_frame_class:
