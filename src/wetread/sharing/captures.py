@@ -36,13 +36,15 @@ _EMPTY_IF_UNKNOWN: Final = (
 )  # fmt: skip
 _SERIES_NUMBER: Final = 9900
 # Body Part Examined of which there is one (PS3.16 L): Laterality has no place beside it (PS3.3 C.7.3.1).
-_UNPAIRED: Final = frozenset(
-    "ABDOMEN ABDOMENPELVIS AORTA BACK BLADDER BRAIN CEREBELLUM CERVIX CHEST CHESTABDOMEN CHESTABDPELVIS CIRCLEOFWILLIS COCCYX"
-    " COLON CSPINE CTSPINE DUODENUM ESOPHAGUS FACE GALLBLADDER HEAD HEADNECK HEART ILEUM JAW JEJUNUM LARYNX LIVER LSPINE"
-    " LSSPINE MAXILLA MEDIASTINUM MOUTH NECK NECKCHEST NECKCHESTABDOMEN NECKCHESTABDPELV NOSE PANCREAS PELVIS PENIS PHARYNX"
-    " PROSTATE RECTUM SCALP SKULL SPINE SPLEEN SSPINE STERNUM STOMACH THYMUS THYROID TLSPINE TONGUE TRACHEA TSPINE URETHRA"
-    " UTERUS VAGINA VULVA WHOLEBODY".split()
-)
+_UNPAIRED: Final = frozenset({
+    "ABDOMEN", "ABDOMENPELVIS", "AORTA", "BACK", "BLADDER", "BRAIN", "CEREBELLUM", "CERVIX", "CHEST",
+    "CHESTABDOMEN", "CHESTABDPELVIS", "CIRCLEOFWILLIS", "COCCYX", "COLON", "CSPINE", "CTSPINE", "DUODENUM",
+    "ESOPHAGUS", "FACE", "GALLBLADDER", "HEAD", "HEADNECK", "HEART", "ILEUM", "JAW", "JEJUNUM", "LARYNX",
+    "LIVER", "LSPINE", "LSSPINE", "MAXILLA", "MEDIASTINUM", "MOUTH", "NECK", "NECKCHEST", "NECKCHESTABDOMEN",
+    "NECKCHESTABDPELV", "NOSE", "PANCREAS", "PELVIS", "PENIS", "PHARYNX", "PROSTATE", "RECTUM", "SCALP",
+    "SKULL", "SPINE", "SPLEEN", "SSPINE", "STERNUM", "STOMACH", "THYMUS", "THYROID", "TLSPINE", "TONGUE",
+    "TRACHEA", "TSPINE", "URETHRA", "UTERUS", "VAGINA", "VULVA", "WHOLEBODY",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +130,10 @@ def secondary_capture(
         ds.ImageOrientationPatient = [f"{value:.8f}" for one in capture.place.orientation for value in one]
         ds.PixelSpacing = [f"{value:.8g}" for value in capture.place.spacing]
         ds.SliceThickness = "" if capture.thickness is None else f"{capture.thickness:g}"
-    if "Laterality" not in ds and ds.get("BodyPartExamined") not in _UNPAIRED:
+    if not ds.get("Laterality"):
         ds.Laterality = ""
+        if ds.get("BodyPartExamined") in _UNPAIRED:
+            del ds.Laterality
     ds.BurnedInAnnotation = "NO"
     if first.get("LossyImageCompression") == "01":
         for keyword in ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod"):
