@@ -1,13 +1,82 @@
 /// <reference types="vitest/config" />
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { brotliCompress, constants, gzip } from 'node:zlib'
 import react from '@vitejs/plugin-react'
-import { defineConfig } from 'vite'
+import { defineConfig, type Plugin } from 'vite'
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 const server = process.env['WETREAD_URL'] ?? 'http://127.0.0.1:8080'
 
+/**
+ * The page's first script is small, so that what the page will show is asked for at once; the program itself, which it
+ * imports, is named in the page too, else it would be asked for a way to the server and back later.
+ */
+function programInPage(): Plugin {
+  return {
+    name: 'program-in-page',
+    transformIndexHtml: {
+      order: 'post',
+      handler: (_, { bundle }) => {
+        const chunks = Object.values(bundle ?? {}).filter((one) => one.type === 'chunk')
+        const program = chunks.find((one) => one.facadeModuleId?.endsWith('/src/app/start.tsx'))
+        if (!program) return []
+        const entry = chunks.find((one) => one.isEntry)
+        const [scripts, styles] = [new Set<string>(), new Set<string>()]
+        // What is imported comes before who imports it: rules of style stand in that order.
+        const add = (name: string) => {
+          if (scripts.has(name)) return
+          scripts.add(name)
+          const chunk = chunks.find((one) => one.fileName === name)
+          for (const next of chunk?.imports ?? []) add(next)
+          for (const style of chunk?.viteMetadata?.importedCss ?? []) styles.add(style)
+        }
+        if (entry) add(entry.fileName)
+        const there = new Set(scripts)
+        add(program.fileName)
+        const link = (rel: string) => (name: string) => ({ tag: 'link', attrs: { rel, crossorigin: true, href: `/${name}` }, injectTo: 'head' as const })
+        return [...[...scripts].filter((name) => !there.has(name)).map(link('modulepreload')), ...[...styles].map(link('stylesheet'))]
+      },
+    },
+  }
+}
+
+/** Smaller files are sent as quickly as they are. */
+const PACKED_LEAST = 1024
+const PACKED = /\.(js|css|html|svg|wasm|json)$/
+
+/** Lays each file beside itself packed, as browsers take it: to pack while somebody waits would take longer than it saves. */
+function packed(): Plugin {
+  let to = ''
+  return {
+    name: 'packed',
+    apply: 'build',
+    configResolved: (config) => {
+      to = config.build.outDir
+    },
+    closeBundle: {
+      sequential: true,
+      order: 'post',
+      handler: async () => {
+        const files = (await readdir(to, { recursive: true })).filter((name) => PACKED.test(name))
+        const each = async (name: string) => {
+          const path = join(to, name)
+          const bytes = await readFile(path)
+          if (bytes.byteLength < PACKED_LEAST) return
+          const params = { [constants.BROTLI_PARAM_QUALITY]: 9, [constants.BROTLI_PARAM_LGWIN]: 22, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.byteLength }
+          await writeFile(`${path}.br`, await promisify(brotliCompress)(bytes, { params }))
+          await writeFile(`${path}.gz`, await promisify(gzip)(bytes, { level: 9 }))
+        }
+        await Promise.all(files.map(each))
+      },
+    },
+  }
+}
+
 export default defineConfig({
-  plugins: [react()],
+  plugins: [react(), programInPage(), packed()],
   resolve: {
     alias: {
       '@': here('./src'),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import mimetypes
+import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -339,21 +341,51 @@ def _add_client(app: FastAPI) -> None:
     """The built web client: hashed assets for ever, every other path the client's own page."""
 
     @app.get("/{path:path}", include_in_schema=False)
-    async def client(path: str) -> Response:
+    async def client(request: Request, path: str) -> Response:
         if path.startswith(("api/", "dicom-web/", "fhir/")):
             raise HTTPException(404, "Not found")
         file = (STATIC / path).resolve()
         found = path and file.is_relative_to(STATIC.resolve()) and await run_in_threadpool(file.is_file)
-        if found:
-            lasting = path.startswith("assets/")
-            return FileResponse(
-                file,
-                headers={"Cache-Control": "public, max-age=31536000, immutable" if lasting else "no-cache"},
-            )
-        page = STATIC / "index.html"
-        if not await run_in_threadpool(page.is_file):
-            return Response("The web client is not built into this installation.", status_code=503)
-        return FileResponse(page, headers={"Cache-Control": "no-cache"})
+        if not found:
+            path, file = "", STATIC / "index.html"
+            if not await run_in_threadpool(file.is_file):
+                return Response("The web client is not built into this installation.", status_code=503)
+        lasting = path.startswith("assets/")
+        return await run_in_threadpool(
+            _client_file, request, file, "public, max-age=31536000, immutable" if lasting else "no-cache"
+        )
+
+
+_PACKED = (("br", ".br"), ("gzip", ".gz"))
+
+
+def _client_file(request: Request, file: Path, cache_control: str) -> Response:
+    """A file of the client, packed where it was built so and the browser takes that; 304 where it has it."""
+    headers = {"Cache-Control": cache_control, "Vary": "Accept-Encoding"}
+    taken = _codings(request.headers.get("accept-encoding", ""))
+    sent = file
+    for coding, suffix in _PACKED:
+        packed = file.with_name(file.name + suffix)
+        if coding in taken and packed.is_file():
+            sent, headers["Content-Encoding"] = packed, coding
+            break
+    kind, _ = mimetypes.guess_type(file.name)
+    answer = FileResponse(sent, headers=headers, media_type=kind, stat_result=sent.stat())
+    known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
+    if answer.headers["etag"] in known:
+        headers.pop("Content-Encoding", None)
+        return Response(status_code=304, headers={**headers, "ETag": answer.headers["etag"]})
+    return answer
+
+
+def _codings(accept_encoding: str) -> set[str]:
+    """The codings that a browser takes (RFC 9110 12.5.3), of those that are named and not refused by q=0."""
+    found = set()
+    for part in accept_encoding.lower().split(","):
+        coding, _, weight = part.replace(" ", "").partition(";q=")
+        if not re.fullmatch(r"0(\.0*)?", weight):
+            found.add(coding)
+    return found
 
 
 def describe() -> bytes:
