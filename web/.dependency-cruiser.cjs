@@ -11,7 +11,7 @@ module.exports = {
       name: 'viewer-is-entered-by-its-door',
       severity: 'error',
       from: { pathNot: '^src/viewer/' },
-      to: { path: '^src/viewer/', pathNot: '^src/viewer/index\\.tsx?$' },
+      to: { path: '^src/viewer/', pathNot: '^src/viewer/(index\\.tsx?|opening\\.ts)$' },
     },
     {
       name: 'viewer-knows-no-feature',

@@ -1,11 +1,7 @@
-import { StrictMode } from 'react'
-import { createRoot } from 'react-dom/client'
-import { App } from './app/App'
+import { beginAhead } from './app/ahead'
 
-const root = document.getElementById('root')
-if (!root) throw new Error('the page has no root element')
-createRoot(root).render(
-  <StrictMode>
-    <App />
-  </StrictMode>,
-)
+// This script waits neither for styles nor for the page's end: what is asked for is asked for at once.
+beginAhead(window.location.pathname)
+const start = () => void import('./app/start')
+if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', start)
+else start()

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { SessionActor } from '@/lib/api'
+import { known } from './ahead'
 import { actionsFor, features, navFor, placeOf, routes } from './features'
 
 const actor = (roles: SessionActor['roles'], permissions: SessionActor['permissions']): SessionActor => ({
@@ -30,6 +31,15 @@ describe('what the features give to the frame', () => {
     }
     for (const action of features.flatMap((feature) => feature.actions ?? [])) {
       expect(paths.has(action.to.split('?')[0] ?? ''), action.to).toBe(true)
+    }
+  })
+
+  it('begins ahead only what a screen of that address will ask for', () => {
+    const addresses = [...paths].map((path) => path.replaceAll(/\$\w+/g, '7'))
+    for (const { path } of known) expect(addresses.some((address) => path.test(address)), String(path)).toBe(true)
+    // Whoever shows images asks for them ahead.
+    for (const address of ['/read/7', '/room/7/images', '/results/7/images', '/together/session/7']) {
+      expect(known.filter(({ path }) => path.test(address)).length, address).toBe(1)
     }
   })
 

@@ -3,7 +3,7 @@ import { useMediaQuery } from '@mantine/hooks'
 import { load, save } from '@/lib/storage'
 import { toast } from '@/ui'
 import { rateOf, useCine } from './cine'
-import { Engine, type Count } from './engine'
+import { takeEngine, type Count, type Engine } from './engine'
 import { ExportButton } from './export/ExportButton'
 import type { Source } from './export/Panel'
 import type { PlanesSource } from './export/planes'
@@ -56,6 +56,8 @@ export interface ViewerProps {
   priors: readonly ViewerStudy[]
   /** Whether this person may mark key images. */
   canMark: boolean
+  /** The first picture is drawn: what takes long beside it may begin. */
+  onFirst?: () => void
   /** A key image was marked or unmarked. */
   onKeyImage?: () => void
   /** Where it is looked at together with others. */
@@ -77,7 +79,7 @@ interface Asked {
   done: (words: string | null) => void
 }
 
-function StudyViewer({ study, priors, canMark, onKeyImage, share, screens }: ViewerProps) {
+function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, screens }: ViewerProps) {
   const [engine, setEngine] = useState<Engine | null>(null)
   const [fault, setFault] = useState(false)
   const root = useRef<HTMLDivElement>(null)
@@ -119,7 +121,7 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share, screens }: Vie
   useEffect(() => {
     let made: Engine | null = null
     try {
-      made = new Engine()
+      made = takeEngine()
       made.askWords = (before, done) => setAsked({ before, done })
       setEngine(made)
     } catch {
@@ -239,7 +241,10 @@ function StudyViewer({ study, priors, canMark, onKeyImage, share, screens }: Vie
     setActive(id)
   }
 
+  const first = useRef(true)
   const onImage = (id: PaneId, index: number) => {
+    if (first.current) onFirst?.()
+    first.current = false
     setIndexes((before) => (before[id] === index ? before : { ...before, [id]: index }))
     dress.drawn(id)
     together.onImage(id, index)

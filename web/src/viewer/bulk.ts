@@ -1,4 +1,4 @@
-import { http } from '@/lib/api'
+import { http } from '@/lib/api/http'
 import type { DicomElement } from './dicom'
 
 /** The bytes of a binary value, inline or by its BulkDataURI. */

@@ -365,6 +365,22 @@ export class Engine {
   }
 }
 
+let spare: Engine | null = null
+
+/** Makes an engine, and has the decoders come, before there is anything to draw: a page just loaded waits for that otherwise. */
+export function prepare(): void {
+  if (made) return
+  spare = new Engine()
+  warmUp()
+}
+
+/** The engine that was prepared, or another. Throws where this browser cannot draw. */
+export function takeEngine(): Engine {
+  const engine = spare ?? new Engine()
+  spare = null
+  return engine
+}
+
 export type { Count, Quality, StackViewport, ToolName }
 export const EVENTS = Enums.Events
 export { eventTarget }

@@ -2,5 +2,6 @@
 export { Viewer, Viewer as default, type ViewerProps } from './Viewer'
 export type { Screens, ScreenState } from './hanging/screens'
 export type { ViewerStudy } from './study'
+export { prepare } from './engine'
 export { fetchAhead } from './useStudy'
 export type { NamedPoint, Share, SharedMark, SharedPane, SharedPoint, SharedView } from './shared'

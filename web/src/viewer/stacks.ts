@@ -55,6 +55,11 @@ export function startOf(stack: Stack): number {
   return stack.normal ? Math.floor((stack.length - 1) / 2) : 0
 }
 
+/** A localiser shows where the slices lie; reading does not begin with it. */
+export function isLocaliser(stack: Stack): boolean {
+  return texts(stack.frames[0]?.metadata, TAG.ImageType).some((word) => word === 'LOCALIZER')
+}
+
 /** A series as QIDO-RS lists it. */
 export interface SeriesHead {
   seriesInstanceUid: string

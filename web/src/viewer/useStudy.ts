@@ -2,21 +2,20 @@ import { useQueries, useQuery, useQueryClient, type QueryClient } from '@tanstac
 import { useEffect, useMemo, useRef } from 'react'
 import { http, useLiveEvents } from '@/lib/api'
 import type { DicomJson } from './dicom'
+import { AHEAD_INSTANCES, headsOf, JSON_TYPE, metadataPath, seriesPath } from './listing'
 import { documentOf, type KeptDocument } from './keep/structured'
 import { firstStack } from './hanging/builtIn'
 import { fetchBeginning, watchLink } from './pixels/beforehand'
-import { inReadingOrder, seriesHead, stacksOfSeries, type SeriesHead, type Stack } from './stacks'
+import { stacksOfSeries, type SeriesHead, type Stack } from './stacks'
 
-const JSON_TYPE = { Accept: 'application/dicom+json' }
 /** While a study arrives its metadata is asked for again at most this often. */
 const REFRESH_MS = 1_500
 
 /** What a study says of itself is large: it is kept no longer than a reader needs to come back from a wrong turn. */
 const KEPT_MS = 10_000
 
-/** What was fetched ahead waits longer for whoever is about to open the study; so many instances at most. */
+/** What was fetched ahead waits longer for whoever is about to open the study. */
 const KEPT_AHEAD_MS = 60_000
-const AHEAD_INSTANCES = 1_000
 
 const rootOf = (studyInstanceUid: string | null) => ['dicomweb', studyInstanceUid] as const
 
@@ -28,8 +27,7 @@ const seriesQuery = (studyInstanceUid: string | null) => ({
   staleTime: 60_000,
   gcTime: KEPT_MS,
   refetchOnMount,
-  queryFn: ({ signal }: { signal: AbortSignal }) =>
-    http.get<DicomJson[]>(`/dicom-web/studies/${studyInstanceUid}/series`, { headers: JSON_TYPE, signal }),
+  queryFn: ({ signal }: { signal: AbortSignal }) => http.get<DicomJson[]>(seriesPath(studyInstanceUid ?? ''), { headers: JSON_TYPE, signal }),
 })
 
 const metadataQuery = (studyInstanceUid: string | null, seriesInstanceUid: string) => ({
@@ -39,8 +37,7 @@ const metadataQuery = (studyInstanceUid: string | null, seriesInstanceUid: strin
   refetchOnMount,
   // Comparing all of it with what was there before takes longer than to read it anew.
   structuralSharing: false,
-  queryFn: ({ signal }: { signal: AbortSignal }) =>
-    http.get<DicomJson[]>(`/dicom-web/studies/${studyInstanceUid}/series/${seriesInstanceUid}/metadata`, { headers: JSON_TYPE, signal }),
+  queryFn: ({ signal }: { signal: AbortSignal }) => http.get<DicomJson[]>(metadataPath(studyInstanceUid ?? '', seriesInstanceUid), { headers: JSON_TYPE, signal }),
 })
 
 /**
@@ -94,13 +91,18 @@ export function useStudy(studyInstanceUid: string | null): LoadedStudy {
   })
 
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined)
-  useLiveEvents(['study.updated'], (event) => {
-    if (event.keys['study_instance_uid'] !== studyInstanceUid || timer.current !== undefined) return
-    timer.current = setTimeout(() => {
+  const soon = (refresh: () => unknown) => {
+    timer.current ??= setTimeout(() => {
       timer.current = undefined
-      void client.invalidateQueries({ queryKey: rootOf(studyInstanceUid) })
+      void refresh()
     }, REFRESH_MS)
-  })
+  }
+  const all = () => client.invalidateQueries({ queryKey: rootOf(studyInstanceUid) })
+  useLiveEvents(
+    ['study.updated'],
+    (event) => (event.keys['study_instance_uid'] === studyInstanceUid ? soon(all) : undefined),
+    (early) => (studyInstanceUid === null ? undefined : soon(early ? () => refreshCounted(client, studyInstanceUid) : all)),
+  )
   useEffect(() => () => clearTimeout(timer.current), [])
 
   const { data, errors, stamp } = metadata
@@ -129,6 +131,12 @@ export function useStudy(studyInstanceUid: string | null): LoadedStudy {
   }, [heads, stamp, studyInstanceUid, list.isPending, list.error])
 }
 
-function headsOf(found: DicomJson[]): SeriesHead[] {
-  return inReadingOrder(found.map(seriesHead).filter((head): head is SeriesHead => head !== null))
+/** Asks anew which series there are, and what those say that have another number of instances than is known here. */
+async function refreshCounted(client: QueryClient, studyInstanceUid: string): Promise<void> {
+  await client.invalidateQueries({ queryKey: [...rootOf(studyInstanceUid), 'series'] })
+  for (const head of headsOf(client.getQueryData<DicomJson[]>([...rootOf(studyInstanceUid), 'series']) ?? [])) {
+    const { queryKey } = metadataQuery(studyInstanceUid, head.seriesInstanceUid)
+    const known = client.getQueryData<DicomJson[]>(queryKey)
+    if (known && known.length !== head.instances) void client.invalidateQueries({ queryKey })
+  }
 }

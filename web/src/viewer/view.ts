@@ -1,8 +1,8 @@
-import { TAG, values } from './dicom'
+import { values } from './dicom'
 import type { StackViewport } from './engine'
 import { along, cross, edgesOfPlane, edgesOfProjection, vec3, type EdgeLetters, type Vec3 } from './geometry'
 import { windowOf } from './presets'
-import { functionOf } from './pixels/loader'
+import { functionOf } from './pixels/plain'
 import { tableOn } from './pixels/voiTable'
 import type { Frame, Stack } from './stacks'
 import { isTrueToSize } from './surface'
@@ -117,9 +117,4 @@ export function scaleBar(pixelsPerUnit: number, room_px: number): { units: numbe
   const power = 10 ** Math.floor(Math.log10(most))
   const units = [5, 2, 1].map((step) => step * power).find((length) => length <= most) ?? power
   return { units, length_px: units * pixelsPerUnit }
-}
-
-/** A localiser shows where the slices lie; reading does not begin with it. */
-export function isLocaliser(stack: Stack): boolean {
-  return values(stack.frames[0]?.metadata, TAG.ImageType).some((word) => word === 'LOCALIZER')
 }

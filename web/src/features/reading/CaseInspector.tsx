@@ -32,7 +32,7 @@ function useReady(studyInstanceUid: string | undefined): void {
     if (!studyInstanceUid) return
     // What fails is asked for again, and told of, when the case is opened.
     const timer = setTimeout(() => {
-      void import('./ReadScreen').catch(() => undefined)
+      void Promise.all([import('./ReadScreen'), import('./Panel')]).catch(() => undefined)
       void import('@/viewer').then(({ fetchAhead }) => fetchAhead(client, studyInstanceUid)).catch(() => undefined)
     }, STAYS_MS)
     return () => clearTimeout(timer)

@@ -10,7 +10,7 @@ import {
 } from '@tabler/icons-react'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useNavigate, useParams } from '@tanstack/react-router'
-import { useEffect, useMemo, useRef, useState } from 'react'
+import { lazy, Suspense, useEffect, useMemo, useRef, useState } from 'react'
 import { asProblem, http, useActor, useLive, useLiveEvents, useSession } from '@/lib/api'
 import { showKeys, useKeys } from '@/lib/keys'
 import { useFirstWindow } from '@/lib/caseWindows'
@@ -21,14 +21,18 @@ import type { ScreenState } from '@/viewer'
 import { claim, refreshCases, release, useOpenNext, usePriors } from './api'
 import { enter, takeOver, type Entry } from './entry'
 import { Images } from './Images'
-import { Panel } from './Panel'
 import classes from './report.module.css'
 import { barOf, EVERYTHING, LIST_EVENTS, viewerPrior, viewerStudy, type ListFilter, type ReadingItem } from './types'
+
+// The editors are large, and the images are looked at first.
+const Panel = lazy(() => import('./Panel').then((module) => ({ default: module.Panel })))
 
 const WIDTH = { least: 380, most: 640, usual: 460 }
 // Beside a report wider than this a tablet has no room for an image.
 const NARROW_MOST = 400
 const PROLONG_MS = 10 * 60_000
+/** The report waits so long for the first image, should none come. */
+const IMAGE_FIRST_MS = 1_000
 
 /** One case: patient on top, images left, report right. */
 export default function ReadScreen() {
@@ -95,9 +99,12 @@ function Case({ item, isGone }: { item: ReadingItem; isGone: boolean }) {
     refetchOnReconnect: false,
   })
   const reportPk = entry.data?.report?.report_pk
-  useLiveEvents(['report.changed', 'report.preliminary', 'report.final', 'report.addended'], (event) => {
-    if (reportPk !== undefined && event.keys['report_pk'] === reportPk) void client.invalidateQueries({ queryKey: ['report', reportPk] })
-  })
+  const renewReport = () => (reportPk === undefined ? undefined : void client.invalidateQueries({ queryKey: ['report', reportPk] }))
+  useLiveEvents(
+    ['report.changed', 'report.preliminary', 'report.final', 'report.addended'],
+    (event) => (event.keys['report_pk'] === reportPk ? renewReport() : undefined),
+    (early) => (early ? undefined : renewReport()),
+  )
 
   const writing = entry.data?.mode === 'write'
   const [isSigned, setSigned] = useState(false)
@@ -124,6 +131,12 @@ function Case({ item, isGone }: { item: ReadingItem; isGone: boolean }) {
     await refreshCases(client)
     await navigate({ to: '/reading' })
   }
+  // The editors take long to be made, and would hold up the image that is waited for.
+  const [calm, setCalm] = useState(false)
+  useEffect(() => {
+    const timer = setTimeout(() => setCalm(true), IMAGE_FIRST_MS)
+    return () => clearTimeout(timer)
+  }, [])
   const drawer = phone || (narrow && overlay)
   const width = narrow && !drawer ? Math.min(chosenWidth, NARROW_MOST) : chosenWidth
   const others = useMemo(() => (priors.data ?? []).map(viewerPrior), [priors.data])
@@ -186,6 +199,7 @@ function Case({ item, isGone }: { item: ReadingItem; isGone: boolean }) {
                   if (!windows.open()) toast('The browser kept the window from opening. Allow windows of this site, and try again.')
                 },
               }}
+              onFirst={() => setCalm(true)}
               onKeyImage={() => void client.invalidateQueries({ queryKey: ['key-images', item.study_pk] })}
             />
           )}
@@ -201,35 +215,43 @@ function Case({ item, isGone }: { item: ReadingItem; isGone: boolean }) {
         ) : null}
         {/* The panel stays mounted while hidden: what is being written is never thrown away. */}
         <aside className={classes['panel']} style={{ width }} aria-label="Report" hidden={!shown}>
-          {entry.data ? (
-            <Panel
-              item={item}
-              entry={entry.data}
-              priors={priors.data ?? []}
-              modality={modality}
-              userPk={userPk}
-              onTakeOver={async (reason) => {
-                client.setQueryData(entryKey, known(await takeOver(item, entry.data, reason)))
-                await refreshCases(client)
-              }}
-              onGiveBack={giveBack}
-              onNext={() => void openNext()}
-              onFinal={() => {
-                setSigned(true)
-                void release(item)
-                  .catch(() => undefined)
-                  .then(() => refreshCases(client))
-              }}
-            />
+          {entry.data && calm ? (
+            <Suspense fallback={<Waiting />}>
+              <Panel
+                item={item}
+                entry={entry.data}
+                priors={priors.data ?? []}
+                modality={modality}
+                userPk={userPk}
+                onTakeOver={async (reason) => {
+                  client.setQueryData(entryKey, known(await takeOver(item, entry.data, reason)))
+                  await refreshCases(client)
+                }}
+                onGiveBack={giveBack}
+                onNext={() => void openNext()}
+                onFinal={() => {
+                  setSigned(true)
+                  void release(item)
+                    .catch(() => undefined)
+                    .then(() => refreshCases(client))
+                }}
+              />
+            </Suspense>
           ) : entry.error ? (
             <ProblemNote error={entry.error} title="The report could not be opened" onRetry={() => void entry.refetch()} />
           ) : (
-            <div className={classes['pad']}>
-              <Outline rows={12} />
-            </div>
+            <Waiting />
           )}
         </aside>
       </main>
+    </div>
+  )
+}
+
+function Waiting() {
+  return (
+    <div className={classes['pad']}>
+      <Outline rows={12} />
     </div>
   )
 }

@@ -33,13 +33,14 @@ export default function TodayScreen() {
     refetchInterval: 60_000,
   })
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined)
-  useLiveEvents(LIVE, () => {
+  const renew = () => {
     timer.current ??= setTimeout(() => {
       timer.current = undefined
       void client.invalidateQueries({ queryKey: ['today', 'page'] })
       void client.invalidateQueries({ queryKey: ['today', 'cases'] })
     }, AGAIN_MS)
-  })
+  }
+  useLiveEvents(LIVE, renew, renew)
   useEffect(() => () => clearTimeout(timer.current), [])
 
   const today = found.data

@@ -77,9 +77,45 @@ async function json<T>(method: string, path: string, options?: CallOptions): Pro
   return (await response.json()) as T
 }
 
+/** What was asked for before the part of the program that needs it was here. */
+const begun = new Map<string, { at: number; answer: Promise<unknown> }>()
+/** What nobody took by then may be old. */
+const BEGUN_MS = 10_000
+let taken = false
+
+const keyOf = (path: string, options?: CallOptions) => `${options?.headers?.['Accept'] ?? ''} ${withQuery(path, options?.query)}`
+
+/** Asks now for what a part of the program that is not here yet will ask for: its first `http.get` of the same gets this answer. */
+export function getAhead<T>(path: string, options?: CallOptions): Promise<T> {
+  const answer = json<T>('GET', path, options)
+  // Who takes it is told.
+  answer.catch(() => undefined)
+  begun.set(keyOf(path, options), { at: performance.now(), answer })
+  return answer
+}
+
+/** Whether an answer was used that is of a time when nobody listened to live events yet. */
+export function tookAhead(): boolean {
+  return taken
+}
+
+/** Another person is signed in: nothing is his that was asked for before. */
+export function forgetAhead(): void {
+  begun.clear()
+}
+
+function get<T>(path: string, options?: CallOptions): Promise<T> {
+  const key = keyOf(path, options)
+  const early = begun.get(key)
+  begun.delete(key)
+  if (!early || performance.now() - early.at > BEGUN_MS) return json<T>('GET', path, options)
+  taken = true
+  return early.answer as Promise<T>
+}
+
 /** JSON calls: `http.get<Answer<'/api/sites', 'get'>>('/api/sites')`. */
 export const http = {
-  get: <T>(path: string, options?: CallOptions) => json<T>('GET', path, options),
+  get,
   post: <T>(path: string, body?: unknown, options?: CallOptions) => json<T>('POST', path, { ...options, body }),
   put: <T>(path: string, body?: unknown, options?: CallOptions) => json<T>('PUT', path, { ...options, body }),
   patch: <T>(path: string, body?: unknown, options?: CallOptions) => json<T>('PATCH', path, { ...options, body }),

@@ -1,5 +1,6 @@
 import { useQueryClient, type QueryKey } from '@tanstack/react-query'
 import { useEffect, useRef, useSyncExternalStore } from 'react'
+import { tookAhead } from './http'
 
 /** A fact from the server's outbox: what happened and the keys of the things it happened to; never patient data. */
 export interface LiveEvent {
@@ -10,9 +11,13 @@ export interface LiveEvent {
 export type LiveStatus = 'connecting' | 'live' | 'offline'
 type Handler = (event: LiveEvent) => void
 
+/** What a page just loaded asks for first is not held up by what may have changed in the moment before. */
+const EARLY_MS = 3_000
+
 const handlers = new Map<string, Set<Handler>>()
 const watchers = new Set<() => void>()
-const rejoined = new Set<() => void>()
+/** Told when events may have been missed; `early`: between what was asked for ahead and the first listening, a moment. */
+const rejoined = new Set<(early: boolean) => void>()
 let status: LiveStatus = 'connecting'
 let source: EventSource | undefined
 let retry: ReturnType<typeof setTimeout> | undefined
@@ -42,8 +47,12 @@ function open(): void {
   source.onopen = () => {
     attempt = 0
     setStatus('live')
-    // What happened while we were away is unknown: everything live is asked for again.
-    if (wasLive) for (const refresh of rejoined) refresh()
+    // What happened while we were away, or before we first listened, is unknown: everything live is asked for again.
+    const tell = (early: boolean) => {
+      for (const refresh of rejoined) refresh(early)
+    }
+    if (wasLive) tell(false)
+    else if (tookAhead()) setTimeout(() => tell(true), EARLY_MS)
     wasLive = true
   }
   source.onerror = () => {
@@ -88,15 +97,25 @@ export function useLiveStatus(): LiveStatus {
   )
 }
 
-/** Calls `handler` for each event of these kinds (`*` for all) while the component is shown. */
-export function useLiveEvents(kinds: readonly string[], handler: Handler): void {
-  const latest = useRef(handler)
+/**
+ * Calls `handler` for each event of these kinds (`*` for all) while the component is shown, and `missed` when some may
+ * have gone by unheard; `early`: in the moment between what was asked for ahead and the first listening.
+ */
+export function useLiveEvents(kinds: readonly string[], handler: Handler, missed: (early: boolean) => void): void {
+  const latest = useRef({ handler, missed })
   useEffect(() => {
-    latest.current = handler
+    latest.current = { handler, missed }
   })
+  useEffect(() => {
+    const call = (early: boolean) => latest.current.missed(early)
+    rejoined.add(call)
+    return () => {
+      rejoined.delete(call)
+    }
+  }, [])
   const list = kinds.join(' ')
   useEffect(() => {
-    const call: Handler = (event) => latest.current(event)
+    const call: Handler = (event) => latest.current.handler(event)
     const names = list.split(' ').filter(Boolean)
     for (const kind of names) handlers.set(kind, (handlers.get(kind) ?? new Set()).add(call))
     return () => {
@@ -133,18 +152,17 @@ export function useLive(kinds: readonly string[], queryKeys: readonly QueryKey[]
       refresh.current()
     })
   })
-  useLiveEvents(kinds, () => {
+  const soon = () => {
     timer.current ??= setTimeout(refresh.current, 250)
+  }
+  useLiveEvents(kinds, soon, (early) => {
+    if (early) return soon()
+    // What was asked before the line broke may never be answered.
+    running.current = false
+    refresh.current()
   })
   useEffect(() => {
-    // What was asked before the line broke may never be answered.
-    const now = () => {
-      running.current = false
-      refresh.current()
-    }
-    rejoined.add(now)
     return () => {
-      rejoined.delete(now)
       again.current = false
       clearTimeout(timer.current)
       timer.current = undefined

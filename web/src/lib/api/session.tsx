@@ -3,7 +3,7 @@ import { createContext, useCallback, useContext, useEffect, useMemo, useRef, use
 import type { Permission } from '../permissions'
 import { ApiProblem, asProblem } from '../problem'
 import type { Answer, Sent } from './bodies'
-import { http, whenUnauthenticated } from './http'
+import { forgetAhead, http, whenUnauthenticated } from './http'
 import { connectLive } from './live'
 
 /**
@@ -100,6 +100,7 @@ export function SessionProvider({ children }: { children: ReactNode }) {
       may: (permission) => permissions.has(permission),
       signIn: async (credentials) => {
         await http.post<unknown>('/api/session', credentials)
+        forgetAhead()
         const next = await http.get<SessionActor>('/api/session')
         // Another person at the same window never meets what the last one saw.
         if (actor && actor.user_pk !== next.user_pk) client.clear()

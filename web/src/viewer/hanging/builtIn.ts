@@ -1,6 +1,5 @@
 import { FOUR, ONE, SIDE_BY_SIDE, type Layout } from '../layout'
-import { mostAlike, type Stack } from '../stacks'
-import { isLocaliser } from '../view'
+import { isLocaliser, mostAlike, type Stack } from '../stacks'
 
 const MAMMOGRAPHY = [
   ['R', 'CC'],

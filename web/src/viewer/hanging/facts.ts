@@ -1,9 +1,8 @@
 import { text, texts, values, type DicomJson } from '../dicom'
 import type { Vec3 } from '../geometry'
 import { itemsOf } from '../keep/structured'
-import type { Stack } from '../stacks'
+import { isLocaliser, type Stack } from '../stacks'
 import type { ViewerStudy } from '../study'
-import { isLocaliser } from '../view'
 import type { Selector } from './types'
 
 export type PlaneName = NonNullable<Selector['plane']>

@@ -1,8 +1,7 @@
 import { startOf, type Stack } from '../stacks'
-import { coarseHalvings } from './coarse'
 import { fetching } from './fetching'
 import { coarsePays, coarsePaysForOne, isSlow } from './link'
-import { pixelBytesOf } from './showing'
+import { coarseHalvings, pixelBytesOf } from './plain'
 
 let watching = false
 let whenSlow: (() => void) | undefined

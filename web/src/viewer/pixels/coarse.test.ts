@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { coarseHalvings, enlarged } from './coarse'
+import { enlarged } from './coarse'
+import { coarseHalvings } from './plain'
 
 describe('a coarse picture', () => {
   it('has each value where it stood, and those between on the line', () => {

@@ -1,10 +1,8 @@
 import { getRenderingEngines, utilities, type StackViewport, type Types } from '@cornerstonejs/core'
 import { createImage } from '@cornerstonejs/dicom-image-loader'
-import { numbers, type DicomJson } from '../dicom'
 import type { Frame } from '../stacks'
 import type { Beginning } from './beginnings'
-import { halvingsOf } from './link'
-import { functionOf, isPlain } from './loader'
+import { functionOf } from './plain'
 import { layoutOf, rescaleOf, type Values } from './values'
 
 /** Coarse pictures, and what holds their values: nothing is measured on them. */
@@ -23,17 +21,6 @@ export function isDrawnCoarse(imageId: string): boolean {
       return image?.imageId === imageId && isCoarse(image)
     }),
   )
-}
-
-/**
- * How many times the sides of a frame are halved where it is coarse; 0: it is never shown so, for it is small, its values go
- * through more than a straight line, or it says no window and would be given one by values that are not its own.
- */
-export function coarseHalvings(metadata: DicomJson): number {
-  const layout = layoutOf(metadata)
-  const windowed = numbers(metadata, '00281050').length > 0 && numbers(metadata, '00281051').length > 0
-  if (layout.samples !== 1 || !windowed || !isPlain(metadata, layout)) return 0
-  return halvingsOf(layout.rows, layout.columns, (layout.rows * layout.columns * layout.allocated) / 8)
 }
 
 /**

@@ -1,4 +1,5 @@
-import { ApiProblem, request, withQuery } from '@/lib/api'
+import { request, withQuery } from '@/lib/api/http'
+import { ApiProblem } from '@/lib/problem'
 import { Beginnings, beginningsIn, goesOn, type Beginning } from './beginnings'
 import { Link, type Pace } from './link'
 

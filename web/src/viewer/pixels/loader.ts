@@ -6,45 +6,14 @@ import type { Frame } from '../stacks'
 import { colours, painted, saysItsColours } from './colours'
 import { fetching } from './fetching'
 import { frameOf, rememberTable, whileHeld } from './remembered'
+import { functionOf, isPet, isPlain } from './plain'
 import { suvOf } from './suv'
 import { paletteOf, tableIn } from './tables'
 import { beyondTables, extremes, layoutOf, modalityValues, paddingOf, rescaleOf, storedValues, type Layout, type Values } from './values'
 
 const MODALITY_TABLES = '00283000'
 const VOI_TABLES = '00283010'
-const JPEG = '1.2.840.10008.1.2.4.'
-const JPEG_BASELINE = `${JPEG}50`
-/** What Cornerstone's decoders were seen to read right; the rest is decoded by the archive. */
-const DECODED_HERE = new Set([
-  '1.2.840.10008.1.2',
-  '1.2.840.10008.1.2.1',
-  '1.2.840.10008.1.2.1.99',
-  '1.2.840.10008.1.2.2',
-  ...['80', '81', '90', '91', '201', '202', '203'].map((number) => JPEG + number),
-])
-/** Their codestreams may say another sign than the object, and Cornerstone believes them. */
-const MAY_MISTAKE_THE_SIGN = new Set([`${JPEG}90`, `${JPEG}91`])
-const FUNCTIONS = new Set(['LINEAR', 'LINEAR_EXACT', 'SIGMOID'])
-
-function isPet(metadata: DicomJson): boolean {
-  return text(metadata, '00080060') === 'PT'
-}
-
-/** Whether Cornerstone's own loader makes of a picture what the standard says. */
-export function isPlain(metadata: DicomJson, layout: Layout): boolean {
-  if (layout.kind !== 'integer' || item(metadata, MODALITY_TABLES) || isPet(metadata)) return false
-  if (layout.samples === 3) return layout.photometric === 'RGB' && layout.allocated === 8 && !layout.planes && DECODED_HERE.has(layout.transferSyntaxUid) && !layout.transferSyntaxUid.startsWith(JPEG)
-  return (
-    layout.samples === 1 &&
-    layout.photometric.startsWith('MONOCHROME') &&
-    (layout.allocated === 8 || layout.allocated === 16) &&
-    layout.highBit === layout.stored - 1 &&
-    !(layout.signed && (layout.allocated === 8 || MAY_MISTAKE_THE_SIGN.has(layout.transferSyntaxUid))) &&
-    // Of fractions Cornerstone keeps whole numbers where only the least and the greatest value are whole.
-    [rescaleOf(metadata)?.slope ?? 1, rescaleOf(metadata)?.intercept ?? 0].every(Number.isInteger) &&
-    DECODED_HERE.has(layout.transferSyntaxUid)
-  )
-}
+const JPEG_BASELINE = '1.2.840.10008.1.2.4.50'
 
 /** Takes the place of Cornerstone's loader of DICOMweb frames. */
 export function registerLoader(): void {
@@ -74,12 +43,6 @@ async function load(frame: Frame, options: Record<string, unknown>): Promise<Typ
     else frameWindow(image, metadata)
   }
   return image
-}
-
-/** The function of the window (PS3.3 C.11.2.1.3): LINEAR where nothing sensible is said. */
-export function functionOf(metadata: DicomJson): string {
-  const said = text(metadata, '00281056') ?? ''
-  return FUNCTIONS.has(said) ? said : 'LINEAR'
 }
 
 /** Without a window the whole range of values is shown, but not of the padding around the picture. */

@@ -3,7 +3,7 @@ import { metadataOfFrame } from '../functionalGroups'
 import { countsOf, isAroundTable } from '../measure/counting'
 import { rangeOfRegion } from '../regionWindow'
 import { colours, saysItsColours } from './colours'
-import { isPlain } from './loader'
+import { isPlain } from './plain'
 import { looked, tableOf } from './tables'
 import { beyondTables, extremes, layoutOf, modalityValues, paddingOf, storedValues, type Layout } from './values'
 

@@ -1,10 +1,10 @@
 import { cache, Enums, eventTarget, imageLoader } from '@cornerstonejs/core'
 import type { Stack } from '../stacks'
 import { Ahead } from './ahead'
-import { coarseHalvings } from './coarse'
 import { fetching, isAborted } from './fetching'
 import { batchOf, coarsePays, isSlow } from './link'
-import { isHere, pixelBytesOf } from './showing'
+import { coarseHalvings, pixelBytesOf } from './plain'
+import { isHere } from './showing'
 
 const AT_ONCE = 6
 /** On a slow way the connections that are left are for what is looked at. */

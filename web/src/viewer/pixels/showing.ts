@@ -1,10 +1,10 @@
 import { cache, Enums, eventTarget, imageLoader, type StackViewport, type Types } from '@cornerstonejs/core'
 import type { Frame } from '../stacks'
-import { coarseHalvings, coarseImage, isCoarse } from './coarse'
+import { coarseImage, isCoarse } from './coarse'
 import { fetching, isAborted } from './fetching'
 import { coarsePays, coarsePaysForOne } from './link'
+import { coarseHalvings, pixelBytesOf } from './plain'
 import { frameOf } from './remembered'
-import { layoutOf } from './values'
 
 /** How good the picture on a pane is: all of it; coarse, and the rest on its way; coarse, and the rest could not be had. */
 export type Quality = 'full' | 'coarse' | 'stuck'
@@ -26,11 +26,6 @@ const NEIGHBOURS = 1
 
 export function isHere(imageId: string): boolean {
   return cache.getImageLoadObject(imageId) !== undefined && cache.isLoaded(imageId)
-}
-
-export function pixelBytesOf({ metadata }: Frame): number {
-  const { rows, columns, samples, allocated } = layoutOf(metadata)
-  return (rows * columns * samples * allocated) / 8
 }
 
 const all = new Set<Showing>()

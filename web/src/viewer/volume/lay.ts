@@ -1,5 +1,5 @@
 import { Enums, imageLoader, volumeLoader, type Types } from '@cornerstonejs/core'
-import { functionOf } from '../pixels/loader'
+import { functionOf } from '../pixels/plain'
 import type { Stack } from '../stacks'
 import { gridOver, layersOf, scannedOn, type Values } from './resample'
 import type { Missing } from './volumes'

@@ -1,7 +1,6 @@
 import { along, distance, dot, subtract, type Vec3 } from '../geometry'
 import { planeNormal, type Plane } from '../planes'
-import type { Stack } from '../stacks'
-import { isLocaliser } from '../view'
+import { isLocaliser, type Stack } from '../stacks'
 
 /** Whether slices are a volume; if not, why, in words for a reader. */
 export type Judgement = { isVolume: true; step: number; uneven: Uneven | null } | { isVolume: false; reason: string }

@@ -1,0 +1,6 @@
+/** What pages of an address will ask for: begun while the program that shows them still comes. */
+export interface Ahead {
+  path: RegExp
+  /** Given the groups of `path`. What it rejects with is told again to whoever needs what failed. */
+  begin: (groups: readonly string[]) => Promise<unknown>
+}

@@ -1,0 +1,31 @@
+/**
+ * What is asked for while the program itself still comes: the page's address says which images will be shown. It knows
+ * nothing that draws, so that it is here first.
+ */
+import { getAhead } from '@/lib/api/http'
+import type { DicomJson } from './dicom'
+import { firstStack } from './hanging/builtIn'
+import { AHEAD_INSTANCES, headsOf, JSON_TYPE, metadataPath, seriesPath } from './listing'
+import { fetchBeginning, watchLink } from './pixels/beforehand'
+import { stacksOfSeries } from './stacks'
+
+/** Has the viewer's program come, and make itself ready to draw. */
+export function comeViewer(): void {
+  // What fails is told of where it is needed.
+  void import('./index').then(({ prepare }) => prepare()).catch(() => undefined)
+}
+
+/** Asks for what a study says of its first series, and for the picture that is seen first, for the viewer that is to come. */
+export async function askAhead(studyInstanceUid: string): Promise<void> {
+  watchLink()
+  const heads = headsOf(await getAhead<DicomJson[]>(seriesPath(studyInstanceUid), { headers: JSON_TYPE }))
+  let instances = 0
+  const asked = heads
+    .filter((head) => (instances += head.instances) <= AHEAD_INSTANCES)
+    .map(async (head) => {
+      const metadata = await getAhead<DicomJson[]>(metadataPath(studyInstanceUid, head.seriesInstanceUid), { headers: JSON_TYPE })
+      return stacksOfSeries(studyInstanceUid, head, metadata)
+    })
+  const first = firstStack((await Promise.all(asked)).flat())
+  if (first) await fetchBeginning(first)
+}
