@@ -13,6 +13,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.ports import free_port
+
 # Debian's DCMTK leaves Nagle's algorithm on, which costs 40 ms an object and would flatter everyone else.
 QUICK = {"TCP_NODELAY": "1"}
 
@@ -63,12 +65,6 @@ class Server:
         return cpu, memory
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def _wait_for(port: int, process: subprocess.Popen[bytes], seconds: float = 90) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -87,7 +83,7 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], seconds: float = 90) 
 def wetread(folder: Path) -> Server:
     """Wetread on embedded PostgreSQL, with its defaults: sealed objects, fsync, hash, audit."""
     command = Path(sys.executable).parent / "wetread"
-    http, dicom, hl7 = _free_port(), _free_port(), _free_port()
+    http, dicom, hl7 = free_port(), free_port(), free_port()
     environment = {
         **os.environ,
         **QUICK,
@@ -124,7 +120,7 @@ def orthanc(folder: Path) -> Server | None:
     if program is None or plugin is None:
         return None
     folder.mkdir(parents=True)
-    http, dicom = _free_port(), _free_port()
+    http, dicom = free_port(), free_port()
     settings = {
         "Name": "bench",
         "StorageDirectory": str(folder / "objects"),

@@ -16,9 +16,9 @@ from typing import Any
 
 import pydicom
 import pytest
+from tools.ports import free_port
 
 from archive_fixtures import file_bytes
-from hospital_fixtures import free_port
 
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 

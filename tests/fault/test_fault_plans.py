@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tools.faults.audit import audit
+from tools.faults.audit import FAILED_JOB, audit
 from tools.faults.bucket import bucket_at, s3_server
 from tools.faults.doors import k2_doors
 from tools.faults.plans import Outcome, k1, n1, p1
@@ -131,6 +131,10 @@ def test_the_audit_sees_what_is_wrong(stand: Stand) -> None:
                 (unfiled,),
             )
             connection.execute("DELETE FROM instance WHERE sop_instance_uid = %s", (unfiled,))
+            connection.execute(
+                "INSERT INTO procrastinate_jobs (queue_name, task_name, status, attempts, args)"
+                " VALUES ('preparation', 'archive.prepare_study', 'failed', 4, '{\"study_pk\": 7}')"
+            )
 
         def path(uid: str) -> Path:
             store, key = split(lying[uid])
@@ -143,7 +147,8 @@ def test_the_audit_sees_what_is_wrong(stand: Stand) -> None:
         ledger.attempted[changed] = "0" * 64
         ledger.orders.add("1")
         ledger.aside.add("1" * 64)
-        wrong = audit(archive, house.settings, ledger)
+        said = f"{FAILED_JOB}archive.prepare_study: OSError: no room\n{FAILED_JOB}jobs.seal_audit: ValueError"
+        wrong = audit(archive, house.settings, ledger, log=said)
     assert wrong.lost == 5  # a file, a spoiled file, a row, an order, a twin
     assert wrong.changed == 1
     words = " ".join(wrong.faults)
@@ -154,6 +159,7 @@ def test_the_audit_sees_what_is_wrong(stand: Stand) -> None:
         "miscount",
         "orders are lost",
         "twins",
+        'archive.prepare_study after 4 attempts, e.g. with {"study_pk": 7}: archive.prepare_study: OSError: no room',
     ):
         assert expected in words, words
 

@@ -24,7 +24,8 @@ import pytest
 from pynetdicom import AE
 from pynetdicom.sop_class import CTImageStorage
 from sqlalchemy import func, select
-from tools.faults.bucket import BUCKET, KEY, SECRET, FaultyProxy, free_port, s3_server
+from tools.faults.bucket import BUCKET, KEY, SECRET, FaultyProxy, s3_server
+from tools.ports import free_port
 
 from archive_fixtures import make_dicom
 from wetread.app.build import build_house

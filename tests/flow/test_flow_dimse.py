@@ -39,9 +39,9 @@ from pynetdicom.sop_class import (
     StudyRootQueryRetrieveInformationModelMove,
     Verification,
 )
+from tools.ports import free_port
 
 from archive_fixtures import dataset_bytes, file_bytes, package_file
-from hospital_fixtures import free_port
 from wetread.app.build import House, build_house
 from wetread.app.postgres import EmbeddedPostgres
 from wetread.app.rooms import MODELS, load

@@ -44,8 +44,9 @@ class Verdict:
         )
 
 
-def audit(archive: Archive, settings: Settings, ledger: Ledger) -> Verdict:
-    """Looks at an installation none of whose parts runs; leaves it settled, swept and sealed."""
+def audit(archive: Archive, settings: Settings, ledger: Ledger, *, log: str = "") -> Verdict:
+    """Looks at an installation none of whose parts runs; leaves it settled, swept and sealed. `log`: what its parts said,
+    for why a job failed."""
     verdict = Verdict(len(ledger.acknowledged), len(ledger.aside), len(ledger.orders))
     archive.recover()
     _objects(archive, ledger, verdict)
@@ -55,7 +56,7 @@ def audit(archive: Archive, settings: Settings, ledger: Ledger) -> Verdict:
         _counts(connection, verdict)
         _orders(connection, ledger, verdict)
         _audit_trail(connection, ledger, verdict)
-        _jobs(connection, verdict)
+        _jobs(connection, log, verdict)
     _chain(archive, verdict)
     # News that was lost in a kill is told at a start, once (I10).
     recover(archive.offices)
@@ -247,12 +248,22 @@ def _audit_trail(connection: psycopg.Connection[Any], ledger: Ledger, verdict: V
         verdict.faults.append(f"{len(silent)} studies came without an audit record")
 
 
-def _jobs(connection: psycopg.Connection[Any], verdict: Verdict) -> None:
+FAILED_JOB = "a job failed: "
+"""How a line of the parts begins that says why one failed (see `starter`)."""
+
+
+def _jobs(connection: psycopg.Connection[Any], log: str, verdict: Verdict) -> None:
     """I10: no job failed for good, and none is held by a worker that is gone."""
-    for status, count in connection.execute(
-        "SELECT status::text, count(*) FROM procrastinate_jobs WHERE status IN ('failed', 'doing', 'aborted') GROUP BY 1"
+    for status, name, count, attempts, example in connection.execute(
+        "SELECT status::text, task_name, count(*), max(attempts), min(args::text) FROM procrastinate_jobs"
+        " WHERE status IN ('failed', 'doing', 'aborted') GROUP BY 1, 2 ORDER BY 1, 2"
     ).fetchall():
-        verdict.faults.append(f"{count} jobs are {status}")
+        begins = FAILED_JOB if name == "events.deliver" else f"{FAILED_JOB}{name}: "
+        said = [line.removeprefix(FAILED_JOB) for line in log.splitlines() if line.startswith(begins)]
+        why = "; ".join(dict.fromkeys(said[-3:])) or "the parts did not say why"
+        verdict.faults.append(
+            f"{count} jobs are {status}: {name} after {attempts} attempts, e.g. with {example[:200]}: {why}"
+        )
 
 
 def _chain(archive: Archive, verdict: Verdict) -> None:

@@ -19,15 +19,10 @@ from typing import Any
 
 import httpx
 
+from tools.ports import free_port
+
 BUCKET = "images"
 KEY, SECRET = "test-key", "test-secret"
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

@@ -27,7 +27,7 @@ from wetread.cli.dicom import send as bring_in
 from wetread.dimse.client import AssociationFailed, OperationFailed
 
 _CALLS_MAX = 200
-_TRIES = 12
+_TAKEN_S = 120.0
 
 
 class _Door:
@@ -180,10 +180,8 @@ def _at(door: _Door, plan: str, reached: Counter[str], faults: list[str]) -> boo
     try:
         stand.wait_ready(parts, [door.part])
     except Stuck:
-        # A start that failed: the supervisor starts the part again.
-        parts.kill()
-        parts = stand.start(door.part)
-        stand.wait_ready(parts, [door.part])
+        parts.kill()  # a start that failed
+        parts = stand.start_ready(door.part)
     door.prepare()
     try:
         parts = _insist(door, parts, plan, faults)
@@ -196,7 +194,8 @@ def _at(door: _Door, plan: str, reached: Counter[str], faults: list[str]) -> boo
 
 
 def _insist(door: _Door, parts: Parts, plan: str, faults: list[str]) -> Parts:
-    for _ in range(_TRIES):
+    until = time.monotonic() + _TAKEN_S
+    while time.monotonic() < until:
         if door.send():
             return parts
         if not all(map(is_alive, parts.pids)):
@@ -204,8 +203,7 @@ def _insist(door: _Door, parts: Parts, plan: str, faults: list[str]) -> Parts:
                 faults.append(
                     f"{type(door).__name__} at {plan}: the process ended: {door.stand.log_end()[-300:]}"
                 )
-            parts = door.stand.start(door.part)
-            door.stand.wait_ready(parts, [door.part])
+            parts = door.stand.start_ready(door.part)
         else:
             time.sleep(0.2)
     faults.append(f"{type(door).__name__} at {plan}: never taken: {door.stand.log_end()[-300:]}")

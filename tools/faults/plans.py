@@ -39,8 +39,8 @@ from wetread.archive.sealing import Damaged
 from wetread.archive.service import Archive
 from wetread.dimse.client import AssociationFailed, OperationFailed
 
-_QUIET_S = 60.0
-_DRAIN_S = 120.0
+_QUIET_S = 180.0
+_DRAIN_S = 300.0
 
 
 @dataclass
@@ -107,9 +107,8 @@ def _await_more(ledger: Ledger, count: int, stand: Stand) -> float:
 
 def settle_and_audit(stand: Stand, ledger: Ledger) -> Verdict:
     """A start in order, until nothing waits that anybody waits for; then the audit."""
-    parts = stand.start("node", "worker")
+    parts = stand.start_ready("node", "worker")
     try:
-        stand.wait_ready(parts, ["node"])
         with psycopg.connect(stand.postgres.url, autocommit=True) as connection:
 
             def quiet() -> bool:
@@ -132,7 +131,7 @@ def settle_and_audit(stand: Stand, ledger: Ledger) -> Verdict:
     finally:
         parts.end()
     with stand.opened() as (house, archive):
-        return audit(archive, house.settings, ledger)
+        return audit(archive, house.settings, ledger, log=stand.log_text())
 
 
 def _restart(stand: Stand) -> None:
@@ -159,15 +158,15 @@ def _kill_postmaster(stand: Stand) -> None:
 
 def _kill_backends(stand: Stand) -> None:
     """Some backends; the postmaster then ends all and recovers by itself."""
-    for pid in stand.postgres_pids()[-2:]:
+    for pid in stand.postgres_pids()[1:][-2:]:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
 
 def _stop_at_once(stand: Stand) -> None:
     """pg_ctl stop -m immediate."""
-    pids = stand.postgres_pids()
-    os.kill(pids[0], signal.SIGQUIT)
+    for pid in stand.postgres_pids()[:1]:
+        os.kill(pid, signal.SIGQUIT)
     await_that(lambda: not stand.postgres_pids(), 30, "PostgreSQL ends")
     _restart(stand)
 
@@ -207,7 +206,7 @@ def p1(
     names = ["node", "web"] if uploads else ["node"]
     kinds = list(DATABASE_FAULTS)
     with on(stand, lazy_log=True, takes_orders=orders > 0) as stand:
-        parts = stand.start(*names)
+        parts = stand.start_ready(*names)
         with sending(stand, seed, stores=4, uploads=uploads, orders=orders) as ledger:
             for number in within(range(rounds), seconds):
                 first = _await_more(ledger, 25, stand)
@@ -223,7 +222,7 @@ def p1(
                         order.reverse()
                     for act in order:
                         act()
-                    parts = stand.start(*names)
+                    parts = stand.start_ready(*names)
                 else:
                     DATABASE_FAULTS[kind](stand)
                 outcome.done[kind + (" and the parts" if with_parts else "")] += 1

@@ -14,9 +14,9 @@ from typing import Any
 import pydicom
 import pytest
 from sqlalchemy import select, text, update
+from tools.ports import free_port
 
 from archive_fixtures import package_file
-from hospital_fixtures import free_port
 from wetread.app.forwarding import sender_as
 from wetread.archive import removal
 from wetread.archive.model import Instance, RemoteAE, Study

@@ -17,8 +17,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tls_fixtures import Authority
+from tools.ports import free_port
 
-from hospital_fixtures import free_port
 from wetread.archive.peers import running_nodes
 from wetread.archive.service import Archive
 from wetread.dicom.sopclass import VERIFICATION

@@ -40,9 +40,9 @@ from pynetdicom.sop_class import (
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tls_fixtures import Authority
+from tools.ports import free_port
 
 from archive_fixtures import MakeDicom, Store, package_file
-from hospital_fixtures import free_port
 from wetread.app.build import House
 from wetread.app.echo import echo_as
 from wetread.app.node import HouseServices

@@ -11,6 +11,7 @@ import pydicom
 import pytest
 from pydicom.uid import RLELossless, generate_uid
 from sqlalchemy import select, update
+from tools.ports import free_port
 
 from archive_fixtures import package_file
 from orthanc_fixtures import Orthanc, running_orthanc
@@ -33,8 +34,6 @@ Store = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def our_port() -> int:
-    from hospital_fixtures import free_port
-
     return free_port()
 
 
@@ -322,8 +321,6 @@ def test_an_archive_that_is_away_is_asked_again_and_then_a_person_looks(
 ) -> None:
     key = known(archive, orthanc, add_peer, way)
     today = present(archive, store, make_dicom)
-    from hospital_fixtures import free_port
-
     if way is Retrieve.WADO_RS:
         with archive.offices.work(ADMIN) as work:
             (one,) = service.archives(work)
