@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import mimetypes
 import re
 import secrets
@@ -369,12 +370,16 @@ def _client_file(request: Request, file: Path, cache_control: str) -> Response:
         if coding in taken and packed.is_file():
             sent, headers["Content-Encoding"] = packed, coding
             break
+    if not cache_control.startswith("public"):
+        # Not by its time and length: an upgrade may bring another page of the same length, made at the same time.
+        headers["ETag"] = f'"{hashlib.sha256(sent.read_bytes()).hexdigest()[:32]}"'
     kind, _ = mimetypes.guess_type(file.name)
     answer = FileResponse(sent, headers=headers, media_type=kind, stat_result=sent.stat())
     known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
     if answer.headers["etag"] in known:
         headers.pop("Content-Encoding", None)
-        return Response(status_code=304, headers={**headers, "ETag": answer.headers["etag"]})
+        headers["ETag"] = answer.headers["etag"]
+        return Response(status_code=304, headers=headers)
     return answer
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from pathlib import Path
 
 import pytest
@@ -68,4 +69,10 @@ def test_who_has_the_page_is_told_so_and_any_address_is_the_page(client: TestCli
         again = client.get("/read/8", headers={"If-None-Match": known})
         assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", page.headers["etag"])
     assert client.get("/read/8", headers={"If-None-Match": '"x"'}).status_code == 200
+    # Another page of the same length and time, as an upgrade can bring it, is another page.
+    file = web.STATIC / "index.html"
+    at = file.stat().st_mtime_ns
+    file.write_bytes(b"<!DOCTYPE html>")
+    os.utime(file, ns=(at, at))
+    assert client.get("/read/7", headers={"If-None-Match": page.headers["etag"]}).content == b"<!DOCTYPE html>"
     assert client.get("/api/nowhere").status_code == 404
