@@ -74,5 +74,7 @@ def test_who_has_the_page_is_told_so_and_any_address_is_the_page(client: TestCli
     at = file.stat().st_mtime_ns
     file.write_bytes(b"<!DOCTYPE html>")
     os.utime(file, ns=(at, at))
-    assert client.get("/read/7", headers={"If-None-Match": page.headers["etag"]}).content == b"<!DOCTYPE html>"
+    assert (
+        client.get("/read/7", headers={"If-None-Match": page.headers["etag"]}).content == b"<!DOCTYPE html>"
+    )
     assert client.get("/api/nowhere").status_code == 404
