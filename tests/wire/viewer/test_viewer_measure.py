@@ -223,3 +223,10 @@ def test_vertebrae_are_labelled_on_from_the_first(store: Any, open_study: OpenSt
     ask.get_by_role("textbox").fill("L6")
     ask.get_by_role("textbox").press("Enter")
     expect(listed(page).last).to_contain_text("L6")
+    # By keys alone as by hand: far above all of them comes the next towards the head.
+    page.keyboard.press("Enter")
+    for _ in range(60):
+        page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    expect(listed(page).last).to_contain_text("L2")
+    expect(ask).to_be_hidden()

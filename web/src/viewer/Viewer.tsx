@@ -28,6 +28,7 @@ import { MeasurementList } from './measure/MeasurementList'
 import type { Measurement } from './measure/measurements'
 import { Placing } from './measure/Placing'
 import { POINTS } from './measure/shapes'
+import { labelAt } from './measure/spine'
 import { useMeasurements } from './measure/useMeasurements'
 import { Pane } from './Pane'
 import { Pointers } from './Pointers'
@@ -342,7 +343,9 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
       return
     }
     const make = (label: string) => drawn.add(annotationOf(tool, shown, points, label))
-    if (tool === 'arrow' || tool === 'text' || tool === 'spine') setAsked({ before: '', done: (words) => (words ? make(words) : undefined) })
+    const level = tool === 'spine' ? labelAt(annotationOf(tool, shown, points, '')) : null
+    if (level) make(level)
+    else if (tool === 'arrow' || tool === 'text' || tool === 'spine') setAsked({ before: '', done: (words) => (words ? make(words) : undefined) })
     else make('')
   }
 

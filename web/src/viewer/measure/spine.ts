@@ -42,7 +42,7 @@ export function levelAmong(others: readonly Level[], down: number): string | nul
 
 interface Labelled {
   metadata?: { referencedImageId?: string; toolName?: string; FrameOfReferenceUID?: string }
-  data: { label?: string; handles?: { points?: number[][] } }
+  data: { label?: string; handles?: { points?: readonly (readonly number[])[] } }
 }
 
 /** Where it lies: in a frame of reference by the patient's axis where its picture has a plane, else on its picture. */
