@@ -34,7 +34,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, ORMExecuteState, Session, mapped_column, with_loader_criteria
 
 from wetread.kit.db import Base, Pk, Utc, UtcOrNone, install_sql
-from wetread.query.matching import name_match_sql
+from wetread.query.matching import name_groups_sql, name_match_sql
 from wetread.security.service import AUDIT_ENTRY_COLUMNS
 
 PHI = {"info": {"phi": True}}
@@ -79,6 +79,12 @@ class Study(Base):
     __tablename__ = "study"
     __table_args__ = (
         Index("ix_study_patient_name_match", text("patient_name_match gin_trgm_ops"), postgresql_using="gin"),
+        *(
+            Index(f"ix_study_patient_name_{group}", text(expression))
+            for group, expression in zip(
+                ("alphabetic", "ideographic", "phonetic"), name_groups_sql("patient_name_match"), strict=True
+            )
+        ),
         Index(
             "ix_study_referring_physician_name_match",
             text("referring_physician_name_match gin_trgm_ops"),

@@ -28,7 +28,7 @@ from wetread.archive.model import (
 from wetread.archive.rules import InstanceRow, Level, dumps
 from wetread.dicom.transfersyntax import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
 from wetread.kit.events import CHANNEL, Event
-from wetread.query.matching import Compiled, Key, KeyTable, Kind
+from wetread.query.matching import Compiled, Key, KeyTable, Kind, name_groups
 from wetread.security.service import AUDIT_ENTRY_COLUMNS
 
 Columns = dict[str, InstrumentedAttribute[Any]]
@@ -98,7 +98,8 @@ def _keys(columns: Columns) -> KeyTable:
     keys: list[Key] = []
     for keyword, column in columns.items():
         if keyword in _NAMES:
-            keys.append(Key(keyword, Kind.NAME, _NAMES[keyword]))
+            groups = name_groups(Study.patient_name_match) if keyword == "PatientName" else ()
+            keys.append(Key(keyword, Kind.NAME, _NAMES[keyword], groups=groups))
         elif keyword in _UIDS:
             keys.append(Key(keyword, Kind.UID, column, array=keyword in _ARRAYS))
         elif keyword.endswith("Date"):

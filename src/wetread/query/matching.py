@@ -16,7 +16,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, and_, false, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Text, and_, false, func, literal, literal_column, or_, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from wetread.kit.errors import FieldError, Invalid
@@ -43,13 +43,15 @@ class Kind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Key:
     """A matchable attribute: its keyword, how it compares, and where it is. `array`: the column holds many values.
-    `indexed`: what has the column's value where there is one, and an index by which rows are sorted too."""
+    `indexed`: what has the column's value where there is one, and an index by which rows are sorted too. `groups`: the
+    component groups of a name, each with an index in the order of its bytes (see `name_groups_sql`)."""
 
     keyword: str
     kind: Kind
     column: Column
     array: bool = False
     indexed: Column | None = None
+    groups: tuple[Column, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,8 @@ def condition(key: Key, value: str, *, fuzzy_names: bool = False) -> ColumnEleme
     try:
         if key.kind is Kind.UID:
             return _any_of(key, values.uid_list(value))
+        if not _many(value):  # backslashes alone
+            return None
         if key.kind is Kind.DATE:
             return or_(*(_on_days(key, values.date_range(one)) for one in _many(value)))
         if key.kind is Kind.TIME:
@@ -123,7 +127,7 @@ def condition(key: Key, value: str, *, fuzzy_names: bool = False) -> ColumnEleme
         if key.kind is Kind.INTEGER:
             return _any_of(key, [_integer(one) for one in _many(value)])
         if key.kind is Kind.NAME:
-            return or_(*(_name(key.column, one, fuzzy=fuzzy_names) for one in _many(value)))
+            return or_(*(_name(key, one, fuzzy=fuzzy_names) for one in _many(value)))
         return or_(*(_text(key, one) for one in _many(value)))
     except BadValue as error:
         raise _invalid(key.keyword, error) from error
@@ -132,9 +136,23 @@ def condition(key: Key, value: str, *, fuzzy_names: bool = False) -> ColumnEleme
 def name_match_sql(column: str) -> str:
     r"""The SQL of a generated column that a NAME key matches on: folded, groups between `=`, no trailing `^`.
 
-    With a trigram index on it, exact names, prefixes and infixes of any group are found by index.
+    With a trigram index on it, what stands anywhere in a name is found by index.
     """
     return f"'=' || regexp_replace(immutable_unaccent(lower(btrim({column}))), '[\\^ ]+(=|$)', '\\1', 'g') || '='"
+
+
+def name_groups_sql(column: str) -> tuple[str, ...]:
+    """The SQL of the alphabetic, ideographic and phonetic group (PS3.5 6.2.1) in such a column. With an index on each, whole
+    names and their beginnings are found without comparing what they share with others."""
+    return tuple(f"(split_part({column}, '=', {number}) COLLATE \"C\")" for number in (2, 3, 4))
+
+
+def name_groups(column: Column) -> tuple[Column, ...]:
+    """The same as expressions, for Key."""
+    return tuple(
+        func.split_part(column, literal_column("'='"), literal_column(number), type_=Text).collate("C")
+        for number in ("2", "3", "4")
+    )
 
 
 def after(columns: Sequence[Column], last: Sequence[Any], *, descending: bool) -> ColumnElement[bool]:
@@ -236,24 +254,36 @@ def _text(key: Key, value: str) -> ColumnElement[bool]:
     return select(literal(1)).where(one.like(pattern, escape="\\")).exists()
 
 
-def _name(column: Column, value: str, *, fuzzy: bool) -> ColumnElement[bool]:
+def _name(key: Key, value: str, *, fuzzy: bool) -> ColumnElement[bool]:
+    column = key.column
     if fuzzy:
         words = values.name_words(value)
         if not words:
             raise BadValue("has no letters to look for")
-        return and_(
-            *(
-                or_(
-                    *(
-                        column.like(_folded(f"%{before}{values.like_pattern(word)}%"), escape="\\")
-                        for before in "=^ -"
-                    )
-                )
-                for word in words
-            )
-        )
-    pattern = values.like_pattern(values.name_pattern(value))
+        # One expression a word: with several, the index would be gone through for each, and for all that begins so.
+        return and_(*(column.op("~", is_comparison=True)(_beginning_of_a_word(word)) for word in words))
+    name = values.name_pattern(value)
+    whole = name.rstrip("*")
+    if key.groups and whole and "=" not in name and not values.has_wildcard(whole):
+        wanted = _folded(whole)
+        if whole == name:
+            return or_(*(group == wanted for group in key.groups))
+        beyond = wanted.concat(literal_column("chr(1114111)", Text))  # the last character that there is
+        return or_(*(and_(group >= wanted, group < beyond) for group in key.groups))
+    pattern = values.like_pattern(name)
     return column.like(_folded(f"%={pattern}=%"), escape="\\")
+
+
+def _beginning_of_a_word(word: str) -> ColumnElement[str]:
+    """The regular expression: all in the word stands for itself."""
+    plain = func.regexp_replace(
+        _folded(word),
+        literal_column("'([^[:alnum:]])'"),
+        literal_column("'\\\\\\1'"),
+        literal_column("'g'"),
+        type_=Text,
+    )
+    return func.textcat(literal_column("'[=^ -]'"), plain, type_=Text)
 
 
 def _folded(pattern: str) -> ColumnElement[str]:

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from wetread.kit.errors import Invalid
 from wetread.query import values
-from wetread.query.matching import Key, KeyTable, Kind, condition
+from wetread.query.matching import Key, KeyTable, Kind, condition, name_groups
 from wetread.query.values import BadValue
 
 TABLE = Table(
@@ -47,6 +47,13 @@ def sql(key: Key, value: str, *, fuzzy: bool = False) -> str:
 @pytest.mark.parametrize("key", [UID, CODE, NAME, DAY, NUMBER])
 def test_universal_matching_makes_no_condition(key: Key, value: str) -> None:
     assert condition(key, value) is None
+
+
+@pytest.mark.parametrize("value", ["\\", "*\\ ", "\\\\"])
+@pytest.mark.parametrize("key", [CODE, NAME, DAY, CLOCK, NUMBER])
+def test_a_list_of_nothing_is_universal(key: Key, value: str) -> None:
+    assert condition(key, value) is None
+    assert condition(key, value, fuzzy_names=True) is None
 
 
 def test_a_list_of_uids_becomes_in() -> None:
@@ -132,8 +139,25 @@ def test_names_fold_and_match_any_group() -> None:
 
 def test_fuzzy_names_match_words_wherever_they_stand() -> None:
     made = sql(NAME, "john doe", fuzzy=True)
-    assert made.count("john") == made.count("doe") == 4
+    assert made.count("john") == made.count("doe") == 1
     assert " AND " in made
+
+
+@pytest.mark.parametrize(
+    ("value", "by_group"),
+    [
+        ("Doe^John", True),
+        ("Doe*", True),
+        ("*oe", False),
+        ("D?e*", False),
+        ("Doe^John=山田", False),
+        ("^", False),
+    ],
+)
+def test_whole_names_and_beginnings_are_looked_for_in_each_group(value: str, by_group: bool) -> None:
+    made = sql(Key("PatientName", Kind.NAME, TABLE.c.name, groups=name_groups(TABLE.c.name)), value)
+    assert made.count("split_part(t.name, '=', ") == (3 * (1 + value.endswith("*")) if by_group else 0)
+    assert ("LIKE" in made) is not by_group
 
 
 def test_date_and_time_can_match_as_one_instant() -> None:
