@@ -253,6 +253,7 @@ class StoredObject(Base):
             unique=True,
             postgresql_where=text("role = 'rendition'"),
         ),
+        # Those of every role: for who purges an image, and for the reference where its row goes.
         Index("ix_stored_object_instance_pk", "instance_pk"),
         Index("ix_stored_object_location", "location", unique=True),
     )
