@@ -16,7 +16,8 @@ from procrastinate import App, BaseRetryStrategy, PsycopgConnector, RetryDecisio
 from procrastinate.exceptions import UniqueViolation
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from wetread.jobs.service import FORWARDING, PREPARATION, REGISTRY, Retry, Task, defer
 from wetread.kit import limits, tracing
@@ -216,8 +217,23 @@ def build_app(offices: Offices, database_url: str) -> App:
     return app
 
 
+def _forget_failures(offices: Offices, name: str) -> None:
+    """Earlier failures of a scheduled task: the next run does what they did not, and a person has nothing to try again."""
+    try:
+        with offices.database.transaction() as session:
+            session.execute(
+                text("DELETE FROM procrastinate_jobs WHERE task_name = :name AND status = 'failed'"),
+                {"name": name},
+            )
+    except SQLAlchemyError as error:
+        log.warning("failures were not forgotten", task=name, error=type(error).__name__)
+
+
 def _register(app: App, offices: Offices, declared: Task) -> None:
+    may_have_failed = declared.cron is not None  # before this process, too
+
     def call(**args: Any) -> None:
+        nonlocal may_have_failed
         args.pop("timestamp", None)
         try:
             with tracing.span(f"job {declared.name}", SpanKind.CONSUMER) as span:
@@ -228,9 +244,16 @@ def _register(app: App, offices: Offices, declared: Task) -> None:
                     run_now(offices, declared, args)
         except Exception as error:
             log.warning("job failed", task=declared.name, error=type(error).__name__)
+            if declared.cron:
+                _forget_failures(offices, declared.name)
+                may_have_failed = True
             raise
+        if may_have_failed:
+            _forget_failures(offices, declared.name)
+            may_have_failed = False
 
-    # A scheduled task runs again by its schedule; a retry beside it would only pile up.
+    # A scheduled task runs again by its schedule; a retry beside it would only pile up, as its failures would: the last is
+    # kept until a run ends well.
     strategy: Any = False if declared.cron else _Backoff(declared.retry)
     registered = app.task(name=declared.name, queue=declared.queue, retry=strategy)(call)
     if declared.cron:

@@ -158,7 +158,12 @@ def test_what_is_more_urgent_passes_before_the_transaction_begins(offices: Offic
 
 
 def queued(
-    offices: Offices, *, status: str, queueing_lock: str | None = None, lock: str | None = None
+    offices: Offices,
+    *,
+    status: str,
+    name: str = "test.one",
+    queueing_lock: str | None = None,
+    lock: str | None = None,
 ) -> int:
     """A job's key. One that is `doing` is so for a worker that is no more."""
     with offices.work(Actor.system("test")) as work:
@@ -166,10 +171,10 @@ def queued(
             work.session.execute(
                 text(
                     "INSERT INTO procrastinate_jobs (queue_name, task_name, status, queueing_lock, lock, attempts)"
-                    " VALUES ('default', 'test.one', CAST(:status AS procrastinate_job_status), :queueing_lock, :lock, 1)"
+                    " VALUES ('default', :name, CAST(:status AS procrastinate_job_status), :queueing_lock, :lock, 1)"
                     " RETURNING id"
                 ),
-                {"status": status, "queueing_lock": queueing_lock, "lock": lock},
+                {"status": status, "name": name, "queueing_lock": queueing_lock, "lock": lock},
             ).scalar_one()
         )
 
@@ -215,3 +220,28 @@ def test_a_failed_job_gives_way_to_one_that_waits_for_the_same(clean_database: D
 
     asyncio.run(retry())
     assert failed not in states(offices)
+
+
+def test_what_is_scheduled_leaves_one_failure_until_it_ends_well(clean_database: Database) -> None:
+    offices = Offices(clean_database)
+    fails = True
+
+    @task("test.often", cron="* * * * *")
+    def often(work: Work) -> None:
+        work.audit(AuditEventID.APPLICATION_ACTIVITY, "E", object_type="test")
+        if fails:
+            raise Refused
+
+    other = queued(offices, status="failed")  # no schedule does it again
+    try:
+        run = build_app(offices, offices.database.url).tasks["test.often"].func
+        for _ in range(3):
+            with pytest.raises(Refused):
+                run(timestamp=0)
+            last = queued(offices, status="failed", name="test.often")  # as the queue notes it now
+        assert states(offices) == {other: "failed", last: "failed"}
+        fails = False
+        run(timestamp=60)
+        assert states(offices) == {other: "failed"}
+    finally:
+        del REGISTRY.tasks["test.often"]
