@@ -463,6 +463,10 @@ def _workitems() -> Iterator[str]:
             for one, words in sorted(workitems.WORDS.items())
         ],
     )
+    yield (
+        "By UPS-RS, attributes of a Workitem in a final state are refused with 400 (PS3.18 11.6.2); the Warning header says "
+        "the standard's words, then these, and of a Transaction UID whether it is missing or incorrect."
+    )
     yield _table(
         ("Event type", "Event"),
         [(one.value, one.name.replace("_", " ").title()) for one in workitems.EventType],
