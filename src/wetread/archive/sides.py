@@ -77,7 +77,7 @@ def _read_on(work: Work, archive: Archive, reading: HeaderReading) -> float:
         .execution_options(**WITH_REMOVED)
     ).all()
     found: list[int] = []
-    waits_s = 0.0
+    waits_s = limits.HEADERS_READ_PAUSE_S
     for instance_pk, stored, sealed_key in rows:
         if _is_streaming(archive):
             waits_s = limits.HEADERS_READ_AFTER_STREAM_S

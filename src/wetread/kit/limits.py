@@ -105,6 +105,7 @@ TIER_RULES_MAX: Final = 50
 TIER_DAYS_UNSEEN_MAX: Final = 36_500
 STORE_CHECK_EVERY_DAYS: Final = 30  # from the beginning of one round to that of the next
 HEADERS_READ_A_JOB: Final = 200  # again, for what the index did not keep when they came
+HEADERS_READ_PAUSE_S: Final = 1.0  # between such jobs: nobody waits for it
 HEADERS_READ_AFTER_STREAM_S: Final = 60.0
 PREPARE_STUDY_AFTER_S: Final = 3  # after its last news, a study is made ready for viewing
 PREPARE_STUDY_AT_LATEST_S: Final = 20.0  # then too, where objects stream in all the time
