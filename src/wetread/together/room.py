@@ -326,11 +326,11 @@ class Room:
                 self._hear_frame(member, person, frame)
         except Refused as refused:
             log.info("live session refused", participant=member.participant_pk, reason=str(refused))
-            member.tell("refused", reason=str(refused))
+            member.tell("refused", reason=str(refused), of=_kind_of(frame))
             if isinstance(frame, bytes) and frame[:1] == bytes((SYNC,)):
                 self._welcome(member)
         except (Denied, Conflict, Invalid, NotFound) as refused:
-            member.tell("refused", reason=refused.detail)
+            member.tell("refused", reason=refused.detail, of=_kind_of(frame))
 
     def _hear_frame(self, member: Member, person: service.Participant, frame: bytes) -> None:
         kind = frame[0] if frame else None
@@ -411,6 +411,17 @@ class Room:
     def _hand_over(self, actor: Actor, to: int) -> None:
         with self._offices.work(actor) as work:
             service.hand_over(work, self.live_session_pk, to)
+
+
+def _kind_of(frame: bytes | str) -> str | None:
+    """What a text that was refused was to be; None for a change, or what is not understood."""
+    if isinstance(frame, bytes):
+        return None
+    with contextlib.suppress(orjson.JSONDecodeError):
+        message = orjson.loads(frame)
+        if isinstance(message, dict) and isinstance(message.get("type"), str):
+            return str(message["type"])
+    return None
 
 
 def _content(data: bytes) -> bytes:

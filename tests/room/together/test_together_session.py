@@ -434,7 +434,8 @@ def test_words_are_counted_and_a_flood_ends_its_own_line_alone(
                 driver.tell("say", text=str(number))
                 assert driver.until("said")["message"]["text"] == str(number)
             driver.tell("say", text="one too many")
-            assert driver.until("refused")["reason"] == "Too many messages at once."
+            refused = driver.until("refused")
+            assert (refused["reason"], refused["of"]) == ("Too many messages at once.", "say")
             now += 2
             driver.tell("say", text="later")
             assert driver.until("said")["message"]["text"] == "later"

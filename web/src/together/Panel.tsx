@@ -222,7 +222,13 @@ function Words({ together }: { together: Together }) {
   const end = useRef<HTMLDivElement>(null)
   useEffect(() => {
     end.current?.scrollIntoView({ block: 'nearest' })
-  }, [state.messages.length])
+  }, [state.messages.length, state.unsaid.length])
+  useEffect(() => {
+    line.onUnsaid = (refused) => setText((before) => [refused, before].filter(Boolean).join('\n'))
+    return () => {
+      line.onUnsaid = () => undefined
+    }
+  }, [line])
   const send = (event: FormEvent) => {
     event.preventDefault()
     if (!text.trim()) return
@@ -232,7 +238,7 @@ function Words({ together }: { together: Together }) {
   return (
     <section className={classes['words']} aria-label="Words">
       <div className={classes['said']} role="log">
-        {state.messages.length === 0 ? <p className={classes['quiet']}>What is written here is kept with the session.</p> : null}
+        {state.messages.length + state.unsaid.length === 0 ? <p className={classes['quiet']}>What is written here is kept with the session.</p> : null}
         {state.messages.map((one) => (
           <p key={one.message_pk} data-own={one.participant_pk === state.me || undefined}>
             <small>
@@ -240,6 +246,14 @@ function Words({ together }: { together: Together }) {
               <DateTime value={one.sent_at} />
             </small>
             <span dir="auto">{one.text}</span>
+          </p>
+        ))}
+        {state.unsaid.map((one, at) => (
+          <p key={at} data-own data-waits>
+            <small>
+              <strong>You</strong> {state.status === 'live' ? 'Sending' : 'Waits for the line'}
+            </small>
+            <span dir="auto">{one}</span>
           </p>
         ))}
         <div ref={end} />
@@ -256,7 +270,7 @@ function Words({ together }: { together: Together }) {
           onChange={(event) => setText(event.currentTarget.value)}
           onKeyDown={(event) => (event.key === 'Enter' && !event.shiftKey ? send(event) : undefined)}
         />
-        <ActionIcon type="submit" aria-label="Send" variant="filled" disabled={!text.trim() || state.status !== 'live'}>
+        <ActionIcon type="submit" aria-label="Send" variant="filled" disabled={!text.trim()}>
           <IconSend size={18} />
         </ActionIcon>
       </form>

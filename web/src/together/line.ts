@@ -42,6 +42,8 @@ export interface LineState {
   startedBy: number | null
   people: readonly Person[]
   messages: readonly Said[]
+  /** What was written here and is not with the others yet, the oldest first. */
+  unsaid: readonly string[]
   view: SharedView | null
   marks: ReadonlyMap<string, SharedMark>
   pointers: readonly (SharedPoint & { client: number; participant: number })[]
@@ -60,6 +62,7 @@ const KEPT_MS = 5000
 const REVOKED = 4403
 const OVER = 4410
 const SIGNED_OUT = 4401
+const DOWN = 'The line is down. Try again when it is back.'
 export const NOTHING: LineState = {
   status: 'connecting',
   why: null,
@@ -68,6 +71,7 @@ export const NOTHING: LineState = {
   startedBy: null,
   people: [],
   messages: [],
+  unsaid: [],
   view: null,
   marks: new Map(),
   pointers: [],
@@ -80,7 +84,8 @@ type Told =
   | { type: 'welcome'; client_id: number; me: number; lead: number | null; started_by: number | null; people: Person[]; messages?: Said[] }
   | { type: 'people'; lead: number | null; started_by: number | null; people: Person[] }
   | { type: 'said'; message: Said }
-  | { type: 'refused'; reason: string }
+  /** `of`: the kind of text that was refused; null: a change of the document. */
+  | { type: 'refused'; reason: string; of: string | null }
   | { type: 'asked'; participant_pk: number }
   | { type: 'signal'; client_id: number; participant_pk: number; data: unknown }
 
@@ -99,6 +104,8 @@ export class Line {
   private attempt = 0
   private ended = false
   private synced = false
+  /** The server has let this connection in. */
+  private greeted = false
   private due = false
   /** The lead was given away, and the server has not said yet who has it. */
   private giving = false
@@ -110,6 +117,8 @@ export class Line {
   /** What was to be shown while the line was down. */
   private untold: SharedView | null = null
   onRefused: (reason: string) => void = () => undefined
+  /** Words were refused: they are the writer's again. */
+  onUnsaid: (text: string) => void = () => undefined
   onAsked: (participant: number) => void = () => undefined
   onSignal: (client: number, participant: number, data: unknown) => void = () => undefined
 
@@ -140,6 +149,7 @@ export class Line {
       if (this.socket !== socket) return
       this.socket = null
       this.synced = false
+      this.greeted = false
       void this.broken(event.code, opened)
     }
   }
@@ -178,16 +188,28 @@ export class Line {
 
   private over(why: string): void {
     this.close()
-    this.put({ status: 'over', why, pointers: [], speakers: [] })
+    this.put({ status: 'over', why: this.state.unsaid.length ? `${why} What you wrote last was not sent.` : why, pointers: [], speakers: [] })
   }
 
   private hear(told: Told): void {
     if (told.type === 'welcome') {
       this.begin(told.client_id, told.me)
-      this.put({ me: told.me, lead: told.lead, startedBy: told.started_by, people: told.people, ...(told.messages ? { messages: told.messages } : {}) })
+      // A server that fell over may never have heard to whom the lead was given.
+      this.giving = false
+      this.greeted = true
+      this.put({ me: told.me, lead: told.lead, startedBy: told.started_by, people: told.people })
+      if (told.messages) this.sayAgain(told.messages)
     } else if (told.type === 'people') this.put({ lead: told.lead, startedBy: told.started_by, people: told.people })
-    else if (told.type === 'said') this.put({ messages: [...this.state.messages, told.message] })
-    else if (told.type === 'refused') this.onRefused(told.reason)
+    else if (told.type === 'said') this.put({ messages: [...this.state.messages, told.message], unsaid: without(this.state.unsaid, [told.message], this.state.me) })
+    else if (told.type === 'refused') {
+      this.onRefused(told.reason)
+      const [first, ...left] = this.state.unsaid
+      // The server hears words one after the other.
+      if (told.of === 'say' && first !== undefined) {
+        this.put({ unsaid: left })
+        this.onUnsaid(first)
+      }
+    }
     else if (told.type === 'asked') this.onAsked(told.participant_pk)
     else this.onSignal(told.client_id, told.participant_pk, told.data)
     this.giving &&= told.type !== 'refused' && this.state.lead === this.state.me
@@ -339,16 +361,28 @@ export class Line {
     if (this.synced) this.awareness.setLocalState(this.presence)
   }
 
+  /** Writes to all; while the line is down it waits, and is seen to wait. */
   say(text: string): void {
-    this.tellText({ type: 'say', text })
+    this.put({ unsaid: [...this.state.unsaid, text.trim()] })
+    if (this.greeted) this.tellText({ type: 'say', text })
+  }
+
+  /** The line is back: what the server has not kept of what was written is told again. */
+  private sayAgain(messages: readonly Said[]): void {
+    const known = new Set(this.state.messages.map((one) => one.message_pk))
+    const unsaid = without(this.state.unsaid, messages.filter((one) => !known.has(one.message_pk)), this.state.me)
+    this.put({ messages, unsaid })
+    for (const text of unsaid) this.tellText({ type: 'say', text })
   }
 
   giveLead(to: number): void {
+    if (!this.greeted) return this.onRefused(DOWN)
     this.giving = this.state.lead === this.state.me && to !== this.state.me
     this.tellText({ type: 'lead', to })
   }
 
   askLead(): void {
+    if (!this.greeted) return this.onRefused(DOWN)
     this.tellText({ type: 'ask' })
   }
 
@@ -359,6 +393,16 @@ export class Line {
   get clientId(): number {
     return this.doc.clientID
   }
+}
+
+/** What is left of words that wait when messages have come of whom wrote them: each takes the first that is like it. */
+function without(unsaid: readonly string[], came: readonly Said[], participant: number): readonly string[] {
+  const left = [...unsaid]
+  for (const one of came) {
+    const at = one.participant_pk === participant ? left.indexOf(one.text) : -1
+    if (at >= 0) left.splice(at, 1)
+  }
+  return left.length === unsaid.length ? unsaid : left
 }
 
 function same<T>(next: T, before: T): T {
