@@ -21,7 +21,7 @@ import typer
 from tools.faults.plans import Outcome, improper, settle_and_audit
 from tools.faults.points import ACTIONS
 from tools.faults.senders import CT, EXPLICIT, KEPT_ASIDE, OrderSender, StoreSender, WebSender
-from tools.faults.stand import Parts, Stand, Stuck, is_alive, on
+from tools.faults.stand import Parts, Stand, Stuck, on
 from tools.faults.writes import ACTIONS as OF_WRITES
 from wetread.cli.dicom import send as bring_in
 from wetread.dimse.client import AssociationFailed, OperationFailed
@@ -198,7 +198,7 @@ def _insist(door: _Door, parts: Parts, plan: str, faults: list[str]) -> Parts:
     while time.monotonic() < until:
         if door.send():
             return parts
-        if not all(map(is_alive, parts.pids)):
+        if not parts.are_whole:
             if "exit" not in plan:
                 faults.append(
                     f"{type(door).__name__} at {plan}: the process ended: {door.stand.log_end()[-300:]}"

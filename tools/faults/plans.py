@@ -33,7 +33,7 @@ from tools.faults.senders import (
     StoreSender,
     WebSender,
 )
-from tools.faults.stand import PostgresFailed, Stand, Stuck, await_that, is_alive, on
+from tools.faults.stand import PostgresFailed, Stand, Stuck, await_that, on
 from wetread.archive.objects import Missing, StoreUnavailable
 from wetread.archive.sealing import Damaged
 from wetread.archive.service import Archive
@@ -446,7 +446,7 @@ def s1(
         with sending(stand, seed, stores=4, uploads=1) as ledger:
             while (left := count - ledger.answers) > 0 and time.monotonic() - began < seconds:
                 outcome.recovery_s.append(_await_more(ledger, min(left, 100), stand))
-        if not all(map(is_alive, parts.pids)):
+        if not parts.are_whole:
             outcome.verdict.faults.append(f"a part ended: {stand.log_end()}")
         parts.end()
         outcome.done = Counter({f"{fault} while storing": number for fault, number in proxy.done.items()})

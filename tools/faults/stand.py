@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -14,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -64,15 +65,38 @@ def is_alive(pid: int) -> bool:
 
 @dataclass(slots=True)
 class Parts:
-    """Running parts of the house, by their process ids."""
+    """Running parts of the house. Nobody waits for them, so that the number of one that ended is soon another process's: in a
+    long run there are more of them than numbers. They are held by what stays theirs."""
 
     pids: list[int]
+    _held: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for pid in self.pids:
+            with contextlib.suppress(ProcessLookupError):  # it ended at once
+                self._held.append(os.pidfd_open(pid))
+
+    @property
+    def running(self) -> int:
+        """How many still run."""
+        for handle in list(self._held):
+            look = select.poll()
+            look.register(handle, select.POLLIN)
+            if look.poll(0):
+                self._held.remove(handle)
+                os.close(handle)
+        return len(self._held)
+
+    @property
+    def are_whole(self) -> bool:
+        """Whether all still run."""
+        return self.running == len(self.pids)
 
     def signal(self, number: int) -> None:
         """To all that still run."""
-        for pid in self.pids:
+        for handle in self._held:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
+                signal.pidfd_send_signal(handle, number)
 
     def kill(self) -> None:
         """All at once, with SIGKILL; returns when they are gone."""
@@ -89,7 +113,7 @@ class Parts:
 
     def wait(self) -> None:
         """Until all are gone. Raises Stuck."""
-        await_that(lambda: not any(map(is_alive, self.pids)), _GONE_S, "a part ends")
+        await_that(lambda: not self.running, _GONE_S, "a part ends")
 
 
 class Stand:
@@ -146,7 +170,12 @@ class Stand:
             postmaster = int((self.postgres.cluster / "postmaster.pid").read_text().split()[0])
         except (FileNotFoundError, IndexError, ValueError):
             return []
-        if not is_alive(postmaster):
+        try:
+            command = Path(f"/proc/{postmaster}/cmdline").read_bytes()
+        except OSError:
+            return []
+        # The file outlives a server that was killed, and its number may be another process's by now.
+        if not is_alive(postmaster) or os.fsencode(self.postgres.cluster) not in command:
             return []
         children = []
         for folder in Path("/proc").iterdir():
@@ -194,7 +223,7 @@ class Stand:
     def start(self, *names: str, **more: str) -> Parts:
         """Starts parts (`node`, `web`, `worker`); they may not be ready yet."""
         parts = Parts(self._ask({"parts": names, "environment": self.environment(**more)}))
-        self._parts.append(parts)
+        self._parts = [one for one in self._parts if one.running] + [parts]
         return parts
 
     def start_ready(self, *names: str) -> Parts:
@@ -215,7 +244,7 @@ class Stand:
     def play(self, **asked: Any) -> None:
         """Has a child play a scene; returns when it ended or died."""
         parts = Parts(self._ask({"play": asked, "environment": self.environment()}))
-        await_that(lambda: not any(map(is_alive, parts.pids)), _SCENE_S, f"a scene ends ({asked})")
+        await_that(lambda: not parts.running, _SCENE_S, f"a scene ends ({asked})")
 
     def _ask(self, asked: dict[str, Any]) -> list[int]:
         if self._starter is None:
@@ -244,7 +273,7 @@ class Stand:
         """Until the parts answer at their doors. Raises Stuck."""
 
         def answers() -> bool:
-            if not all(map(is_alive, parts.pids)):
+            if not parts.are_whole:
                 raise Stuck(f"a part ended: {self.log_end()}")
             ports = [port for name, port in (("node", self.dicom), ("node", self.hl7)) if name in names]
             for port in ports:
@@ -315,8 +344,10 @@ def standing(*, lazy_log: bool = False, takes_orders: bool = False) -> Iterator[
         stand.prepare(lazy_log=lazy_log)
         yield stand
     finally:
-        stand.close()
-        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            stand.close()
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
