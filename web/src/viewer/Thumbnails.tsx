@@ -1,8 +1,9 @@
 import { Skeleton } from '@mantine/core'
-import { useEffect, type PointerEvent } from 'react'
+import { memo, useEffect, type PointerEvent } from 'react'
 import { formatDicomDate } from '@/lib/time'
 import type { PaneId } from './layout'
 import { speltLaterality, type Stack } from './stacks'
+import { alike } from './steady'
 import { priorLabel, type ViewerStudy } from './study'
 import { useSeriesDrag } from './useSeriesDrag'
 import type { LoadedStudy } from './useStudy'
@@ -34,7 +35,7 @@ interface Held {
  * The series of the study and of one prior; a tap puts one into the pane that has the keys, and dragging it puts it into
  * any pane.
  */
-export function Thumbnails(props: ThumbnailsProps) {
+export const Thumbnails = memo(function Thumbnails(props: ThumbnailsProps) {
   const { study, priors, loaded, prior, loadedPrior, onOver } = props
   const drag = useSeriesDrag<Held>((pane, held) => props.onDrop(pane, held.of, held.stack))
   const over = drag.dragged?.over ?? null
@@ -69,7 +70,7 @@ export function Thumbnails(props: ThumbnailsProps) {
       ) : null}
     </nav>
   )
-}
+}, alike)
 
 const DOCUMENTS: ReadonlySet<string> = new Set(['SR', 'PR', 'KO'])
 

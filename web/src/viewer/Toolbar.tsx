@@ -38,12 +38,13 @@ import {
   IconZoomScan,
   type Icon,
 } from '@tabler/icons-react'
-import { useState, type ReactNode } from 'react'
+import { memo, useState, type ReactNode } from 'react'
 import { showKeys, useKeys, type KeyBinding } from '@/lib/keys'
 import { cells, type Layout } from './layout'
 import { LayoutPicker } from './LayoutPicker'
 import { LINKS, LINK_LABEL, type LinkKind, type Links } from './links'
 import type { WindowPreset } from './presets'
+import { alike } from './steady'
 import { MEASURING, TOOL_KEY, TOOL_LABEL, type HandName } from './toolLabels'
 import type { ToolName } from './tools'
 import classes from './viewer.module.css'
@@ -208,8 +209,8 @@ function useToolKeys({ layout, playing, presets, staged = false, can, on }: Tool
   ])
 }
 
-/** The viewer's tools: at the top by mouse, at the bottom within the thumbs' reach by touch; all of them by key. */
-export function Toolbar(props: ToolbarProps) {
+/** The viewer's tools, not drawn anew for each picture that is scrolled: at the top by mouse, at the bottom within the thumbs' reach by touch; all of them by key. */
+export const Toolbar = memo(function Toolbar(props: ToolbarProps) {
   const { tool, layout, links, playing, isKey, thumbnails, planes, measurements, presets, can, on } = props
   const panes = cells(layout)
   const linked = LINKS.some((kind) => links[kind])
@@ -347,7 +348,7 @@ export function Toolbar(props: ToolbarProps) {
       {props.children}
     </div>
   )
-}
+}, alike)
 
 function Item(props: { label: string; keys: string; icon?: Icon; onClick: () => void }) {
   const { label, keys, icon: Sign, onClick } = props

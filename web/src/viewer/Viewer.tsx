@@ -37,6 +37,7 @@ import { pictureActions } from './pictureActions'
 import { giveGreys } from './pixels/voiTable'
 import { presetsFor } from './presets'
 import type { Stack } from './stacks'
+import { useSteady } from './steady'
 import { priorLabel, type ViewerStudy } from './study'
 import { Thumbnails } from './Thumbnails'
 import { Toolbar, type ToolbarProps } from './Toolbar'
@@ -430,6 +431,16 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
     return { engine, graphics: applied && !applied.ours ? applied.instance : null, active: current, panes: visible.flatMap(pickOf), keys: marked }
   }
 
+  const steadyOn = useSteady(on)
+  const steady = useSteady({
+    leaving,
+    stack: (of: ViewerStudy, stack: Stack) => hangIn(activePane, { study: of, stackKey: stack.key }),
+    drop: (pane: PaneId, of: ViewerStudy, stack: Stack) => {
+      hangIn(pane, { study: of, stackKey: stack.key })
+      activate(pane)
+    },
+  })
+  const exporting = useMemo(() => <ExportButton source={steady.leaving} />, [steady])
   const onDropped = useCallback((pane: PaneId | null) => setOver(pane), [])
 
   if (fault)
@@ -455,12 +466,9 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
           loadedPrior={loadedPrior}
           shown={shownKeys}
           active={activeStack?.key ?? null}
-          onStack={(of, stack) => hangIn(activePane, { study: of, stackKey: stack.key })}
+          onStack={steady.stack}
           onPrior={setWanted}
-          onDrop={(pane, of, stack) => {
-            hangIn(pane, { study: of, stackKey: stack.key })
-            activate(pane)
-          }}
+          onDrop={steady.drop}
           onOver={onDropped}
         />
       ) : null}
@@ -485,9 +493,9 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
             planes: judged === null ? null : judged.isVolume ? true : judged.reason,
             window: activeStack !== null,
           }}
-          on={on}
+          on={steadyOn}
         >
-          <ExportButton source={leaving} />
+          {exporting}
         </Toolbar>
         <div className={classes['floor']}>
           <div

@@ -8,7 +8,7 @@ import type { Protocol } from './types'
 import { definitionWords, ownerWords } from './words'
 
 export interface HangingMenuProps {
-  hanging: Hanging
+  hanging: Pick<Hanging, 'applied' | 'fitting' | 'hangBy' | 'step'>
   protocols: readonly Protocol[]
   /** Whether this person may keep protocols. */
   mayKeep: boolean

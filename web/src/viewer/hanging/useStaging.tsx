@@ -1,8 +1,9 @@
-import { useState, type ReactNode } from 'react'
+import { useMemo, useState, type ReactNode } from 'react'
 import { useSession } from '@/lib/api'
 import type { Engine } from '../engine'
 import { PANES, type PaneId } from '../layout'
 import type { Links } from '../links'
+import { useSteady } from '../steady'
 import type { ViewerStudy } from '../study'
 import type { Hanging } from '../useHanging'
 import type { Slab } from '../volume/slab'
@@ -29,6 +30,7 @@ interface Given {
   onWindow?: (() => void) | undefined
 }
 
+const NONE: readonly Protocol[] = []
 const SLAB_MODE = { MIP: 'mip', MINIP: 'minip', AVERAGE: 'average' } as const
 const SLAB_NAME = { mip: 'MIP', minip: 'MINIP', average: 'AVERAGE' } as const
 
@@ -69,18 +71,32 @@ export function useStaging(given: Given): { menu: ReactNode; editor: ReactNode }
     setDraft({ known: null, mayChange: true, name: name || 'My hanging', owner: 'me', definition, stages: [stage] })
   }
 
-  const mayKeep = may('study.read')
-  return {
-    menu: (
+  const mayKeep = may('study.read') && hanging.opened.some((one) => one.loaded.stacks.length > 0)
+  const { applied, fitting } = hanging
+  const acts = useSteady({
+    hangBy: hanging.hangBy,
+    step: hanging.step,
+    save: saveLayout,
+    edit: (protocol: Protocol) => setDraft(draftOf(protocol)),
+    window: () => given.onWindow?.(),
+  })
+  const opens = given.onWindow !== undefined
+  // It stands in the tool bar, which is drawn anew where it is another.
+  const menu = useMemo(
+    () => (
       <HangingMenu
-        hanging={hanging}
-        protocols={protocols ?? []}
-        mayKeep={mayKeep && hanging.opened.some((one) => one.loaded.stacks.length > 0)}
-        onSave={saveLayout}
-        onEdit={(protocol) => setDraft(draftOf(protocol))}
-        onWindow={given.onWindow}
+        hanging={{ applied, fitting, hangBy: acts.hangBy, step: acts.step }}
+        protocols={protocols ?? NONE}
+        mayKeep={mayKeep}
+        onSave={acts.save}
+        onEdit={acts.edit}
+        onWindow={opens ? acts.window : undefined}
       />
     ),
+    [applied, fitting, acts, protocols, mayKeep, opens],
+  )
+  return {
+    menu,
     editor: draft ? (
       <ProtocolEditor
         // A protocol that was kept is another draft.
