@@ -282,7 +282,7 @@ def test_two_follow_one_in_picture_window_and_place(case: Case) -> None:
     lead.keyboard.press("Home")
     expect(colleague.locator("[data-pane=a]")).to_have_attribute("data-index", "0")
     assert index(guest) == before
-    guest.keyboard.press("Shift+F")
+    guest.keyboard.press("Shift+Y")
     expect(guest.locator("[data-pane=a]")).to_have_attribute("data-index", "0")
     # A hand on the wheel means looking elsewhere, and is said at once.
     box = guest.get_by_test_id("canvas-a").bounding_box()
@@ -405,7 +405,7 @@ def test_planes_the_body_and_cine_are_shared_and_come_to_who_joins_later(case: C
     expect(guest.get_by_test_id("together-banner")).to_contain_text("You look by yourself")
     with pytest.raises(AssertionError):
         alike(colleague, guest, "axial")
-    guest.keyboard.press("Shift+F")
+    guest.keyboard.press("Shift+Y")
     settles(lambda: planes_alike(colleague, guest))
 
     # Back to the images, which then play, as fast as the lead says.

@@ -297,3 +297,53 @@ def test_a_plane_is_turned_by_the_dot_of_its_line(store: Any, open_study: OpenSt
     assert rise_on(page, "axial") == pytest.approx(
         (RISE[0] / per_mm["axial"], RISE[1] / per_mm["axial"]), rel=0.05
     )
+
+
+def test_keys_and_mouse_buttons_are_each_persons_own(store: Any, open_case: OpenStudy) -> None:
+    picture = pictures.grey(waves().astype("<i2"), WindowCenter="600", WindowWidth="900")
+    page = open_case(filed(store, picture))
+    sheet = page.get_by_role("dialog", name="Keys of this screen")
+    corner = page.locator("[data-pane=a]")
+
+    page.keyboard.press("?")
+    sheet.get_by_role("button", name="Change keys").click()
+    sheet.get_by_role("button", name="Another key for: Invert").click()
+    page.keyboard.press("l")
+    expect(sheet.get_by_role("status")).to_contain_text("L is taken: Length")
+    sheet.get_by_role("button", name="Another key for: Invert").click()
+    page.keyboard.press("Shift+Q")
+    expect(sheet.get_by_role("status")).to_contain_text("Invert: Shift Q")
+    sheet.get_by_role("radiogroup", name="Right button").get_by_text("Window").click()
+    sheet.get_by_role("button", name="Done").click()
+    page.keyboard.press("Escape")
+    expect(sheet).to_be_hidden()
+
+    def dragged() -> str:
+        box = page.get_by_test_id("canvas-a").bounding_box()
+        assert box
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(x, y)
+        page.mouse.down(button="right")
+        page.mouse.move(x + 40, y + 20, steps=6)
+        page.mouse.up(button="right")
+        page.wait_for_timeout(300)
+        return re.search(r"W [\d.]+ · C -?[\d.]+", corner.inner_text())[0]
+
+    assert dragged() != "W 900 · C 600"
+    expect(corner).to_contain_text("Zoom 100 %")
+    before = drawn(page)[:, :, 0].astype(float)
+    page.keyboard.press("v")
+    page.wait_for_timeout(200)
+    assert np.abs(drawn(page)[:, :, 0] - before).max() == 0
+    page.keyboard.press("Shift+Q")
+    page.wait_for_timeout(200)
+    assert np.abs(drawn(page)[:, :, 0] - before).max() > 30
+
+    # A page that is opened again has them; and the usual ones come back at once.
+    page.reload()
+    shown(page)
+    page.keyboard.press("?")
+    expect(sheet.get_by_text("Invert yours")).to_be_visible()
+    sheet.get_by_role("button", name="Change keys").click()
+    sheet.get_by_role("button", name="Usual keys").click()
+    expect(sheet.get_by_text("Invert yours")).to_have_count(0)

@@ -1,6 +1,9 @@
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
-import { SessionProvider } from '@/lib/api'
+import { useEffect } from 'react'
+import { SessionProvider, useSession } from '@/lib/api'
+import { takeMouseOf } from '@/lib/hands'
+import { takeKeysOf } from '@/lib/keys'
 import { ApiProblem } from '@/lib/problem'
 import { UiProvider } from '@/ui'
 import { router } from './router'
@@ -23,9 +26,21 @@ export function App() {
     <QueryClientProvider client={client}>
       <UiProvider>
         <SessionProvider>
+          <OwnHands />
           <RouterProvider router={router} />
         </SessionProvider>
       </UiProvider>
     </QueryClientProvider>
   )
+}
+
+/** On every screen keys and mouse buttons are those of who is signed in. */
+function OwnHands() {
+  const { actor } = useSession()
+  const userPk = actor?.user_pk ?? null
+  useEffect(() => {
+    takeKeysOf(userPk)
+    takeMouseOf(userPk)
+  }, [userPk])
+  return null
 }

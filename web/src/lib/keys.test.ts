@@ -1,7 +1,12 @@
 // @vitest-environment jsdom
 import { fireEvent, renderHook } from '@testing-library/react'
-import { expect, it, vi } from 'vitest'
-import { useKeys } from './keys'
+import { beforeEach, expect, it, vi } from 'vitest'
+import { chooseKeys, forgetKeys, showKeys, takeKeysOf, useKeys } from './keys'
+
+beforeEach(() => {
+  takeKeysOf(1)
+  forgetKeys()
+})
 
 it('hears keys of the screen, but not while somebody types', () => {
   const run = vi.fn()
@@ -61,4 +66,39 @@ it('leaves Space and Enter to the control that has the focus', () => {
   fireEvent.keyDown(document.body, { key: ' ' })
   expect(run).toHaveBeenCalledTimes(2)
   box.remove()
+})
+
+it('hears what leaves a text only while somebody types, so that it takes nothing from other parts', () => {
+  const [leave, close] = [vi.fn(), vi.fn()]
+  renderHook(() => useKeys('Planes', [{ keys: 'Escape', label: 'Back', run: close }]))
+  renderHook(() => useKeys('Report', [{ keys: 'Escape', label: 'Leave the text', run: leave, inFields: 'only' }]))
+  fireEvent.keyDown(document.body, { key: 'Escape' })
+  const field = document.body.appendChild(document.createElement('textarea'))
+  fireEvent.keyDown(field, { key: 'Escape' })
+  field.remove()
+  expect([leave.mock.calls.length, close.mock.calls.length]).toEqual([1, 1])
+})
+
+it('gives a key another name for one person, and takes none that means something here already', () => {
+  const [length, zoom] = [vi.fn(), vi.fn()]
+  renderHook(() => useKeys('Images', [{ keys: 'l', label: 'Length', run: length }, { keys: 'z', label: 'Zoom', run: zoom }]))
+  expect(chooseKeys('Images l', 'Z')).toBe('Zoom')
+  expect(chooseKeys('Images l', 'Escape')).not.toBeNull()
+  expect(chooseKeys('Images l', 'Shift+Q')).toBeNull()
+  expect(showKeys('l')).toBe('Shift Q')
+  fireEvent.keyDown(document.body, { key: 'l' })
+  fireEvent.keyDown(document.body, { key: 'Q', shiftKey: true })
+  expect(length).toHaveBeenCalledTimes(1)
+  // What was given up is free.
+  expect(chooseKeys('Images z', 'l')).toBeNull()
+  fireEvent.keyDown(document.body, { key: 'l' })
+  expect([length.mock.calls.length, zoom.mock.calls.length]).toEqual([1, 1])
+
+  // Another person here has the usual keys, and the first finds his own again.
+  takeKeysOf(2)
+  expect(showKeys('l')).toBe('L')
+  takeKeysOf(1)
+  expect(showKeys('l')).toBe('Shift Q')
+  forgetKeys()
+  expect(showKeys('l')).toBe('L')
 })

@@ -1,12 +1,13 @@
 import { useEffect, useRef, useSyncExternalStore } from 'react'
+import { forget, load, save } from './storage'
 
 /** One key of a screen: `keys` as people read it (`j`, `Shift+X`, `Mod+K`; `Mod` is ⌘ or Ctrl). */
 export interface KeyBinding {
   keys: string
   label: string
   run: (event: KeyboardEvent) => void
-  /** Also while typing in a field. */
-  inFields?: boolean
+  /** Also while typing in a field; `only`: at no other time. */
+  inFields?: boolean | 'only'
   disabled?: boolean
 }
 
@@ -37,6 +38,42 @@ export function keysOf(event: Pick<KeyboardEvent, 'key' | 'ctrlKey' | 'metaKey' 
   if (event.shiftKey && (named || letter)) parts.push('Shift')
   parts.push(letter ? event.key.toUpperCase() : event.key === ' ' ? 'Space' : event.key)
   return parts.join('+')
+}
+
+/** Keys that mean the same on every screen, and are not given to anything else. */
+const FIXED = new Set(['Escape', 'Enter', '?', 'Tab', 'Mod+Enter'])
+/** What a person has chosen in place of the usual keys, by group and usual keys; kept by this browser. */
+let own: Readonly<Record<string, string>> = {}
+let owner: number | null = null
+
+const idOf = (group: string, binding: KeyBinding) => `${group} ${binding.keys}`
+const keysNow = (group: string, binding: KeyBinding) => own[idOf(group, binding)] ?? binding.keys
+
+/** From now on this person works here. */
+export function takeKeysOf(userPk: number | null): void {
+  owner = userPk
+  const kept: unknown = userPk === null ? {} : load<unknown>(`keys-${userPk}`, {})
+  own = kept && typeof kept === 'object' ? Object.fromEntries(Object.entries(kept).filter((one): one is [string, string] => typeof one[1] === 'string')) : {}
+  touched()
+}
+
+/** Gives a binding other keys, or the usual ones back (null). Returns the label of what has these keys already, and then gives nothing. */
+export function chooseKeys(id: string, keys: string | null): string | null {
+  const taken = keys === null ? null : registered.flatMap((entry) => entry.bindings.current.map((binding) => ({ entry, binding }))).find(({ entry, binding }) => idOf(entry.group, binding) !== id && wanted(keysNow(entry.group, binding)) === wanted(keys))
+  if (taken) return taken.binding.label
+  if (keys !== null && FIXED.has(keys)) return 'something on every screen'
+  const others = Object.fromEntries(Object.entries(own).filter(([one]) => one !== id))
+  own = keys === null ? others : { ...others, [id]: keys }
+  if (owner !== null) save(`keys-${owner}`, own)
+  touched()
+  return null
+}
+
+/** All keys are the usual ones again. */
+export function forgetKeys(): void {
+  own = {}
+  if (owner !== null) forget(`keys-${owner}`)
+  touched()
 }
 
 function wanted(keys: string): string {
@@ -73,8 +110,8 @@ function onKeyDown(event: KeyboardEvent): void {
   for (const entry of [...registered].reverse()) {
     if (covered && !entry.group.startsWith('!')) continue
     for (const binding of entry.bindings.current) {
-      if (binding.disabled || wanted(binding.keys) !== pressed) continue
-      if (typing && !binding.inFields) continue
+      if (binding.disabled || wanted(keysNow(entry.group, binding)) !== pressed) continue
+      if (typing ? !binding.inFields : binding.inFields === 'only') continue
       event.preventDefault()
       binding.run(event)
       return
@@ -108,7 +145,17 @@ export function useKeys(group: string, bindings: readonly KeyBinding[]): void {
 }
 
 /** All keys that work now, by group, for the key sheet. */
-export function useRegisteredKeys(): { group: string; bindings: readonly KeyBinding[] }[] {
+export interface ShownKey {
+  id: string
+  keys: string
+  label: string
+  /** Whether a person chose other keys than the usual. */
+  isOwn: boolean
+  /** Whether it may be given other keys. */
+  isFree: boolean
+}
+
+export function useRegisteredKeys(): { group: string; bindings: readonly ShownKey[] }[] {
   useSyncExternalStore(
     (watcher) => {
       watchers.add(watcher)
@@ -118,12 +165,25 @@ export function useRegisteredKeys(): { group: string; bindings: readonly KeyBind
   )
   return registered.map((entry) => ({
     group: entry.group.replace(/^!/, ''),
-    bindings: entry.bindings.current.filter((binding) => !binding.disabled),
+    bindings: entry.bindings.current
+      .filter((binding) => !binding.disabled)
+      .map((binding) => ({
+        id: idOf(entry.group, binding),
+        keys: keysNow(entry.group, binding),
+        label: binding.label,
+        isOwn: idOf(entry.group, binding) in own,
+        isFree: !FIXED.has(binding.keys),
+      })),
   }))
 }
 
-/** `Mod+K` as it stands on this keyboard: `⌘ K` or `Ctrl K`. */
-export function showKeys(keys: string): string {
+/** `Mod+K` as it stands on this keyboard, `⌘ K` or `Ctrl K`: of keys that are usual for something shown now, those chosen for it. */
+export function showKeys(usual: string): string {
+  const chosen = Object.keys(own).length === 0 ? undefined : registered.findLast((entry) => entry.bindings.current.some((binding) => binding.keys === usual && idOf(entry.group, binding) in own))
+  return spelt(chosen ? (own[`${chosen.group} ${usual}`] ?? usual) : usual)
+}
+
+export function spelt(keys: string): string {
   return keys
     .split('+')
     .map((part) => (part === 'Mod' ? (isMac ? '⌘' : 'Ctrl') : part.length === 1 ? part.toUpperCase() : part))

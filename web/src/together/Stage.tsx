@@ -115,7 +115,7 @@ function Banner({ together, shown, onShown, onGone }: { together: Together; show
       </span>
       <span className={classes['right']}>
         {leads ? null : (
-          <Button size="xs" variant={apart ? 'filled' : 'default'} leftSection={<IconEye size={15} />} onClick={() => setFollowing(!following)} title={showKeys('Shift+F')}>
+          <Button size="xs" variant={apart ? 'filled' : 'default'} leftSection={<IconEye size={15} />} onClick={() => setFollowing(!following)} title={showKeys('Shift+Y')}>
             {apart ? `Follow ${leadName ?? 'the lead'}` : 'Look by yourself'}
           </Button>
         )}

@@ -68,7 +68,7 @@ export function useTogether(sessionPk: number | null): Together | null {
     }),
     [line, mode, me, mayDraw, view, marks, pointers, people],
   )
-  useKeys('Looking together', [{ keys: 'Shift+F', label: following ? 'Look by yourself' : 'Follow the lead', run: () => setFollowing(!following), disabled: leads || !line }])
+  useKeys('Looking together', [{ keys: 'Shift+Y', label: following ? 'Look by yourself' : 'Follow the lead', run: () => setFollowing(!following), disabled: leads || !line }])
   if (!line) return null
   return { line, state, share, leads, leadName: leader?.display_name ?? null, following, setFollowing }
 }

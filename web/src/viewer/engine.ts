@@ -29,7 +29,8 @@ import { Showing, type Quality } from './pixels/showing'
 import { warmUp } from './pixels/warmUp'
 import type { Frame, Stack } from './stacks'
 import { drawNow, fitQuietly, letGo, onPixelRatio, refit, squareUp } from './surface'
-import { drawnBy, endGroup, TOOL_NAMES, TOOLS, type ToolName } from './tools'
+import { watchMouse } from '@/lib/hands'
+import { drawnBy, endGroup, TOOL_NAMES, TOOLS, withMouse, type ToolName } from './tools'
 
 /** Of the memory for pictures a part as large as this is for their compressed beginnings beside it. */
 const PART_FOR_BEGINNINGS = 8
@@ -170,7 +171,8 @@ export class Engine {
     for (const name of TOOL_NAMES)
       group.addTool(drawnBy(name), { ...TOOLS[name].config, ...(name === 'arrow' || name === 'text' || name === 'spine' ? asks : {}) } as never)
     this.bind()
-    this.stopWatching = onPixelRatio(() => this.resize())
+    const stops = [onPixelRatio(() => this.resize()), watchMouse(() => this.bind())]
+    this.stopWatching = () => stops.forEach((stop) => stop())
   }
 
   private bind(): void {
@@ -178,9 +180,9 @@ export class Engine {
     const bindings: Partial<Record<ToolName, ToolTypes.IToolBinding[]>> = {
       scroll: [{ mouseButton: MouseBindings.Wheel }],
       window: [{ numTouchPoints: 3 }],
-      zoom: [{ mouseButton: MouseBindings.Secondary }, { numTouchPoints: 2 }],
-      pan: [{ mouseButton: MouseBindings.Auxiliary }],
+      zoom: [{ numTouchPoints: 2 }],
     }
+    withMouse(bindings)
     for (const name of TOOL_NAMES) {
       // What has been drawn can always be seen and moved.
       group.setToolPassive(drawnBy(name), { removeAllBindings: true })

@@ -3,6 +3,7 @@ import {
   ArrowAnnotateTool,
   BidirectionalTool,
   CobbAngleTool,
+  Enums as ToolEnums,
   EllipticalROITool,
   LabelTool,
   LengthTool,
@@ -15,6 +16,7 @@ import {
   ZoomTool,
   type Types as ToolTypes,
 } from '@cornerstonejs/tools'
+import { mouseHands } from '@/lib/hands'
 import { LoupeTool } from './loupe'
 import { onPlanes } from './measure/onPlanes'
 import { PixelProbeTool } from './measure/probe'
@@ -99,4 +101,11 @@ export function toolNamed(toolName: string): ToolName | null {
 export function endGroup(group: ToolTypes.IToolGroup): void {
   for (const name of Object.keys(group.getToolInstances())) group.setToolDisabled(name)
   ToolGroupManager.destroyToolGroup(group.id)
+}
+
+/** Adds what the second and the third button do, as the person chose it. */
+export function withMouse(bindings: Partial<Record<ToolName, ToolTypes.IToolBinding[]>>): void {
+  const { right, middle } = mouseHands()
+  ;(bindings[right] ??= []).push({ mouseButton: ToolEnums.MouseBindings.Secondary })
+  ;(bindings[middle] ??= []).push({ mouseButton: ToolEnums.MouseBindings.Auxiliary })
 }

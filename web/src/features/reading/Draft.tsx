@@ -209,12 +209,12 @@ export function Draft({
     { keys: 'Mod+Shift+Enter', label: 'Sign as preliminary', run: () => void startSigning('preliminary'), inFields: true },
     { keys: 'Mod+ArrowDown', label: 'Next section (also Tab)', run: () => move(1), inFields: true },
     { keys: 'Mod+ArrowUp', label: 'Section before (also Shift Tab)', run: () => move(-1), inFields: true },
-    { keys: 'f', label: 'Write the findings', run: () => focusSection('findings') },
+    { keys: 'Shift+R', label: 'Write the findings', run: () => focusSection('findings') },
     {
       keys: 'Escape',
       label: 'Leave the text, to the images',
       run: () => (document.activeElement as HTMLElement | null)?.blur(),
-      inFields: true,
+      inFields: 'only',
     },
   ])
 

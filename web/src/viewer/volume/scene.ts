@@ -21,7 +21,8 @@ import { along, cross, distance, dot, edgesOfPlane, subtract, vec3, type Vec3 } 
 import { rangeOf, type WindowPreset } from '../presets'
 import type { Stack } from '../stacks'
 import { drawNow, fitQuietly, isTrueToSize, letGo, onPixelRatio, refit, squareUp } from '../surface'
-import { drawnBy, endGroup, TOOLS, type ToolName } from '../tools'
+import { watchMouse } from '@/lib/hands'
+import { drawnBy, endGroup, TOOLS, withMouse, type ToolName } from '../tools'
 import { COLOURS, COLOURS_NAMES, unitOf, type Blend } from './fusion'
 import { layVolume, type Laid } from './lay'
 import { PLANES, type PlaneId } from './planeIds'
@@ -179,7 +180,8 @@ export class Scene {
   constructor() {
     begin()
     this.rendering = new RenderingEngine(this.id)
-    this.stopWatching = onPixelRatio(() => this.resize())
+    const stops = [onPixelRatio(() => this.resize()), watchMouse(() => this.use(this.hand))]
+    this.stopWatching = () => stops.forEach((stop) => stop())
     const flat = ToolGroupManager.createToolGroup(this.id)
     const solid = ToolGroupManager.createToolGroup(`${this.id}-body`)
     if (!flat || !solid) throw new Error('The planes could not make their tools.')
@@ -444,9 +446,9 @@ export class Scene {
     const bindings: Partial<Record<ToolName, ToolTypes.IToolBinding[]>> = {
       scroll: [{ mouseButton: MouseBindings.Wheel }],
       window: [{ numTouchPoints: 3 }],
-      zoom: [{ mouseButton: MouseBindings.Secondary }, { numTouchPoints: 2 }],
-      pan: [{ mouseButton: MouseBindings.Auxiliary }],
+      zoom: [{ numTouchPoints: 2 }],
     }
+    withMouse(bindings)
     // The lines stay and can be dragged, whatever else the first button does.
     if (hand === 'cross') this.flat.setToolActive(CROSS, { bindings: [{ mouseButton: MouseBindings.Primary }] })
     else this.flat.setToolPassive(CROSS, { removeAllBindings: true })
