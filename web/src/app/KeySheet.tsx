@@ -1,7 +1,7 @@
 import { Button, Modal, SegmentedControl } from '@mantine/core'
 import { useEffect, useState } from 'react'
 import { chooseMouse, HANDS, useMouseHands, type Hand, type MouseHands } from '@/lib/hands'
-import { chooseKeys, forgetKeys, keysOf, spelt, useKeys, useRegisteredKeys, type ShownKey } from '@/lib/keys'
+import { chooseKeys, forgetKeys, keysOf, partsOf, spelt, useKeys, useRegisteredKeys, type ShownKey } from '@/lib/keys'
 import classes from './KeySheet.module.css'
 
 /** `?`: the keys that work on this screen, as registered by what is shown; each may be given another. */
@@ -20,7 +20,7 @@ export function KeySheet({ opened, onToggle }: { opened: boolean; onToggle: (ope
 }
 
 function Sheet({ changing, onChanging }: { changing: boolean; onChanging: (changing: boolean) => void }) {
-  const groups = useRegisteredKeys()
+  const groups = useRegisteredKeys().filter((entry) => entry.bindings.length > 0)
   const [asked, setAsked] = useState<ShownKey | null>(null)
   const [said, setSaid] = useState('')
   const names = [...new Set(groups.map((entry) => entry.group))].reverse()
@@ -85,9 +85,7 @@ function Sheet({ changing, onChanging }: { changing: boolean; onChanging: (chang
                           {asked?.id === binding.id ? 'Press' : spelt(binding.keys)}
                         </Button>
                       ) : (
-                        spelt(binding.keys)
-                          .split(' ')
-                          .map((key) => <kbd key={key}>{key}</kbd>)
+                        partsOf(binding.keys).map((key) => <kbd key={key}>{key}</kbd>)
                       )}
                     </dt>
                     <dd>

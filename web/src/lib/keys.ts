@@ -183,9 +183,14 @@ export function showKeys(usual: string): string {
   return spelt(chosen ? (own[`${chosen.group} ${usual}`] ?? usual) : usual)
 }
 
+const SPELT: Readonly<Record<string, string>> = { ArrowLeft: '←', ArrowRight: '→', ArrowUp: '↑', ArrowDown: '↓', Escape: 'Esc', PageUp: 'Page up', PageDown: 'Page down' }
+
+/** Each key of a combination as it stands on this keyboard. */
+export function partsOf(keys: string): string[] {
+  const parts = keys === '+' ? ['+'] : keys.endsWith('++') ? [...keys.slice(0, -2).split('+'), '+'] : keys.split('+')
+  return parts.map((part) => (part === 'Mod' ? (isMac ? '⌘' : 'Ctrl') : part.length === 1 ? part.toUpperCase() : (SPELT[part] ?? part)))
+}
+
 export function spelt(keys: string): string {
-  return keys
-    .split('+')
-    .map((part) => (part === 'Mod' ? (isMac ? '⌘' : 'Ctrl') : part.length === 1 ? part.toUpperCase() : part))
-    .join(' ')
+  return partsOf(keys).join(' ')
 }
