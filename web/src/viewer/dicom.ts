@@ -37,6 +37,7 @@ export const TAG = {
   FrameOfReferenceUID: '00200052',
   Laterality: '00200060',
   ImageLaterality: '00200062',
+  FrameLaterality: '00209072',
   SamplesPerPixel: '00280002',
   PhotometricInterpretation: '00280004',
   NumberOfFrames: '00280008',

@@ -45,6 +45,21 @@ const mammogram = (side: string, position: string): Stack => {
 }
 
 describe('the stacks of a series', () => {
+  it('says side and thickness of each frame of an enhanced object by its own functional groups', () => {
+    const anatomy = (side: string) => ({ '00209071': element('SQ', { '00209072': element('CS', side) }) })
+    const enhanced: DicomJson = {
+      ...slice(1, 0),
+      '00200060': element('CS', 'B'),
+      '00280008': element('IS', 2),
+      '52009229': element('SQ', { '00289110': element('SQ', { '00180050': element('DS', 2.5) }), ...anatomy('L') }),
+      '52009230': element('SQ', {}, anatomy('R')),
+    }
+    const frames = stacksOfSeries('1', HEAD, [enhanced]).flatMap((stack) => stack.frames)
+    expect(frames.map((frame) => [frame.laterality, frame.sliceThickness])).toEqual([['L', 2.5], ['R', 2.5]])
+    const single = stacksOfSeries('1', HEAD, [slice(1, 0, { '00200060': element('CS', 'R') })])[0]?.frames[0]
+    expect([single?.laterality, single?.sliceThickness]).toEqual(['R', null])
+  })
+
   it('orders slices by place, running as the scanner numbered them', () => {
     const [up] = stacksOfSeries('1', HEAD, [slice(2, 5), slice(3, 10), slice(1, 0)])
     expect(up?.positions).toEqual([0, 5, 10])
