@@ -257,6 +257,7 @@ lines.once('line', (line) => {
     listen(told);
     lines.on('close', () => process.exit(0));
   } else {
-    ask(told).then(() => process.exit(0));
+    // A pipe takes 64 kB at a time: what was told is told to its end before the process goes.
+    ask(told).then(() => process.stdout.write('', () => process.exit(0)));
   }
 });

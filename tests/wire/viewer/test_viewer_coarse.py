@@ -175,6 +175,7 @@ def test_the_picture_that_a_case_begins_with_is_here_before_it_is_opened(
     throttled(page)
     cdp = page.context.new_cdp_session(page)
     # So that the program itself tells of the link.
+    cdp.send("Network.enable")
     cdp.send("Network.setCacheDisabled", {"cacheDisabled": True})
     with page.expect_response("**/coarse?*", timeout=PATIENCE_MS) as begun:
         page.goto(page.url.split("/read")[0] + "/reading")
