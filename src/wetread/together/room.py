@@ -33,6 +33,7 @@ SYNC, AWARENESS = 0, 1
 STEP_2, UPDATE = 1, 2
 REVOKED, OVER, TOO_MUCH, REPLACED = 4403, 4410, 4429, 4000
 _SERVER = 1  # the client number under which the server itself writes
+_LATELY = 100  # messages that come while somebody enters are fewer
 
 
 class Shared:
@@ -169,6 +170,8 @@ class Room:
         self._opening = asyncio.Lock()
         self._looking = asyncio.Lock()
         self._unsaved = False
+        # Told since; who enters meanwhile has read the messages before that.
+        self._lately: deque[service.Message] = deque(maxlen=_LATELY)
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -206,7 +209,8 @@ class Room:
         member.client_id = client_id
         said: dict[str, Any] = {}
         if messages is not None:
-            said["messages"] = [asdict(one) for one in messages]
+            all_of_them = {one.message_pk: one for one in (*messages, *self._lately)}
+            said["messages"] = [asdict(all_of_them[pk]) for pk in sorted(all_of_them)]
         member.tell("welcome", client_id=client_id, me=member.participant_pk, **self._people(), **said)
         update = self.shared.doc.get_update()
         member.send(bytes((SYNC, STEP_2)) + rules.encoded_number(len(update)) + update)
@@ -375,6 +379,7 @@ class Room:
             if not member.words.take(1):
                 raise Refused("Too many messages at once.")
             said = await run_in_threadpool(self._say, member.actor, str(message.get("text", "")))
+            self._lately.append(said)
             self._spread(orjson.dumps({"type": "said", "message": asdict(said)}).decode())
         elif kind == "lead":
             to = message.get("to")

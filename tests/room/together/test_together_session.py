@@ -368,6 +368,26 @@ def test_what_was_said_and_shown_is_there_after_everybody_left(house: House) -> 
     assert "message" in [one["detail"]["event"] for one in audited(house)]
 
 
+def test_who_enters_while_something_is_said_is_told_it(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    lead = house.web.as_role("radiologist")
+    session = house.start(lead)["live_session_pk"]
+    with house.socket(session, lead) as driver:
+        driver.tell("say", text="first")
+        driver.until("said")
+        driver.tell("say", text="second")
+        second = driver.until("said")["message"]
+        # What was read was of the moment before the second was said.
+        read = room.Room._messages
+
+        def stale(here: room.Room, actor: Actor) -> list[Any]:
+            return [one for one in read(here, actor) if one.message_pk != second["message_pk"]]
+
+        monkeypatch.setattr(room.Room, "_messages", stale)
+        with house.socket(session, lead) as late:
+            welcome = next(one for one in late.heard if one["type"] == "welcome")
+            assert [one["text"] for one in welcome["messages"]] == ["first", "second"]
+
+
 def test_a_session_shows_one_patient_and_what_its_starter_may_see(house: House) -> None:
     lead = house.web.as_role("radiologist")
     with house.archive.offices.database.transaction() as db:

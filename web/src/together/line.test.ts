@@ -75,6 +75,12 @@ describe('a line whose server falls over', () => {
     expect(line.snapshot().messages.map((one) => one.text)).toEqual(['before', 'kept and told', 'kept', 'lost', 'lost', 'written meanwhile', 'early'])
   })
 
+  it('hears a message once, though it was among those it was welcomed with', () => {
+    first.hear({ type: 'said', message: said(1, 'before', 2) })
+    first.hear({ type: 'said', message: said(2, 'after', 2) })
+    expect(line.snapshot().messages.map((one) => one.text)).toEqual(['before', 'after'])
+  })
+
   it('gives words back that were refused', () => {
     const [back, why] = [vi.fn(), vi.fn()]
     line.onUnsaid = back

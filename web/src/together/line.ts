@@ -200,7 +200,11 @@ export class Line {
       this.put({ me: told.me, lead: told.lead, startedBy: told.started_by, people: told.people })
       if (told.messages) this.sayAgain(told.messages)
     } else if (told.type === 'people') this.put({ lead: told.lead, startedBy: told.started_by, people: told.people })
-    else if (told.type === 'said') this.put({ messages: [...this.state.messages, told.message], unsaid: without(this.state.unsaid, [told.message], this.state.me) })
+    else if (told.type === 'said') {
+      // Who enters in the moment when it is written may have it already.
+      if (!this.state.messages.some((one) => one.message_pk === told.message.message_pk))
+        this.put({ messages: [...this.state.messages, told.message], unsaid: without(this.state.unsaid, [told.message], this.state.me) })
+    }
     else if (told.type === 'refused') {
       this.onRefused(told.reason)
       const [first, ...left] = this.state.unsaid
