@@ -647,21 +647,8 @@ _SILENT_S_MAX = _STATEMENT_S_MAX + 15  # the server itself ends what takes longe
 # Makes the commit of the transaction wait for the disk, which this connection's otherwise does not.
 _WAIT = "set_config('synchronous_commit', 'on', true)"
 _INSTANCE_KINDS = (
-    *(
-        "bigint",
-        "bigint",
-        "text",
-        "text",
-        "int",
-        "int",
-        "int",
-        "int",
-        "smallint",
-        "smallint",
-        "text",
-        "text",
-        "text",
-    ),
+    *("bigint", "bigint", "text", "text", "int", "int", "int", "int", "smallint", "smallint"),
+    *("text", "text", "text"),
     *("date", "time", "text", "bigint", "bigint", "bytea", "text", "int", "bigint", "bigint", "bytea"),
     "bytea",
 )
@@ -788,11 +775,17 @@ RETURNING d.stored_object_pk
 """
 
 
+_STREAM = 7  # as many objects in a second are no slow camera's
+_STREAMS = (
+    b"(SELECT created_at FROM instance ORDER BY instance_pk DESC OFFSET %s LIMIT 1)"
+    b" > clock_timestamp() - interval '1 s'"
+)
+
+
 def is_streaming(connection: psycopg.Connection[Any]) -> bool:
     """Whether objects stream in now."""
     found = connection.execute(
-        b"SELECT (SELECT created_at FROM instance ORDER BY instance_pk DESC OFFSET %s LIMIT 1)"
-        b" > clock_timestamp() - interval '1 s'",
+        b"SELECT " + _STREAMS,
         (_STREAM,),
         prepare=True,
     ).fetchone()
@@ -802,8 +795,7 @@ def is_streaming(connection: psycopg.Connection[Any]) -> bool:
 def is_ingest_before(connection: psycopg.Connection[Any], study_pk: int, at_latest_s: float) -> bool:
     """Whether objects stream in now, and the study's last news is younger than `at_latest_s`."""
     found = connection.execute(
-        b"SELECT (SELECT created_at FROM instance ORDER BY instance_pk DESC OFFSET %s LIMIT 1)"
-        b" > clock_timestamp() - interval '1 s' AND (SELECT updated_at FROM study WHERE study_pk = %s)"
+        b"SELECT " + _STREAMS + b" AND (SELECT updated_at FROM study WHERE study_pk = %s)"
         b" > clock_timestamp() - make_interval(secs => %s)",
         (_STREAM, study_pk, at_latest_s),
         prepare=True,
@@ -822,9 +814,6 @@ def unannounced(session: Session, newest: int) -> list[Study]:
             )
         )
     )
-
-
-_STREAM = 7  # as many objects in a second are no slow camera's
 
 
 def fresh_object(connection: psycopg.Connection[Any], location: str) -> bytes | None:

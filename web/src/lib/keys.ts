@@ -57,13 +57,14 @@ export function takeKeysOf(userPk: number | null): void {
   touched()
 }
 
-/** Gives a binding other keys, or the usual ones back (null). Returns the label of what has these keys already, and then gives nothing. */
-export function chooseKeys(id: string, keys: string | null): string | null {
-  const taken = keys === null ? null : registered.flatMap((entry) => entry.bindings.current.map((binding) => ({ entry, binding }))).find(({ entry, binding }) => idOf(entry.group, binding) !== id && wanted(keysNow(entry.group, binding)) === wanted(keys))
-  if (taken) return taken.binding.label
-  if (keys !== null && FIXED.has(keys)) return 'something on every screen'
-  const others = Object.fromEntries(Object.entries(own).filter(([one]) => one !== id))
-  own = keys === null ? others : { ...others, [id]: keys }
+/** Gives a binding other keys. Returns the label of what has these keys already, and then gives nothing. */
+export function chooseKeys(id: string, keys: string): string | null {
+  for (const { group, bindings } of registered) {
+    const taken = bindings.current.find((binding) => idOf(group, binding) !== id && wanted(keysNow(group, binding)) === wanted(keys))
+    if (taken) return taken.label
+  }
+  if (FIXED.has(keys)) return 'something on every screen'
+  own = { ...own, [id]: keys }
   if (owner !== null) save(`keys-${owner}`, own)
   touched()
   return null
