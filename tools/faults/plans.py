@@ -116,9 +116,13 @@ def settle_and_audit(stand: Stand, ledger: Ledger) -> Verdict:
                     "SELECT (SELECT count(*) FROM outbox_event WHERE relayed_at IS NULL),"
                     # Nobody waits for what is made ready: on a busy machine it goes on for minutes.
                     " (SELECT count(*) FROM procrastinate_jobs WHERE queue_name <> 'preparation' AND (status = 'doing'"
-                    " OR (status = 'todo' AND coalesce(scheduled_at, now()) <= now())))"
+                    " OR (status = 'todo' AND coalesce(scheduled_at, now()) <= now()))),"
+                    # What a killed worker held is taken up again when its heart has not beaten for half a minute.
+                    " (SELECT count(*) FROM procrastinate_jobs j WHERE j.status = 'doing' AND NOT EXISTS (SELECT"
+                    " FROM procrastinate_workers w WHERE w.id = j.worker_id"
+                    " AND w.last_heartbeat > now() - interval '15 s'))"
                 ).fetchone()
-                return row == (0, 0)
+                return row == (0, 0, 0)
 
             try:
                 await_that(quiet, _DRAIN_S, "jobs are done")

@@ -128,3 +128,6 @@ def test_a_session_outlives_its_server(browser: Browser, hospital: Hospital) -> 
         measured = guest.get_by_role("complementary", name="Measurements").get_by_role("listitem")
         expect(measured).to_have_count(1)
         expect(measured).to_contain_text(" mm")
+        # Who opens the case next is in no session.
+        lead.get_by_role("button", name="End the session for all").click()
+        expect(lead.get_by_test_id("together-banner")).to_be_hidden()

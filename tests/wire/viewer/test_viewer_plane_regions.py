@@ -243,6 +243,7 @@ def test_a_region_holds_the_values_that_its_plane_shows(
     assert told() == words
     open_planes(page)
     for one in (row.filter(has_text="Ellipse"), row.filter(has_text="MIP 10 mm")):
+        expect(one).to_contain_text(re.compile(r"Mean \S"))  # it is counted on its plane
         mean = re.search(r"Mean \S+", one.inner_text())
         assert mean
         one.get_by_role("button").first.click()
