@@ -159,7 +159,7 @@ export class Prefetching {
         if (isHere(imageId)) full += 1
         else if (fetching.hasCoarse(imageId)) begun += 1
       const of = this.byKey.get(stack.key)
-      if (of) of.left = stack.length - full - begun
+      if (of) of.left = stack.length - full
       const count = { full, coarse: begun ? full + begun : null }
       const words = `${count.full}/${count.coarse}`
       if (this.told.get(stack.key) === words) continue
