@@ -2,6 +2,8 @@ import { Skeleton } from '@mantine/core'
 import { memo, useEffect, type PointerEvent } from 'react'
 import { formatDicomDate } from '@/lib/time'
 import type { PaneId } from './layout'
+import { PaperCard } from './papers/PaperCard'
+import type { Paper } from './papers/paper'
 import { speltLaterality, type Stack } from './stacks'
 import { alike } from './steady'
 import { priorLabel, type ViewerStudy } from './study'
@@ -15,20 +17,20 @@ export interface ThumbnailsProps {
   loaded: LoadedStudy
   prior: ViewerStudy | null
   loadedPrior: LoadedStudy
-  /** Stack keys that are on the screen; `active` is in the pane that has the keys. */
+  /** Keys of stacks and papers that are on the screen; `active` is in the pane that has the keys. */
   shown: ReadonlySet<string>
   active: string | null
-  onStack: (study: ViewerStudy, stack: Stack) => void
+  onHang: (study: ViewerStudy, key: string) => void
   onPrior: (study: ViewerStudy) => void
-  /** A stack was dropped on a pane. */
-  onDrop: (pane: PaneId, study: ViewerStudy, stack: Stack) => void
-  /** The pane that a stack is being held over. */
+  /** A stack or a paper was dropped on a pane. */
+  onDrop: (pane: PaneId, study: ViewerStudy, key: string) => void
+  /** The pane that one is being held over. */
   onOver: (pane: PaneId | null) => void
 }
 
 interface Held {
   of: ViewerStudy
-  stack: Stack
+  hung: Stack | Paper
 }
 
 /**
@@ -37,7 +39,7 @@ interface Held {
  */
 export const Thumbnails = memo(function Thumbnails(props: ThumbnailsProps) {
   const { study, priors, loaded, prior, loadedPrior, onOver } = props
-  const drag = useSeriesDrag<Held>((pane, held) => props.onDrop(pane, held.of, held.stack))
+  const drag = useSeriesDrag<Held>((pane, held) => props.onDrop(pane, held.of, held.hung.key))
   const over = drag.dragged?.over ?? null
   useEffect(() => {
     onOver(over)
@@ -64,8 +66,14 @@ export const Thumbnails = memo(function Thumbnails(props: ThumbnailsProps) {
       ))}
       {drag.dragged ? (
         <div className={classes['held']} style={{ left: drag.dragged.x, top: drag.dragged.y }} aria-hidden>
-          <img src={pictureOf(drag.dragged.what.stack)} alt="" />
-          <span>{drag.dragged.what.stack.label}</span>
+          {'frames' in drag.dragged.what.hung ? (
+            <>
+              <img src={pictureOf(drag.dragged.what.hung)} alt="" />
+              <span>{drag.dragged.what.hung.label}</span>
+            </>
+          ) : (
+            <PaperCard paper={drag.dragged.what.hung} />
+          )}
         </div>
       ) : null}
     </nav>
@@ -83,7 +91,7 @@ function pictureOf(stack: Stack): string {
   return `${stack.frames[Math.floor((stack.length - 1) / 2)]?.renderedUrl}?viewport=160,160`
 }
 
-function Series({ of, loaded, shown, active, onStack, start, moved }: ThumbnailsProps & Hands & { of: ViewerStudy; loaded: LoadedStudy }) {
+function Series({ of, loaded, shown, active, onHang, start, moved }: ThumbnailsProps & Hands & { of: ViewerStudy; loaded: LoadedStudy }) {
   if (loaded.loading && loaded.series.length === 0) return <Skeleton height={96} />
   if (loaded.error && loaded.series.length === 0) return <p className={classes['quiet']}>The series could not be listed.</p>
   if (loaded.series.length === 0) return <p className={classes['quiet']}>No images yet.</p>
@@ -97,41 +105,42 @@ function Series({ of, loaded, shown, active, onStack, start, moved }: Thumbnails
             </li>
           )
         // Measurements, presentations and key images stand in the list of what is on the study, not among its pictures.
-        if (series.stacks.length === 0)
+        if (series.stacks.length + series.papers.length === 0)
           return DOCUMENTS.has(series.modality ?? '') ? null : (
             <li key={series.seriesInstanceUid} className={classes['quiet']}>
               {[series.modality, series.description].filter(Boolean).join(' · ')}: no images
             </li>
           )
-        return series.stacks.map((stack) => (
-          <li key={stack.key}>
+        return [...series.stacks, ...series.papers].map((hung) => (
+          <li key={hung.key}>
             <button
               type="button"
               className={classes['thumbnail']}
-              data-shown={shown.has(stack.key) || undefined}
-              data-active={stack.key === active || undefined}
-              onPointerDown={(event) => start(event, { of, stack })}
+              data-shown={shown.has(hung.key) || undefined}
+              data-active={hung.key === active || undefined}
+              onPointerDown={(event) => start(event, { of, hung })}
               // A click by key has no detail: no drag came before it.
-              onClick={(event) => (event.detail && moved() ? undefined : onStack(of, stack))}
+              onClick={(event) => (event.detail && moved() ? undefined : onHang(of, hung.key))}
             >
-              <img
-                src={pictureOf(stack)}
-                alt=""
-                loading="lazy"
-                draggable={false}
-              />
-              <span className={classes['thumbWords']}>
-                <span>{stack.label}</span>
-                <span className={classes['thumbCount']}>
-                  {[speltLaterality(stack.frames[0]?.laterality ?? null), stack.frames[0]?.viewPosition, stack.length]
-                    .filter(Boolean)
-                    .join(' · ')}
-                </span>
-              </span>
+              {'frames' in hung ? <StackCard stack={hung} /> : <PaperCard paper={hung} />}
             </button>
           </li>
         ))
       })}
     </ul>
+  )
+}
+
+function StackCard({ stack }: { stack: Stack }) {
+  return (
+    <>
+      <img src={pictureOf(stack)} alt="" loading="lazy" draggable={false} />
+      <span className={classes['thumbWords']}>
+        <span>{stack.label}</span>
+        <span className={classes['thumbCount']}>
+          {[speltLaterality(stack.frames[0]?.laterality ?? null), stack.frames[0]?.viewPosition, stack.length].filter(Boolean).join(' · ')}
+        </span>
+      </span>
+    </>
   )
 }

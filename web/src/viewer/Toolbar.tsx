@@ -73,6 +73,8 @@ export interface ToolbarProps {
     mark: boolean
     keep: boolean
     play: boolean
+    /** Whether what is shown has a pace of its own to be changed, whether it plays or not. */
+    pace?: boolean
     window: boolean
     /** Why no planes can be laid through the series; true: they can; null: nothing is shown. */
     planes: true | string | null
@@ -196,8 +198,8 @@ function useToolKeys({ layout, playing, presets, staged = false, can, on }: Tool
     { keys: 'ArrowRight', label: 'Next series', run: () => on.series(1) },
     { keys: 'ArrowLeft', label: 'Previous series', run: () => on.series(-1) },
     { keys: 'Space', label: 'Play or stop', run: on.play, disabled: !can.play },
-    { keys: 'Alt+ArrowUp', label: 'Play faster', run: () => on.rate(1), disabled: playing === null },
-    { keys: 'Alt+ArrowDown', label: 'Play slower', run: () => on.rate(-1), disabled: playing === null },
+    { keys: 'Alt+ArrowUp', label: 'Play faster', run: () => on.rate(1), disabled: playing === null && !can.pace },
+    { keys: 'Alt+ArrowDown', label: 'Play slower', run: () => on.rate(-1), disabled: playing === null && !can.pace },
     { keys: 'k', label: 'Mark or unmark as key image', run: on.mark, disabled: !can.mark },
     { keys: 'c', label: 'Compare with a prior', run: on.compare, disabled: !can.compare },
     { keys: 'x', label: 'Link or unlink scrolling', run: () => on.link('scroll'), disabled: panes === 1 },

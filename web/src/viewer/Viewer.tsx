@@ -31,6 +31,8 @@ import { POINTS } from './measure/shapes'
 import { labelAt } from './measure/spine'
 import { useMeasurements } from './measure/useMeasurements'
 import { Pane } from './Pane'
+import { PaperPane } from './papers/PaperPane'
+import { usePapers } from './papers/usePapers'
 import { Pointers } from './Pointers'
 import { useShared, type Share } from './shared'
 import { pictureActions } from './pictureActions'
@@ -44,7 +46,7 @@ import { Toolbar, type ToolbarProps } from './Toolbar'
 import type { HandName } from './toolLabels'
 import { useHanging, type Hung } from './useHanging'
 import { useTogether } from './useTogether'
-import { patientOf } from './view'
+import { patientIn } from './view'
 import { FASTEST, SLOWEST, type SharedCine } from './volume/sharedPlanes'
 import { VolumeStage } from './volume/VolumeStage'
 import { AT_FIRST, type Slab } from './volume/slab'
@@ -108,13 +110,13 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
 
   const loaded = useStudy(study.study_instance_uid)
   // A prior waits until the study that is read can be seen.
-  const seen = loaded.stacks.length > 0
+  const seen = loaded.stacks.length + loaded.papers.length > 0
   const [wanted, setWanted] = useState<ViewerStudy | null>(priors[0] ?? null)
   const loadedPrior = useStudy(seen && wanted ? wanted.study_instance_uid : null)
   // Who follows a lead sees what the lead hangs.
   const protocols = useProtocols(share?.mode !== 'follow')
   const hanging = useHanging({ study, priors, prior: wanted, loaded, loadedPrior, root, protocols, chooses: !(screens && 'after' in screens) })
-  const { layout, hungIn, stackIn } = hanging
+  const { layout, hungIn, stackIn, paperIn } = hanging
   const keys = useKeyImages(study.study_pk, canMark, onKeyImage)
   const elsewhere = useMemo(() => namedElsewhere(loaded.documents, loaded.stacks.flatMap((stack) => stack.frames)), [loaded.documents, loaded.stacks])
   const drawn = useMeasurements(engine)
@@ -166,9 +168,12 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
 
   const hangIn = (id: PaneId, next: Hung | null, index?: number) => {
     together.forget(id)
+    papers.leave(id, next)
     setIndexes((before) => ({ ...before, [id]: index }))
     hanging.hangIn(id, next)
   }
+
+  const papers = usePapers({ hanging, hangIn, active: activePane, indexes })
 
   const rate = chosenRate && chosenRate.stackKey === (activeStack?.key ?? null) ? chosenRate.rate : rateOf(activeStack)
   const cine: SharedCine | null = playing && !inPlanes ? { pane: activePane, rate } : null
@@ -180,7 +185,9 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
     visible,
     studies: [study, ...priors],
     stacks: hanging.opened.flatMap((one) => one.loaded.stacks),
+    papers: hanging.opened.flatMap((one) => one.loaded.papers),
     stackIn,
+    paperIn,
     hungIn,
     hangIn,
     setLayout: hanging.setLayout,
@@ -244,9 +251,12 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
   }
 
   const first = useRef(true)
-  const onImage = (id: PaneId, index: number) => {
+  const onSeen = () => {
     if (first.current) onFirst?.()
     first.current = false
+  }
+  const onImage = (id: PaneId, index: number) => {
+    onSeen()
     setIndexes((before) => (before[id] === index ? before : { ...before, [id]: index }))
     dress.drawn(id)
     together.onImage(id, index)
@@ -405,9 +415,9 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
       if (inPlanes) return
       const of = hungIn(activePane)?.study
       const from = hanging.opened.find((one) => one.study.study_pk === of?.study_pk)?.loaded
-      const at = from?.stacks.findIndex((stack) => stack.key === activeStack?.key) ?? -1
-      const next = from?.stacks[at + step]
-      if (next && of) hangIn(activePane, { study: of, stackKey: next.key })
+      const keysOf = from?.series.flatMap((one) => [...(one.stacks ?? []), ...one.papers].map((each) => each.key)) ?? []
+      const next = keysOf[keysOf.indexOf(hungIn(activePane)?.stackKey ?? '') + step]
+      if (next && of) hangIn(activePane, { study: of, stackKey: next })
     },
     pane: (step) => {
       const at = visible.indexOf(activePane)
@@ -431,12 +441,12 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
     return { engine, graphics: applied && !applied.ours ? applied.instance : null, active: current, panes: visible.flatMap(pickOf), keys: marked }
   }
 
-  const steadyOn = useSteady(on)
+  const steadyOn = useSteady(papers.hands(on))
   const steady = useSteady({
     leaving,
-    stack: (of: ViewerStudy, stack: Stack) => hangIn(activePane, { study: of, stackKey: stack.key }),
-    drop: (pane: PaneId, of: ViewerStudy, stack: Stack) => {
-      hangIn(pane, { study: of, stackKey: stack.key })
+    hang: (of: ViewerStudy, stackKey: string) => hangIn(activePane, { study: of, stackKey }),
+    drop: (pane: PaneId, of: ViewerStudy, stackKey: string) => {
+      hangIn(pane, { study: of, stackKey })
       activate(pane)
     },
   })
@@ -452,8 +462,8 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
       </div>
     )
 
-  const patientId = loaded.stacks[0] ? patientOf(loaded.stacks[0]).id : null
-  const shownKeys = new Set(visible.map((id) => stackIn(id)?.key).filter((key): key is string => key !== undefined))
+  const patientId = patientIn(loaded.stacks[0]?.frames[0]?.metadata ?? loaded.papers[0]?.instance).id
+  const shownKeys = new Set(visible.map((id) => hungIn(id)?.stackKey).filter((key): key is string => key !== undefined))
   const paneElement = placing ? engine?.viewport(activePane)?.element : undefined
   return (
     <div className={classes['viewer']} ref={root} data-testid="viewer">
@@ -465,8 +475,8 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
           prior={hanging.prior}
           loadedPrior={loadedPrior}
           shown={shownKeys}
-          active={activeStack?.key ?? null}
-          onStack={steady.stack}
+          active={hungIn(activePane)?.stackKey ?? null}
+          onHang={steady.hang}
           onPrior={setWanted}
           onDrop={steady.drop}
           onOver={onDropped}
@@ -489,7 +499,8 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
             compare: priors.length > 0,
             mark: canMark,
             keep: canMark,
-            play: (activeStack?.length ?? 0) > 1,
+            play: (activeStack?.length ?? 0) > 1 || paperIn(activePane)?.kind === 'video',
+            pace: paperIn(activePane)?.kind === 'video',
             planes: judged === null ? null : judged.isVolume ? true : judged.reason,
             window: activeStack !== null,
           }}
@@ -507,6 +518,25 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
               ? visible.map((id) => {
                   const one = hungIn(id)
                   const stack = stackIn(id)
+                  const paper = paperIn(id)
+                  if (one && paper)
+                    return (
+                      <PaperPane
+                        key={`${id} ${paper.key}`}
+                        paneId={id}
+                        study={one.study}
+                        prior={one.study.study_pk !== study.study_pk ? priorLabel(one.study, study) : null}
+                        paper={paper}
+                        patientId={patientId}
+                        active={id === activePane && cells(layout) > 1}
+                        alone={alone && id === activePane && cells(layout) > 1}
+                        over={id === over}
+                        onActivate={() => activate(id)}
+                        onShown={onSeen}
+                        onHands={papers.onHands}
+                        onClose={papers.backIn(id)}
+                      />
+                    )
                   return (
                     <Pane
                       key={id}

@@ -8,6 +8,7 @@ import { dot, vec3, type Vec3 } from './geometry'
 import { isPane, isSame, type Layout, type PaneId } from './layout'
 import { measured } from './measure/measurements'
 import { isOnPlane } from './measure/onPlane'
+import type { Paper } from './papers/paper'
 import type { Frame, Stack } from './stacks'
 import type { ViewerStudy } from './study'
 import { drawnBy, TOOL_NAMES, TOOLS, type ToolName } from './tools'
@@ -16,7 +17,7 @@ import { useThrottled } from './useThrottled'
 import { cineFrom, planesFrom, type PlanesView, type SharedCine, type SharedPlanes } from './volume/sharedPlanes'
 import type { PlanesTogether } from './volume/usePlanesTogether'
 
-/** What hangs in a pane, and how: in the patient's millimetres, so that every screen shows the same place. */
+/** What hangs in a pane, and how: in the patient's millimetres, so that every screen shows the same place. Of a paper `stack` is its key, and `frame` 0. */
 export interface SharedPane {
   study: string
   stack: string
@@ -100,7 +101,9 @@ interface Surroundings {
   visible: readonly PaneId[]
   studies: readonly ViewerStudy[]
   stacks: readonly Stack[]
+  papers: readonly Paper[]
   stackIn: (id: PaneId) => Stack | null
+  paperIn: (id: PaneId) => Paper | null
   hungIn: (id: PaneId) => Hung | null
   hangIn: (id: PaneId, next: Hung | null, index?: number) => void
   setLayout: (layout: Layout) => void
@@ -183,10 +186,10 @@ export function useShared(around: Surroundings): Shared {
     for (const id of only ? [only] : ids) {
       const told = to.view.panes[id]
       if (!told) continue
-      const size = sizeOf(on, id)
+      const size = sizeOf(now.current.root.current, id)
       const playing = cine?.pane === id && now.current.cine?.pane === id
       const wanted = playing ? asPlayed(on, id, now.current.stackIn(id), told, cine.rate) : told
-      if (isShown(on, id, wanted)) {
+      if (now.current.paperIn(id)?.key === wanted.stack || isShown(on, id, wanted)) {
         settle(id, size)
         continue
       }
@@ -210,6 +213,7 @@ export function useShared(around: Surroundings): Shared {
     TELL_MS,
   )
 
+  const paperKey = visible.map((id) => around.paperIn(id)?.key ?? '').join()
   useEffect(() => {
     if (!engine || !shared) return
     const undo = panes.split(',').filter(isPane).map((id) => {
@@ -219,7 +223,8 @@ export function useShared(around: Surroundings): Shared {
       return () => element?.removeEventListener(EVENTS.IMAGE_RENDERED, drawn)
     })
     return () => undo.forEach((one) => one())
-  }, [engine, shared, panes, tell, follow])
+    // A pane that showed a paper is another element afterwards.
+  }, [engine, shared, panes, paperKey, tell, follow])
 
   // Another lead, or another way of looking, begins anew.
   const view = share?.view
@@ -229,8 +234,8 @@ export function useShared(around: Surroundings): Shared {
     if (mode === 'lead') tell()
   }, [mode, view, follow, tell])
   // What hangs here changed, or what was told of could not be hung before it was loaded.
-  const loadedKey = around.stacks.length
-  const hungKey = visible.map((id) => around.stackIn(id)?.key).join()
+  const loadedKey = around.stacks.length + around.papers.length
+  const hungKey = visible.map((id) => around.hungIn(id)?.stackKey).join()
   const { planes, cine } = around
   useEffect(() => {
     if (!planes) planesHere.current = null
@@ -262,8 +267,8 @@ export function useShared(around: Surroundings): Shared {
   return { following: mode === 'follow', planes: planesTogether }
 }
 
-function sizeOf(engine: Engine, id: PaneId): string {
-  const element = engine.viewport(id)?.element
+function sizeOf(root: HTMLElement | null, id: PaneId): string {
+  const element = root?.querySelector(`[data-pane="${id}"]`)
   return element ? `${element.clientWidth}×${element.clientHeight}` : ''
 }
 
@@ -272,8 +277,12 @@ function frameOn(engine: Engine, id: PaneId, stack: Stack | null): Frame | null 
   return (imageId && stack?.frames.find((frame) => frame.imageId === imageId)) || null
 }
 
+const OF_PAPER = { frame: 0, focus: [0, 0, 0], up: [0, -1, 0], flipped: [false, false], half: [1, 1], fitted: true, voi: null, invert: false } as const
+
 /** What a pane shows now; null while it shows nothing. */
-function paneOf(engine: Engine, id: PaneId, { stackIn, hungIn }: Pick<Surroundings, 'stackIn' | 'hungIn'>): SharedPane | null {
+function paneOf(engine: Engine, id: PaneId, { stackIn, paperIn, hungIn }: Pick<Surroundings, 'stackIn' | 'paperIn' | 'hungIn'>): SharedPane | null {
+  const paper = paperIn(id)
+  if (paper) return { ...OF_PAPER, study: paper.studyInstanceUid, stack: paper.key, sop: paper.sopInstanceUid }
   const stack = stackIn(id)
   const frame = frameOn(engine, id, stack)
   const study = hungIn(id)?.study
@@ -367,8 +376,14 @@ function isOf(imageId: string, { sop, frame }: { sop: string; frame: number }): 
 }
 
 function show(around: Surroundings, id: PaneId, wanted: SharedPane): void {
-  const { engine, stackIn, hangIn, stacks, studies, want } = around
+  const { engine, stackIn, hangIn, stacks, papers, studies, want } = around
   if (!engine) return
+  if (wanted.frame === 0) {
+    const of = studies.find((one) => one.study_instance_uid === wanted.study)
+    if (of && papers.some((one) => one.key === wanted.stack)) hangIn(id, { study: of, stackKey: wanted.stack })
+    else if (of) want(of)
+    return
+  }
   const isIt = (frame: Frame) => frame.sopInstanceUid === wanted.sop && frame.frameNumber === wanted.frame
   const stack = stackIn(id)
   const index = stack?.frames.findIndex(isIt) ?? -1

@@ -1,6 +1,7 @@
 import { item, number, numbers, TAG, text, texts, type DicomJson } from './dicom'
 import { metadataOfFrames } from './functionalGroups'
 import { dot, normalOf, vec3, type Scrollable, type Vec3 } from './geometry'
+import { isVideo } from './papers/kinds'
 import type { Plane } from './planes'
 
 /** Where a length on the image comes from; shown beside each measurement and in the corner. */
@@ -189,7 +190,7 @@ function framesOf(studyInstanceUid: string, seriesInstanceUid: string, instance:
   const sopInstanceUid = text(instance, TAG.SOPInstanceUID)
   const rows = number(instance, TAG.Rows)
   const columns = number(instance, TAG.Columns)
-  if (!sopInstanceUid || !rows || !columns) return []
+  if (!sopInstanceUid || !rows || !columns || isVideo(instance)) return []
   const { spacing, calibration } = calibrationOf(instance)
   // What Cornerstone is to draw by: without a spacing of its own, a picture still has the shape of its pixels.
   const drawnBy = calibration.kind === 'patient' ? null : (spacing ?? aspectOf(instance))
@@ -254,7 +255,7 @@ function ordered(frames: readonly Placed[]): { frames: Placed[]; positions: numb
   return { frames: sorted, positions: sorted.map((frame) => frame.position ?? 0) }
 }
 
-/** The stacks of one series from its WADO-RS metadata; what holds no picture (SR, PDF, PR, KO) makes none. */
+/** The stacks of one series from its WADO-RS metadata; what holds no picture (SR, PDF, PR, KO), or a film, makes none. */
 export function stacksOfSeries(studyInstanceUid: string, head: SeriesHead, instances: readonly DicomJson[]): Stack[] {
   const groups = new Map<string, Placed[]>()
   for (const instance of instances)

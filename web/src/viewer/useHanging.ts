@@ -5,13 +5,15 @@ import { ranked } from './hanging/choose'
 import { isComparable, studyFacts } from './hanging/facts'
 import type { Box, Hangable, Protocol } from './hanging/types'
 import { cells, isSame, ONE, PANES, panesOf, SIDE_BY_SIDE, type Layout, type PaneId } from './layout'
+import type { Paper } from './papers/paper'
 import { mostAlike, type Stack } from './stacks'
 import type { ViewerStudy } from './study'
 import { useStudy, type LoadedStudy } from './useStudy'
 
-/** A stack in a pane. */
+/** A stack, or a paper, in a pane. */
 export interface Hung {
   study: ViewerStudy
+  /** Of the stack or the paper. */
   stackKey: string
 }
 
@@ -33,6 +35,7 @@ export interface Hanging {
   setLayout: (layout: Layout) => void
   hungIn: (id: PaneId) => Hung | null
   stackIn: (id: PaneId) => Stack | null
+  paperIn: (id: PaneId) => Paper | null
   hangIn: (id: PaneId, next: Hung | null) => void
   prior: ViewerStudy | null
   /** The studies that are loaded: the one that is read, then its priors. */
@@ -98,6 +101,10 @@ export function useHanging({ study, priors, prior, loaded, loadedPrior, root, pr
     const one = hungIn(id)
     return (one && loadedOf(one.study)?.stacks.find((stack) => stack.key === one.stackKey)) ?? null
   }
+  const paperIn = (id: PaneId): Paper | null => {
+    const one = hungIn(id)
+    return (one && loadedOf(one.study)?.papers.find((paper) => paper.key === one.stackKey)) ?? null
+  }
   const release = (ids: readonly PaneId[]) => {
     byHand.current = true
     wantsPrior.current = false
@@ -142,6 +149,13 @@ export function useHanging({ study, priors, prior, loaded, loadedPrior, root, pr
     wantsPrior.current = isSame(hanging.layout, ONE) && isWide(root.current)
   }, [first, early, loaded.stacks, study, root])
 
+  // A study without pictures opens with what it has.
+  const onlyPaper = loaded.loading || loaded.stacks.length ? null : (listed(loaded).at(0) ?? null)
+  useEffect(() => {
+    if (!onlyPaper) return
+    setHung((before) => (before.some((one) => one !== null) ? before : [{ study, stackKey: onlyPaper }]))
+  }, [onlyPaper, study])
+
   // The protocol takes over when all series are known; while more arrive one may still come to fit, but not under a
   // reader's hands.
   const facts = useMemo(() => (loaded.loading || !loaded.stacks.length ? null : studyFacts(study, loaded.stacks, priors)), [loaded.loading, loaded.stacks, study, priors])
@@ -183,6 +197,7 @@ export function useHanging({ study, priors, prior, loaded, loadedPrior, root, pr
     layout,
     hungIn,
     stackIn,
+    paperIn,
     hangIn,
     prior,
     opened: all,
@@ -206,11 +221,11 @@ export function useHanging({ study, priors, prior, loaded, loadedPrior, root, pr
       release(PANES)
       setLayout(next)
       setHung((before) => {
-        const free = loaded.stacks.filter((stack) => !before.some((one) => one?.stackKey === stack.key))
+        const free = listed(loaded).filter((key) => !before.some((one) => one?.stackKey === key))
         return PANES.map((_, at) => {
           if (before[at] || at >= cells(next)) return before[at] ?? null
-          const stack = free.shift()
-          return stack ? { study, stackKey: stack.key } : null
+          const stackKey = free.shift()
+          return stackKey ? { study, stackKey } : null
         })
       })
     },
@@ -240,6 +255,11 @@ function asHung(stack: Stack | null | undefined, study: ViewerStudy, loaded: Loa
   if (!stack) return null
   if (loaded.stacks.includes(stack)) return { study, stackKey: stack.key }
   return prior ? { study: prior, stackKey: stack.key } : null
+}
+
+/** What hangs in panes that have nothing yet: the pictures first. */
+function listed(loaded: LoadedStudy): string[] {
+  return [...loaded.stacks, ...loaded.series.flatMap((series) => series.papers)].map((one) => one.key)
 }
 
 /** Whether a stage shows something of the study, or may when a prior has come. */

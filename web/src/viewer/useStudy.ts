@@ -3,8 +3,9 @@ import { useEffect, useMemo, useRef } from 'react'
 import { http, useLiveEvents } from '@/lib/api'
 import type { DicomJson } from './dicom'
 import { AHEAD_INSTANCES, headsOf, JSON_TYPE, metadataPath, seriesPath } from './listing'
-import { documentOf, type KeptDocument } from './keep/structured'
+import { documentOf, standing, type KeptDocument } from './keep/structured'
 import { firstStack } from './hanging/builtIn'
+import { papersOfSeries, type Paper } from './papers/paper'
 import { fetchBeginning, watchLink } from './pixels/beforehand'
 import { stacksOfSeries, type SeriesHead, type Stack } from './stacks'
 
@@ -64,12 +65,16 @@ export async function fetchAhead(client: QueryClient, studyInstanceUid: string):
 /** A series with the stacks that its metadata makes; `stacks` is undefined until that has come. */
 export interface LoadedSeries extends SeriesHead {
   stacks: readonly Stack[] | undefined
+  /** What of it is no picture and stands among the series: not what was kept here, which the list of what is on the study has. */
+  papers: readonly Paper[]
   error: unknown
 }
 
 export interface LoadedStudy {
   series: readonly LoadedSeries[]
   stacks: readonly Stack[]
+  /** All that can be opened though it is no picture. */
+  papers: readonly Paper[]
   /** What readers and programs left on the study: measurements, presentations, key images; the newest first. */
   documents: readonly KeptDocument[]
   loading: boolean
@@ -107,22 +112,27 @@ export function useStudy(studyInstanceUid: string | null): LoadedStudy {
 
   const { data, errors, stamp } = metadata
   return useMemo(() => {
+    const documents = data
+      .flatMap((instances) => instances ?? [])
+      .map(documentOf)
+      .filter((one) => one !== null)
+      .sort((a, b) => `${b.date}${b.time}`.localeCompare(`${a.date}${a.time}`))
+    const papers = new Map((heads ?? []).map((head, at) => [head, studyInstanceUid ? papersOfSeries(studyInstanceUid, head, data[at] ?? []) : []] as const))
+    const reports = new Set(standing(documents).flatMap((one) => (one.kind === 'report' ? [one.sopInstanceUid] : [])))
     const series = (heads ?? []).map((head, at): LoadedSeries => {
       const instances = data[at]
       return {
         ...head,
         stacks: instances && studyInstanceUid ? stacksOfSeries(studyInstanceUid, head, instances) : undefined,
+        papers: (papers.get(head) ?? []).filter((one) => one.kind !== 'report' || reports.has(one.sopInstanceUid)),
         error: errors[at],
       }
     })
     return {
       series,
       stacks: series.flatMap((one) => one.stacks ?? []),
-      documents: data
-        .flatMap((instances) => instances ?? [])
-        .map(documentOf)
-        .filter((one) => one !== null)
-        .sort((a, b) => `${b.date}${b.time}`.localeCompare(`${a.date}${a.time}`)),
+      papers: [...papers.values()].flat(),
+      documents,
       loading: list.isPending || series.some((one) => one.stacks === undefined && !one.error),
       error: list.error ?? errors.find((error) => error !== null) ?? null,
     }

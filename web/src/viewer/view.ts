@@ -1,4 +1,4 @@
-import { values } from './dicom'
+import { values, type DicomJson } from './dicom'
 import type { StackViewport } from './engine'
 import { along, cross, edgesOfPlane, edgesOfProjection, vec3, type EdgeLetters, type Vec3 } from './geometry'
 import { windowOf } from './presets'
@@ -98,16 +98,25 @@ function isGrey(frame: Frame): boolean {
   return (samples === undefined || samples === 1) && values(frame.metadata, '00280004')[0] !== 'PALETTE COLOR'
 }
 
-/** The patient as the picture itself names it, overlaid by the archive's corrections. */
-export function patientOf(stack: Stack): { name: string | null; id: string | null } {
-  const first = stack.frames[0]?.metadata
-  const name = values(first, '00100010')[0]
+export interface NamedPatient {
+  name: string | null
+  id: string | null
+}
+
+/** The patient as an object itself names it, overlaid by the archive's corrections. */
+export function patientIn(instance: DicomJson | undefined): NamedPatient {
+  const name = values(instance, '00100010')[0]
   const groups = name !== null && typeof name === 'object' ? (name as Record<string, string>) : {}
-  const id = values(first, '00100020')[0]
+  const id = values(instance, '00100020')[0]
   return {
     name: [groups['Alphabetic'], groups['Ideographic'], groups['Phonetic']].map((group) => group ?? '').join('=') || null,
     id: typeof id === 'string' ? id : null,
   }
+}
+
+/** The patient of a stack's pictures. */
+export function patientOf(stack: Stack): NamedPatient {
+  return patientIn(stack.frames[0]?.metadata)
 }
 
 /** A length for the scale bar: 1, 2 or 5 times a power of ten, at most `room_px` long. */

@@ -1,0 +1,133 @@
+import { ActionIcon, Loader, Tooltip } from '@mantine/core'
+import { IconArrowBackUp, IconDownload } from '@tabler/icons-react'
+import { Component, Suspense, useCallback, useEffect, useRef, type ComponentType, type LazyExoticComponent, type ReactNode } from 'react'
+import { formatPersonName } from '@/lib/personname'
+import { formatDicomDate } from '@/lib/time'
+import type { PaneId } from '../layout'
+import type { ViewerStudy } from '../study'
+import { patientIn } from '../view'
+import viewer from '../viewer.module.css'
+import type { PaperKind } from './kinds'
+import { fileOf, KIND_WORD, type Paper, type PaperHands, type PaperViewProps } from './paper'
+import classes from './papers.module.css'
+
+/** The view of a kind, fetched when the first of it is opened; of the others it is said what they are. */
+const VIEWS: Partial<Record<PaperKind, LazyExoticComponent<ComponentType<PaperViewProps>>>> = {}
+
+export interface PaperPaneProps {
+  paneId: PaneId
+  study: ViewerStudy
+  /** `PRIOR · 14 months`; null for the study that is read. */
+  prior: string | null
+  paper: Paper
+  /** The patient of the study that is read, as its images say; another one beside it is called out. */
+  patientId: string | null
+  active: boolean
+  alone: boolean
+  over: boolean
+  onActivate: () => void
+  /** It can be seen. */
+  onShown: () => void
+  onHands: (id: PaneId, hands: PaperHands | null) => void
+  /** Back to the pictures; null: there are none. */
+  onClose: (() => void) | null
+}
+
+/** A pane that shows what is no picture, under a line that always says whose it is. */
+export function PaperPane(props: PaperPaneProps) {
+  const { paneId, study, prior, paper, active, onActivate, onHands, onClose } = props
+  const View = VIEWS[paper.kind]
+  const patient = patientIn(paper.instance)
+  const otherPatient = patient.id !== null && props.patientId !== null && patient.id !== props.patientId
+  const shown = useRef(props.onShown)
+  useEffect(() => {
+    shown.current()
+  }, [])
+  const take = useCallback((hands: PaperHands | null) => onHands(paneId, hands), [onHands, paneId])
+  const file = fileOf(paper)
+  return (
+    <section
+      className={`${viewer['pane']} ${classes['pane']}`}
+      data-active={active || undefined}
+      data-alone={props.alone || undefined}
+      data-over={props.over || undefined}
+      data-pane={paneId}
+      data-state="paper"
+      data-paper={paper.kind}
+      data-series-instance-uid={paper.seriesInstanceUid}
+      data-sop-instance-uid={paper.sopInstanceUid}
+      aria-label={prior ?? 'Current study'}
+      onPointerDownCapture={onActivate}
+      onWheelCapture={onActivate}
+      onFocusCapture={onActivate}
+    >
+      <header className={classes['head']}>
+        <div className={classes['who']}>
+          {prior ? <strong className={viewer['prior']}>{prior}</strong> : null}
+          {otherPatient ? (
+            <strong className={viewer['danger']} role="alert">
+              Another patient ID than the study that is read
+            </strong>
+          ) : null}
+          <span>
+            {patient.name ? <bdi>{formatPersonName(patient.name)}</bdi> : null}
+            <span>{patient.id}</span>
+          </span>
+          <span>{[formatDicomDate(study.study_date), study.study_description].filter(Boolean).join(' · ')}</span>
+        </div>
+        <div className={classes['what']}>
+          <strong dir="auto">{paper.title}</strong>
+          <span>{[KIND_WORD[paper.kind], paper.seriesNumber === null ? null : `Series ${paper.seriesNumber}`, formatDicomDate(paper.date)].filter(Boolean).join(' · ')}</span>
+        </div>
+        <div className={classes['acts']}>
+          <Tooltip label={file.words} openDelay={400}>
+            <ActionIcon component="a" href={file.href} download={file.name} variant="subtle" aria-label={file.words}>
+              <IconDownload size={20} />
+            </ActionIcon>
+          </Tooltip>
+          {onClose ? (
+            <Tooltip label="Back to the images" openDelay={400}>
+              <ActionIcon variant="subtle" aria-label="Back to the images" onClick={onClose}>
+                <IconArrowBackUp size={20} />
+              </ActionIcon>
+            </Tooltip>
+          ) : null}
+        </div>
+      </header>
+      <div className={classes['body']}>
+        <Fault key={paper.key}>
+          {View ? (
+            <Suspense fallback={<Loader className={viewer['busy']} size="sm" aria-label="Opening" />}>
+              <View paper={paper} onHands={take} />
+            </Suspense>
+          ) : (
+            <div className={classes['note']}>
+              <p>{KIND_WORD[paper.kind]}: it is not drawn here.</p>
+              <a href={file.href} download={file.name}>
+                {file.words}
+              </a>
+            </div>
+          )}
+        </Fault>
+      </div>
+    </section>
+  )
+}
+
+/** What cannot be shown is said where it would be, and takes nothing else with it. */
+class Fault extends Component<{ children: ReactNode }, { failed: boolean }> {
+  override state = { failed: false }
+
+  static getDerivedStateFromError() {
+    return { failed: true }
+  }
+
+  override render() {
+    if (!this.state.failed) return this.props.children
+    return (
+      <p className={classes['note']} role="alert">
+        This could not be shown. It is safe in the archive; it can be saved and opened elsewhere.
+      </p>
+    )
+  }
+}

@@ -1,0 +1,25 @@
+import { text, type DicomJson } from '../dicom'
+
+/** What opens in a pane though no picture of it is drawn on a canvas. */
+export type PaperKind = 'pdf' | 'text' | 'report' | 'waveform' | 'video' | 'model'
+
+export const STORAGE = '1.2.840.10008.5.1.4.1.1.'
+export const AVAILABLE_TRANSFER_SYNTAX = '00083002'
+const ENCAPSULATED: Readonly<Record<string, PaperKind>> = { '104.1': 'pdf', '104.2': 'text', '104.3': 'model', '104.4': 'model', '104.5': 'model' }
+/** MPEG2, MPEG-4 AVC/H.264 and HEVC/H.265, whole or in fragments (PS3.6 A). */
+const VIDEO = /^1\.2\.840\.10008\.1\.2\.4\.10[0-8](\.1)?$/
+
+/** Whether what an instance holds as pixel data is a film, and no frames. */
+export function isVideo(instance: DicomJson): boolean {
+  return VIDEO.test(text(instance, AVAILABLE_TRANSFER_SYNTAX) ?? '')
+}
+
+export function kindOfPaper(instance: DicomJson): PaperKind | null {
+  if (isVideo(instance)) return 'video'
+  const sopClass = text(instance, '00080016') ?? ''
+  if (!sopClass.startsWith(STORAGE)) return null
+  const rest = sopClass.slice(STORAGE.length)
+  if (/^88\.\d+$/.test(rest)) return 'report'
+  if (/^9\.\d+(\.\d+)*$/.test(rest)) return 'waveform'
+  return ENCAPSULATED[rest] ?? null
+}
