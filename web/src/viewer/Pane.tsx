@@ -11,6 +11,8 @@ import { awayFrom, type Segment } from './planes'
 import type { DicomJson } from './dicom'
 import { graphicsOf } from './keep/presentation'
 import { Drawn } from './presentation/Drawn'
+import { Overlaid } from './overlays/Overlaid'
+import type { Shown as Laid } from './overlays/useOverlays'
 import { Marks } from './presentation/Marks'
 import { QualityMark } from './presentation/QualityMark'
 import { suvOf } from './pixels/suv'
@@ -39,6 +41,8 @@ export interface PaneProps {
   start: number | null
   /** Whether overlays and shutters are laid over the picture. */
   marks: boolean
+  /** What is laid over its pictures, and what is said of it; null: there is nothing to be laid over them. */
+  laid: { shown: readonly Laid[]; chosen: { key: string; part: number } | null; words: string } | null
   /** A presentation state whose graphics are drawn on the pictures that it names. */
   graphics: DicomJson | null
   /** Where the picture with the keys cuts this one. */
@@ -155,7 +159,9 @@ export function Pane(props: PaneProps) {
       setShown({ state: 'loading' })
       setView(null)
     }
-    engine.show(paneId, stack, index, kept >= 0).catch(() => {
+    // The same pictures with other values: they stay where they are.
+    const turned = grown && (before?.subtraction === undefined) !== (stack.subtraction === undefined)
+    engine.show(paneId, stack, index, kept >= 0 || (turned && 'place')).catch(() => {
       if (!stale) setShown({ state: 'failed', index })
     })
     return () => {
@@ -195,6 +201,7 @@ export function Pane(props: PaneProps) {
       data-coarse={loaded.coarse ?? undefined}
       data-quality={view ? quality : undefined}
       data-series-instance-uid={stack?.seriesInstanceUid}
+      data-subtracted={frame?.subtracted?.words}
       data-sop-instance-uid={frame?.sopInstanceUid}
       aria-label={prior ?? 'Current study'}
       onPointerDownCapture={onActivate}
@@ -210,6 +217,7 @@ export function Pane(props: PaneProps) {
       />
       {stack && study ? (
         <>
+          {view && frame && props.laid?.shown.length ? <Overlaid shown={props.laid.shown} frame={frame} stack={stack} toCanvas={view.placeOnPane} toPane={view.toPane} chosen={props.laid.chosen} /> : null}
           {view?.toPane && frame && props.marks ? <Marks frame={frame} toPane={view.toPane} /> : null}
           {view?.toPane && frame && props.graphics ? <Drawn graphics={graphicsOf(props.graphics, frame)} toPane={view.toPane} /> : null}
           {view && (props.lines || props.spot) ? (
@@ -237,6 +245,8 @@ export function Pane(props: PaneProps) {
                 {view.index + 1} / {view.of}
               </span>
             ) : null}
+            {frame?.subtracted ? <strong className={classes['subtracted']}>Subtracted · {frame.subtracted.words}</strong> : null}
+            {frame?.notSubtracted ? <span>Not subtracted: {frame.notSubtracted}</span> : null}
             {stack.positions && frame ? <span>{millimetres(frame.position)}</span> : null}
             {frame?.sliceThickness ? <span>Thickness {trimmed(frame.sliceThickness)} mm</span> : null}
             {frame?.viewPosition ? <span>{frame.viewPosition}</span> : null}
@@ -258,6 +268,7 @@ export function Pane(props: PaneProps) {
             {frame && stack.modality === 'PT' ? <span>{suvWords(frame.metadata)}</span> : null}
             {view?.inverted ? <span>Inverted</span> : null}
             {props.marks ? null : <span>Overlays and shutters hidden</span>}
+            {props.laid ? <span>{props.laid.words}</span> : null}
             {frame?.lossy ? <span>Lossy compression</span> : null}
           </div>
           <div className={classes['bottomRight']}>

@@ -32,6 +32,7 @@ import {
   IconRuler2,
   IconStack2,
   IconStar,
+  IconStackBack,
   IconVectorBezier2,
   IconWindowMaximize,
   IconZoomIn,
@@ -64,6 +65,8 @@ export interface ToolbarProps {
   /** Whether the list of measurements is shown, and how many there are. */
   measurements: { shown: boolean; count: number }
   presets: readonly WindowPreset[]
+  /** Whether what is shown is a difference. */
+  subtracted: boolean
   /** What hangs and why. */
   hanging?: ReactNode
   /** Whether the hanging has stages, whose keys Page Down and Page Up are then. */
@@ -76,6 +79,8 @@ export interface ToolbarProps {
     /** Whether what is shown has a pace of its own to be changed, whether it plays or not. */
     pace?: boolean
     window: boolean
+    /** Why nothing can be subtracted; true: something may; null: nothing is shown. */
+    subtract: true | string | null
     /** Why no planes can be laid through the series; true: they can; null: nothing is shown. */
     planes: true | string | null
   }
@@ -93,6 +98,7 @@ export interface ToolbarProps {
     fit: () => void
     oneToOne: () => void
     planes: () => void
+    subtract: () => void
     marks: () => void
     maximise: () => void
     reset: () => void
@@ -343,6 +349,14 @@ export const Toolbar = memo(function Toolbar(props: ToolbarProps) {
         pressed={planes}
         disabled={can.planes !== true}
         onClick={on.planes}
+      />
+      <Tool
+        label={typeof can.subtract === 'string' ? `No subtraction: ${can.subtract}` : 'Subtraction'}
+        keys="Shift+N"
+        icon={IconStackBack}
+        pressed={props.subtracted}
+        disabled={can.subtract !== true}
+        onClick={on.subtract}
       />
       {props.hanging}
       <LayoutPicker layout={layout} onLayout={on.layout} />

@@ -39,6 +39,11 @@ import { pictureActions } from './pictureActions'
 import { giveGreys } from './pixels/voiTable'
 import { presetsFor } from './presets'
 import type { Stack } from './stacks'
+import { MaskDrag } from './subtract/MaskDrag'
+import { isRun } from './subtract/mask'
+import { isDifference, sourceOf } from './subtract/pictures'
+import { SubtractionBar, useSubtractionKeys } from './subtract/SubtractionBar'
+import { useSubtraction } from './subtract/useSubtraction'
 import { useSteady } from './steady'
 import { priorLabel, type ViewerStudy } from './study'
 import { Thumbnails } from './Thumbnails'
@@ -46,7 +51,7 @@ import { Toolbar, type ToolbarProps } from './Toolbar'
 import type { HandName } from './toolLabels'
 import { useHanging, type Hung } from './useHanging'
 import { useTogether } from './useTogether'
-import { patientIn } from './view'
+import { patientIn, viewOf } from './view'
 import { FASTEST, SLOWEST, type SharedCine } from './volume/sharedPlanes'
 import { VolumeStage } from './volume/VolumeStage'
 import { AT_FIRST, type Slab } from './volume/slab'
@@ -116,7 +121,7 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
   // Who follows a lead sees what the lead hangs.
   const protocols = useProtocols(share?.mode !== 'follow')
   const hanging = useHanging({ study, priors, prior: wanted, loaded, loadedPrior, root, protocols, chooses: !(screens && 'after' in screens) })
-  const { layout, hungIn, stackIn, paperIn } = hanging
+  const { layout, hungIn, paperIn } = hanging
   const keys = useKeyImages(study.study_pk, canMark, onKeyImage)
   const elsewhere = useMemo(() => namedElsewhere(loaded.documents, loaded.stacks.flatMap((stack) => stack.frames)), [loaded.documents, loaded.stacks])
   const drawn = useMeasurements(engine)
@@ -143,6 +148,17 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
 
   const visible = panesOf(layout)
   const activePane = visible.includes(active) ? active : 'a'
+  const subtracting = useSubtraction({
+    engine,
+    visible,
+    active: activePane,
+    hungIn: hanging.stackIn,
+    loaded: hanging.opened.map((one) => one.loaded.stacks),
+    frame: (stack) => stack.frames[indexes[activePane] ?? 0],
+    drive: (id) => together.drive(id),
+  })
+  const { stackIn, subtractionIn } = subtracting
+  const [dragsMask, setDragsMask] = useState(false)
   const activeStack = stackIn(activePane)
   const activeIndex = indexes[activePane] ?? 0
   const activeFrame = activeStack?.frames[activeIndex]
@@ -184,7 +200,9 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
     layout,
     visible,
     studies: [study, ...priors],
-    stacks: hanging.opened.flatMap((one) => one.loaded.stacks),
+    // A mark on a difference is found on that.
+    stacks: [...visible.flatMap((id) => (subtractionIn(id) ? (stackIn(id) ?? []) : [])), ...hanging.opened.flatMap((one) => one.loaded.stacks)],
+    subtract: subtracting.set,
     papers: hanging.opened.flatMap((one) => one.loaded.papers),
     stackIn,
     paperIn,
@@ -231,7 +249,7 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
     ...visible.map((id) => ({ id, stack: stackIn(id) })),
     ...loaded.stacks.map((stack) => ({ id: null, stack })),
   ].filter((one): one is { id: PaneId | null; stack: Stack } => one.stack !== null)
-  const aheadKey = ahead.map((one) => `${one.stack.key}:${one.stack.length}`).join('|')
+  const aheadKey = ahead.map((one) => `${one.stack.key}:${one.stack.length}${one.stack.subtraction ? `:${one.id}` : ''}`).join('|')
   useEffect(() => {
     if (!engine) return
     const once = new Map(ahead.map((one) => [one.stack.key, one] as const).reverse())
@@ -258,7 +276,8 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
   const onImage = (id: PaneId, index: number) => {
     onSeen()
     setIndexes((before) => (before[id] === index ? before : { ...before, [id]: index }))
-    dress.drawn(id)
+    // What a rule says of a window is not meant for differences.
+    if (!subtractionIn(id)) dress.drawn(id)
     together.onImage(id, index)
   }
 
@@ -286,10 +305,11 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
   }
   /** Shows a picture: in the pane that has its stack, else in the pane with the keys. */
   const activeOf = (imageId: string | null) => {
-    if (!imageId) return
-    const found = stackWith(imageId)
-    if (!found) return
-    const pane = visible.find((id) => stackIn(id)?.key === found.stack.key)
+    const found = imageId ? stackWith(sourceOf(imageId)) : null
+    if (!imageId || !found) return
+    const holder = visible.find((id) => stackIn(id)?.frames.some((frame) => frame.imageId === imageId))
+    if (isDifference(imageId) && !holder) toast('This was measured on a subtraction that is not shown now.')
+    const pane = holder ?? visible.find((id) => stackIn(id)?.key === found.stack.key)
     activate(pane ?? activePane)
     if (pane) engine?.goTo(pane, found.index)
     else hangIn(activePane, { study: found.study, stackKey: found.stack.key }, found.index)
@@ -327,7 +347,7 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
     setApplied(document)
   }
   // A presentation state is applied when the picture that it is about is the one that is drawn.
-  const about = applied?.kind === 'presentation' && activeFrame && isAbout(applied.instance, activeFrame) ? activeFrame : null
+  const about = applied?.kind === 'presentation' && activeFrame && !activeFrame.subtracted && isAbout(applied.instance, activeFrame) ? activeFrame : null
   const lastApplied = useRef<string | null>(null)
   useEffect(() => {
     const key = applied && about ? applied.sopInstanceUid : null
@@ -360,8 +380,18 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
     else make('')
   }
 
+  const hung = hanging.stackIn(activePane)
+  useSubtractionKeys(subtracting, hung !== null && isRun(hung), activeStack?.subtraction !== undefined)
+
+  const actions = pictureActions(engine, activePane, viewport, together.drive)
   const on: ToolbarProps['on'] = {
-    ...pictureActions(engine, activePane, viewport, together.drive),
+    ...actions,
+    reset: () => {
+      setDragsMask(false)
+      if (viewport()) subtracting.reset(activePane)
+      actions.reset()
+    },
+    subtract: subtracting.toggle,
     tool: (next) => {
       setPlacing(false)
       setTool(next)
@@ -425,6 +455,11 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
     },
   }
 
+  const toPaneIn = (id: PaneId) => {
+    const [shown, stack, imageId] = [engine?.viewport(id), stackIn(id), engine?.imageOn(id)]
+    return (shown && stack && imageId && viewOf(shown, stack, imageId, shown.element)?.toPane) || null
+  }
+
   const leaving = (): Source | PlanesSource | string => {
     if (inPlanes) return planesLeaving.current?.() ?? 'There is no plane to export yet.'
     const pickOf = (id: PaneId) => {
@@ -435,7 +470,7 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
     if (!engine || !current) return 'There is no image to export yet.'
     const marked = loaded.stacks.flatMap((stack) =>
       stack.frames.flatMap((frame, index) =>
-        keys.isKey(frame.sopInstanceUid, frame.frameNumber) ? [{ study, stack, index, like: { viewport: current.like.viewport, shows: stack.key === current.stack.key } }] : [],
+        keys.isKey(frame.sopInstanceUid, frame.frameNumber) ? [{ study, stack, index, like: { viewport: current.like.viewport, shows: stack === current.stack } }] : [],
       ),
     )
     return { engine, graphics: applied && !applied.ours ? applied.instance : null, active: current, panes: visible.flatMap(pickOf), keys: marked }
@@ -492,7 +527,8 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
           isKey={activeFrame ? keys.isKey(activeFrame.sopInstanceUid, activeFrame.frameNumber) : false}
           thumbnails={thumbnails}
           measurements={{ shown: listed, count: drawn.list.length }}
-          presets={presetsFor(activeStack?.modality ?? null, activeStack?.bodyPart ?? null)}
+          presets={activeStack?.subtraction ? [] : presetsFor(activeStack?.modality ?? null, activeStack?.bodyPart ?? null)}
+          subtracted={activeStack?.subtraction !== undefined}
           hanging={staging.menu}
           staged={staged}
           can={{
@@ -503,11 +539,22 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
             pace: paperIn(activePane)?.kind === 'video',
             planes: judged === null ? null : judged.isVolume ? true : judged.reason,
             window: activeStack !== null,
+            subtract: subtracting.can,
           }}
           on={steadyOn}
         >
           {exporting}
         </Toolbar>
+        {activeStack?.subtraction && !inPlanes ? (
+          <SubtractionBar
+            subtracting={subtracting}
+            how={activeStack.subtraction}
+            stack={activeStack}
+            words={activeFrame?.subtracted?.words ?? null}
+            dragging={dragsMask}
+            onDrag={setDragsMask}
+          />
+        ) : null}
         <div className={classes['floor']}>
           <div
             className={classes['grid']}
@@ -563,6 +610,7 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
                       onDouble={() => (cells(layout) > 1 ? setAlone(!alone) : undefined)}
                       onLocate={tool === 'locate' ? (point) => together.locate(id, point) : null}
                     >
+                      {dragsMask && stack?.subtraction && id === activePane ? <MaskDrag toPane={() => toPaneIn(id)} onMove={subtracting.move} /> : null}
                       {share ? <Pointers engine={engine} paneId={id} pointers={share.pointers} /> : null}
                       {paneElement && id === activePane ? (
                         <Placing
@@ -607,9 +655,9 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
             <MeasurementList
               measurements={drawn.list}
               placeOf={(one) => {
-                const found = one.imageId ? stackWith(one.imageId) : null
+                const found = one.imageId ? stackWith(sourceOf(one.imageId)) : null
                 return found
-                  ? [found.study.study_pk === study.study_pk ? null : 'Prior', found.stack.label, `${found.index + 1} / ${found.stack.length}`]
+                  ? [isDifference(one.imageId) ? 'Subtracted' : null, found.study.study_pk === study.study_pk ? null : 'Prior', found.stack.label, `${found.index + 1} / ${found.stack.length}`]
                       .filter(Boolean)
                       .join(' · ')
                   : null

@@ -25,9 +25,10 @@ import { fetching, isAborted } from './pixels/fetching'
 import { Prefetching, type Count } from './pixels/prefetching'
 import { registerLoader } from './pixels/loader'
 import { Remembered, whenForgotten } from './pixels/remembered'
-import { Showing, type Quality } from './pixels/showing'
+import { isHere, Showing, type Quality } from './pixels/showing'
 import { warmUp } from './pixels/warmUp'
-import type { Frame, Stack } from './stacks'
+import type { Stack } from './stacks'
+import { registerSubtraction } from './subtract/pictures'
 import { drawNow, fitQuietly, letGo, onPixelRatio, refit, squareUp } from './surface'
 import { watchMouse } from '@/lib/hands'
 import { drawnBy, endGroup, TOOL_NAMES, TOOLS, withMouse, type ToolName } from './tools'
@@ -45,6 +46,7 @@ function begin(): void {
     maxWebWorkers: Math.max(2, Math.min(6, (navigator.hardwareConcurrency || 2) - 1)),
   })
   registerLoader()
+  registerSubtraction()
   watchLink(warmUp)
   initTools()
   drawWithPictures()
@@ -192,7 +194,8 @@ export class Engine {
     }
   }
 
-  private describe(frames: readonly Frame[]): void {
+  private describe({ frames, beneath = [] }: Stack): void {
+    for (const stack of beneath) this.describe(stack)
     this.remembered.hold(frames)
     for (const frame of frames) wadors.metaDataManager.add(frame.imageId, frame.metadata as never)
   }
@@ -275,6 +278,22 @@ export class Engine {
     viewport.render()
   }
 
+  /** Pictures that are made here are made anew, for they are made otherwise now; `rewindow`: and seen by their own window again. */
+  renew(paneId: string, imageIds: readonly string[], rewindow: boolean): void {
+    for (const imageId of imageIds) if (isHere(imageId)) cache.removeImageLoadObject(imageId, { force: true })
+    const drawn = new Set(imageIds)
+    for (const one of annotation.state.getAllAnnotations()) if (drawn.has(one.metadata?.referencedImageId ?? '')) one.invalidated = true
+    const viewport = this.viewport(paneId)
+    if (!viewport) return
+    const again = () => {
+      const { invert } = viewport.getProperties()
+      this.asScanned(paneId)
+      viewport.setProperties({ invert })
+    }
+    if (rewindow) viewport.element.addEventListener(Enums.Events.STACK_NEW_IMAGE, again, { once: true })
+    this.showing.get(paneId)?.renew()
+  }
+
   /** Goes to a picture of the stack in a pane; nothing where it is there or on its way. */
   goTo(paneId: string, index: number): void {
     const viewport = this.viewport(paneId)
@@ -283,18 +302,19 @@ export class Engine {
 
   /**
    * Shows a stack from image `index` on; rejects where that picture cannot be had and no other has been asked for meanwhile.
-   * `keep`: the same stack with more pictures, so the reader's window and place stay.
+   * `keep`: the same stack with more pictures, so the reader's window and place stay; `place`: the same with other values.
    */
-  async show(paneId: string, stack: Stack, index: number, keep: boolean): Promise<void> {
-    this.describe(stack.frames)
+  async show(paneId: string, stack: Stack, index: number, keep: boolean | 'place'): Promise<void> {
+    this.describe(stack)
     const viewport = this.viewport(paneId)
     if (!viewport) return
     const before = this.hung.get(paneId)
     const imageIds = stack.frames.map((frame) => frame.imageId)
-    const hung: Hung = { key: stack.key, imageIds: new Set(imageIds), left: keep ? (before?.placed ? leftOf(viewport) : (before?.left ?? null)) : null, placed: false }
+    const left = keep ? (before?.placed ? leftOf(viewport) : (before?.left ?? null)) : null
+    const hung: Hung = { key: stack.key, imageIds: new Set(imageIds), left: left && keep === 'place' ? { ...left, voiRange: null, greys: null } : left, placed: false }
     this.hung.set(paneId, hung)
     // What is drawn meanwhile, or if the picture cannot be had, must not be the stack before under this one's words.
-    if (!keep) {
+    if (keep !== true) {
       viewport.removeAllActors()
       forgetGreys(viewport)
     }
@@ -302,7 +322,7 @@ export class Engine {
     if (this.ended || this.viewport(paneId) !== viewport || this.hung.get(paneId) !== hung || hung.placed) return
     // A reader who goes on before the first picture has come is not told of that one, but of the one that is waited for.
     if (viewport.getCurrentImageIdIndex() !== index) return
-    if (keep) this.place(paneId)
+    if (keep === true) this.place(paneId)
     viewport.render()
     // Cornerstone does not say by its promise that a picture could not be loaded.
     throw new Error('The picture could not be loaded.')
@@ -348,7 +368,7 @@ export class Engine {
    */
   prefetch(stacks: readonly { stack: Stack; from: number; seen: boolean }[], loaded: (stack: Stack, count: Count) => void): void {
     this.prefetching?.stop()
-    for (const { stack } of stacks) this.describe(stack.frames)
+    for (const { stack } of stacks) this.describe(stack)
     this.prefetching = new Prefetching(stacks, loaded, () => this.awaited > 0)
   }
 

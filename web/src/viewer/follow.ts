@@ -11,6 +11,8 @@ export interface Shown {
 export function sharesWindow(a: Shown, b: Shown): boolean {
   const { modality } = a.stack
   if (modality === null || modality !== b.stack.modality) return false
+  // A difference has other values than what it was made of.
+  if (a.stack.subtraction !== undefined || b.stack.subtraction !== undefined) return false
   return modality === 'CT' || (modality === 'PT' && a.stack.seriesInstanceUid === b.stack.seriesInstanceUid) || (a.studyPk === b.studyPk && !['MR', 'PT', 'NM'].includes(modality))
 }
 

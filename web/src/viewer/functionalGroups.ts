@@ -12,6 +12,8 @@ const MACROS = new Set([
   '00289145', // Pixel Value Transformation
   '00209071', // Frame Anatomy: Frame Laterality
   '00209111', // Frame Content
+  '00289415', // Frame Pixel Shift: of the first subtraction item
+  '00289443', // XA/XRF Frame Pixel Data Properties: Pixel Intensity Relationship
 ])
 
 /**

@@ -11,6 +11,8 @@ import { isOnPlane } from './measure/onPlane'
 import type { Paper } from './papers/paper'
 import type { Frame, Stack } from './stacks'
 import type { ViewerStudy } from './study'
+import { isSameSubtraction, subtractionFrom } from './subtract/mask'
+import type { Subtraction } from './subtract/types'
 import { drawnBy, TOOL_NAMES, TOOLS, type ToolName } from './tools'
 import type { Hung } from './useHanging'
 import { useThrottled } from './useThrottled'
@@ -33,6 +35,8 @@ export interface SharedPane {
   fitted: boolean
   voi: readonly [lower: number, upper: number] | null
   invert: boolean
+  /** What is subtracted from it; none in what older pages tell. */
+  subtraction?: Subtraction | null
 }
 
 export interface SharedView {
@@ -106,6 +110,7 @@ interface Surroundings {
   paperIn: (id: PaneId) => Paper | null
   hungIn: (id: PaneId) => Hung | null
   hangIn: (id: PaneId, next: Hung | null, index?: number) => void
+  subtract: (id: PaneId, how: Subtraction | null) => void
   setLayout: (layout: Layout) => void
   want: (study: ViewerStudy) => void
   /** The pane through which planes are laid; null: none are shown. */
@@ -188,7 +193,14 @@ export function useShared(around: Surroundings): Shared {
       if (!told) continue
       const size = sizeOf(now.current.root.current, id)
       const playing = cine?.pane === id && now.current.cine?.pane === id
-      const wanted = playing ? asPlayed(on, id, now.current.stackIn(id), told, cine.rate) : told
+      const stack = now.current.stackIn(id)
+      const subtraction = subtractionFrom(told.subtraction)
+      if (stack?.key === told.stack && !isSameSubtraction(stack.subtraction ?? null, subtraction)) {
+        if (isUndone(id, size)) return to.leaveLead()
+        now.current.subtract(id, subtraction)
+        continue
+      }
+      const wanted = playing ? asPlayed(on, id, stack, told, cine.rate) : told
       if (now.current.paperIn(id)?.key === wanted.stack || isShown(on, id, wanted)) {
         settle(id, size)
         continue
@@ -307,6 +319,7 @@ function paneOf(engine: Engine, id: PaneId, { stackIn, paperIn, hungIn }: Pick<S
     fitted: isFitted(viewport),
     voi: voiRange ? [voiRange.lower, voiRange.upper] : null,
     invert: invert === true,
+    subtraction: stack.subtraction ?? null,
   }
 }
 

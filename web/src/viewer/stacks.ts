@@ -1,8 +1,10 @@
 import { item, number, numbers, TAG, text, texts, type DicomJson } from './dicom'
 import { metadataOfFrames } from './functionalGroups'
 import { dot, normalOf, vec3, type Scrollable, type Vec3 } from './geometry'
+import { isLaidOver } from './overlays/layers'
 import { isVideo } from './papers/kinds'
 import type { Plane } from './planes'
+import type { Subtraction } from './subtract/types'
 
 /** Where a length on the image comes from; shown beside each measurement and in the corner. */
 export type Calibration =
@@ -36,6 +38,10 @@ export interface Frame {
   grey: boolean
   /** What Cornerstone is told of the instance. */
   metadata: DicomJson
+  /** A difference: what was subtracted, and in what its values are. */
+  subtracted?: { words: string; scale: 'values' | 'logarithms' }
+  /** Among differences a picture as it is, and why. */
+  notSubtracted?: string
 }
 
 /** Frames that scroll as one: a series, or the part of it that shares a plane. */
@@ -49,6 +55,10 @@ export interface Stack extends Scrollable {
   frames: readonly Frame[]
   /** Frames a second that the scanner recommends; null: not a cine. */
   cineRate: number | null
+  /** Its pictures are differences, made so. */
+  subtraction?: Subtraction
+  /** The stacks of whose pictures they are made. */
+  beneath?: readonly Stack[]
 }
 
 /** Where a reader begins, who looks for the finding: the middle of slices shows more of it than the first; that of others. */
@@ -190,7 +200,7 @@ function framesOf(studyInstanceUid: string, seriesInstanceUid: string, instance:
   const sopInstanceUid = text(instance, TAG.SOPInstanceUID)
   const rows = number(instance, TAG.Rows)
   const columns = number(instance, TAG.Columns)
-  if (!sopInstanceUid || !rows || !columns || isVideo(instance)) return []
+  if (!sopInstanceUid || !rows || !columns || isVideo(instance) || isLaidOver(instance)) return []
   const { spacing, calibration } = calibrationOf(instance)
   // What Cornerstone is to draw by: without a spacing of its own, a picture still has the shape of its pixels.
   const drawnBy = calibration.kind === 'patient' ? null : (spacing ?? aspectOf(instance))

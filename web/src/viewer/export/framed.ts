@@ -1,6 +1,6 @@
 import type { EdgeLetters } from '../geometry'
 import { scaleBar } from '../view'
-import { speltLaterality, type Stack } from '../stacks'
+import { speltLaterality, type Frame, type Stack } from '../stacks'
 import type { Identity } from './identity'
 import type { Taken } from './offstage'
 
@@ -27,6 +27,12 @@ export function windowWords({ view }: Taken): string[] {
 
 export function placeWords({ frame, view }: Taken): string {
   return [`Image ${view.index + 1} / ${view.of}`, frame.position === null ? null : `${frame.position.toFixed(1)} mm`].filter(Boolean).join(' · ')
+}
+
+/** That a picture is none that was stored, and what was subtracted; the words of a series may say whose it is. */
+export function subtractedWords({ subtracted, notSubtracted }: Frame, named: boolean): string {
+  if (subtracted) return named || !subtracted.words.startsWith('minus') ? `Subtracted · ${subtracted.words}` : 'Subtracted · minus another series'
+  return notSubtracted ? 'Not subtracted' : ''
 }
 
 /** The modality, and the series by its own words where these may say whose it is. */
@@ -60,7 +66,7 @@ export function framed(taken: Taken, { identity, stack, notes }: Margin): HTMLCa
   return laidOut({
     picture: canvas,
     who: whoWords(identity),
-    what: [seriesWords(stack, identity !== null), placeWords(taken), [laterality, frame.viewPosition].filter(Boolean).join(' ')].filter(Boolean),
+    what: [seriesWords(stack, identity !== null), placeWords(taken), subtractedWords(frame, identity !== null), [laterality, frame.viewPosition].filter(Boolean).join(' ')].filter(Boolean),
     large: laterality,
     edges: view.edges,
     below: [...windowWords(taken), ...(frame.lossy ? ['Lossy compression'] : [])].join(' · '),

@@ -11,6 +11,7 @@ import type { PaneId } from '../layout'
 import { windowOf } from '../presets'
 import { functionOf } from '../pixels/plain'
 import type { Frame, Stack } from '../stacks'
+import { isDifference, sourceOf } from '../subtract/pictures'
 import { TOOL_LABEL } from '../toolLabels'
 import { viewOf } from '../view'
 import { drawingOf, measurementsFor, signatureOf, type Findings } from './findings'
@@ -171,6 +172,8 @@ export function useKeeping({ mayKeep, engine, drawn, studies }: KeepingProps) {
       for (const one of now) done.push(await post(one, leaving))
       const said = done.flatMap((one) => one.said)
       if (said.length) toast(`Kept in the archive: ${said.join(', ')}.`)
+      const differences = drawn.list.filter((one) => isDifference(one.imageId)).length
+      if (differences && !leaving) toast(`Not kept: ${count(differences, 'measurement')} on subtracted images, which are not stored. They can go into the report.`)
       return done.every((one) => one.kept)
     } finally {
       setBusy(false)
@@ -214,15 +217,15 @@ function count(how: number, of: string): string {
 export function sentence(one: Measurement, studies: readonly Pick<OnScreen, 'prior' | 'stacks'>[]): string {
   const study = studies.find((candidate) => candidate.stacks.some((stack) => holds(stack, one)))
   const stack = study?.stacks.find((candidate) => holds(candidate, one))
-  const at = stack?.frames.findIndex((frame) => frame.imageId === one.imageId) ?? -1
+  const at = stack?.frames.findIndex((frame) => frame.imageId === sourceOf(one.imageId ?? '')) ?? -1
   const series = stack ? (stack.seriesNumber === null ? stack.label : `series ${stack.seriesNumber}`) : null
   const prior = study?.prior ? nameOf(study.prior) : null
-  const where = stack ? ` (${[prior, series, one.plane ? `on a plane near image ${at + 1}` : stack.length > 1 ? `image ${at + 1}` : null].filter(Boolean).join(', ')})` : ''
+  const where = stack ? ` (${[prior, series, isDifference(one.imageId) ? 'subtracted' : null, one.plane ? `on a plane near image ${at + 1}` : stack.length > 1 ? `image ${at + 1}` : null].filter(Boolean).join(', ')})` : ''
   return `${TOOL_LABEL[one.tool]}: ${one.words.join(', ')}${where}`
 }
 
 function holds(stack: Stack, one: Measurement): boolean {
-  return stack.frames.some((frame) => frame.imageId === one.imageId)
+  return stack.frames.some((frame) => frame.imageId === sourceOf(one.imageId ?? ''))
 }
 
 function keyImages(marked: NonNullable<OnScreen['marked']>, documents: readonly KeptDocument[]) {
@@ -239,6 +242,8 @@ function presentationOf(engine: Engine, id: PaneId, stack: Stack): NonNullable<F
   const view = viewport && imageId ? viewOf(viewport, stack, imageId, viewport.element) : null
   const frame = view ? stack.frames[view.index] : undefined
   if (!viewport || !view?.toPane || !frame?.grey) return null
+  // What a state says of values is said of those that were stored.
+  if (frame.subtracted) return null
   const { voiRange, invert } = viewport.getProperties()
   const window = view.table || !voiRange ? null : windowOf(voiRange, functionOf(frame.metadata))
   const { area, rotation, flipped } = lookFrom(view.toPane, viewport.element.clientWidth, viewport.element.clientHeight)

@@ -9,6 +9,11 @@ export function calibrationOfTarget(targetId: string): Calibration['kind'] {
   return frameOf(targetId.slice('imageId:'.length))?.calibration.kind ?? 'none'
 }
 
+/** In what a difference is told on which was measured; null: it was no difference. */
+export function differenceOfTarget(targetId: string): 'values' | 'logarithms' | null {
+  return targetId.startsWith('imageId:') ? (frameOf(targetId.slice('imageId:'.length))?.subtracted?.scale ?? null) : null
+}
+
 export function metadataOf(imageId: string): DicomJson | null {
   return frameOf(imageId)?.metadata ?? null
 }

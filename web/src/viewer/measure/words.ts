@@ -1,5 +1,5 @@
 import type { Calibration } from '../stacks'
-import { calibrationOfTarget } from './calibration'
+import { calibrationOfTarget, differenceOfTarget } from './calibration'
 
 /** What Cornerstone worked out of one measurement on one target; each tool fills in its own. */
 export interface Stats {
@@ -155,8 +155,11 @@ function colour(parts: readonly number[]): string {
 export function wordsOf(toolName: string, data: Measured, targetId: string): string[] {
   const stats = data.cachedStats?.[targetId] ?? {}
   if (stats.waiting) return [WAITING]
-  const lines = WORDS[toolName]?.(stats, calibrationOfTarget(targetId), data.label ?? '') ?? []
-  return lines.filter((line): line is string => line !== null && line !== '')
+  const difference = differenceOfTarget(targetId)
+  // Thousandths of a logarithm have no unit of the modality's.
+  const told = difference === 'logarithms' ? { ...stats, modalityUnit: '‰' } : stats
+  const lines = (WORDS[toolName]?.(told, calibrationOfTarget(targetId), data.label ?? '') ?? []).filter((line): line is string => line !== null && line !== '')
+  return difference && (stats.value !== undefined || stats.mean !== undefined) ? [difference === 'logarithms' ? 'Difference of logarithms' : 'Difference', ...lines] : lines
 }
 
 /** For a Cornerstone tool's `getTextLines`, which is given one target or, by some tools, all of them. */

@@ -3,6 +3,7 @@ import type { Frame } from '../stacks'
 import { coarseImage, isCoarse } from './coarse'
 import { fetching, isAborted } from './fetching'
 import { coarsePays, coarsePaysForOne } from './link'
+import { madeOf } from './made'
 import { coarseHalvings, pixelBytesOf } from './plain'
 import { frameOf } from './remembered'
 
@@ -32,7 +33,7 @@ const all = new Set<Showing>()
 
 /** What readers look at now. */
 function seen(): ReadonlySet<string> {
-  return new Set([...all].map((one) => one.wanted).filter((one) => one !== null))
+  return new Set([...all].flatMap(({ wanted }) => (wanted === null ? [] : [wanted, ...madeOf(wanted)])))
 }
 
 /**
@@ -76,6 +77,11 @@ export class Showing {
     this.stuck = null
     void this.whole(imageId, this.viewport as unknown as Listener)
     this.viewport.render()
+  }
+
+  /** The picture is made otherwise now. */
+  renew(): void {
+    if (this.wanted) void this.whole(this.wanted, this.viewport as unknown as Listener)
   }
 
   end(): void {

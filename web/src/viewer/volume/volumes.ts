@@ -118,6 +118,7 @@ export function judgeStack(stack: Stack): Judgement {
 }
 
 function judgedAnew(stack: Stack): Judgement {
+  if (stack.subtraction) return no('Planes are laid through the original: turn subtraction off.')
   if (isLocaliser(stack)) return no('A localiser is no volume.')
   if (stack.frames.some((frame) => !frame.grey)) return no('Planes need grey images.')
   const planes = stack.frames.map((frame) => frame.plane).filter((plane): plane is Plane => plane !== null)
