@@ -1,4 +1,5 @@
 /// <reference types="vitest/config" />
+import { readFileSync } from 'node:fs'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -75,8 +76,40 @@ function packed(): Plugin {
   }
 }
 
+const PDFJS = here('./node_modules/pdfjs-dist')
+const { version: pdfVersion } = JSON.parse(readFileSync(join(PDFJS, 'package.json'), 'utf8')) as { version: string }
+/** By its version: what a browser keeps for ever must not change under its name. */
+const PDF_TABLES = `assets/pdfjs-${pdfVersion}`
+
+/** Character maps, fonts, colour profiles and decoders that PDF.js fetches only for documents that need them. */
+function pdfTables(): Plugin {
+  const files = async () => {
+    const found: string[] = []
+    for (const folder of ['cmaps', 'standard_fonts', 'wasm', 'iccs'])
+      for (const name of await readdir(join(PDFJS, folder)))
+        // No script of a document runs, so that nothing is there to run it.
+        if (!/\.js$|^quickjs|QUICKJS$/.test(name)) found.push(`${folder}/${name}`)
+    return found
+  }
+  return {
+    name: 'pdf-tables',
+    generateBundle: {
+      handler: async function () {
+        for (const name of await files()) this.emitFile({ type: 'asset', fileName: `${PDF_TABLES}/${name}`, source: await readFile(join(PDFJS, name)) })
+      },
+    },
+    configureServer: (dev) => {
+      dev.middlewares.use(`/${PDF_TABLES}`, (request, answer, next) => {
+        const name = (request.url ?? '').replace(/^\//, '')
+        void files().then(async (known) => (known.includes(name) ? answer.end(await readFile(join(PDFJS, name))) : next()))
+      })
+    },
+  }
+}
+
 export default defineConfig({
-  plugins: [react(), programInPage(), packed()],
+  plugins: [react(), programInPage(), pdfTables(), packed()],
+  define: { __PDF_TABLES__: JSON.stringify(PDF_TABLES) },
   resolve: {
     alias: {
       '@': here('./src'),

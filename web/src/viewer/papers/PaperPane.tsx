@@ -1,6 +1,6 @@
 import { ActionIcon, Loader, Tooltip } from '@mantine/core'
 import { IconArrowBackUp, IconDownload } from '@tabler/icons-react'
-import { Component, Suspense, useCallback, useEffect, useRef, type ComponentType, type LazyExoticComponent, type ReactNode } from 'react'
+import { Component, lazy, Suspense, useCallback, useEffect, useRef, type ComponentType, type LazyExoticComponent, type ReactNode } from 'react'
 import { formatPersonName } from '@/lib/personname'
 import { formatDicomDate } from '@/lib/time'
 import type { PaneId } from '../layout'
@@ -12,7 +12,9 @@ import { fileOf, KIND_WORD, type Paper, type PaperHands, type PaperViewProps } f
 import classes from './papers.module.css'
 
 /** The view of a kind, fetched when the first of it is opened; of the others it is said what they are. */
-const VIEWS: Partial<Record<PaperKind, LazyExoticComponent<ComponentType<PaperViewProps>>>> = {}
+const VIEWS: Partial<Record<PaperKind, LazyExoticComponent<ComponentType<PaperViewProps>>>> = {
+  pdf: lazy(() => import('./pdf/PdfView')),
+}
 
 export interface PaperPaneProps {
   paneId: PaneId
