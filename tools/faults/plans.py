@@ -255,7 +255,8 @@ def k1(
     seconds: float = math.inf,
     stand: Stand | None = None,
 ) -> Outcome:
-    """K1: the parts of the house are killed at any instant; uploads and jobs are there in every eighth round."""
+    """K1: the parts of the house are killed at any instant; every third time the node is two processes, and uploads and
+    jobs are there in every eighth round."""
     outcome, began, chance = Outcome("K1"), time.monotonic(), random.Random(seed)
     with (
         on(stand, takes_orders=orders > 0) as stand,
@@ -263,7 +264,8 @@ def k1(
     ):
         for number in within(range(rounds), seconds):
             whole = uploads and number % _WHOLE_HOUSE_EVERY == 0
-            parts = stand.start(*(("node", "web", "worker") if whole else ("node",)))
+            nodes = ("node",) * (2 if number % 3 == 1 else 1)
+            parts = stand.start(*nodes, *(("web", "worker") if whole else ()))
             outcome.recovery_s.append(_await_more(ledger, 8, stand))
             if whole:
                 stand.wait_ready(parts, ["web"])

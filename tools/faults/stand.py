@@ -221,7 +221,7 @@ class Stand:
         }
 
     def start(self, *names: str, **more: str) -> Parts:
-        """Starts parts (`node`, `web`, `worker`); they may not be ready yet."""
+        """Starts parts (`node`, `web`, `worker`; nodes named twice share their doors); they may not be ready yet."""
         parts = Parts(self._ask({"parts": names, "environment": self.environment(**more)}))
         self._parts = [one for one in self._parts if one.running] + [parts]
         return parts

@@ -1,7 +1,7 @@
 """Starts parts of the house in an instant: a process that has everything imported, and forks.
 
 Reads one JSON document a line from standard input, `{"parts": [...], "environment": {...}}`, and answers with the process
-ids of the forked parts; or `{"play": {...}, "environment": {...}}`, of a child that plays a scene. They end with it.
+ids of the forked parts (nodes that are named more than once share their doors); or `{"play": {...}, "environment": {...}}`, of a child that plays a scene. They end with it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from typing import Any
 from tools.faults.audit import FAILED_JOB
 from tools.faults.scenes import play
 from wetread.app import node, web  # noqa: F401 - imported ahead
+from wetread.app.doors import Doors
 from wetread.app.part import run_part
 from wetread.app.rooms import MODELS, ROUTERS, TASKS, load
 from wetread.jobs import worker
@@ -52,8 +54,8 @@ def _become(run: Callable[[], None], environment: dict[str, str], log: int) -> N
         os._exit(code)
 
 
-def _part(name: str) -> None:
-    run_part(load_settings(), name)
+def _part(name: str, doors: Doors) -> None:
+    run_part(load_settings(), name, doors)
 
 
 def _tell_why(run: Callable[[Offices, Task, dict[str, Any]], None]) -> Callable[..., None]:
@@ -84,7 +86,14 @@ def main() -> None:
     log = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for line in sys.stdin:
         asked = json.loads(line)
-        runs = [partial(_part, name) for name in asked.get("parts", ())]
+        names = asked.get("parts", ())
+        doors = Doors()
+        if names.count("node") > 1:
+            doors = Doors.opened(load_settings(asked["environment"]))
+        runs = [
+            partial(_part, name, replace(doors, first=name not in names[:at]))
+            for at, name in enumerate(names)
+        ]
         if "play" in asked:
             runs.append(partial(play, asked["play"]))
         pids = []
@@ -93,6 +102,7 @@ def main() -> None:
             if child == 0:
                 _become(run, asked["environment"], log)
             pids.append(child)
+        doors.close()
         sys.stdout.write(json.dumps(pids) + "\n")
         sys.stdout.flush()
 

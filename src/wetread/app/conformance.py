@@ -191,7 +191,8 @@ def _network() -> Iterator[str]:
             ("Maximum PDU received", f"{connection.PDU_BYTES_MAX} bytes"),
             (
                 "Simultaneous associations accepted",
-                f"{server.ASSOCIATIONS_MAX}; further ones: transient, local limit exceeded",
+                f"{server.ASSOCIATIONS_MAX} for each process of the node (setting `node_processes`); further ones: transient, "
+                "local limit exceeded",
             ),
             (
                 "Asynchronous operations window",

@@ -18,6 +18,7 @@ import psycopg
 import structlog
 
 from wetread.app.build import House
+from wetread.app.doors import Doors
 from wetread.app.peers import context_of
 from wetread.archive import commitment
 from wetread.archive import service as archive_service
@@ -525,7 +526,7 @@ class _Teller(threading.Thread):
             withdraw_node(self._house.offices, self._name)
 
 
-def run_node(house: House, archive: Archive) -> None:
+def run_node(house: House, archive: Archive, shared: Doors) -> None:
     """Serves until SIGTERM."""
     settings = house.settings
     ending = threading.Event()
@@ -541,18 +542,19 @@ def run_node(house: House, archive: Archive) -> None:
         node = Node(
             HouseServices(house, archive),
             settings.host,
-            settings.dicom_port if settings.plain_peers else None,
+            shared.plain or (settings.dicom_port if settings.plain_peers else None),
             ae_title=settings.ae_title,
-            tls_port=settings.dicom_tls_port,
+            tls_port=shared.secured or settings.dicom_tls_port,
             context=context,
             offer=Offer(frozenset(settings.extra_sop_classes), frozenset(settings.extra_transfer_syntaxes)),
         )
         node.start()
-        workitems.announce(house.offices, "RESTARTED")
+        if shared.first:
+            workitems.announce(house.offices, "RESTARTED")
         doors.append(node)
         teller = _Teller(house, node)
         teller.start()
-    if "hl7" in settings.roles:
+    if "hl7" in settings.roles and shared.first:
         inbound = Interface(house.offices, InterfaceSettings(settings.issuer_of_patient_id))
         if settings.plain_peers:
             doors.append(MllpServer(settings.host, settings.hl7_port, inbound.handle))

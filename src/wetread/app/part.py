@@ -12,6 +12,7 @@ import structlog
 import uvicorn
 
 from wetread.app.build import build_house
+from wetread.app.doors import Doors
 from wetread.app.echo import echo_as
 from wetread.app.logging import configure
 from wetread.app.pace import PacedProtocol
@@ -26,12 +27,16 @@ from wetread.orders.service import load_diagnoses
 log = structlog.get_logger()
 
 _WORKER_NICENESS = 5
+_OWN_DOORS = Doors()
 
 
-def run_part(settings: Settings, name: str) -> None:
-    """Runs one part until SIGTERM."""
+def run_part(settings: Settings, name: str, doors: Doors = _OWN_DOORS) -> None:
+    """Runs one part until SIGTERM. `doors`: those of DICOM that a node shares with others."""
     configure(settings, name)
-    {"web": _web, "node": _node, "worker": _worker}[name](settings)
+    if name == "node":
+        _node(settings, doors)
+    else:
+        {"web": _web, "worker": _worker}[name](settings)
 
 
 def _settle() -> None:
@@ -79,17 +84,17 @@ def _web(settings: Settings) -> None:
         house.close()
 
 
-def _node(settings: Settings) -> None:
+def _node(settings: Settings, doors: Doors) -> None:
     from wetread.app.node import run_node
 
     load(MODELS)
     house = build_house(settings, part="node")
     archive = wire(house)
     _settle()
-    if "hl7" in settings.roles:
+    if "hl7" in settings.roles and doors.first:
         _load_diagnoses_ahead()
     try:
-        run_node(house, archive)
+        run_node(house, archive, doors)
     finally:
         house.close()
 

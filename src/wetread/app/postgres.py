@@ -109,7 +109,7 @@ class EmbeddedPostgres:
                     "-k", self._socket_folder,
                     "-c", "listen_addresses=",
                     "-c", "unix_socket_permissions=0700",
-                    "-c", "max_connections=200",
+                    "-c", "max_connections=400",
                     "-c", "shared_buffers=256MB",
                     "-c", "wal_compression=on",
                     "-c", "max_wal_size=2GB",

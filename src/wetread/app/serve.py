@@ -24,6 +24,7 @@ import structlog
 from wetread import migrations
 from wetread.app.build import build_house
 from wetread.app.checks import UnsafeSetup, check_database, check_ports, check_settings
+from wetread.app.doors import Doors
 from wetread.app.postgres import EmbeddedPostgres
 from wetread.app.rooms import MODELS, load
 from wetread.kit.config import PREFIX, Settings
@@ -40,21 +41,31 @@ _SAID = ("host", "http_port", "dicom_port", "hl7_port", "ae_title", "public_url"
 
 
 @dataclasses.dataclass(slots=True)
-class _Part:
+class Process:
+    """One of the tree, that runs, or waits to be started again."""
+
     name: str
+    # From 1, among the processes of its name.
+    number: int = 1
     process: subprocess.Popen[bytes] | None = None
     failures: int = 0
     started_at: float = 0.0
     not_before: float = 0.0
 
 
-def parts_of(settings: Settings) -> list[str]:
-    """The processes for the chosen roles; DICOM and HL7 share the node."""
+def parts_of(settings: Settings) -> list[tuple[str, int]]:
+    """The processes for the chosen roles, by name and number; DICOM and HL7 share the first of the node."""
     chosen = set(settings.roles)
+    nodes = settings.node_processes_here if "dicom" in chosen else 1
     return [
-        name
-        for name, roles in (("web", {"web"}), ("node", {"dicom", "hl7"}), ("worker", {"worker"}))
+        (name, number)
+        for name, roles, count in (
+            ("web", {"web"}, 1),
+            ("node", {"dicom", "hl7"}, nodes),
+            ("worker", {"worker"}, 1),
+        )
         if chosen & roles
+        for number in range(1, count + 1)
     ]
 
 
@@ -64,7 +75,8 @@ class Supervisor:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._postgres: EmbeddedPostgres | None = None
-        self._parts = [_Part(name) for name in parts_of(settings)]
+        self.parts = [Process(name, number) for name, number in parts_of(settings)]
+        self._doors = Doors()
         self._ending = threading.Event()
         self._lock: int | None = None
         self._companions: list[subprocess.Popen[bytes]] = []
@@ -108,8 +120,9 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._ending.set())
         try:
-            for part in self._parts:
-                self._start(part)
+            self.open_doors()
+            for part in self.parts:
+                self.start(part)
             if when_ready is not None:
                 threading.Thread(target=self._announce, args=(when_ready,), daemon=True).start()
             while not self._ending.wait(0.2):
@@ -134,12 +147,20 @@ class Supervisor:
         if wait_until_ready(self.settings, _READY_S_MAX, self._ending):
             when_ready(self.settings)
 
-    def _start(self, part: _Part) -> None:
+    def open_doors(self) -> None:
+        """Opens the sockets that all processes of the node take callers from. Raises OSError."""
+        self._doors = Doors.opened(self.settings)
+
+    def start(self, part: Process) -> None:
+        """Starts one of `parts`."""
         environment = {**os.environ, **environment_of(self.settings)}
+        doors = self._doors.descriptors if part.name == "node" else {}
+        told = ["--number", str(part.number), *(word for pair in doors.items() for word in map(str, pair))]
         part.process = subprocess.Popen(
-            [sys.executable, "-m", "wetread", "part", part.name],
+            [sys.executable, "-m", "wetread", "part", part.name, *told],
             env=environment,
             stdin=subprocess.DEVNULL,
+            pass_fds=tuple(doors.values()),
             preexec_fn=_end_with_parent,  # noqa: PLW1509 - the child execs at once
         )
         part.started_at = time.monotonic()
@@ -149,10 +170,10 @@ class Supervisor:
             log.error("PostgreSQL ended; starting it again")
             self._postgres.start()
         now = time.monotonic()
-        for part in self._parts:
+        for part in self.parts:
             if part.process is None:
                 if now >= part.not_before:
-                    self._start(part)
+                    self.start(part)
             elif part.process.poll() is not None:
                 if now - part.started_at > 60:
                     part.failures = 0
@@ -161,6 +182,7 @@ class Supervisor:
                 log.error(
                     "a part ended; starting it again",
                     name=part.name,
+                    number=part.number,
                     code=part.process.returncode,
                     in_s=pause,
                 )
@@ -168,7 +190,8 @@ class Supervisor:
 
     def end(self) -> None:
         """Ends the parts, then PostgreSQL."""
-        running = [part.process for part in self._parts if part.process is not None] + self._companions
+        self._doors.close()  # who calls now is refused as soon as the parts close theirs
+        running = [part.process for part in self.parts if part.process is not None] + self._companions
         for process in running:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)

@@ -188,8 +188,8 @@ def demo_stat(
 
 
 @app.command(hidden=True)
-def part(name: str) -> None:
-    """One process of the tree; started by `serve`."""
+def part(name: str, number: int = 1, plain_door: int | None = None, secured_door: int | None = None) -> None:
+    """One process of the tree; started by `serve`, which passes the sockets that it opened."""
     settings = _settings()
     if name == "demo":
         from wetread.app.demo.run import build
@@ -197,9 +197,10 @@ def part(name: str) -> None:
         # Told to end, it ends its own processes first; what is begun is taken up at the next start.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         raise typer.Exit(build(settings))
+    from wetread.app.doors import Doors
     from wetread.app.part import run_part
 
-    run_part(settings, name)
+    run_part(settings, name, Doors.inherited(plain_door, secured_door, first=number == 1))
 
 
 def _house(data: Path | None) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import selectors
 import socket
 import ssl
 import struct
@@ -172,17 +173,18 @@ def status_of(error: Exception) -> tuple[int, str]:
 class Node:
     """The DICOM node: listens, admits, serves. `open_associations` shows who is connected.
 
-    `port` is the plain door and `tls_port` the one of TLS by `context`; None keeps a door shut, 0 takes a free port.
+    `port` is the plain door and `tls_port` the one of TLS by `context`; None keeps a door shut, 0 takes a free port. A
+    socket that listens (`listen_at`) is a door that other processes stand at too: whoever is idle takes the next caller.
     """
 
     def __init__(
         self,
         services: NodeServices,
         host: str,
-        port: int | None,
+        port: int | socket.socket | None,
         *,
         ae_title: str = "WETREAD",
-        tls_port: int | None = None,
+        tls_port: int | socket.socket | None = None,
         context: ssl.SSLContext | None = None,
         offer: Offer | None = None,
     ) -> None:
@@ -190,11 +192,16 @@ class Node:
         self.ae_title = ae_title
         self.offer = offer or Offer()
         self._listeners = {
-            secure: socket.create_server((host, door), family=_family(host), backlog=256, reuse_port=False)
+            secure: door if isinstance(door, socket.socket) else listen_at(host, door)
             for secure, door in ((False, port), (True, tls_port if context is not None else None))
             if door is not None
         }
+        # Others may wait for the same callers: who comes too late must not hang in `accept`.
+        for listener in self._listeners.values():
+            listener.setblocking(False)
+        self._waker, self._woken = socket.socketpair()
         self._context = context
+        self._accepting: list[threading.Thread] = []
         self._threads: set[threading.Thread] = set()
         self._connections: set[Connection] = set()
         self._lock = threading.Lock()
@@ -217,9 +224,11 @@ class Node:
     def start(self) -> None:
         """Begins to accept."""
         for secure, listener in self._listeners.items():
-            threading.Thread(
+            thread = threading.Thread(
                 target=self._accept, args=(listener, secure), name="dicom-accept", daemon=True
-            ).start()
+            )
+            self._accepting.append(thread)
+            thread.start()
 
     def open_associations(self) -> list[OpenAssociation]:
         """Those open now."""
@@ -246,10 +255,12 @@ class Node:
     def close(self, *, grace_s: float = 10.0) -> None:
         """Stops accepting, lets running operations finish for `grace_s`, then cuts."""
         self._ending.set()
+        self._waker.close()
+        for thread in self._accepting:
+            thread.join(grace_s)
         for listener in self._listeners.values():
-            with contextlib.suppress(OSError):
-                listener.shutdown(socket.SHUT_RDWR)
             listener.close()
+        self._woken.close()
         with self._lock:
             threads = list(self._threads)
         for connection in list(self._connections):
@@ -261,25 +272,29 @@ class Node:
             connection.close()
 
     def _accept(self, listener: socket.socket, secure: bool) -> None:
-        while not self._ending.is_set():
-            try:
-                sock, address = listener.accept()
-            except OSError:
+        with selectors.DefaultSelector() as waiting:
+            waiting.register(listener, selectors.EVENT_READ)
+            waiting.register(self._woken, selectors.EVENT_READ)
+            while True:
+                waiting.select()
                 if self._ending.is_set():
                     return
-                continue
-            with self._lock:
-                crowded = self._strangers >= STRANGERS_MAX
-                self._strangers += not crowded
-            if crowded:
-                sock.close()
-                continue
-            thread = threading.Thread(
-                target=self._serve, args=(sock, str(address[0]), secure), name="dicom", daemon=True
-            )
-            with self._lock:
-                self._threads.add(thread)
-            thread.start()
+                try:
+                    sock, address = listener.accept()
+                except OSError:  # another process was quicker, or the caller left
+                    continue
+                with self._lock:
+                    crowded = self._strangers >= STRANGERS_MAX
+                    self._strangers += not crowded
+                if crowded:
+                    sock.close()
+                    continue
+                thread = threading.Thread(
+                    target=self._serve, args=(sock, str(address[0]), secure), name="dicom", daemon=True
+                )
+                with self._lock:
+                    self._threads.add(thread)
+                thread.start()
 
     def _serve(self, sock: socket.socket, address: str, secure: bool) -> None:
         stranger = True
@@ -372,6 +387,11 @@ class Node:
         return self.services.admit(
             Caller(request.calling_ae_title, request.called_ae_title, address, request.user_identity, names)
         )
+
+
+def listen_at(host: str, port: int) -> socket.socket:
+    """A socket that listens for associations. Raises OSError."""
+    return socket.create_server((host, port), family=_family(host), backlog=256)
 
 
 def _family(host: str) -> socket.AddressFamily:

@@ -17,6 +17,7 @@ from wetread.kit.stores import StoreSettings, StoresUnusable, in_order, stores_o
 from wetread.kit.tls import TlsFiles
 
 Part = Literal["web", "dicom", "hl7", "worker"]
+NODE_PROCESSES_MAX = 16
 PREFIX = "WETREAD_"
 _UID = re.compile(r"[0-9](?:[0-9.]{0,62}[0-9])?\Z")
 _OUTSIDE_SETTINGS = frozenset({"WETREAD_CONFIG", "WETREAD_SKIP_WEB_BUILD"})
@@ -48,6 +49,7 @@ class Settings:
     ae_title: str = "WETREAD"
     database_url: str | None = None
     roles: tuple[Part, ...] = ("web", "dicom", "hl7", "worker")
+    node_processes: int | None = None
     public_url: str | None = None
     behind_tls_proxy: bool = False
     tls_certificate: Path | None = None
@@ -74,6 +76,11 @@ class Settings:
     def master_key_path(self) -> Path:
         """The master key's file."""
         return self.master_key or self.data / "keys" / "master.key"
+
+    @property
+    def node_processes_here(self) -> int:
+        """How many processes serve DICOM side by side: as was set, else one for each core, four at most."""
+        return self.node_processes or min(4, len(os.sched_getaffinity(0)))
 
     @property
     def peer_tls(self) -> TlsFiles:
@@ -201,6 +208,8 @@ def _convert(key: str, value: Any) -> Any:
             raise SettingsError(f"{key} must be a whole number, not {value!r}") from None
         if key.endswith("_port") and not 0 <= number <= 65535:
             raise SettingsError(f"{key} must be a port number, not {number}")
+        if key == "node_processes" and not 1 <= number <= NODE_PROCESSES_MAX:
+            raise SettingsError(f"{key} must be 1 to {NODE_PROCESSES_MAX}, not {number}")
         return number
     if key == "stores":
         try:

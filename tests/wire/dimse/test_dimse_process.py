@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,15 +20,39 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from tls_fixtures import Authority
 from tools.ports import free_port
 
+from wetread.app.serve import Supervisor
 from wetread.archive.peers import running_nodes
 from wetread.archive.service import Archive
 from wetread.dicom.sopclass import VERIFICATION
 from wetread.dimse.client import AssociationFailed, open_plain
 from wetread.hl7.framing import frame
+from wetread.kit.config import load_settings
 from wetread.kit.tls import TlsFiles, client_context
 from wetread.security.service import Actor
 
 pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture
+def two(archive: Archive, tmp_path: Path) -> Iterator[tuple[list[subprocess.Popen[bytes]], int]]:
+    """Two processes of the node at one door, as the supervisor starts them, and its port."""
+    settings = load_settings(
+        {
+            "WETREAD_DATA": str(tmp_path),
+            "WETREAD_DATABASE_URL": archive.offices.database.url,
+            "WETREAD_DICOM_PORT": str(free_port()),
+            "WETREAD_HL7_PORT": str(free_port()),
+            "WETREAD_ACCEPT_ANY_LOOPBACK_AE": "true",
+            "WETREAD_NODE_PROCESSES": "2",
+            "WETREAD_ROLES": "dicom,hl7",
+        }
+    )
+    supervisor = Supervisor(settings)
+    supervisor.open_doors()
+    for part in supervisor.parts:
+        supervisor.start(part)
+    yield [part.process for part in supervisor.parts if part.process is not None], settings.dicom_port
+    supervisor.end()
 
 
 @dataclass
@@ -112,3 +137,43 @@ def test_every_door_speaks_as_it_was_set_and_the_web_sees_who_is_there(
     assert running.process.wait(60) == 0
     with archive.offices.work(Actor.system("test")) as work:
         assert running_nodes(work) == []
+
+
+def test_two_processes_share_a_door_and_one_that_dies_takes_its_own_callers_alone(
+    two: tuple[list[subprocess.Popen[bytes]], int], archive: Archive
+) -> None:
+    processes, port = two
+    assert len(processes) == 2
+
+    def seen() -> dict[str, int]:
+        with archive.offices.work(Actor.system("test")) as work:
+            return {node.node.split(":")[-1]: len(node.associations) for node in running_nodes(work)}
+
+    wait_for(lambda: len(seen()) == 2)
+    with ExitStack() as stack:
+        callers = []
+        for _ in range(40):
+            callers.append(
+                stack.enter_context(open_plain("127.0.0.1", port, "WETREAD", "CT1", [VERIFICATION]))
+            )
+            callers[-1].echo()
+        told = wait_for(lambda: found if sum((found := seen()).values()) == 40 else None)
+        assert set(told) == {str(process.pid) for process in processes}
+        assert min(told.values()) >= 1
+        killed, left = processes
+        killed.kill()
+        killed.wait()
+        alive = 0
+        for caller in callers:
+            try:
+                caller.echo()
+                alive += 1
+            except AssociationFailed:
+                pass
+        assert alive == told[str(left.pid)]
+        assert all(echo(port) for _ in range(8))
+    # One that is told to end leaves the door open for others: none is left, so who calls waits for one that is started.
+    left.send_signal(signal.SIGTERM)
+    assert left.wait(60) == 0
+    with socket.create_connection(("127.0.0.1", port), timeout=10):
+        pass
