@@ -2,6 +2,7 @@ import { Skeleton } from '@mantine/core'
 import { memo, useEffect, type PointerEvent } from 'react'
 import { formatDicomDate } from '@/lib/time'
 import type { PaneId } from './layout'
+import { LayerCards } from './overlays/LayerCards'
 import { PaperCard } from './papers/PaperCard'
 import type { Paper } from './papers/paper'
 import { speltLaterality, type Stack } from './stacks'
@@ -20,6 +21,9 @@ export interface ThumbnailsProps {
   /** Keys of stacks and papers that are on the screen; `active` is in the pane that has the keys. */
   shown: ReadonlySet<string>
   active: string | null
+  /** Series that are laid over the pictures. */
+  laid: ReadonlySet<string>
+  onLay: (seriesInstanceUid: string) => void
   onHang: (study: ViewerStudy, key: string) => void
   onPrior: (study: ViewerStudy) => void
   /** A stack or a paper was dropped on a pane. */
@@ -91,7 +95,7 @@ function pictureOf(stack: Stack): string {
   return `${stack.frames[Math.floor((stack.length - 1) / 2)]?.renderedUrl}?viewport=160,160`
 }
 
-function Series({ of, loaded, shown, active, onHang, start, moved }: ThumbnailsProps & Hands & { of: ViewerStudy; loaded: LoadedStudy }) {
+function Series({ of, loaded, shown, active, laid, onLay, onHang, start, moved }: ThumbnailsProps & Hands & { of: ViewerStudy; loaded: LoadedStudy }) {
   if (loaded.loading && loaded.series.length === 0) return <Skeleton height={96} />
   if (loaded.error && loaded.series.length === 0) return <p className={classes['quiet']}>The series could not be listed.</p>
   if (loaded.series.length === 0) return <p className={classes['quiet']}>No images yet.</p>
@@ -102,6 +106,12 @@ function Series({ of, loaded, shown, active, onHang, start, moved }: ThumbnailsP
           return (
             <li key={series.seriesInstanceUid}>
               {series.error ? <p className={classes['quiet']}>Series {series.seriesNumber} could not be read.</p> : <Skeleton height={96} />}
+            </li>
+          )
+        if (series.layers.length)
+          return (
+            <li key={series.seriesInstanceUid}>
+              <LayerCards layers={series.layers} on={laid.has(series.seriesInstanceUid)} onToggle={() => onLay(series.seriesInstanceUid)} />
             </li>
           )
         // Measurements, presentations and key images stand in the list of what is on the study, not among its pictures.

@@ -31,6 +31,7 @@ import {
   IconRotateClockwise,
   IconRuler2,
   IconStack2,
+  IconStack3,
   IconStar,
   IconStackBack,
   IconVectorBezier2,
@@ -45,6 +46,7 @@ import { cells, type Layout } from './layout'
 import { LayoutPicker } from './LayoutPicker'
 import { LINKS, LINK_LABEL, type LinkKind, type Links } from './links'
 import type { WindowPreset } from './presets'
+import { OVERLAY_KEYS } from './overlays/keys'
 import { alike } from './steady'
 import { MEASURING, TOOL_KEY, TOOL_LABEL, type HandName } from './toolLabels'
 import type { ToolName } from './tools'
@@ -64,6 +66,8 @@ export interface ToolbarProps {
   thumbnails: boolean
   /** Whether the list of measurements is shown, and how many there are. */
   measurements: { shown: boolean; count: number }
+  /** What is laid over pictures: whether the list of it is shown, and any of it on the pictures; null: there is nothing. */
+  overlays: { shown: boolean; on: boolean; count: number } | null
   presets: readonly WindowPreset[]
   /** Whether what is shown is a difference. */
   subtracted: boolean
@@ -109,6 +113,9 @@ export interface ToolbarProps {
     redo: () => void
     nextMeasurement: (step: 1 | -1) => void
     measurements: () => void
+    overlays: () => void
+    overlayList: () => void
+    overlayStep: (by: 1 | -1) => void
     keep: () => void
     insert: () => void
     thumbnails: () => void
@@ -148,7 +155,7 @@ const ICON: Record<HandName, Icon> = {
   spine: IconListNumbers,
 }
 
-function useToolKeys({ layout, playing, presets, staged = false, can, on }: ToolbarProps): void {
+function useToolKeys({ layout, playing, presets, overlays, staged = false, can, on }: ToolbarProps): void {
   const panes = cells(layout)
   const presetKeys: KeyBinding[] = presets.slice(0, 9).map((preset, at) => ({
     keys: String(at + 1),
@@ -168,6 +175,12 @@ function useToolKeys({ layout, playing, presets, staged = false, can, on }: Tool
     { keys: 'Shift+I', label: 'Put the measurements into the report', run: on.insert, disabled: !can.keep },
     { keys: 'j', label: 'Next measurement', run: () => on.nextMeasurement(1) },
     { keys: 'Shift+J', label: 'Previous measurement', run: () => on.nextMeasurement(-1) },
+  ])
+  useKeys('Images: segmentations and structures', [
+    { keys: OVERLAY_KEYS.show, label: 'Show or hide segmentations and structures', run: on.overlays, disabled: !overlays },
+    { keys: OVERLAY_KEYS.list, label: 'List of segmentations and structures', run: on.overlayList, disabled: !overlays },
+    { keys: OVERLAY_KEYS.next, label: 'Next segment or region, where it is largest', run: () => on.overlayStep(1), disabled: !overlays },
+    { keys: OVERLAY_KEYS.before, label: 'Previous segment or region, where it is largest', run: () => on.overlayStep(-1), disabled: !overlays },
   ])
   useKeys('Images: window and view', [
     ...[...HANDS, 'region' as const].map((name) => ({ keys: TOOL_KEY[name], label: TOOL_LABEL[name], run: () => on.tool(name) })),
@@ -308,6 +321,9 @@ export const Toolbar = memo(function Toolbar(props: ToolbarProps) {
         pressed={measurements.shown}
         onClick={on.measurements}
       />
+      {props.overlays ? (
+        <Tool label={`Segmentations and structures: ${props.overlays.count}`} keys={OVERLAY_KEYS.list} icon={IconStack3} lit={props.overlays.on} pressed={props.overlays.shown} onClick={on.overlayList} />
+      ) : null}
       {can.play ? (
         <Tool label={playing === null ? 'Play' : 'Stop'} keys="Space" icon={playing === null ? IconPlayerPlay : IconPlayerPause} pressed={playing !== null} onClick={on.play} />
       ) : null}
@@ -375,7 +391,7 @@ function Item(props: { label: string; keys: string; icon?: Icon; onClick: () => 
   )
 }
 
-function Tool(props: { label: string; keys: string; icon: Icon; pressed?: boolean; disabled?: boolean; onClick: () => void }) {
+function Tool(props: { label: string; keys: string; icon: Icon; pressed?: boolean; lit?: boolean; disabled?: boolean; onClick: () => void }) {
   const { label, keys, icon: Sign, pressed, disabled, onClick } = props
   return (
     <Tooltip label={`${label} (${showKeys(keys)})`} openDelay={400}>
@@ -383,6 +399,7 @@ function Tool(props: { label: string; keys: string; icon: Icon; pressed?: boolea
         variant={pressed ? 'light' : 'subtle'}
         aria-label={label}
         aria-pressed={pressed}
+        data-lit={props.lit || undefined}
         disabled={disabled}
         onClick={onClick}
       >

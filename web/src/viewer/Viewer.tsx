@@ -21,6 +21,7 @@ import { useProtocols } from './hanging/useProtocols'
 import { useScreens } from './hanging/useScreens'
 import { slabOf, useStaging } from './hanging/useStaging'
 import { useDress } from './hanging/useDress'
+import type { Vec3 } from './geometry'
 import { cells, PANES, panesOf, type PaneId } from './layout'
 import { AskWords } from './measure/AskWords'
 import { annotationOf } from './measure/draw'
@@ -30,6 +31,10 @@ import { Placing } from './measure/Placing'
 import { POINTS } from './measure/shapes'
 import { labelAt } from './measure/spine'
 import { useMeasurements } from './measure/useMeasurements'
+import { nearestIndexTo } from './overlays/Overlaid'
+import { OverlayList } from './overlays/OverlayList'
+import { laidOn, useOverlays, type Goal } from './overlays/useOverlays'
+import { fits } from './overlays/layers'
 import { Pane } from './Pane'
 import { PaperPane } from './papers/PaperPane'
 import { usePapers } from './papers/usePapers'
@@ -38,7 +43,7 @@ import { useShared, type Share } from './shared'
 import { pictureActions } from './pictureActions'
 import { giveGreys } from './pixels/voiTable'
 import { presetsFor } from './presets'
-import type { Stack } from './stacks'
+import { isLocaliser, type Stack } from './stacks'
 import { MaskDrag } from './subtract/MaskDrag'
 import { isRun } from './subtract/mask'
 import { isDifference, sourceOf } from './subtract/pictures'
@@ -102,6 +107,8 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
   // On a phone the picture needs the whole width.
   const [thumbnails, setThumbnails] = useState(() => load('viewer-series', window.innerWidth >= 600))
   const [listed, setListed] = useState(() => load('viewer-measurements', false))
+  const [layersListed, setLayersListed] = useState(false)
+  const [spotOnPlanes, setSpotOnPlanes] = useState<{ point: Vec3 } | null>(null)
   const [counts, setCounts] = useState<ReadonlyMap<string, Count>>(new Map())
   const [indexes, setIndexes] = useState<Partial<Record<PaneId, number>>>({})
   const [over, setOver] = useState<PaneId | null>(null)
@@ -115,7 +122,7 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
 
   const loaded = useStudy(study.study_instance_uid)
   // A prior waits until the study that is read can be seen.
-  const seen = loaded.stacks.length + loaded.papers.length > 0
+  const seen = loaded.stacks.length + loaded.papers.length + loaded.layers.length > 0
   const [wanted, setWanted] = useState<ViewerStudy | null>(priors[0] ?? null)
   const loadedPrior = useStudy(seen && wanted ? wanted.study_instance_uid : null)
   // Who follows a lead sees what the lead hangs.
@@ -181,6 +188,13 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
   })
   const studies = hanging.opened.map((one) => onScreen(one.study, one.loaded))
   const keeping = useKeeping({ mayKeep: canMark, engine, drawn, studies })
+
+  const overlays = useOverlays(
+    hanging.opened.flatMap((one) => one.loaded.layers),
+    hanging.opened.flatMap((one) => one.loaded.stacks),
+    hanging.opened.some((one) => one.loaded.loading),
+    (goal) => goToPart(goal),
+  )
 
   const hangIn = (id: PaneId, next: Hung | null, index?: number) => {
     together.forget(id)
@@ -314,6 +328,25 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
     if (pane) engine?.goTo(pane, found.index)
     else hangIn(activePane, { study: found.study, stackKey: found.stack.key }, found.index)
   }
+  /** Shows where a segment or a region is largest: on the planes, or on a picture that it fits, one that is seen if it can be. */
+  const goToPart = ({ layer, part, point, picture }: Goal) => {
+    if (inPlanes && point && activeStack && fits(layer, part, activeStack)) return setSpotOnPlanes({ point })
+    const all = hanging.opened.flatMap((one) => one.loaded.stacks)
+    const named = picture === null ? undefined : all.flatMap((stack) => stack.frames).find((frame) => `${frame.sopInstanceUid}/${frame.frameNumber}` === picture)
+    if (named) return activeOf(named.imageId)
+    const fitting = all.filter((stack) => fits(layer, part, stack))
+    const hangs = (stack: Stack) => visible.some((id) => stackIn(id)?.key === stack.key)
+    const isPlain = (stack: Stack) => !isLocaliser(stack)
+    const best =
+      fitting.find((stack) => stack.key === activeStack?.key) ??
+      fitting.find(hangs) ??
+      fitting.find((stack) => layer.series.has(stack.seriesInstanceUid) && isPlain(stack)) ??
+      fitting.find(isPlain) ??
+      fitting[0]
+    const index = best && point ? nearestIndexTo(best, point) : null
+    if (best && index !== null) activeOf(best.frames[index]?.imageId ?? null)
+    else toast(point || picture ? 'Its images are not open.' : `${part.label} is empty.`)
+  }
   const stackWith = (imageId: string): { study: ViewerStudy; stack: Stack; index: number } | null => {
     const all = hanging.opened.flatMap((one) => one.loaded.stacks.map((stack) => ({ study: one.study, stack })))
     for (const one of all) {
@@ -434,6 +467,9 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
       save('viewer-measurements', !listed)
       setListed(!listed)
     },
+    overlays: overlays.toggleAll,
+    overlayList: () => setLayersListed(!layersListed),
+    overlayStep: overlays.step,
     thumbnails: () => {
       save('viewer-series', !thumbnails)
       setThumbnails(!thumbnails)
@@ -479,6 +515,7 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
   const steadyOn = useSteady(papers.hands(on))
   const steady = useSteady({
     leaving,
+    lay: overlays.toggleSeries,
     hang: (of: ViewerStudy, stackKey: string) => hangIn(activePane, { study: of, stackKey }),
     drop: (pane: PaneId, of: ViewerStudy, stackKey: string) => {
       hangIn(pane, { study: of, stackKey })
@@ -511,6 +548,8 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
           loadedPrior={loadedPrior}
           shown={shownKeys}
           active={hungIn(activePane)?.stackKey ?? null}
+          laid={new Set(overlays.views.flatMap((one) => (one.seen.on ? [one.layer.seriesInstanceUid] : [])))}
+          onLay={steady.lay}
           onHang={steady.hang}
           onPrior={setWanted}
           onDrop={steady.drop}
@@ -527,6 +566,7 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
           isKey={activeFrame ? keys.isKey(activeFrame.sopInstanceUid, activeFrame.frameNumber) : false}
           thumbnails={thumbnails}
           measurements={{ shown: listed, count: drawn.list.length }}
+          overlays={overlays.views.length ? { shown: layersListed, on: overlays.isOn, count: overlays.views.length } : null}
           presets={activeStack?.subtraction ? [] : presetsFor(activeStack?.modality ?? null, activeStack?.bodyPart ?? null)}
           subtracted={activeStack?.subtraction !== undefined}
           hanging={staging.menu}
@@ -601,6 +641,7 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
                       isKey={(uid, frame) => keys.isKey(uid, frame) || elsewhere.has(`${uid}/${frame}`)}
                       loaded={(stack && counts.get(stack.key)) ?? NONE}
                       marks={marks}
+                      laid={stack && laidOn(overlays, stack)}
                       graphics={applied && stack && !applied.ours ? applied.instance : null}
                       lines={together.linesIn(id)}
                       spot={together.spotIn(stack)}
@@ -639,6 +680,8 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
                   slab.current = next
                 }}
                 shown={onPlane}
+                laid={laidOn(overlays, activeStack)}
+                spot={spotOnPlanes}
                 leaving={planesLeaving}
                 together={planesTogether}
                 pointers={share?.pointers}
@@ -651,6 +694,7 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
             ) : null}
           </div>
           {staging.editor}
+          {layersListed && overlays.views.length ? <OverlayList overlays={overlays} /> : null}
           {listed ? (
             <MeasurementList
               measurements={drawn.list}
@@ -698,6 +742,7 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
 function waitingWords(id: PaneId, loaded: LoadedStudy, loadedPrior: LoadedStudy, prior: ViewerStudy | null): string {
   if (id === 'a') {
     if (loaded.error && !loaded.stacks.length) return 'The images could not be listed. They are safe in the archive; try again.'
+    if (loaded.layers.length && !loaded.loading) return 'This study has no images of its own: what it holds is laid over those of another. Choose a series of that.'
     return loaded.loading ? 'Opening the study' : 'This study has no images yet. They appear here as they arrive.'
   }
   if (prior && loadedPrior.loading) return 'Opening the prior'

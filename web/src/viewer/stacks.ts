@@ -1,7 +1,7 @@
 import { item, number, numbers, TAG, text, texts, type DicomJson } from './dicom'
 import { metadataOfFrames } from './functionalGroups'
 import { dot, normalOf, vec3, type Scrollable, type Vec3 } from './geometry'
-import { isLaidOver } from './overlays/layers'
+import { kindOfLayer } from './overlays/kinds'
 import { isVideo } from './papers/kinds'
 import type { Plane } from './planes'
 import type { Subtraction } from './subtract/types'
@@ -200,7 +200,7 @@ function framesOf(studyInstanceUid: string, seriesInstanceUid: string, instance:
   const sopInstanceUid = text(instance, TAG.SOPInstanceUID)
   const rows = number(instance, TAG.Rows)
   const columns = number(instance, TAG.Columns)
-  if (!sopInstanceUid || !rows || !columns || isVideo(instance) || isLaidOver(instance)) return []
+  if (!sopInstanceUid || !rows || !columns || isVideo(instance) || kindOfLayer(instance)) return []
   const { spacing, calibration } = calibrationOf(instance)
   // What Cornerstone is to draw by: without a spacing of its own, a picture still has the shape of its pixels.
   const drawnBy = calibration.kind === 'patient' ? null : (spacing ?? aspectOf(instance))

@@ -5,6 +5,8 @@ import type { DicomJson } from './dicom'
 import { AHEAD_INSTANCES, headsOf, JSON_TYPE, metadataPath, seriesPath } from './listing'
 import { documentOf, standing, type KeptDocument } from './keep/structured'
 import { firstStack } from './hanging/builtIn'
+import type { Layer } from './overlays/layers'
+import { layersOf } from './overlays/read'
 import { papersOfSeries, type Paper } from './papers/paper'
 import { fetchBeginning, watchLink } from './pixels/beforehand'
 import { stacksOfSeries, type SeriesHead, type Stack } from './stacks'
@@ -67,6 +69,8 @@ export interface LoadedSeries extends SeriesHead {
   stacks: readonly Stack[] | undefined
   /** What of it is no picture and stands among the series: not what was kept here, which the list of what is on the study has. */
   papers: readonly Paper[]
+  /** What of it is laid over the pictures of others. */
+  layers: readonly Layer[]
   error: unknown
 }
 
@@ -75,6 +79,8 @@ export interface LoadedStudy {
   stacks: readonly Stack[]
   /** All that can be opened though it is no picture. */
   papers: readonly Paper[]
+  /** Segmentations and structures. */
+  layers: readonly Layer[]
   /** What readers and programs left on the study: measurements, presentations, key images; the newest first. */
   documents: readonly KeptDocument[]
   loading: boolean
@@ -125,6 +131,7 @@ export function useStudy(studyInstanceUid: string | null): LoadedStudy {
         ...head,
         stacks: instances && studyInstanceUid ? stacksOfSeries(studyInstanceUid, head, instances) : undefined,
         papers: (papers.get(head) ?? []).filter((one) => one.kind !== 'report' || reports.has(one.sopInstanceUid)),
+        layers: layersOf(instances ?? []),
         error: errors[at],
       }
     })
@@ -132,6 +139,7 @@ export function useStudy(studyInstanceUid: string | null): LoadedStudy {
       series,
       stacks: series.flatMap((one) => one.stacks ?? []),
       papers: [...papers.values()].flat(),
+      layers: series.flatMap((one) => one.layers),
       documents,
       loading: list.isPending || series.some((one) => one.stacks === undefined && !one.error),
       error: list.error ?? errors.find((error) => error !== null) ?? null,

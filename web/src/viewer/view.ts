@@ -68,7 +68,7 @@ export function viewOf(viewport: StackViewport, stack: Stack, imageId: string, e
 }
 
 /** The viewport's map from places to the pane, as it is now: a parallel projection, so that four places tell it. */
-function placeOnPaneOf(viewport: StackViewport): View['placeOnPane'] {
+export function placeOnPaneOf(viewport: Pick<StackViewport, 'getCamera' | 'worldToCanvas'>): View['placeOnPane'] {
   const focus = vec3(viewport.getCamera().focalPoint) ?? [0, 0, 0]
   const at = (point: Vec3) => viewport.worldToCanvas([...point])
   const middle = at(focus)

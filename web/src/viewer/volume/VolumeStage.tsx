@@ -1,3 +1,4 @@
+import type { Types } from '@cornerstonejs/core'
 import { ActionIcon, Button, Loader, SegmentedControl, Select, Slider, Tooltip } from '@mantine/core'
 import { IconCrosshair, IconCube, IconRestore, IconX } from '@tabler/icons-react'
 import { useEffect, useMemo, useRef, useState, type RefObject } from 'react'
@@ -5,7 +6,10 @@ import { flushSync } from 'react-dom'
 import { formatPersonName } from '@/lib/personname'
 import { formatDicomDate } from '@/lib/time'
 import { showKeys, useKeys } from '@/lib/keys'
-import { cross, edgesOfPlane, vec3, type EdgeLetters } from '../geometry'
+import { along, cross, edgesOfPlane, vec3, type EdgeLetters, type Vec3 } from '../geometry'
+import { OverlaidOnPlane } from '../overlays/Overlaid'
+import type { Cut } from '../overlays/solids'
+import type { Shown as Laid } from '../overlays/useOverlays'
 import type { PlanesSource } from '../export/planes'
 import { PlanePointers } from '../Pointers'
 import { presetsFor, windowOf } from '../presets'
@@ -16,7 +20,7 @@ import type { HandName } from '../toolLabels'
 import { isTrueToSize } from '../surface'
 import { rememberPlanes } from '../measure/onPlane'
 import { rounded } from '../measure/words'
-import { patientOf, scaleBar } from '../view'
+import { patientOf, placeOnPaneOf, scaleBar } from '../view'
 import { ColourBar, FusionBar, FusionMenu } from './FusionBar'
 import { blendWords, isLaidOver, type Blend } from './fusion'
 import { SliceMissing } from './lay'
@@ -44,6 +48,10 @@ export interface VolumeStageProps {
   onSlab?: (slab: Slab) => void
   /** A drawing that is to be brought onto its plane; another object each time. */
   shown?: { uid: string } | null
+  /** What is laid over the planes; null: nothing can be. */
+  laid?: { shown: readonly Laid[]; chosen: { key: string; part: number } | null; words: string } | null
+  /** A place that the planes are to go through; another object each time. */
+  spot?: { point: Vec3 } | null
   /** Whether its keys for five slices are those of the hanging's stages. */
   staged?: boolean
   /** What of them can leave, asked when it is to. */
@@ -61,12 +69,14 @@ const TOO_MUCH = 'The planes could not be drawn; the images are safe. This brows
 interface Seen {
   edges: EdgeLetters
   pixelsPerMillimetre: number
+  cut: Cut
+  toCanvas: ReturnType<typeof placeOnPaneOf>
 }
 
 const TITLE: Record<PlaneId, string> = { axial: 'Axial', sagittal: 'Sagittal', coronal: 'Coronal' }
 
 /** Planes through a volume, straight and oblique, as slabs, and the body itself. */
-export function VolumeStage({ study, prior, stack: given, others, tool, slabAtFirst, onSlab, shown = null, staged = false, leaving, together, pointers, onClose }: VolumeStageProps) {
+export function VolumeStage({ study, prior, stack: given, others, tool, slabAtFirst, onSlab, shown = null, laid = null, spot = null, staged = false, leaving, together, pointers, onClose }: VolumeStageProps) {
   const elements = useRef<Partial<Record<PlaneId, HTMLDivElement>>>({})
   const bodyElement = useRef<HTMLDivElement>(null)
   const [scene, setScene] = useState<Scene | null>(null)
@@ -112,7 +122,7 @@ export function VolumeStage({ study, prior, stack: given, others, tool, slabAtFi
         const camera = viewport?.getCamera()
         const [up, toViewer, scale] = [vec3(camera?.viewUp), vec3(camera?.viewPlaneNormal), camera?.parallelScale]
         const there = viewport && viewport.getActors().length > 0 && isTrueToSize(viewport) && up && toViewer && scale
-        const next = there ? { edges: edgesOfPlane(cross(up, toViewer), up), pixelsPerMillimetre: all[plane].clientHeight / (2 * scale) } : undefined
+        const next = there ? seenOf(viewport, all[plane], { up, toViewer, scale }) : undefined
         const range = made.range()
         const values = made.valuesAtCross()
         flushSync(() => {
@@ -165,6 +175,9 @@ export function VolumeStage({ study, prior, stack: given, others, tool, slabAtFi
   useEffect(() => {
     told.current?.(slab)
   }, [slab])
+  useEffect(() => {
+    if (ready && spot) scene?.goTo(spot.point)
+  }, [scene, ready, spot])
   useEffect(() => {
     const element = bodyElement.current
     if (!scene || !ready || !body || !element) return
@@ -361,6 +374,7 @@ export function VolumeStage({ study, prior, stack: given, others, tool, slabAtFi
                 if (element) elements.current[plane] = element
               }}
             />
+            {seen[plane] && laid?.shown.length ? <OverlaidOnPlane shown={laid.shown} cut={seen[plane].cut} stack={stack} toCanvas={seen[plane].toCanvas} chosen={laid.chosen} /> : null}
             <div className={classes['who']}>
               {prior ? <strong className={classes['prior']}>{prior}</strong> : null}
               <span dir="auto">{patient.name ? formatPersonName(patient.name) : patient.id}</span>
@@ -376,6 +390,7 @@ export function VolumeStage({ study, prior, stack: given, others, tool, slabAtFi
             <div className={classes['what']}>
               <strong style={{ color: PLANE_COLOUR[plane] }}>{TITLE[plane]}</strong>
               {words ? <span>{words}</span> : null}
+              {laid && plane === 'axial' ? <span>{laid.words}</span> : null}
               {fused ? (
                 <span className={classes['over']}>
                   {plane === 'axial' ? fused.label : over?.modality} · {blendWords(fused.blend, fused.unit)}
@@ -438,6 +453,19 @@ function Ruled({ seen: { edges, pixelsPerMillimetre } }: { seen: Seen }) {
       ) : null}
     </>
   )
+}
+
+function seenOf(viewport: Types.IVolumeViewport, element: HTMLElement, { up, toViewer, scale }: { up: Vec3; toViewer: Vec3; scale: number }): Seen {
+  const right = cross(up, toViewer)
+  const focus: Vec3 = vec3(viewport.getCamera().focalPoint) ?? [0, 0, 0]
+  const pixelsPerMillimetre = element.clientHeight / (2 * scale)
+  const [across, high] = [element.clientWidth / (2 * pixelsPerMillimetre), scale]
+  return {
+    edges: edgesOfPlane(right, up),
+    pixelsPerMillimetre,
+    cut: { origin: focus, row: right, column: along([0, 0, 0], up, -1), normal: toViewer, thickness: 0, seen: [-across, -high, across, high], fine: 1 / pixelsPerMillimetre },
+    toCanvas: placeOnPaneOf(viewport),
+  }
 }
 
 function same<T extends { center: number; width: number }>(before: T | null, next: T): T {

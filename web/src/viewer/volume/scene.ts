@@ -622,6 +622,12 @@ export class Scene {
     return vec3(cross?.toolCenter)
   }
 
+  /** Lays the planes through a place. */
+  goTo(point: Vec3): void {
+    ;(this.flat.getToolInstance(CROSS) as { setToolCenter?: (point: number[]) => void } | undefined)?.setToolCenter?.([...point])
+    this.rendering.render()
+  }
+
   /** Turns the other two planes about the line that looks out of `plane`, where the planes meet. */
   turn(plane: PlaneId, degrees: number): void {
     const axis = vec3(this.plane(plane)?.getCamera().viewPlaneNormal)

@@ -1,0 +1,32 @@
+import { IconStack3, IconTargetArrow } from '@tabler/icons-react'
+import viewer from '../viewer.module.css'
+import type { Layer } from './layers'
+import classes from './overlays.module.css'
+
+const KIND = { segmentation: 'Segmentation', structures: 'RT structures' } as const
+
+/** A series that is laid over others, among the series: it switches what it holds on and off. */
+export function LayerCards({ layers, on, onToggle }: { layers: readonly Layer[]; on: boolean; onToggle: () => void }) {
+  const [first] = layers
+  if (!first) return null
+  const Sign = first.kind === 'structures' ? IconTargetArrow : IconStack3
+  const parts = layers.flatMap((one) => one.parts)
+  const broken = layers.every((one) => one.fault !== null)
+  return (
+    <button type="button" className={viewer['thumbnail']} data-active={on || undefined} aria-pressed={on} disabled={broken} onClick={onToggle}>
+      <span className={classes['sign']}>
+        <Sign size={26} stroke={1.4} aria-hidden />
+        <span>{broken ? 'Cannot be shown' : `${KIND[first.kind]} ${on ? 'on' : 'off'}`}</span>
+        <span className={classes['swatches']} aria-hidden>
+          {parts.slice(0, 8).map((part, at) => (
+            <i key={at} style={{ background: part.colour }} />
+          ))}
+        </span>
+      </span>
+      <span className={viewer['thumbWords']}>
+        <span dir="auto">{first.label}</span>
+        <span className={viewer['thumbCount']}>{parts.length}</span>
+      </span>
+    </button>
+  )
+}

@@ -1,0 +1,112 @@
+import { item, number, text, values, type DicomJson } from '../dicom'
+import type { Vec3 } from '../geometry'
+import type { Stack } from '../stacks'
+import { css, type Rgb } from './colours'
+import type { Mask } from './masks'
+import type { Solid } from './solids'
+
+/** A segment or a region of interest: one thing that is laid over pictures. */
+export interface Part {
+  number: number
+  label: string
+  colour: string
+  /** What it is, by codes or by type: `Anatomical Structure · Liver`. */
+  meaning: string | null
+  /** Who or what drew it: `AUTOMATIC, TotalSegmentator`. */
+  made: string | null
+  /** Places of its own mean nothing in another. */
+  frameOfReferenceUid: string | null
+}
+
+/** An object that is laid over the pictures of others. */
+export interface Layer {
+  /** The SOP Instance UID. */
+  key: string
+  kind: 'segmentation' | 'structures'
+  studyInstanceUid: string
+  seriesInstanceUid: string
+  label: string
+  /** Whose it is: Patient ID and issuer. */
+  patient: string | null
+  parts: readonly Part[]
+  /** Series that it names as those that it was made on, and their instances. */
+  series: ReadonlySet<string>
+  instances: ReadonlySet<string>
+  instance: DicomJson
+  /** Why it cannot be shown; null: it can. */
+  fault: string | null
+}
+
+/** A line or a place that was drawn and covers nothing. */
+export interface Line {
+  points: readonly Vec3[]
+  normal: Vec3
+  at: number
+}
+
+/** What a part is in space. */
+export interface Form {
+  solids: readonly Solid[]
+  lines: readonly Line[]
+  points: readonly Vec3[]
+  /** Of what does not say where it lies: by the picture that each was made on, `sop/frame`. */
+  onPictures: ReadonlyMap<string, Mask>
+  /** The size of those pictures. */
+  size: readonly [columns: number, rows: number]
+  /** mm³; null: it cannot be told. */
+  volume: number | null
+  /** What of it is not drawn, in words. */
+  missing: string | null
+}
+
+export const EMPTY: Form = { solids: [], lines: [], points: [], onPictures: new Map(), size: [0, 0], volume: null, missing: null }
+
+/** Whose an object is. */
+export function patientOf(instance: DicomJson | undefined): string | null {
+  const id = text(instance, '00100020')
+  return id ? `${id}^${text(instance, '00100021') ?? ''}` : null
+}
+
+export function itemsIn(instance: DicomJson | undefined, tag: string): DicomJson[] {
+  return values(instance, tag).filter((one): one is DicomJson => one !== null && typeof one === 'object')
+}
+
+/** The meaning of a code of a sequence. */
+export function meaningOf(instance: DicomJson | undefined, tag: string): string | null {
+  return text(item(instance, tag), '00080104')
+}
+
+/** What a person calls the object: its own label, else the series' description. */
+export function labelOf(instance: DicomJson, own: readonly string[], otherwise: string): string {
+  return [...own.map((tag) => text(instance, tag)), text(instance, '0008103E')].find((words) => words && !/^SEGMENTATION$/i.test(words)) ?? otherwise
+}
+
+export function colourOf(rgb: Rgb): string {
+  return css(rgb)
+}
+
+/**
+ * Whether a part may be laid over a stack: of one patient, and of one Frame of Reference (PS3.3 C.7.4.1), for places in two
+ * frames have nothing to do with each other. What says no place lies on the very pictures that it names.
+ */
+export function fits(layer: Layer, part: Part, stack: Stack): boolean {
+  if (!isOfPatient(layer, stack)) return false
+  if (part.frameOfReferenceUid === null) return stack.frames.some((frame) => layer.instances.has(frame.sopInstanceUid))
+  return part.frameOfReferenceUid === stack.frameOfReferenceUid && stack.normal !== null
+}
+
+function isOfPatient(layer: Layer, stack: Stack): boolean {
+  const first = stack.frames[0]?.metadata
+  const patient = patientOf(first)
+  // One study is of one patient; without an identifier nothing else says so.
+  return patient !== null && layer.patient !== null ? patient === layer.patient : text(first, '0020000D') === layer.studyInstanceUid
+}
+
+export function fitsAny(layer: Layer, stack: Stack): boolean {
+  return layer.fault === null && layer.parts.some((part) => fits(layer, part, stack))
+}
+
+/** The series that the object was made on, as far as they are named at all. */
+export function seriesNumberOf(layer: Layer): number | null {
+  return number(layer.instance, '00200011')
+}

@@ -1,0 +1,216 @@
+import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react'
+import type { Vec3 } from '../geometry'
+import type { Stack } from '../stacks'
+import { Contents, type Content } from './contents'
+import { fits, fitsAny, type Form, type Layer, type Part } from './layers'
+import { largestOf, middleOf } from './solids'
+import { firstPoint } from './structures'
+
+/** How a layer is seen. */
+export interface Seen {
+  on: boolean
+  /** Numbers of parts that are switched off. */
+  hidden: ReadonlySet<number>
+  /** Of what is filled, 0 to 1. */
+  opacity: number
+}
+
+/** What is drawn of a layer. */
+export interface Shown {
+  layer: Layer
+  opacity: number
+  parts: readonly { part: Part; form: Form }[]
+}
+
+export interface LayerView {
+  layer: Layer
+  seen: Seen
+  content: Content | undefined
+  /** Why nothing of it can be seen now; null: pictures that it fits are open. */
+  note: string | null
+}
+
+/** A place of a part to be looked at: where it is largest, and on which picture, where it names one. */
+export interface Goal {
+  layer: Layer
+  part: Part
+  point: Vec3 | null
+  /** `sop/frame` */
+  picture: string | null
+}
+
+export interface Overlays {
+  views: readonly LayerView[]
+  shown: readonly Shown[]
+  isOn: boolean
+  toggle: (key: string) => void
+  /** All layers of a series: on, unless all are. */
+  toggleSeries: (seriesInstanceUid: string) => void
+  toggleAll: () => void
+  togglePart: (key: string, part: number) => void
+  showParts: (key: string, all: boolean) => void
+  setOpacity: (key: string, opacity: number) => void
+  again: (key: string) => void
+  /** Shows a part and goes to where it is largest, once that is known. */
+  go: (key: string, part: number) => void
+  /** The next part in the list, or the one before. */
+  step: (by: 1 | -1) => void
+  chosen: { key: string; part: number } | null
+}
+
+const FILLED: Record<Layer['kind'], number> = { segmentation: 0.4, structures: 0.15 }
+const NOBODY: ReadonlySet<number> = new Set()
+
+function atFirst(layer: Layer): Seen {
+  return { on: false, hidden: NOBODY, opacity: FILLED[layer.kind] }
+}
+
+/** The same list for as long as it holds the same. */
+function useAlike<T>(list: readonly T[]): readonly T[] {
+  const kept = useRef(list)
+  if (kept.current.length !== list.length || kept.current.some((one, at) => one !== list[at])) kept.current = list
+  return kept.current
+}
+
+const NOT_OPEN = 'The images that it belongs to are not open.'
+
+/** What is laid over the pictures of the studies that are open: found, switched on and off, and looked at. */
+export function useOverlays(foundLayers: readonly Layer[], foundStacks: readonly Stack[], loading: boolean, onGoal: (goal: Goal) => void): Overlays {
+  const layers = useAlike(foundLayers)
+  const stacks = useAlike(foundStacks)
+  const [contents] = useState(() => new Contents())
+  useSyncExternalStore(contents.subscribe, contents.snapshot)
+  const version = contents.snapshot()
+  const [seen, setSeen] = useState<ReadonlyMap<string, Seen>>(new Map())
+  const [chosen, setChosen] = useState<{ key: string; part: number } | null>(null)
+  const [goal, setGoal] = useState<{ key: string; part: number } | null>(null)
+  useEffect(() => () => contents.end(), [contents])
+
+  const seenOf = useCallback((layer: Layer) => seen.get(layer.key) ?? atFirst(layer), [seen])
+  useEffect(() => {
+    for (const layer of layers) if (seenOf(layer).on && layer.fault === null) if (!contents.get(layer.key)) contents.want(layer)
+  }, [layers, seenOf, contents])
+
+  const views = useMemo(
+    () =>
+      layers.map((layer): LayerView => {
+        const fault = layer.fault ?? (stacks.some((stack) => fitsAny(layer, stack)) ? null : loading ? null : NOT_OPEN)
+        return { layer, seen: seenOf(layer), content: contents.get(layer.key), note: fault }
+      }),
+    // `version` says when the contents are others.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+    [layers, stacks, loading, seenOf, contents, version],
+  )
+  const shown = useMemo(
+    () =>
+      views.flatMap(({ layer, seen: how, content }): Shown[] => {
+        if (!how.on || !content) return []
+        const parts = layer.parts.flatMap((part) => {
+          const form = how.hidden.has(part.number) ? undefined : content.forms.get(part.number)
+          return form ? [{ part, form }] : []
+        })
+        return parts.length ? [{ layer, opacity: how.opacity, parts }] : []
+      }),
+    [views],
+  )
+
+  const change = (keys: readonly string[], next: (before: Seen) => Partial<Seen>) =>
+    setSeen((before) => {
+      const after = new Map(before)
+      for (const key of keys) {
+        const layer = layers.find((one) => one.key === key)
+        const now = before.get(key) ?? (layer && atFirst(layer))
+        if (now) after.set(key, { ...now, ...next(now) })
+      }
+      return after
+    })
+  const switchAll = (keys: readonly string[]) => {
+    const all = keys.every((key) => seen.get(key)?.on)
+    change(keys, () => ({ on: !all }))
+  }
+  const go = (key: string, part: number) => {
+    const layer = layers.find((one) => one.key === key)
+    if (!layer || layer.fault !== null) return
+    change([key], ({ hidden }) => ({ on: true, hidden: new Set([...hidden].filter((one) => one !== part)) }))
+    setChosen({ key, part })
+    setGoal({ key, part })
+  }
+
+  // Where a part is largest is known when all of it is here.
+  const awaited = views.find(({ layer }) => layer.key === goal?.key)
+  const settled = awaited?.content !== undefined && (awaited.content.done === 1 || awaited.content.fault !== null)
+  useEffect(() => {
+    if (!goal || !settled || !awaited) return
+    setGoal(null)
+    const part = awaited.layer.parts.find((one) => one.number === goal.part)
+    const form = awaited.content?.forms.get(goal.part)
+    if (part) onGoal({ layer: awaited.layer, part, ...placeOf(form) })
+    // Once for each wish.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [goal, settled])
+
+  return {
+    views,
+    shown,
+    isOn: layers.some((layer) => seenOf(layer).on),
+    toggle: (key) => change([key], ({ on }) => ({ on: !on })),
+    toggleSeries: (series) => switchAll(layers.filter((one) => one.seriesInstanceUid === series && one.fault === null).map((one) => one.key)),
+    toggleAll: () => {
+      const usable = views.filter(({ note }) => note === null).map(({ layer }) => layer.key)
+      const any = usable.some((key) => seen.get(key)?.on)
+      change(usable, () => ({ on: !any }))
+    },
+    togglePart: (key, part) =>
+      change([key], ({ on, hidden }) => {
+        if (!on) return { on: true, hidden: new Set(layers.find((one) => one.key === key)?.parts.flatMap((one) => (one.number === part ? [] : [one.number]))) }
+        const next = new Set(hidden)
+        if (!next.delete(part)) next.add(part)
+        return { hidden: next }
+      }),
+    showParts: (key, all) => change([key], () => ({ on: true, hidden: new Set(all ? [] : layers.find((one) => one.key === key)?.parts.map((one) => one.number)) })),
+    setOpacity: (key, opacity) => change([key], () => ({ opacity })),
+    again: (key) => {
+      const layer = layers.find((one) => one.key === key)
+      if (layer) contents.want(layer)
+    },
+    go,
+    step: (by) => {
+      const all = views.filter(({ note }) => note === null).flatMap(({ layer }) => layer.parts.map((part) => ({ key: layer.key, part: part.number })))
+      const at = all.findIndex((one) => one.key === chosen?.key && one.part === chosen.part)
+      const next = all[at < 0 ? (by > 0 ? 0 : all.length - 1) : (at + by + all.length) % all.length]
+      if (next) go(next.key, next.part)
+    },
+    chosen,
+  }
+}
+
+/** Where a part covers most. */
+export function placeOf(form: Form | undefined): { point: Vec3 | null; picture: string | null } {
+  if (!form) return { point: null, picture: null }
+  const best = form.solids.reduce<{ area: number; point: Vec3 } | null>((before, solid) => {
+    const slice = largestOf(solid.slices)
+    return slice && slice.area > (before?.area ?? 0) ? { area: slice.area, point: middleOf(solid, slice) } : before
+  }, null)
+  if (best) return { point: best.point, picture: null }
+  const picture = Array.from(form.onPictures).reduce<{ name: string; count: number } | null>((before, [name, { count }]) => (count > (before?.count ?? 0) ? { name, count } : before), null)
+  return { point: firstPoint(form), picture: picture?.name ?? null }
+}
+
+/** What is laid over the pictures of a stack, and what the pane says of it; null: nothing can be laid over them. */
+export function laidOn({ views, shown, chosen }: Overlays, stack: Stack): { shown: readonly Shown[]; chosen: Overlays['chosen']; words: string } | null {
+  const fitting = views.filter(({ layer }) => fitsAny(layer, stack))
+  if (!fitting.length) return null
+  const kinds = new Set(fitting.map(({ layer }) => layer.kind))
+  const name = kinds.size > 1 ? 'Segmentations and structures' : kinds.has('structures') ? 'RT structures' : 'Segmentation'
+  const [all, seen] = fitting.reduce(
+    (sum, { layer, seen: { on, hidden } }) => {
+      const parts = layer.parts.filter((part) => fits(layer, part, stack))
+      return [sum[0] + parts.length, sum[1] + (on ? parts.filter((part) => !hidden.has(part.number)).length : 0)] as const
+    },
+    [0, 0] as readonly [number, number],
+  )
+  const late = fitting.some(({ seen: { on }, content }) => on && content && content.done < 1 && !content.fault)
+  const broken = fitting.some(({ seen: { on }, content }) => on && content?.fault)
+  const words = [seen ? `${name}: ${seen} of ${all} shown` : `${name} hidden`, late ? 'coming' : null, broken ? 'not all of it' : null]
+  return { shown, chosen, words: words.filter(Boolean).join(' · ') }
+}
