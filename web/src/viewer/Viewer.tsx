@@ -22,7 +22,7 @@ import { useScreens } from './hanging/useScreens'
 import { slabOf, useStaging } from './hanging/useStaging'
 import { useDress } from './hanging/useDress'
 import type { Vec3 } from './geometry'
-import { cells, PANES, panesOf, type PaneId } from './layout'
+import { cells, PANES, panesOf, SIDE_BY_SIDE, type PaneId } from './layout'
 import { AskWords } from './measure/AskWords'
 import { annotationOf } from './measure/draw'
 import { MeasurementList } from './measure/MeasurementList'
@@ -54,7 +54,7 @@ import { priorLabel, type ViewerStudy } from './study'
 import { Thumbnails } from './Thumbnails'
 import { Toolbar, type ToolbarProps } from './Toolbar'
 import type { HandName } from './toolLabels'
-import { useHanging, type Hung } from './useHanging'
+import { ROOM_FOR_TWO_PX, useHanging, type Hung } from './useHanging'
 import { useTogether } from './useTogether'
 import { patientIn, viewOf } from './view'
 import { FASTEST, SLOWEST, type SharedCine } from './volume/sharedPlanes'
@@ -203,7 +203,23 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
     hanging.hangIn(id, next)
   }
 
-  const papers = usePapers({ hanging, hangIn, active: activePane, indexes })
+  const papers = usePapers({
+    hanging,
+    hangIn,
+    active: activePane,
+    indexes,
+    beside: (from, { index, ...found }) => {
+      setAlone(false)
+      const there = visible.find((id) => hungIn(id)?.stackKey === found.stackKey)
+      const free = visible.find((id) => id !== from && stackIn(id)) ?? visible.find((id) => id !== from)
+      const splits = !free && (root.current?.clientWidth ?? 0) >= ROOM_FOR_TWO_PX
+      if (splits) hanging.setLayout(SIDE_BY_SIDE)
+      const pane = index === null ? (there ?? from) : (there ?? free ?? (splits ? 'b' : from))
+      activate(pane)
+      if (there && index !== null) engine?.goTo(there, index)
+      else if (!there) hangIn(pane, found, index ?? undefined)
+    },
+  })
 
   const rate = chosenRate && chosenRate.stackKey === (activeStack?.key ?? null) ? chosenRate.rate : rateOf(activeStack)
   const cine: SharedCine | null = playing && !inPlanes ? { pane: activePane, rate } : null
@@ -620,6 +636,7 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
                         over={id === over}
                         onActivate={() => activate(id)}
                         onShown={onSeen}
+                        links={papers.links}
                         onHands={papers.onHands}
                         onClose={papers.backIn(id)}
                       />
@@ -720,6 +737,7 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
                 onInsert={keeping.insert}
                 onShow={showKept}
                 onPicture={activeOf}
+                onRead={(document) => papers.read(study, document.sopInstanceUid)}
               />
             </MeasurementList>
           ) : null}

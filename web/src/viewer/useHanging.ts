@@ -18,7 +18,7 @@ export interface Hung {
 }
 
 /** Narrower than this, a prior is beside the study only when asked for. */
-const ROOM_FOR_TWO_PX = 760
+export const ROOM_FOR_TWO_PX = 760
 
 /** The protocol by which the study hangs. */
 export interface Applied {

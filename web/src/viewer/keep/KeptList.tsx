@@ -24,6 +24,8 @@ export interface KeptListProps {
   onInsert: () => void
   onShow: (document: KeptDocument) => void
   onPicture: (imageId: string) => void
+  /** Opens all that it says in a pane. */
+  onRead: (document: KeptDocument) => void
 }
 
 const WORD: Record<KeptDocument['kind'], string> = { measurements: 'Measurements', presentation: 'Presentation', 'key-images': 'Key images', report: 'Report' }
@@ -33,7 +35,7 @@ function clock(time: string | null): string {
 }
 
 /** What stands on the study in the archive, and how what is drawn now gets there. */
-export function KeptList({ documents, frames, applied, mayKeep, unsaved, busy, onKeep, onInsert, onShow, onPicture }: KeptListProps) {
+export function KeptList({ documents, frames, applied, mayKeep, unsaved, busy, onKeep, onInsert, onShow, onPicture, onRead }: KeptListProps) {
   const [opened, setOpened] = useState<string | null>(null)
   // A report that says that none stand any more has nothing to show, and those before it have gone.
   const shown = standing(documents).filter((one) => one.kind !== 'measurements' || measured(one.instance).length > 0)
@@ -60,6 +62,11 @@ export function KeptList({ documents, frames, applied, mayKeep, unsaved, busy, o
           <ul>
             {shown.map((one) => (
               <li key={one.sopInstanceUid}>
+                {one.kind === 'presentation' ? null : (
+                  <button type="button" className={classes['read']} aria-label={`Read ${one.label ?? WORD[one.kind]}`} onClick={() => onRead(one)}>
+                    Read
+                  </button>
+                )}
                 {one.kind === 'key-images' ? (
                   <KeyImages
                     document={one}
@@ -138,7 +145,7 @@ function wordsOf(frame: Frame, at: number): string {
 function Told({ document, frames }: { document: KeptDocument; frames: readonly Frame[] }) {
   if (document.ours) return null
   const missing = document.kind === 'report' ? notDrawn(document.instance, frames) : document.kind === 'presentation' ? notShown(document.instance) : []
-  const lines = document.kind === 'report' ? linesOf(document.instance) : []
+  const lines = document.kind === 'report' ? linesOf(document.instance).filter((line) => line.value || line.isHead) : []
   return (
     <div className={classes['told']}>
       {missing.map((words) => (

@@ -5,7 +5,7 @@ import { formatDicomDate } from '@/lib/time'
 import type { Frame } from '../stacks'
 import type { Drawing, Graphics } from './graphics'
 import { onPicture } from './picture'
-import { content, kindOf, pairs, pictureOf } from './structured'
+import { content, itemsOf, kindOf, pairs, pictureOf } from './structured'
 import { ringOf, type Point } from './shapes'
 
 /** A place further from a picture than half of this, or of its slice, is on another. */
@@ -14,24 +14,65 @@ const DEPTH_MAX = 32
 const NAME = '0040A043'
 const MEANING = '00080104'
 
+/** An object that a report names. */
+export interface Named {
+  sopInstanceUid: string
+  sopClassUid: string
+  /** From 1; none: all of it. */
+  frames: readonly number[]
+}
+
 export interface Line {
   depth: number
   name: string
   value: string
+  /** What stands below it belongs to it. */
+  isHead: boolean
+  /** Pictures, waveforms and documents that it points to. */
+  named: readonly Named[]
 }
 
 function meaning(code: DicomJson | undefined): string {
-  return text(code, MEANING) ?? text(code, '00080100') ?? ''
+  return text(code, MEANING) ?? text(code, '00080100') ?? text(code, '00080119') ?? text(code, '00080120') ?? ''
+}
+
+function moment(value: string | null): string {
+  if (!value) return ''
+  const zone = /[+-]\d{4}$/.exec(value)?.[0]
+  return [formatDicomDate(value), value.length > 8 ? clock(value.slice(8)) : '', zone ? `UTC${zone.slice(0, 3)}:${zone.slice(3)}` : ''].filter(Boolean).join(' ')
+}
+
+/** Hours and minutes, and seconds where they are said. */
+function clock(value: string): string {
+  const [, hours, minutes, seconds] = /^(\d{2}):?(\d{2})?:?(\d{2})?/.exec(value) ?? []
+  return [hours, minutes ?? (hours && '00'), seconds].filter(Boolean).join(':')
+}
+
+/** What a number is beside its value: `>` and the like are said of it (PS3.16 CID 42 says why there is none). */
+function measuredWords(node: DicomJson): string {
+  const measured = item(node, '0040A300')
+  const unit = item(measured, '004008EA')
+  const word = text(unit, '00080100') === '1' ? '' : meaning(unit)
+  const qualifier = meaning(item(node, '0040A301'))
+  const value = text(measured, '0040A30A')
+  if (value === null) return qualifier || 'not measured'
+  return [value, word, qualifier ? `(${qualifier})` : ''].filter(Boolean).join(' ')
+}
+
+const RANGES: Record<string, string> = { POINT: 'at', MULTIPOINT: 'at', SEGMENT: 'from, to', MULTISEGMENT: 'from, to', BEGIN: 'from', END: 'until' }
+
+/** A part of a recording (PS3.3 C.18.7). */
+function rangeWords(node: DicomJson): string {
+  const offsets = numbers(node, '0040A138')
+  const samples = numbers(node, '0040A132')
+  const moments = values(node, '0040A13A').filter((one): one is string => typeof one === 'string')
+  const said = offsets.length ? `${offsets.join(', ')} s` : samples.length ? `sample ${samples.join(', ')}` : moments.map(moment).join(', ')
+  return [RANGES[text(node, '0040A130') ?? ''], said].filter(Boolean).join(' ')
 }
 
 function said(node: DicomJson): string {
   const kind = kindOf(node)
-  if (kind === 'NUM') {
-    const measured = item(node, '0040A300')
-    const unit = item(measured, '004008EA')
-    const word = text(unit, '00080100') === '1' ? '' : meaning(unit)
-    return measured ? `${text(measured, '0040A30A') ?? ''} ${word}`.trim() : (meaning(item(node, '0040A301')) || 'not measured')
-  }
+  if (kind === 'NUM') return measuredWords(node)
   if (kind === 'CODE') return meaning(item(node, '0040A168'))
   if (kind === 'TEXT') return text(node, '0040A160') ?? ''
   if (kind === 'PNAME') {
@@ -40,20 +81,52 @@ function said(node: DicomJson): string {
     return typeof written === 'string' ? formatPersonName(written) : ''
   }
   if (kind === 'DATE') return formatDicomDate(text(node, '0040A121'))
-  if (kind === 'TIME') return text(node, '0040A122') ?? ''
-  if (kind === 'DATETIME') return text(node, '0040A120') ?? ''
+  if (kind === 'TIME') return clock(text(node, '0040A122') ?? '')
+  if (kind === 'DATETIME') return moment(text(node, '0040A120'))
+  if (kind === 'TCOORD') return rangeWords(node)
   return ''
 }
 
-/** A report in words, a line an item that says something; UIDs, places and pictures are for machines. */
+const POINTING = new Set(['IMAGE', 'COMPOSITE', 'WAVEFORM'])
+/** What is read in words, what is for machines, and what is drawn. */
+const KNOWN = new Set([...POINTING, 'CONTAINER', 'NUM', 'CODE', 'TEXT', 'PNAME', 'DATE', 'TIME', 'DATETIME', 'UIDREF', 'SCOORD', 'SCOORD3D', 'TCOORD'])
+
+function namedBy(node: DicomJson): Named[] {
+  if (!POINTING.has(kindOf(node) ?? '')) return []
+  return itemsOf(node, '00081199').flatMap((reference) => {
+    const sopInstanceUid = text(reference, '00081155')
+    return sopInstanceUid ? [{ sopInstanceUid, sopClassUid: text(reference, '00081150') ?? '', frames: numbers(reference, '00081160') }] : []
+  })
+}
+
+/** The item that another one stands for (by-reference relationship, PS3.3 C.17.3.2.5): its place among those of each level, from 1. */
+function referred(report: DicomJson, node: DicomJson): DicomJson | null {
+  const [root, ...path] = numbers(node, '0040DB73')
+  let at: DicomJson | undefined = root === 1 ? report : undefined
+  for (const place of path) at = at && content(at)[place - 1]
+  return at ?? null
+}
+
+/**
+ * A report in words, a line an item that says something, or points to something; UIDs and shapes are for machines. What
+ * is of a kind that is not known is said to be there.
+ */
 export function linesOf(report: DicomJson): Line[] {
   const lines: Line[] = []
   const look = (node: DicomJson, depth: number): void => {
     if (depth > DEPTH_MAX) return
     const kind = kindOf(node)
-    const [name, value] = [meaning(item(node, NAME)), said(node)]
+    const name = meaning(item(node, NAME))
+    const named = namedBy(node)
     const isHead = kind === 'CONTAINER' && depth > 0 && content(node).length > 0
-    if (value || (isHead && name)) lines.push({ depth: Math.max(0, depth - 1), name, value })
+    const at = { depth: Math.max(0, depth - 1), isHead: isHead && name !== '', named }
+    const other = kind === null && depth > 0 ? referred(report, node) : null
+    if (other) lines.push({ ...at, name: 'See', value: [meaning(item(other, NAME)), said(other)].filter(Boolean).join(': ') })
+    else if (kind !== null && !KNOWN.has(kind)) lines.push({ ...at, name, value: `(${kind}: not shown here)` })
+    else {
+      const value = said(node)
+      if (value || named.length || at.isHead) lines.push({ ...at, name, value })
+    }
     for (const child of content(node)) look(child, depth + 1)
   }
   look(report, 0)

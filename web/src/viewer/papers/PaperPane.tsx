@@ -1,6 +1,6 @@
 import { ActionIcon, Loader, Tooltip } from '@mantine/core'
 import { IconArrowBackUp, IconDownload } from '@tabler/icons-react'
-import { Component, lazy, Suspense, useCallback, useEffect, useRef, type ComponentType, type LazyExoticComponent, type ReactNode } from 'react'
+import { Component, lazy, Suspense, useCallback, useEffect, useMemo, useRef, type ComponentType, type LazyExoticComponent, type ReactNode } from 'react'
 import { formatPersonName } from '@/lib/personname'
 import { formatDicomDate } from '@/lib/time'
 import type { PaneId } from '../layout'
@@ -8,12 +8,13 @@ import type { ViewerStudy } from '../study'
 import { patientIn } from '../view'
 import viewer from '../viewer.module.css'
 import type { PaperKind } from './kinds'
-import { fileOf, KIND_WORD, type Paper, type PaperHands, type PaperViewProps } from './paper'
+import { fileOf, KIND_WORD, type Paper, type PaperHands, type PaperLinks, type PaperViewProps } from './paper'
 import classes from './papers.module.css'
 
 /** The view of a kind, fetched when the first of it is opened; of the others it is said what they are. */
 const VIEWS: Partial<Record<PaperKind, LazyExoticComponent<ComponentType<PaperViewProps>>>> = {
   pdf: lazy(() => import('./pdf/PdfView')),
+  report: lazy(() => import('./report/ReportView')),
 }
 
 export interface PaperPaneProps {
@@ -30,6 +31,7 @@ export interface PaperPaneProps {
   onActivate: () => void
   /** It can be seen. */
   onShown: () => void
+  links: (from: PaneId) => PaperLinks
   onHands: (id: PaneId, hands: PaperHands | null) => void
   /** Back to the pictures; null: there are none. */
   onClose: (() => void) | null
@@ -46,6 +48,8 @@ export function PaperPane(props: PaperPaneProps) {
     shown.current()
   }, [])
   const take = useCallback((hands: PaperHands | null) => onHands(paneId, hands), [onHands, paneId])
+  const { links } = props
+  const mine = useMemo(() => links(paneId), [links, paneId])
   const file = fileOf(paper)
   return (
     <section
@@ -100,7 +104,7 @@ export function PaperPane(props: PaperPaneProps) {
         <Fault key={paper.key}>
           {View ? (
             <Suspense fallback={<Loader className={viewer['busy']} size="sm" aria-label="Opening" />}>
-              <View paper={paper} onHands={take} />
+              <View paper={paper} links={mine} onHands={take} />
             </Suspense>
           ) : (
             <div className={classes['note']}>

@@ -31,8 +31,15 @@ export interface PaperHands {
   rate?: (by: number) => void
 }
 
+/** What a paper points to, where it is in a study that is opened here. */
+export interface PaperLinks {
+  /** `frames`: from 1; none of them: the whole object. Null: it is nowhere here. */
+  find: (sopInstanceUid: string, frames: readonly number[]) => { words: string; open: () => void } | null
+}
+
 export interface PaperViewProps {
   paper: Paper
+  links: PaperLinks
   /** Given once, and null when it goes: what the keys do while this pane has them. */
   onHands: (hands: PaperHands | null) => void
 }

@@ -1,8 +1,10 @@
-import { useCallback, useRef } from 'react'
+import { useCallback, useMemo, useRef } from 'react'
 import type { PaneId } from '../layout'
 import type { ToolbarProps } from '../Toolbar'
 import type { Hanging, Hung } from '../useHanging'
-import type { PaperHands } from './paper'
+import { useSteady } from '../steady'
+import type { ViewerStudy } from '../study'
+import type { PaperHands, PaperLinks } from './paper'
 
 type On = ToolbarProps['on']
 
@@ -12,6 +14,14 @@ interface Given {
   active: PaneId
   /** Which picture each pane shows. */
   indexes: Partial<Record<PaneId, number>>
+  /** Shows what is in a stack, or a paper, that a paper in the pane `from` points to, and leaves that one where it is if it can. */
+  beside: (from: PaneId, found: Found) => void
+}
+
+/** Where something hangs. */
+export interface Found extends Hung {
+  /** Of the picture in its stack; null: a paper. */
+  index: number | null
 }
 
 export interface Papers {
@@ -20,18 +30,22 @@ export interface Papers {
   /** The keys and buttons, which are those of the paper while a paper has them. */
   hands: (on: On) => On
   onHands: (id: PaneId, hands: PaperHands | null) => void
+  links: (from: PaneId) => PaperLinks
+  /** Opens a paper of a study in the pane that has the keys. */
+  read: (study: ViewerStudy, sopInstanceUid: string) => void
   /** Hangs again what a paper took the place of, else the first pictures of its study; null: there are none. */
   backIn: (id: PaneId) => (() => void) | null
 }
 
 /** What the viewer has to know of the papers in its panes. */
-export function usePapers({ hanging, hangIn, active, indexes }: Given): Papers {
+export function usePapers({ hanging, hangIn, active, indexes, beside }: Given): Papers {
   const before = useRef<Partial<Record<PaneId, { hung: Hung; index: number | undefined }>>>({})
   const hands = useRef(new Map<PaneId, PaperHands>())
   const onHands = useCallback((id: PaneId, next: PaperHands | null) => {
     if (next) hands.current.set(id, next)
     else hands.current.delete(id)
   }, [])
+  const links = useLinks(hanging, beside)
   const isPaper = hanging.paperIn(active) !== null
   const here = () => hands.current.get(active)
   return {
@@ -53,6 +67,12 @@ export function usePapers({ hanging, hangIn, active, indexes }: Given): Papers {
           }
         : on,
     onHands,
+    links,
+    read: (study, sopInstanceUid) => {
+      const loaded = hanging.opened.find((one) => one.study.study_pk === study.study_pk)?.loaded
+      const paper = loaded?.papers.find((one) => one.sopInstanceUid === sopInstanceUid)
+      if (paper) beside(active, { study, stackKey: paper.key, index: null })
+    },
     backIn: (id) => {
       const paper = hanging.hungIn(id)
       const stacks = hanging.opened.find((one) => one.study.study_pk === paper?.study.study_pk)?.loaded.stacks
@@ -66,4 +86,54 @@ export function usePapers({ hanging, hangIn, active, indexes }: Given): Papers {
       }
     },
   }
+}
+
+interface Here {
+  study: ViewerStudy
+  stackKey: string
+  words: string
+  /** By frame, from 1: which picture of the stack; empty: a paper. */
+  frames: Map<number, number>
+}
+
+/** Finds what a paper points to among all that is opened. */
+function useLinks(hanging: Hanging, beside: Given['beside']): (from: PaneId) => PaperLinks {
+  const acts = useSteady({ beside })
+  const stamp = hanging.opened.map(({ study, loaded }) => `${study.study_pk}:${loaded.stacks.map((stack) => stack.length).join()}:${loaded.papers.length}`).join('|')
+  return useMemo(() => {
+    let known: Map<string, Here> | null = null
+    const index = () => {
+      const all = new Map<string, Here>()
+      for (const { study, loaded } of hanging.opened) {
+        for (const stack of loaded.stacks)
+          stack.frames.forEach((frame, at) => {
+            const before = all.get(frame.sopInstanceUid)
+            if (before) before.frames.set(frame.frameNumber, at)
+            else
+              all.set(frame.sopInstanceUid, {
+                study,
+                stackKey: stack.key,
+                words: [stack.seriesNumber === null ? stack.label : `Series ${stack.seriesNumber}`, `image ${frame.instanceNumber ?? at + 1}`].join(' · '),
+                frames: new Map([[frame.frameNumber, at]]),
+              })
+          })
+        for (const paper of loaded.papers) all.set(paper.sopInstanceUid, { study, stackKey: paper.key, words: paper.title, frames: new Map() })
+      }
+      return all
+    }
+    return (from) => ({
+      find: (sopInstanceUid, frames) => {
+        known ??= index()
+        const here = known.get(sopInstanceUid)
+        if (!here) return null
+        const first = frames.length ? frames.find((frame) => here.frames.has(frame)) : [...here.frames.keys()].at(0)
+        if (first === undefined && here.frames.size) return null
+        const place = first === undefined ? null : (here.frames.get(first) ?? 0)
+        const several = frames.length ? ` · frame ${frames.join(', ')}` : ''
+        return { words: `${here.words}${here.frames.size > 1 ? several : ''}`, open: () => acts.beside(from, { study: here.study, stackKey: here.stackKey, index: place }) }
+      },
+    })
+    // `stamp` stands for what is opened, which is new at each drawing.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [stamp, acts])
 }
