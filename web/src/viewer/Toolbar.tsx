@@ -16,6 +16,7 @@ import {
   IconFlipVertical,
   IconFocus2,
   IconLasso,
+  IconLayersSubtract,
   IconLayoutSidebar,
   IconLetterT,
   IconLink,
@@ -33,7 +34,6 @@ import {
   IconStack2,
   IconStack3,
   IconStar,
-  IconStackBack,
   IconVectorBezier2,
   IconWindowMaximize,
   IconZoomIn,
@@ -369,7 +369,7 @@ export const Toolbar = memo(function Toolbar(props: ToolbarProps) {
       <Tool
         label={typeof can.subtract === 'string' ? `No subtraction: ${can.subtract}` : 'Subtraction'}
         keys="Shift+N"
-        icon={IconStackBack}
+        icon={IconLayersSubtract}
         pressed={props.subtracted}
         disabled={can.subtract !== true}
         onClick={on.subtract}

@@ -1,5 +1,5 @@
 import { ActionIcon, Button, Menu, Slider, Tooltip } from '@mantine/core'
-import { IconArrowDown, IconArrowLeft, IconArrowRight, IconArrowsMove, IconArrowUp, IconPhotoPlus, IconStackBack, IconX, type Icon } from '@tabler/icons-react'
+import { IconArrowDown, IconArrowLeft, IconArrowRight, IconArrowsMove, IconArrowUp, IconPhotoMinus, IconPhotoPlus, IconX, type Icon } from '@tabler/icons-react'
 import { showKeys, useKeys } from '@/lib/keys'
 import type { Stack } from '../stacks'
 import { isRun } from './mask'
@@ -52,7 +52,7 @@ export function SubtractionBar({ subtracting, how, stack, words, dragging, onDra
       <strong className={classes['what']}>{words ? `Subtracted: ${words}` : 'This image is not subtracted'}</strong>
       {run ? (
         <>
-          <Tool label="Subtract this image as the mask" keys="Shift+Q" icon={IconStackBack} onClick={() => maskHere(false)} />
+          <Tool label="Subtract this image as the mask" keys="Shift+Q" icon={IconPhotoMinus} onClick={() => maskHere(false)} />
           <Tool label="Average this image into the mask" keys="Alt+Shift+Q" icon={IconPhotoPlus} onClick={() => maskHere(true)} />
         </>
       ) : null}
@@ -91,7 +91,7 @@ export function SubtractionBar({ subtracting, how, stack, words, dragging, onDra
         <Tool label="Move the mask up" keys="Alt+Shift+ArrowUp" icon={IconArrowUp} onClick={() => move({ right: 0, down: -STEP })} />
         <Tool label="Move the mask down" keys="Alt+Shift+ArrowDown" icon={IconArrowDown} onClick={() => move({ right: 0, down: STEP })} />
         <output aria-label="Mask shift in pixels">
-          {signed(right)} / {signed(down)} px
+          x {signed(right)} · y {signed(down)} px
         </output>
         <Tool label="Put the mask back" keys="Alt+Shift+Home" icon={IconX} disabled={!moved} onClick={still} />
       </span>
