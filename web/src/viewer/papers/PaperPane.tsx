@@ -15,6 +15,8 @@ import classes from './papers.module.css'
 const VIEWS: Partial<Record<PaperKind, LazyExoticComponent<ComponentType<PaperViewProps>>>> = {
   pdf: lazy(() => import('./pdf/PdfView')),
   report: lazy(() => import('./report/ReportView')),
+  text: lazy(() => import('./text/TextView')),
+  video: lazy(() => import('./video/VideoView')),
 }
 
 export interface PaperPaneProps {
