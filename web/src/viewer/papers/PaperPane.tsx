@@ -17,6 +17,7 @@ const VIEWS: Partial<Record<PaperKind, LazyExoticComponent<ComponentType<PaperVi
   report: lazy(() => import('./report/ReportView')),
   text: lazy(() => import('./text/TextView')),
   video: lazy(() => import('./video/VideoView')),
+  waveform: lazy(() => import('./waveform/WaveformView')),
 }
 
 export interface PaperPaneProps {
