@@ -98,7 +98,7 @@ function hasPlaces(instance: DicomJson): boolean {
 function faultOf(instance: DicomJson, parts: readonly Part[]): string | null {
   const [kind, allocated] = [text(instance, '00620001') ?? 'BINARY', number(instance, '00280100') ?? 0]
   if (!parts.length) return 'It names no segments.'
-  if (!number(instance, '00280010') || !number(instance, '00280011') || !number(instance, '00280008')) return 'It has no frames.'
+  if (!number(instance, '00280010') || !number(instance, '00280011') || number(instance, '00280008') === 0) return 'It has no frames.'
   if (!['BINARY', 'FRACTIONAL', 'LABELMAP'].includes(kind)) return `Its kind, ${kind}, is not known.`
   if (![1, 8, 16].includes(allocated)) return `Pixels of ${allocated} bits are none of a segmentation.`
   if (!hasPlaces(instance) && !referencedBy(instance).instances.size) return 'It says neither where it lies nor on which images.'

@@ -1,0 +1,438 @@
+"""Segmentations and structures over the pictures that they belong to: where they lie, however the picture is turned."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import pydicom
+import pytest
+from playwright.sync_api import Locator, Page, expect
+from pydicom.dataset import Dataset
+from pydicom.pixels import pack_bits
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, RLELossless, generate_uid
+
+import viewer_pictures as pictures
+from archive_fixtures import package_file
+from viewer_fixtures import PATIENCE_MS, OpenStudy
+from viewer_hand import AXIAL, COLUMNS, ROWS, Hand, filed, slice_of
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(500)]
+expect.set_options(timeout=PATIENCE_MS)
+SEG = "1.2.840.10008.5.1.4.1.1.66.4"
+LABEL_MAP_SEG = "1.2.840.10008.5.1.4.1.1.66.7"
+RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
+STEP, SLICES = 3.0, 6
+# CIELab of red, green and blue about D50, as they are stored (PS3.3 C.10.7.1.1).
+RED, GREEN, BLUE = [35580, 53665, 50862], [57553, 12524, 53711], [19377, 50450, 4105]
+# A grid of its own, cropped and coarser, whose rows and frames begin at any bit.
+GRID, GRID_MM, CORNER = (13, 17), (2.0, 3.0), (-30.0, -24.0)
+Array = np.ndarray[Any, Any]
+
+
+def item(**attributes: Any) -> Dataset:
+    ds = Dataset()
+    for keyword, value in attributes.items():
+        setattr(ds, keyword, value)
+    return ds
+
+
+def code(meaning: str) -> list[Dataset]:
+    return [item(CodeValue="1", CodingSchemeDesignator="99TEST", CodeMeaning=meaning)]
+
+
+def stack(space: str) -> list[Dataset]:
+    """Black slices, so that all colour is laid over them."""
+    out = []
+    for at in range(SLICES):
+        ds = slice_of(np.zeros((ROWS, COLUMNS), "<i2"), SliceThickness=str(STEP))
+        ds.FrameOfReferenceUID, ds.ImagePositionPatient = space, ["-40", "-30", str(10 + STEP * at)]
+        out.append(ds)
+    return out
+
+
+def store_stack(store: Any, slices: list[Dataset]) -> str:
+    """Files slices as one series of a study."""
+    study = filed(store, slices[0])
+    for number, ds in enumerate(slices[1:], 2):
+        beside(
+            store,
+            slices[0],
+            ds,
+            SeriesInstanceUID=slices[0].SeriesInstanceUID,
+            SeriesNumber=1,
+            InstanceNumber=number,
+        )
+    return study
+
+
+def beside(store: Any, image: Dataset, ds: Dataset, **attributes: Any) -> Dataset:
+    """Files an object into the study of an image."""
+    syntax = ds.file_meta.TransferSyntaxUID if hasattr(ds, "file_meta") else ExplicitVRLittleEndian
+    for keyword in ("StudyInstanceUID", "PatientName", "PatientID", "IssuerOfPatientID", "AccessionNumber"):
+        setattr(ds, keyword, getattr(image, keyword))
+    ds.PatientBirthDate, ds.PatientSex = "", ""
+    ds.SeriesInstanceUID, ds.SOPInstanceUID = generate_uid(), generate_uid()
+    ds.SeriesNumber, ds.InstanceNumber = 50, 1
+    for keyword, value in attributes.items():
+        setattr(ds, keyword, value)
+    ds.file_meta = pictures.FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = syntax
+    [result] = store(pictures.as_file(ds), as_files=True)
+    assert result.status == 0, result
+    return ds
+
+
+def segmentation(
+    space: str,
+    masks: list[tuple[int, float, Array]],
+    colours: dict[int, list[int]],
+    kind: str = "BINARY",
+    **attributes: Any,
+) -> Dataset:
+    """Frames of (segment, place along the body, mask on the grid); segment 0: its values are numbers of segments."""
+    ds = item(
+        SOPClassUID=LABEL_MAP_SEG if kind == "LABELMAP" else SEG, Modality="SEG", SegmentationType=kind,
+        FrameOfReferenceUID=space, Rows=GRID[0], Columns=GRID[1], NumberOfFrames=len(masks), SamplesPerPixel=1,
+        PhotometricInterpretation="MONOCHROME2", PixelRepresentation=0, ContentLabel="ORGANS",
+        SegmentSequence=[
+            item(
+                SegmentNumber=number, SegmentLabel=f"Organ {number}", SegmentAlgorithmType="AUTOMATIC",
+                SegmentAlgorithmName="Knife", RecommendedDisplayCIELabValue=lab,
+                SegmentedPropertyCategoryCodeSequence=code("Tissue"), SegmentedPropertyTypeCodeSequence=code("Spleen"),
+            )
+            for number, lab in colours.items()
+        ],
+        SharedFunctionalGroupsSequence=[
+            item(
+                PlaneOrientationSequence=[item(ImageOrientationPatient=AXIAL)],
+                PixelMeasuresSequence=[item(PixelSpacing=list(GRID_MM), SliceThickness=STEP, SpacingBetweenSlices=STEP)],
+            )
+        ],
+        PerFrameFunctionalGroupsSequence=[
+            item(
+                PlanePositionSequence=[item(ImagePositionPatient=[*CORNER, z])],
+                **({"SegmentIdentificationSequence": [item(ReferencedSegmentNumber=segment)]} if segment else {}),
+            )
+            for segment, z, _ in masks
+        ],
+    )  # fmt: skip
+    stored = np.stack([mask for *_, mask in masks])
+    ds.BitsAllocated = ds.BitsStored = 1 if kind == "BINARY" else 8 * stored.dtype.itemsize
+    ds.HighBit = ds.BitsStored - 1
+    data = pack_bits(stored.astype("u1")) if kind == "BINARY" else stored.tobytes()
+    ds.PixelData = data + bytes(len(data) % 2)
+    ds["PixelData"].VR = "OB" if ds.BitsStored <= 8 else "OW"
+    for keyword, value in attributes.items():
+        setattr(ds, keyword, value)
+    return ds
+
+
+def seen(page: Page, pane: str = "canvas-a") -> Array:
+    """A pane as it is painted: picture, and all that lies over it."""
+    box = page.get_by_test_id(pane).bounding_box()
+    assert box
+    decoded: Array = imagecodecs.png_decode(
+        page.screenshot(clip={"x": box["x"], "y": box["y"], "width": box["width"], "height": box["height"]})
+    )
+    return decoded[..., :3].astype(int)
+
+
+def hue(rgb: Array) -> str:
+    """Which colour a place has: r, g or b; a dot where it has none."""
+    return "rgb"[int(rgb.argmax())] if rgb.max() - rgb.min() > 30 else "."
+
+
+class Screen:
+    """Places of the patient on a pane that shows a whole picture, perhaps turned."""
+
+    def __init__(
+        self,
+        page: Page,
+        turn: Callable[[float, float], tuple[float, float]] = lambda x, y: (x, y),
+        *,
+        lying: bool = False,
+    ) -> None:
+        self.page, self.turn = page, turn
+        self.hand = Hand(page, (COLUMNS, ROWS) if lying else (ROWS, COLUMNS), 1.6 if lying else 0.625)
+
+    def hues(self, places: list[tuple[float, float]]) -> str:
+        self.page.mouse.move(3, 3)
+        painted, box = seen(self.page), self.page.get_by_test_id("canvas-a").bounding_box()
+        assert box
+        out = []
+        for x, y in places:
+            # (-40, -30) is the middle of the first pixel, 0.8 mm wide and 0.5 high.
+            across, down = self.hand.at(self.turn((x + 40) / 0.8 + 0.5, (y + 30) / 0.5 + 0.5))
+            out.append(hue(painted[round(down - box["y"]), round(across - box["x"])]))
+        return "".join(out)
+
+
+def middles(shape: tuple[int, int] = GRID) -> list[tuple[float, float]]:
+    return [
+        (CORNER[0] + column * GRID_MM[1], CORNER[1] + row * GRID_MM[0])
+        for row in range(shape[0])
+        for column in range(shape[1])
+    ]
+
+
+def expected(*masks: tuple[str, Array]) -> str:
+    """The letters of the masks at the middles of the grid, the last that covers."""
+    out = np.full(GRID, ".")
+    for letter, mask in masks:
+        out[mask.astype(bool)] = letter
+    return "".join(out.ravel())
+
+
+def panel(page: Page) -> Locator:
+    return page.get_by_role("complementary", name="Segmentations and structures")
+
+
+def offered(page: Page) -> None:
+    """Waits until what can be laid over the picture is known."""
+    expect(page.locator("[data-pane=a]")).to_contain_text("hidden")
+
+
+def at_image(page: Page, number: int) -> None:
+    expect(page.locator("[data-pane=a]")).to_have_attribute("data-index", str(number))
+
+
+def blob(seed: int) -> Array:
+    return np.random.default_rng(seed).random(GRID) < 0.3
+
+
+def test_a_cropped_segmentation_of_odd_bits_lies_where_it_is_however_the_picture_is_turned(
+    store: Any, open_study: OpenStudy
+) -> None:
+    space = generate_uid()
+    slices = stack(space)
+    study = store_stack(store, slices)
+    first, second = blob(1), blob(2) & ~blob(1)
+    large = np.ones(GRID, bool)
+    organs = segmentation(
+        space, [(2, 13.0, second), (1, 19.0, large), (1, 13.0, first), (2, 10.0, second)], {1: RED, 2: GREEN}
+    )
+    beside(store, slices[0], organs)
+    elsewhere = segmentation(generate_uid(), [(1, 13.0, large)], {1: BLUE}, ContentLabel="ELSEWHERE")
+    beside(store, slices[0], elsewhere, SeriesNumber=51)
+    assert (
+        organs.pixel_array == np.stack([second, large, first, second])
+    ).all()  # pydicom's reading of the odd bits
+
+    page = open_study(study, 1100, 760)
+    # It is no stack of pictures, and it is offered.
+    offered(page)
+    assert page.get_by_role("navigation", name="Series").locator("img").count() == 1
+    page.get_by_role("button", name=re.compile("Segmentation off.*ORGANS", re.S)).click()
+    expect(page.locator("[data-pane=a]")).to_contain_text("Segmentation: 2 of 2 shown")
+    page.keyboard.press("*")
+    expect(panel(page)).to_contain_text("Knife")
+    # By voxels: counts × 2 × 3 × 3 mm.
+    for number, mask in ((1, [first, large]), (2, [second, second])):
+        expect(panel(page).locator(f"li[data-part='{number}']").first).to_contain_text(
+            f"{sum(int(one.sum()) for one in mask) * 18 / 1000:.3g} ml"
+        )
+    # Places of another frame of reference are never drawn.
+    expect(panel(page).get_by_label("ELSEWHERE", exact=True)).to_contain_text(
+        "The images that it belongs to are not open."
+    )
+    panel(page).get_by_role("button", name="Show ELSEWHERE").click()
+
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowDown")
+    at_image(page, 1)
+    page.keyboard.press("t")
+    page.wait_for_timeout(500)
+    both = expected(("r", first), ("g", second))
+    assert Screen(page).hues(middles()) == both
+    page.keyboard.press("h")
+    assert Screen(page, lambda x, y: (COLUMNS - x, y)).hues(middles()) == both
+    page.keyboard.press(">")
+    page.wait_for_timeout(300)
+    # Mirrored, then turned right: what was the left edge of the mirrored picture is the upper one.
+    assert Screen(page, lambda x, y: (ROWS - y, COLUMNS - x), lying=True).hues(middles()) == both
+    page.keyboard.press("r")
+    page.keyboard.press("ArrowUp")
+    at_image(page, 0)
+    assert Screen(page).hues(middles()) == expected(("g", second))
+
+    # The eye of one, then to where the other is largest.
+    panel(page).get_by_role("button", name="Show Organ 2").first.click()
+    expect(page.locator("[data-pane=a]")).to_contain_text("Segmentation: 1 of 2 shown")
+    assert Screen(page).hues(middles()) == expected()
+    panel(page).get_by_role("button", name="Go to Organ 1").first.click()
+    at_image(page, 3)
+    assert Screen(page).hues(middles()) == expected(("r", large))
+    page.keyboard.press("Shift+Z")
+    expect(page.locator("[data-pane=a]")).to_contain_text("Segmentation hidden")
+    assert Screen(page).hues(middles()) == expected()
+
+
+def test_structures_have_holes_and_are_cut_where_a_picture_stands_across(
+    store: Any, open_study: OpenStudy
+) -> None:
+    space = generate_uid()
+    slices = stack(space)
+    study = store_stack(store, slices)
+    across = slice_of(np.zeros((ROWS, COLUMNS), "<i2"), [0, 1, 0, 0, 0, -1])
+    across.FrameOfReferenceUID, across.ImagePositionPatient = space, ["-10", "-30", "40"]
+    beside(store, slices[0], across, SeriesNumber=2)
+
+    def contour(kind: str, *points: tuple[float, float, float]) -> Dataset:
+        return item(
+            ContourGeometricType=kind,
+            NumberOfContourPoints=len(points),
+            ContourData=[f"{one:.3f}" for point in points for one in point],
+        )
+
+    def square(left: float, top: float, side: float, z: float) -> Dataset:
+        return contour(
+            "CLOSED_PLANAR",
+            (left, top, z),
+            (left + side, top, z),
+            (left + side, top + side, z),
+            (left, top + side, z),
+        )
+
+    plan = item(
+        SOPClassUID=RTSTRUCT, Modality="RTSTRUCT", StructureSetLabel="PLAN", FrameOfReferenceUID=space,
+        StructureSetROISequence=[
+            item(ROINumber=number, ROIName=name, ReferencedFrameOfReferenceUID=space, ROIGenerationAlgorithm="MANUAL")
+            for number, name in ((1, "Bladder"), (2, "Needle"))
+        ],
+        ROIContourSequence=[
+            item(
+                ReferencedROINumber=1, ROIDisplayColor=[255, 20, 20],
+                ContourSequence=[square(-20, -20, 30, z) for z in (13, 16, 19)] + [square(-15, -15, 10, 16)],
+            ),
+            item(ReferencedROINumber=2, ROIDisplayColor=[20, 20, 255], ContourSequence=[contour("POINT", (20, 5, 16))]),
+        ],
+        RTROIObservationsSequence=[item(ObservationNumber=1, ReferencedROINumber=1, RTROIInterpretedType="ORGAN", ROIInterpreter="")],
+    )  # fmt: skip
+    beside(store, slices[0], plan)
+    page = open_study(study, 1100, 760)
+    offered(page)
+    page.keyboard.press("*")
+    panel(page).get_by_role("button", name="Go to Bladder").click()
+    expect(panel(page)).to_contain_text("ORGAN")
+    expect(panel(page).locator("li[data-part='1']")).to_contain_text(f"{(3 * 900 - 100) * 3 / 1000:.3g} ml")
+    panel(page).get_by_role("slider", name="Fill of PLAN").press("End")
+    page.keyboard.press("Escape")
+    page.keyboard.press("t")
+    page.locator("[data-pane=a]").click(position={"x": 300, "y": 60})
+    page.keyboard.press("Home")
+    places = [(-18.0, -18.0), (-10.0, -10.0), (5.0, 5.0), (15.0, 0.0)]
+    for image, colours in enumerate(("....", "rrr.", "r.r.", "rrr.", "....")):
+        at_image(page, image)
+        page.wait_for_timeout(300)
+        assert Screen(page).hues(places) == colours, image
+        assert page.locator("[data-testid=laid] [data-part='2']").count() == (1 if image == 2 else 0)
+        page.keyboard.press("ArrowDown")
+    # A sagittal picture at x = -10 goes through all three, and through the hole of the middle one.
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("[data-pane=a]")).to_have_attribute("data-sop-instance-uid", across.SOPInstanceUID)
+    page.wait_for_timeout(300)
+    # Along a row is to the back from -30, down a column to the feet from 40, as if both were the first picture's axes.
+    sagittal = [
+        (y - 10, 10 - z)
+        for y, z in ((-18, 13), (-10, 13), (-18, 16), (-10, 16), (0, 16), (-10, 19), (-10, 21), (-10, 11))
+    ]
+    assert Screen(page).hues(sagittal) == "rrr.rr.."
+
+
+def test_parts_labels_and_a_liver_are_seen_as_pydicom_reads_them(store: Any, open_study: OpenStudy) -> None:
+    space = generate_uid()
+    slices = stack(space)
+    study = store_stack(store, slices)
+    parts = np.zeros(GRID, "u1")
+    parts[2:5, 3:9], parts[8:11, 3:9] = 200, 60
+    fractional = segmentation(
+        space,
+        [(1, 10.0, parts)],
+        {1: RED},
+        "FRACTIONAL",
+        SegmentationFractionalType="OCCUPANCY",
+        MaximumFractionalValue=200,
+        ContentLabel="PARTS",
+    )
+    fractional.SOPInstanceUID = generate_uid()
+    fractional.file_meta = pictures.FileMetaDataset()
+    fractional.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    fractional.compress(RLELossless, generate_instance_uid=False)
+    labels = np.zeros(GRID, "<u2")
+    labels[2:6, 2:8], labels[2:6, 8:12] = 3, 700
+    label_map = segmentation(
+        space, [(0, 13.0, labels)], {3: BLUE, 700: GREEN}, "LABELMAP", ContentLabel="LABELS"
+    )
+    label_map.file_meta = pictures.FileMetaDataset()
+    label_map.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    beside(store, slices[0], fractional)
+    beside(store, slices[0], label_map, SeriesNumber=51)
+    page = open_study(study, 1100, 760)
+    offered(page)
+    page.keyboard.press("*")
+    page.keyboard.press("Shift+Z")
+    expect(panel(page).locator("li[data-part='1']")).to_contain_text(f"{(18 + 18 * 0.3) * 18 / 1000:.3g} ml")
+    expect(panel(page).locator("li[data-part='700']")).to_contain_text(f"{16 * 18 / 1000:.3g} ml")
+    page.keyboard.press("t")
+    page.keyboard.press("Home")
+    at_image(page, 0)
+    page.wait_for_timeout(500)
+    assert Screen(page).hues(middles())[: 7 * GRID[1]] == expected(("r", parts == 200))[: 7 * GRID[1]]
+    # All is filled by 40 %; three tenths, which two of four levels are below, fainter.
+    whole, part = (redness(page, (CORNER[0] + 12, CORNER[1] + row * 2.0)) for row in (3, 9))
+    assert (whole, part) == (pytest.approx(102, abs=8), pytest.approx(255 * (1 - 0.6**0.5), abs=8))
+    page.keyboard.press("ArrowDown")
+    at_image(page, 1)
+    assert Screen(page).hues(middles()) == expected(("b", labels == 3), ("g", labels == 700))
+
+
+def redness(page: Page, place: tuple[float, float]) -> int:
+    screen = Screen(page)
+    box = page.get_by_test_id("canvas-a").bounding_box()
+    assert box
+    across, down = screen.hand.at(((place[0] + 40) / 0.8 + 0.5, (place[1] + 30) / 0.5 + 0.5))
+    rgb = seen(page)[round(down - box["y"]), round(across - box["x"])]
+    return int(rgb[0] - rgb[1])
+
+
+@pytest.mark.parametrize("name", ["liver_1frame.dcm", "liver_expb_1frame.dcm"])
+def test_a_liver_lies_as_pydicom_reads_it(name: str, store: Any, open_study: OpenStudy) -> None:
+    liver = pydicom.dcmread(package_file(name))
+    covered = liver.pixel_array.reshape(512, 512)
+    frame = liver.PerFrameFunctionalGroupsSequence[0]
+    image = pictures.grey(
+        np.zeros((512, 512), "<i2"), WindowCenter="50", WindowWidth="200", ImageOrientationPatient=AXIAL
+    )
+    image.PixelSpacing = liver.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].PixelSpacing
+    image.ImagePositionPatient = frame.PlanePositionSequence[0].ImagePositionPatient
+    image.FrameOfReferenceUID = liver.FrameOfReferenceUID
+    study = filed(store, image)
+    beside(store, image, liver)
+    page = open_study(study, 1100, 760)
+    offered(page)
+    page.keyboard.press("t")
+    page.keyboard.press("Shift+Z")
+    expect(page.get_by_test_id("laid")).to_have_count(1)
+    page.wait_for_timeout(500)
+    painted, hand = seen(page), Hand(page, (512, 512), 1.0)
+    box = page.get_by_test_id("canvas-a").bounding_box()
+    assert box
+    # Places whose neighbours are all alike: the edge itself is drawn a little to both sides.
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(covered, 3, mode="edge"), (7, 7)).sum((2, 3))
+    places = [
+        (row, column)
+        for row in range(60, 460, 7)
+        for column in range(60, 460, 7)
+        if around[row, column] in (0, 49)
+    ]
+    inside = [bool(covered[place]) for place in places]
+    found = []
+    for row, column in places:
+        across, down = hand.at((column + 0.5, row + 0.5))
+        found.append(hue(painted[round(down - box["y"]), round(across - box["x"])]) == "r")
+    assert found == inside
+    assert sum(inside) > 100
