@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import imagecodecs
@@ -159,7 +159,7 @@ class Screen:
         self.page, self.turn = page, turn
         self.hand = Hand(page, (COLUMNS, ROWS) if lying else (ROWS, COLUMNS), 1.6 if lying else 0.625)
 
-    def hues(self, places: list[tuple[float, float]]) -> str:
+    def hues(self, places: Sequence[tuple[float, float]]) -> str:
         self.page.mouse.move(3, 3)
         painted, box = seen(self.page), self.page.get_by_test_id("canvas-a").bounding_box()
         assert box
@@ -226,7 +226,7 @@ def test_a_cropped_segmentation_of_odd_bits_lies_where_it_is_however_the_picture
     # It is no stack of pictures, and it is offered.
     offered(page)
     assert page.get_by_role("navigation", name="Series").locator("img").count() == 1
-    page.get_by_role("button", name=re.compile("Segmentation off.*ORGANS", re.S)).click()
+    page.get_by_role("button", name=re.compile("Segmentation off.*ORGANS", re.DOTALL)).click()
     expect(page.locator("[data-pane=a]")).to_contain_text("Segmentation: 2 of 2 shown")
     page.keyboard.press("*")
     expect(panel(page)).to_contain_text("Knife")
