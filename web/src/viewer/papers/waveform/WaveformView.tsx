@@ -19,7 +19,7 @@ import { NoteList } from './NoteList'
 import { Overview } from './Overview'
 import { drawForPaper } from './printed'
 import { groupsOf, type Group, type Trace } from './samples'
-import { clock, GAINS, layoutsFor, pageSeconds, scaleWords, sheetOf, spanWords, SPEEDS, STANDARD, stripAt, timeAt, valueAt, xOf, type LayoutName, type Span } from './sheet'
+import { clock, GAINS, layoutsFor, pageSeconds, sampledWords, scaleWords, sheetOf, SPEEDS, STANDARD, stripAt, timeAt, valueAt, xOf, type LayoutName, type Span } from './sheet'
 import { useRecording } from './useRecording'
 import { useSound } from './useSound'
 import classes from './waveform.module.css'
@@ -62,6 +62,7 @@ export default function WaveformView({ paper, onHands }: PaperViewProps) {
   const choose = groups.length > 1 && (
     <Select
       size="xs"
+      rightSectionWidth={22}
       className={classes['wide']}
       aria-label="Recording"
       data={groups.map((one) => ({ value: String(one.number), label: `${one.label}${one.derived ? ' (worked out)' : ''}` }))}
@@ -252,10 +253,9 @@ function Waves({ paper, groups, group, traces, isSound, onHands, choose }: Waves
 
   const hasNotes = notes.some((note) => note.kind !== 'mark') || here.length > 0
   const isListed = hasNotes && (listed ?? window.innerWidth >= ROOMY_PX)
-  const filters = [...new Set(traces.map((trace) => trace.channel.filters.join(', ')))].filter(Boolean)
   const leads = traces.map((trace) => trace.channel.name).join(', ')
   const [first] = sheet?.strips ?? []
-  const words = sheet ? `${paper.title}: ${traces.length} channel${traces.length === 1 ? '' : 's'} (${leads}), ${clock(sheet.from_s)} to ${clock(Math.min(sheet.to_s, ends))} of ${clock(ends)}, ${speed} mm/s, ${scaleWords(sheet, first)}` : paper.title
+  const words = sheet ? `${paper.title}: ${traces.length} channel${traces.length === 1 ? '' : 's'} (${leads}), ${clock(sheet.from_s)} to ${clock(Math.min(sheet.to_s, ends))} of ${clock(ends)}, ${speed} mm/s, ${scaleWords(sheet, first)}, ${sampledWords(sheet).join(', ')}` : paper.title
   const isLong = ends - begins > seconds * 1.02
   const rhythm = traces.find((trace) => trace.channel.name === 'II') ?? traces[0]
   const play = sheet && sound && first ? xOf(sheet, first, sound.at_s) : null
@@ -265,11 +265,12 @@ function Waves({ paper, groups, group, traces, isSound, onHands, choose }: Waves
         {sound ? <Act label={sound.playing ? 'Stop' : 'Play'} keys="Space" icon={sound.playing ? <IconPlayerPause size={18} /> : <IconPlayerPlay size={18} />} pressed={sound.playing} onClick={sound.toggle} /> : null}
         {choose}
         {layouts.length > 1 ? (
-          <Select size="xs" className={classes['wide']} aria-label="Layout" data={[...layouts]} value={layout} onChange={(next) => next && setLayout(next as LayoutName)} allowDeselect={false} />
+          <Select size="xs" rightSectionWidth={22} className={classes['wide']} aria-label="Layout" data={[...layouts]} value={layout} onChange={(next) => next && setLayout(next as LayoutName)} allowDeselect={false} />
         ) : null}
-        <Select size="xs" className={classes['narrow']} aria-label="Paper speed" data={SPEEDS.map((one) => ({ value: String(one), label: `${one} mm/s` }))} value={String(speed)} onChange={(next) => setSpeed(Number(next))} allowDeselect={false} />
+        <Select size="xs" rightSectionWidth={22} className={classes['narrow']} aria-label="Paper speed" data={SPEEDS.map((one) => ({ value: String(one), label: `${one} mm/s` }))} value={String(speed)} onChange={(next) => setSpeed(Number(next))} allowDeselect={false} />
         <Select
           size="xs"
+          rightSectionWidth={22}
           className={classes['narrow']}
           aria-label="Gain"
           data={GAINS.map((one) => ({ value: String(one), label: sheet?.ecg === false ? `× ${one / STANDARD.gain}` : `${one} mm/mV` }))}
@@ -284,7 +285,6 @@ function Waves({ paper, groups, group, traces, isSound, onHands, choose }: Waves
         {here.length ? <Act label="Marks of the device" keys=":" icon={<IconCaretUpDown size={18} />} pressed={marked} onClick={() => setMarked(!marked)} /> : null}
         {hasNotes ? <Act label="What the device wrote" icon={<IconListDetails size={18} />} pressed={isListed} onClick={() => setListed(!isListed)} /> : null}
         <span className={classes['space']} />
-        <span className={classes['told']}>{[`${Number(group.frequency.toFixed(2))} Hz`, filters.length > 1 ? 'filters differ' : (filters[0] ?? 'no filters told')].join(' · ')}</span>
         <Act label="Print" icon={<IconPrinter size={18} />} onClick={print} />
       </div>
       <div className={classes['floor']}>
@@ -326,15 +326,10 @@ function Waves({ paper, groups, group, traces, isSound, onHands, choose }: Waves
         ) : null}
       </div>
       {isLong && rhythm ? <Overview trace={rhythm} begins={begins} ends={ends} from_s={from_s} seconds={seconds} width={room.width} onGo={sound ? (time) => { sound.seek(time); go(time) } : go} /> : null}
-      <span className="mantine-visually-hidden" role="status" style={HIDDEN}>
-        {measured && shown ? spanWords(measured.span, shown).join(', ') : ''}
-      </span>
       {pages ? <PrintedPages pages={pages} onDone={() => setPages(null)} /> : null}
     </div>
   )
 }
-
-const HIDDEN = { position: 'absolute', width: 1, height: 1, overflow: 'hidden', clipPath: 'inset(50%)' } as const
 
 /** A sound, or what is sampled thousands of times a second, passes too fast on the paper of a heart. */
 function speedFor(traces: readonly Trace[]): number {

@@ -1,5 +1,5 @@
 import { shortFor, type Note } from './annotations'
-import { clock, scaleWords, xOf, yOf, type Sheet, type Strip } from './sheet'
+import { clock, sampledWords, scaleWords, xOf, yOf, type Sheet, type Strip } from './sheet'
 
 /** The colours of a paper: of a dark screen, or of a printer's. */
 export interface Inks {
@@ -138,13 +138,16 @@ function drawMarks(drawing: Drawing, sheet: Sheet, notes: readonly Note[], chose
   context.textAlign = 'left'
   context.textBaseline = 'bottom'
   context.font = `${letters * 0.8 * scale}px ${family}`
+  const last = sheet.strips[sheet.strips.length - 1]
   for (const strip of sheet.strips) {
     const seconds = strip.width / sheet.speed
     const group = strip.trace.group
     let free = -Infinity
     for (const note of notes) {
       const isChosen = note.key === chosen
-      if (!note.channels.some(([number, channel]) => number === group.number && (channel === 0 || channel === strip.trace.channel.number))) continue
+      // What is said of all channels stands under the last of them, so that the others can be read.
+      const everywhere = isChosen || strip === last
+      if (note.channels.length ? !note.channels.some(([number, channel]) => number === group.number && (channel === strip.trace.channel.number || (channel === 0 && everywhere))) : !everywhere) continue
       for (const [from, to] of note.spans) {
         if (to < strip.from_s || from > strip.from_s + seconds) continue
         const [left, right] = [Math.max(strip.left, xOf(sheet, strip, from)), Math.min(strip.left + strip.width, xOf(sheet, strip, to))]
@@ -182,7 +185,7 @@ export function drawSheet(drawing: Drawing, sheet: Sheet, notes: readonly Note[]
   context.font = `${letters * 0.9 * scale}px ${family}`
   context.textBaseline = 'bottom'
   context.textAlign = 'left'
-  const words = [`${sheet.speed} mm/s`, sheet.ecg ? scaleWords(sheet, undefined) : null, `${clock(sheet.from_s)} – ${clock(sheet.to_s)}`].filter(Boolean).join(' · ')
+  const words = [`${sheet.speed} mm/s`, sheet.ecg ? scaleWords(sheet, undefined) : null, ...sampledWords(sheet), `${clock(sheet.from_s)} – ${clock(sheet.to_s)}`].filter(Boolean).join(' · ')
   context.fillStyle = inks.words
   behind(drawing, words, 1.5 * scale, (sheet.height - 0.6) * scale)
 }

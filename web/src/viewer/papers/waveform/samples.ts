@@ -56,9 +56,18 @@ export function unitOf(coded: DicomJson | undefined): Unit {
   return { code, word: WORDS[code] ?? (code || (text(coded, '00080104') ?? '')) }
 }
 
+/** Numbers of leads, in SCP-ECG (`5.6.3-9-1`) and MDC (`2:1`) alike. */
+const NUMBERED: Readonly<Record<string, string>> = { '1': 'I', '2': 'II', '3': 'V1', '4': 'V2', '5': 'V3', '6': 'V4', '7': 'V5', '8': 'V6', '61': 'III', '62': 'aVR', '63': 'aVL', '64': 'aVF' }
+
+function leadOf(source: DicomJson | undefined): string | null {
+  const number = /^(?:5\.6\.3-9-|2:)(\d+)$/.exec(text(source, '00080100') ?? '')?.[1]
+  return number === undefined ? null : (NUMBERED[number] ?? null)
+}
+
 /** A lead by the name that everybody knows: `Lead II (Einthoven)` is II. */
 export function leadName(said: string): string {
-  const plain = said
+  const plain = (said.split(',')[0] ?? said)
+    .replace(/^MDC_ECG_(LEAD_|ELEC_POTL_)?/i, '')
     .replace(/\((.*?)\)/g, ' ')
     .replace(/\b(lead|ecg|channel|electrode|derivation)\b/gi, ' ')
     .replace(/[_:,]/g, ' ')
@@ -74,7 +83,7 @@ export function leadName(said: string): string {
 function nameOf(definition: DicomJson, at: number): string {
   const source = item(definition, '003A0208')
   const said = text(definition, '003A0203') ?? text(source, '00080104') ?? text(source, '00080100')
-  return said ? leadName(said) : `Channel ${at + 1}`
+  return leadOf(source) ?? (said ? leadName(said) : `Channel ${at + 1}`)
 }
 
 function filtersOf(definition: DicomJson): string[] {

@@ -107,7 +107,8 @@ export function sheetOf({ traces, layout, speed, gain, width, from_s }: Asked): 
   const across = width - PULSE_MM - 1
   const columns = COLUMNS[layout]
   const named = (lead: string) => traces.find((trace) => trace.channel.name === lead)
-  const base = { width, from_s, to_s: from_s + seconds, speed, gain }
+  const ends_s = Math.max(from_s, ...traces.map((trace) => trace.ends_s))
+  const base = { width, from_s, to_s: Math.min(from_s + seconds, ends_s), speed, gain }
   if (columns.length) {
     const rows = columns[0]?.length ?? 0
     const row = rows > 6 ? CLOSE_ROW_MM : ROW_MM
@@ -167,6 +168,14 @@ function stripOf(trace: Trace, { left, width, top, row, from_s, gain, pulse }: {
 export function scaleWords(sheet: Sheet, strip: Strip | undefined): string {
   if (sheet.ecg || !strip) return `${sheet.gain} mm/mV`
   return `${spokenValue(10 / strip.scale)} ${strip.trace.channel.unit.word || 'steps'}/cm`
+}
+
+/** How it was sampled, and through which filters. */
+export function sampledWords({ strips }: Sheet): string[] {
+  const [first] = strips
+  if (!first) return []
+  const filters = [...new Set(strips.map((strip) => strip.trace.channel.filters.join(', ')))]
+  return [`${Number(first.trace.group.frequency.toFixed(2))} Hz`, filters.length > 1 ? 'filters differ' : filters[0] ? `filters ${filters[0]}` : 'no filters told']
 }
 
 /** The strip under a place on the paper; null: there is none. */
