@@ -22,7 +22,7 @@ from wetread.dicom.uid import new_uid
 RECIPES = {
     "ct-head": {"finding": "haemorrhage"},
     "mr-head": {"finding": "demyelination", "mirror": True},
-    "ct-chest": {"lesions": {"nodule": 1.0}},
+    "ct-chest": {"lesions": {"nodule": 1.0}, "segmented": True},
     "ct-abdomen": {"lesions": {"kidney-stone": 1.0}},
     "xr-chest": {"lesions": {"pneumonia": 1.0}},
     "xr-knee": {"side": "R", "finding": "fracture"},
@@ -67,7 +67,7 @@ def test_what_a_scanner_makes_is_judged_clean(kind: str, tmp_path: Path) -> None
         file.write_bytes(content)
         _judge(file, ds.SOPInstanceUID)
         pixels = ds.pixel_array
-        assert pixels.std() > 1
+        assert pixels.std() > (0.1 if ds.BitsStored == 1 else 1)
         assert pixels.min() >= (-(1 << (ds.BitsStored - 1)) if ds.PixelRepresentation else 0)
         assert pixels.max() < 1 << ds.BitsStored
     _slices_lie_where_they_say(kind, contents)
@@ -98,6 +98,31 @@ def _slices_lie_where_they_say(kind: str, contents: list[bytes]) -> None:
         along = [float(np.dot(normal, np.array(ds.ImagePositionPatient, dtype=float))) for ds in stack]
         assert np.allclose(np.abs(np.diff(along)), float(stack[0].SpacingBetweenSlices), atol=1e-4)
         assert [int(ds.InstanceNumber) for ds in stack] == list(range(1, len(stack) + 1))
+
+
+def test_what_a_program_finds_in_a_chest_is_there() -> None:
+    objects = [pydicom.dcmread(io.BytesIO(content)) for content in made("ct-chest")]
+    [found] = [ds for ds in objects if ds.Modality == "SEG"]
+    images = {ds.SOPInstanceUID: ds for ds in objects}
+    spacing = float(found.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].PixelSpacing[0])
+    hounsfield: dict[int, list[Any]] = defaultdict(list)
+    for group, mask in zip(found.PerFrameFunctionalGroupsSequence, found.pixel_array, strict=True):
+        image = images[group.DerivationImageSequence[0].SourceImageSequence[0].ReferencedSOPInstanceUID]
+        corner, first = (
+            np.array(ds.ImagePositionPatient, dtype=float) for ds in (group.PlanePositionSequence[0], image)
+        )
+        assert corner[2] == first[2]
+        rows, columns = np.nonzero(mask)
+        x = np.rint((corner[0] + columns * spacing - first[0]) / float(image.PixelSpacing[1])).astype(int)
+        y = np.rint((corner[1] + rows * spacing - first[1]) / float(image.PixelSpacing[0])).astype(int)
+        segment = int(group.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
+        hounsfield[segment].append(image.pixel_array[y, x])
+        # The patient's right is where x is less.
+        assert segment == 3 or (corner[0] + columns * spacing < 0).all() == (segment == 1)
+    means = {segment: float(np.concatenate(values).mean()) for segment, values in hounsfield.items()}
+    assert means[1] < -650
+    assert means[2] < -650
+    assert -150 < means[3] < 60
 
 
 def test_every_kind_is_judged() -> None:

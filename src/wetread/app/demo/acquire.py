@@ -19,8 +19,10 @@ def _spots(lesions: Mapping[Lesion, float]) -> tuple[Spot, ...]:
     return tuple(Spot(lesion, size) for lesion, size in lesions.items())
 
 
-def _chest_ct(visit: Visit, *, seed: int, lesions: Mapping[Lesion, float] | None = None) -> list[Picture]:
-    return body_ct(visit, "chest", seed=seed, spots=_spots(lesions or {}))
+def _chest_ct(
+    visit: Visit, *, seed: int, lesions: Mapping[Lesion, float] | None = None, segmented: bool = False
+) -> list[Picture]:
+    return body_ct(visit, "chest", seed=seed, spots=_spots(lesions or {}), segmented=segmented)
 
 
 def _abdomen_ct(visit: Visit, *, seed: int, lesions: Mapping[Lesion, float] | None = None) -> list[Picture]:

@@ -172,7 +172,7 @@ _READ = (
             "Healing fracture of the right fifth metacarpal.", _t(hours=1, minutes=15),
             comparison="Radiograph of six weeks ago: the fracture line is no longer seen.")),
     Case("f-lungs", 23, "CTCHEST", "NORTH", _t(days=3, hours=4), "completed", "COPD, opacity on a radiograph", "R91.1", referrer=1,
-         recipe=Recipe("ct-chest", _TRUNK, {"lesions": {"emphysema": 1.0, "nodule": 1.0}}),
+         recipe=Recipe("ct-chest", _TRUNK, {"lesions": {"emphysema": 1.0, "nodule": 1.0}, "segmented": True}),
          report=Report("final",
             "Lungs: centrilobular emphysema, mostly of the upper lobes. Solid nodule of 11 mm in the right upper lobe, "
             "slightly spiculated.\nPleura: no effusion.\nMediastinum and hila: no enlarged nodes.\n"

@@ -10,6 +10,7 @@ from wetread.app.demo.field import Array, NoiseTiles
 from wetread.app.demo.heads import CT_DEVICE
 from wetread.app.demo.objects import CT_IMAGE, Picture, SeriesHead, Visit, code, ct_series, picture
 from wetread.app.demo.plate import summed
+from wetread.app.demo.segmented import lungs
 from wetread.app.demo.stack import Cut, Plane, cut
 from wetread.app.demo.torso import GRID, Spot, trunk, with_lesions
 from wetread.dicom.uid import new_uid
@@ -21,8 +22,13 @@ _LUNG = (("LUNG", -600.0, 1500.0), ("SOFT TISSUE", 40.0, 400.0), ("BONE", 450.0,
 FIELD_OF_VIEW = 400.0
 
 
-def body_ct(visit: Visit, region: Region, *, seed: int, spots: tuple[Spot, ...] = ()) -> list[Picture]:
-    """A frontal scout, axial slices in a soft kernel (chest: and in a lung kernel), coronal reformats."""
+def body_ct(
+    visit: Visit, region: Region, *, seed: int, spots: tuple[Spot, ...] = (), segmented: bool = False
+) -> list[Picture]:
+    """A frontal scout, axial slices in a soft kernel (chest: and in a lung kernel), coronal reformats.
+
+    `segmented`: and what a program found in the lung slices.
+    """
     volume = with_lesions(trunk(seed), spots, seed)
     rng = np.random.default_rng([seed, 22])
     frame = new_uid()
@@ -74,7 +80,10 @@ def body_ct(visit: Visit, region: Region, *, seed: int, spots: tuple[Spot, ...] 
             "CTDIPhantomTypeCodeSequence": [code("113691", "IEC Body Dosimetry Phantom", "DCM")],
             "ReconstructionDiameter": f"{FIELD_OF_VIEW:g}",
         }
-        found += ct_series(visit, head, stack, window=windows)
+        slices = ct_series(visit, head, stack, window=windows)
+        found += slices
+        if segmented and windows is _LUNG:
+            found.append(lungs(visit, frame, trunk(seed).lung, how, spots, head, slices))
     return found
 
 
