@@ -122,7 +122,8 @@ def test_what_a_program_finds_in_a_chest_is_there() -> None:
     means = {segment: float(np.concatenate(values).mean()) for segment, values in hounsfield.items()}
     assert means[1] < -650
     assert means[2] < -650
-    assert -150 < means[3] < 60
+    # Slices of 5 mm through a ball of 11: its edge is half lung.
+    assert -350 < means[3] < 60
 
 
 def test_every_kind_is_judged() -> None:
