@@ -45,6 +45,7 @@ def open_study(browser: Browser, web: Api, port: int, archive: Archive) -> Itera
         width: int = 900,
         height: int = 700,
         before: Callable[[Page], None] = lambda _: None,
+        state: str = "shown",
         **how: Any,
     ) -> Page:
         with archive.offices.database.transaction() as session:
@@ -62,7 +63,7 @@ def open_study(browser: Browser, web: Api, port: int, archive: Archive) -> Itera
         page.on("pageerror", lambda error: complaints.append(str(error)))
         before(page)
         page.goto(f"http://127.0.0.1:{port}/room/{study_pk}/images")
-        shown(page)
+        shown(page, state=state)
         return page
 
     yield opened
@@ -121,12 +122,12 @@ def open_case(browser: Browser, web: Api, port: int, archive: Archive) -> Iterat
     assert complaints == [], complaints
 
 
-def shown(page: Page, pane: str = "a", sop_instance_uid: str | None = None) -> None:
-    """Waits until the pane draws a picture, or that of an instance."""
+def shown(page: Page, pane: str = "a", sop_instance_uid: str | None = None, state: str = "shown") -> None:
+    """Waits until the pane draws a picture, or that of an instance; or has the `state` of one that shows a paper."""
     found = page.locator(f"[data-pane={pane}]")
     if sop_instance_uid:
         expect(found).to_have_attribute("data-sop-instance-uid", sop_instance_uid, timeout=PATIENCE_MS)
-    expect(found).to_have_attribute("data-state", "shown", timeout=PATIENCE_MS)
+    expect(found).to_have_attribute("data-state", state, timeout=PATIENCE_MS)
 
 
 def drawn(page: Page, pane: str = "a") -> np.ndarray[Any, Any]:

@@ -10,44 +10,15 @@ from playwright.sync_api import Page, expect
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
-import viewer_pictures as pictures
 from viewer_fixtures import PATIENCE_MS, OpenStudy
 from viewer_fixtures import drawn as canvas_of
 from viewer_hand import Hand, filed, measuring, phantom, slice_of
+from viewer_others import beside, code, content, item, number, reference
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(500)]
 expect.set_options(timeout=PATIENCE_MS)
 GSPS = "1.2.840.10008.5.1.4.1.1.11.1"
 COMPREHENSIVE_3D_SR = "1.2.840.10008.5.1.4.1.1.88.34"
-
-
-def item(**attributes: Any) -> Dataset:
-    ds = Dataset()
-    for keyword, value in attributes.items():
-        setattr(ds, keyword, value)
-    return ds
-
-
-def code(value: str, scheme: str, meaning: str) -> list[Dataset]:
-    return [item(CodeValue=value, CodingSchemeDesignator=scheme, CodeMeaning=meaning)]
-
-
-def beside(store: Any, image: Dataset, ds: Dataset) -> None:
-    """Files an object of another program into the study of an image."""
-    for keyword in ("StudyInstanceUID", "PatientName", "PatientID", "IssuerOfPatientID", "AccessionNumber"):
-        setattr(ds, keyword, getattr(image, keyword))
-    ds.PatientBirthDate, ds.PatientSex = "", ""
-    ds.SeriesInstanceUID, ds.SOPInstanceUID = generate_uid(), generate_uid()
-    ds.SeriesNumber, ds.InstanceNumber, ds.Manufacturer = 90, 1, "Another"
-    ds.SpecificCharacterSet = "ISO_IR 192"
-    ds.file_meta = pictures.FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = pictures.ExplicitVRLittleEndian
-    [result] = store(pictures.as_file(ds), as_files=True)
-    assert result.status == 0, result
-
-
-def reference(image: Dataset) -> Dataset:
-    return item(ReferencedSOPClassUID=image.SOPClassUID, ReferencedSOPInstanceUID=image.SOPInstanceUID)
 
 
 def state(image: Dataset, **attributes: Any) -> Dataset:
@@ -192,21 +163,6 @@ def test_the_tables_of_a_presentation_state_take_the_place_of_the_picture_s_unti
     page.keyboard.press("1")  # soft tissue: 400 HU about 50
     expect(pane).not_to_contain_text("Table:")
     assert seen() == (pytest.approx(255 - 96, abs=2), pytest.approx(255 - 160, abs=2))
-
-
-def content(relationship: str, kind: str, name: tuple[str, str, str] | None, **attributes: Any) -> Dataset:
-    ds = item(RelationshipType=relationship, ValueType=kind, **attributes)
-    if name:
-        ds.ConceptNameCodeSequence = code(*name)
-    return ds
-
-
-def number(name: tuple[str, str, str], value: str, unit: tuple[str, str, str], *below: Dataset) -> Dataset:
-    measured = item(NumericValue=value, MeasurementUnitsCodeSequence=code(*unit))
-    ds = content("CONTAINS", "NUM", name, MeasuredValueSequence=[measured])
-    if below:
-        ds.ContentSequence = list(below)
-    return ds
 
 
 def test_a_report_of_another_is_told_in_words_and_drawn_where_it_measures(

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { uidOf, uuidOf } from './findings'
 import { inSpace, onPicture } from './picture'
 import { graphicsOfState, lookFrom, lookOf, notShown } from './presentation'
+import { linesOf } from './reports'
 import { handlesOfShapes, shapesOf, toolOf, type Point } from './shapes'
 import { keyPictures, measured, standing, type KeptDocument } from './structured'
 import type { DicomJson } from '../dicom'
@@ -127,5 +128,60 @@ describe('a presentation state', () => {
     // Turned so and then flipped left to right.
     expect(lookFrom([0, 1, 1, 0, 0, 0], 100, 100)).toMatchObject({ rotation: 90, flipped: true })
     expect(lookFrom([-1, 0, 0, 1, 100, 0], 100, 100)).toMatchObject({ rotation: 0, flipped: true })
+  })
+})
+
+describe('a report in words', () => {
+  const named = (name: string) => ({ '0040A043': sq({ '00080104': { vr: 'LO', Value: [name] } }) })
+  const node = (kind: string, over: DicomJson = {}): DicomJson => ({ '0040A040': { vr: 'CS', Value: [kind] }, ...over })
+  const measured = (value: string | null, unit: string, over: DicomJson = {}) =>
+    node('NUM', { ...named('Length'), '0040A300': sq(value === null ? {} : { '0040A30A': { vr: 'DS', Value: [value] }, '004008EA': sq({ '00080100': { vr: 'SH', Value: [unit] }, '00080104': { vr: 'LO', Value: [unit] } }) }), ...over })
+  const report = (...items: DicomJson[]): DicomJson => node('CONTAINER', { ...named('Report'), '0040A730': sq(...items) })
+  const told = (...items: DicomJson[]) => linesOf(report(...items)).map((line) => [line.depth, line.name, line.value])
+
+  it('says values with their units, what qualifies them, and why there are none', () => {
+    const less = { '0040A301': sq({ '00080104': { vr: 'LO', Value: ['Measurement failure'] } }) }
+    expect(told(measured('12.5', 'mm'), measured('3', '1'), measured('3', 'mm', less), measured(null, 'mm', less), measured(null, 'mm'))).toEqual([
+      [0, 'Length', '12.5 mm'],
+      [0, 'Length', '3'],
+      [0, 'Length', '3 mm (Measurement failure)'],
+      [0, 'Length', 'Measurement failure'],
+      [0, 'Length', 'not measured'],
+    ])
+  })
+
+  it('says dates, times and parts of recordings as people read them', () => {
+    const range = (type: string, ...offsets: number[]) => node('TCOORD', { '0040A130': { vr: 'CS', Value: [type] }, '0040A138': ds(offsets) })
+    expect(
+      told(
+        node('DATETIME', { '0040A120': { vr: 'DT', Value: ['20261120101530.25+0130'] } }),
+        node('TIME', { '0040A122': { vr: 'TM', Value: ['1015'] } }),
+        node('DATE', { '0040A121': { vr: 'DA', Value: ['20261120'] } }),
+        range('SEGMENT', 1, 2.5),
+        range('MULTISEGMENT', 1, 2, 4, 5),
+        range('MULTIPOINT', 1, 3),
+        range('BEGIN', 7),
+      ).map(([, , value]) => value),
+    ).toEqual(['2026-11-20 10:15:30 UTC+01:30', '10:15', '2026-11-20', 'from 1 to 2.5 s', 'from 1 to 2; from 4 to 5 s', 'at 1, 3 s', 'from 7 s'])
+  })
+
+  it('points to all that it names, follows what stands for another item, and hides nothing of a kind to come', () => {
+    const lines = linesOf(
+      report(
+        node('IMAGE', { ...named('Best'), '00081199': sq({ '00081150': { vr: 'UI', Value: ['1.9'] }, '00081155': { vr: 'UI', Value: ['1.2.3'] }, '00081160': { vr: 'IS', Value: [4, 5] } }) }),
+        measured('12.5', 'mm', { '0040A730': sq({ '0040DB73': { vr: 'UL', Value: [1, 1] } }) }),
+        node('CONTAINER', { ...named('Findings'), '0040A730': sq({ '0040DB73': { vr: 'UL', Value: [1, 2] } }, node('UIDREF', named('Tracking'))) }),
+        node('HOLOGRAM', named('Heart')),
+      ),
+    )
+    expect(lines.map((line) => [line.depth, line.name, line.value, line.isHead])).toEqual([
+      [0, 'Best', '', false],
+      [0, 'Length', '12.5 mm', false],
+      [1, 'See', 'Best', false],
+      [0, 'Findings', '', true],
+      [1, 'See', 'Length: 12.5 mm', false],
+      [0, 'Heart', '(HOLOGRAM: not shown here)', false],
+    ])
+    expect(lines[0]?.named).toEqual([{ sopInstanceUid: '1.2.3', sopClassUid: '1.9', frames: [4, 5] }])
   })
 })

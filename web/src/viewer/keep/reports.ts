@@ -59,15 +59,18 @@ function measuredWords(node: DicomJson): string {
   return [value, word, qualifier ? `(${qualifier})` : ''].filter(Boolean).join(' ')
 }
 
-const RANGES: Record<string, string> = { POINT: 'at', MULTIPOINT: 'at', SEGMENT: 'from, to', MULTISEGMENT: 'from, to', BEGIN: 'from', END: 'until' }
-
-/** A part of a recording (PS3.3 C.18.7). */
+/** A part of a recording (PS3.3 C.18.7): moments, or from one to the next. */
 function rangeWords(node: DicomJson): string {
   const offsets = numbers(node, '0040A138')
   const samples = numbers(node, '0040A132')
   const moments = values(node, '0040A13A').filter((one): one is string => typeof one === 'string')
-  const said = offsets.length ? `${offsets.join(', ')} s` : samples.length ? `sample ${samples.join(', ')}` : moments.map(moment).join(', ')
-  return [RANGES[text(node, '0040A130') ?? ''], said].filter(Boolean).join(' ')
+  const [unit, said] = offsets.length ? [' s', offsets.map(String)] : samples.length ? [' (sample)', samples.map(String)] : ['', moments.map(moment)]
+  const type = text(node, '0040A130') ?? ''
+  const [first = '', second] = said
+  if (!first) return ''
+  if (type === 'SEGMENT' && second !== undefined) return `from ${first} to ${second}${unit}`
+  if (type === 'MULTISEGMENT') return `${said.map((one, at) => (at % 2 ? `to ${one}` : `${at ? '; ' : ''}from ${one}`)).join(' ').replaceAll(' ;', ';')}${unit}`
+  return `${{ BEGIN: 'from', END: 'until' }[type] ?? 'at'} ${said.join(', ')}${unit}`
 }
 
 function said(node: DicomJson): string {

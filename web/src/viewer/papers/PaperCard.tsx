@@ -20,12 +20,12 @@ export function PaperCard({ paper }: { paper: Paper }) {
   return (
     <>
       <span className={classes['sign']}>
-        <Sign size={34} stroke={1.4} aria-hidden />
+        <Sign size={32} stroke={1.4} aria-hidden />
         <span>{KIND_WORD[paper.kind]}</span>
+        <span>{formatDicomDate(paper.date)}</span>
       </span>
       <span className={viewer['thumbWords']}>
         <span dir="auto">{paper.title}</span>
-        <span className={viewer['thumbCount']}>{formatDicomDate(paper.date)}</span>
       </span>
     </>
   )

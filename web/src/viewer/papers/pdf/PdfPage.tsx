@@ -24,16 +24,32 @@ export interface PdfPageProps {
   onSize: (page: number, size: Size) => void
   /** What was searched for on it; `current` is the one that was gone to. */
   found: readonly (Match & { current: boolean })[]
+  /** Another number each time a reader goes to a place: it is brought into sight once, and stays where the reader moves it. */
+  turn: number
 }
 
 /** A page: its place always, its picture and its words while it is near to what is seen. */
-export function PdfPage({ pdf, page, of, scale, size, within, onSize, found }: PdfPageProps) {
+export function PdfPage({ pdf, page, of, scale, size, within, onSize, found, turn }: PdfPageProps) {
   const box = useRef<HTMLDivElement>(null)
   const paint = useRef<HTMLDivElement>(null)
   const words = useRef<HTMLDivElement>(null)
   const layer = useRef<TextLayer | null>(null)
   const [near, setNear] = useState(page === 1)
   const [state, setState] = useState<'waiting' | 'drawn' | 'failed'>('waiting')
+
+  const marked = useRef({ found, turn })
+  const brought = useRef(0)
+  const mark = (on: TextLayer) => {
+    const { found: all, turn: now } = marked.current
+    const current = marks(on, all)
+    if (!current || brought.current === now) return
+    brought.current = now
+    current.scrollIntoView({ block: 'nearest', inline: 'nearest' })
+  }
+  useEffect(() => {
+    marked.current = { found, turn }
+    if (layer.current) mark(layer.current)
+  }, [found, turn])
 
   useEffect(() => {
     if (!box.current) return
@@ -69,7 +85,7 @@ export function PdfPage({ pdf, page, of, scale, size, within, onSize, found }: P
       await next.render()
       if (gone) return
       layer.current = next
-      mark(next, marked.current)
+      mark(next)
     }
     draw().catch(() => {
       if (!gone) setState('failed')
@@ -90,12 +106,6 @@ export function PdfPage({ pdf, page, of, scale, size, within, onSize, found }: P
     words.current?.replaceChildren()
     setState('waiting')
   }, [near])
-
-  const marked = useRef(found)
-  useEffect(() => {
-    marked.current = found
-    if (layer.current) mark(layer.current, found)
-  }, [found])
 
   return (
     <div
@@ -118,11 +128,12 @@ export function PdfPage({ pdf, page, of, scale, size, within, onSize, found }: P
   )
 }
 
-function mark(layer: TextLayer, found: PdfPageProps['found']): void {
+/** Marks what was found; the place that was gone to. */
+function marks(layer: TextLayer, found: PdfPageProps['found']): HTMLElement | undefined {
   layer.textDivs.forEach((div, at) => {
     const hits = found.filter((one) => one.first <= at && at <= one.last)
     if (hits.length) div.dataset['found'] = hits.some((one) => one.current) ? 'current' : 'also'
     else delete div.dataset['found']
   })
-  layer.textDivs.find((div) => div.dataset['found'] === 'current')?.scrollIntoView({ block: 'nearest', inline: 'nearest' })
+  return layer.textDivs.find((div) => div.dataset['found'] === 'current')
 }

@@ -113,14 +113,16 @@ function Pages({ pdf, first, onHands }: { pdf: PDFDocumentProxy; first: Size; on
   }, [])
 
   // What was in the middle stays there when it gets larger.
-  const last = useRef(scale)
+  const last = useRef<number | null>(null)
   useLayoutEffect(() => {
-    if (!within || last.current === scale) return
-    const factor = scale / last.current
+    // Before it is measured it has no scale.
+    if (!within || !room) return
+    const factor = scale / (last.current ?? scale)
     last.current = scale
+    if (factor === 1) return
     within.scrollTop = (within.scrollTop + within.clientHeight / 2) * factor - within.clientHeight / 2
     within.scrollLeft = (within.scrollLeft + within.clientWidth / 2) * factor - within.clientWidth / 2
-  }, [within, scale])
+  }, [within, room, scale])
 
   const goTo = useCallback(
     (page: number) => {
@@ -137,7 +139,7 @@ function Pages({ pdf, first, onHands }: { pdf: PDFDocumentProxy; first: Size; on
     setCurrent(Number(at?.dataset['page'] ?? 1))
   }
 
-  const zoom = useCallback((factor: number) => setChosen(Math.max(LEAST, Math.min(MOST, last.current * factor))), [])
+  const zoom = useCallback((factor: number) => setChosen(Math.max(LEAST, Math.min(MOST, (last.current ?? 1) * factor))), [])
   useEffect(() => {
     onHands({
       step: (by) => within?.scrollBy({ top: Math.abs(by) >= 5 ? Math.sign(by) * within.clientHeight * 0.9 : by * STEP_PX }),
@@ -148,10 +150,11 @@ function Pages({ pdf, first, onHands }: { pdf: PDFDocumentProxy; first: Size; on
     return () => onHands(null)
   }, [onHands, within, zoom])
 
-  const { place } = search
+  const { place, turn } = search
   useEffect(() => {
     if (place) goTo(place.page)
-  }, [place, goTo])
+    // Again where the reader goes to the only place once more.
+  }, [place, turn, goTo])
 
   const print = () => {
     if (printing !== null) return
@@ -197,7 +200,7 @@ function Pages({ pdf, first, onHands }: { pdf: PDFDocumentProxy; first: Size; on
       <div ref={setWithin} className={classes['pages']} onScroll={scrolled} tabIndex={0} role="document" aria-label="Pages" data-testid="pdf-pages">
         {within && room > 0
           ? pages.map((page) => (
-              <PdfPage key={page} pdf={pdf} page={page} of={pdf.numPages} scale={scale} size={sizes.get(page) ?? first} within={within} onSize={onSize} found={search.on(page)} />
+              <PdfPage key={page} pdf={pdf} page={page} of={pdf.numPages} scale={scale} size={sizes.get(page) ?? first} within={within} onSize={onSize} found={search.on(page)} turn={search.turn} />
             ))
           : null}
       </div>
@@ -245,6 +248,7 @@ function useSearch(pdf: PDFDocumentProxy) {
   const [places, setPlaces] = useState<readonly Place[] | null>(null)
   const [at, setAt] = useState(0)
   const [read, setRead] = useState(0)
+  const [turn, setTurn] = useState(0)
   const known = useRef(new Map<number, readonly Run[]>())
   const run = useRef(0)
   const sought = useRef('')
@@ -255,6 +259,7 @@ function useSearch(pdf: PDFDocumentProxy) {
     const found: Place[] = []
     setPlaces(found)
     setAt(0)
+    setTurn((before) => before + 1)
     for (let page = 1; page <= pdf.numPages; page += 1) {
       let runs = known.current.get(page)
       if (!runs) {
@@ -274,7 +279,9 @@ function useSearch(pdf: PDFDocumentProxy) {
   }
   const step = (by: 1 | -1) => {
     const count = places?.length ?? 0
-    if (count) setAt((at + by + count) % count)
+    if (!count) return
+    setAt((at + by + count) % count)
+    setTurn((before) => before + 1)
   }
   const place = places?.[at] ?? null
   const count = places?.length ?? 0
@@ -304,6 +311,7 @@ function useSearch(pdf: PDFDocumentProxy) {
     step,
     count,
     place,
+    turn,
     told: places === null ? '' : count ? `${at + 1} of ${count}${isDone ? '' : '…'}` : isDone ? 'Not found' : 'Searching',
     on: (page: number) => byPage.get(page) ?? NOTHING,
   }

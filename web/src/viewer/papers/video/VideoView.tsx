@@ -66,12 +66,14 @@ const WRAPPED: Readonly<Record<Wrapping, string>> = {
 
 function Unplayable({ paper, wrapping }: { paper: Paper; wrapping: Wrapping }) {
   const file = fileOf(paper)
+  const coding = codingOf(paper)
+  const ending = { mp4: 'mp4', transport: 'ts', program: 'mpg', bare: { 'MPEG-2': 'm2v', 'H.264': 'h264', 'H.265': 'h265' }[coding], unknown: 'bin' }[wrapping]
   return (
     <div className={papers['note']} role="alert">
       <p>
-        This video is {codingOf(paper)} {WRAPPED[wrapping]}, which this browser does not play. It is whole in the archive: save it, and play it with a program that does.
+        This video is {coding} {WRAPPED[wrapping]}, which this browser does not play. It is whole in the archive: save it, and play it with a program that does.
       </p>
-      <a href={file.href} download={file.name}>
+      <a href={file.href} download={`video.${ending}`}>
         {file.words}
       </a>
     </div>

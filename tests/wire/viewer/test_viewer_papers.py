@@ -1,0 +1,231 @@
+"""What is no picture, in a pane: documents, reports and films, with whose they are above them, and pictures beside."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+import viewer_others as others
+from viewer_fixtures import PATIENCE_MS, OpenStudy, shown
+from viewer_hand import filed, phantom, slice_of
+from viewer_others import beside, code, content, document, item, number, reference
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(500)]
+expect.set_options(timeout=PATIENCE_MS)
+COMPREHENSIVE_SR = "1.2.840.10008.5.1.4.1.1.88.33"
+_PIXELS = """canvas => {
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)
+  let text = ''
+  for (let at = 0; at < data.length; at += 8192) text += String.fromCharCode(...data.subarray(at, at + 8192))
+  return { width: canvas.width, height: canvas.height, data: btoa(text) }
+}"""
+CDA = """<?xml version="1.0" encoding="UTF-8"?><ClinicalDocument xmlns="urn:hl7-org:v3"><title>Discharge letter</title>
+<recordTarget><patientRole><id extension="GEO"/><patient><name><given>Test</given><family>Geometry</family></name></patient>
+</patientRole></recordTarget><component><structuredBody><component><section><title>Diagnoses</title><text>
+<paragraph onclick="document.title='run'">Größe <content styleCode="Bold">unverändert</content></paragraph>
+<script>document.title = 'run'</script><img xmlns="http://www.w3.org/1999/xhtml" src="x" onerror="document.title='run'"/>
+<table><tbody><tr><td colspan="2">Creatinine</td><td>81 µmol/l</td></tr></tbody></table></text></section></component>
+</structuredBody></component></ClinicalDocument>"""
+
+
+def painted(page: Page, selector: str) -> np.ndarray[Any, Any]:
+    """The colours of a canvas: (rows, columns, RGB)."""
+    got = page.locator(selector).evaluate(_PIXELS)
+    flat = np.frombuffer(base64.b64decode(got["data"]), np.uint8)
+    return flat.reshape(got["height"], got["width"], 4)[:, :, :3]
+
+
+def report(image: Any) -> Any:
+    region = content("INFERRED FROM", "SCOORD", None, GraphicType="POINT", GraphicData=[3.0, 4.0])
+    region.ContentSequence = [
+        content("SELECTED FROM", "IMAGE", None, ReferencedSOPSequence=[reference(image)])
+    ]
+    findings = content("CONTAINS", "CONTAINER", ("121070", "DCM", "Findings"), ContinuityOfContent="SEPARATE")
+    findings.ContentSequence = [
+        number(("410668003", "SCT", "Length"), "12.5", ("mm", "UCUM", "millimeter"), region),
+        content("CONTAINS", "TEXT", ("121071", "DCM", "Finding"), TextValue="Größe unverändert"),
+        content("CONTAINS", "UIDREF", ("112040", "DCM", "Tracking Unique Identifier"), UID="1.2.3.4.5"),
+    ]
+    elsewhere = item(SOPClassUID=image.SOPClassUID, SOPInstanceUID="1.2.3.4")
+    return item(
+        SOPClassUID=COMPREHENSIVE_SR, Modality="SR", ContentDate="20261120", ContentTime="101500", SeriesNumber=12,
+        CompletionFlag="PARTIAL", VerificationFlag="UNVERIFIED", ValueType="CONTAINER", ContinuityOfContent="SEPARATE",
+        ConceptNameCodeSequence=code("18748-4", "LN", "Diagnostic imaging report"),
+        ContentSequence=[
+            findings,
+            content("CONTAINS", "IMAGE", ("121080", "DCM", "Best illustration"), ReferencedSOPSequence=[reference(elsewhere)]),
+        ],
+    )  # fmt: skip
+
+
+def test_documents_and_reports_are_read_beside_the_pictures(store: Any, open_study: OpenStudy) -> None:
+    first, second = slice_of(phantom()), slice_of(phantom())
+    study = filed(store, first, second)
+    pages = ("Outside report: no haemorrhage", "Second page: haemorrhage?", "日本語の所見")
+    beside(
+        store, first, document("1", "Outside report", others.pdf(*pages), "application/pdf", SeriesNumber=10)
+    )
+    beside(
+        store, first, document("2", "Discharge letter", CDA.encode(), "text/xml", SeriesNumber=11)
+    )  # fmt: skip
+    beside(store, first, report(second))
+    beside(
+        store, first, document("1", "Broken", b"<html><script>1</script>", "application/pdf", SeriesNumber=13)
+    )  # fmt: skip
+    beside(store, first, document("3", "Kidney", b"solid kidney", "model/stl", SeriesNumber=14))
+    page = open_study(study, 1440, 900)
+    series, pane = page.get_by_role("navigation", name="Series"), page.locator("[data-pane=a]")
+
+    # A PDF: its picture, its words, and what is searched for.
+    series.get_by_role("button", name=re.compile("Outside report")).click()
+    expect(pane).to_have_attribute("data-paper", "pdf")
+    expect(pane).to_contain_text("Test, Geometry")
+    expect(pane.get_by_label("Page 1 of 3")).to_contain_text(pages[0])
+    at_first = painted(page, "[data-page='1'] canvas")
+    rows, columns = at_first.shape[:2]
+    scale = columns / 595
+    # The blue box from (72, 300) to (272, 400) of its points, from below; and letters where the words stand.
+    assert tuple(at_first[round(rows - 350 * scale), round(170 * scale)]) == (0, 0, 255)
+    assert tuple(at_first[round(rows - 350 * scale), round(60 * scale)]) == (255, 255, 255)
+    line = at_first[
+        round(rows - 722 * scale) : round(rows - 698 * scale), round(72 * scale) : round(400 * scale)
+    ]
+    assert 0.05 < (line < 128).all(axis=2).mean() < 0.5
+    find = pane.get_by_role("textbox", name="Find in the document")
+    find.fill("HAEMORRHAGE")
+    find.press("Enter")
+    expect(pane.get_by_role("search")).to_contain_text("1 of 2")
+    find.press("Enter")
+    expect(pane.get_by_role("search")).to_contain_text("2 of 2")
+    expect(pane.get_by_label("Page 2 of 3").locator("[data-found=current]")).to_have_text(pages[1])
+    find.fill("所見")
+    find.press("Enter")
+    expect(pane.get_by_label("Page 3 of 3").locator("[data-found=current]")).to_be_visible()
+    find.blur()
+    before = pane.get_by_label("Page 1 of 3").bounding_box()
+    page.keyboard.press("Home")
+    page.keyboard.press("+")
+    expect(pane.get_by_label("Page 1 of 3")).to_be_in_viewport()
+    after = pane.get_by_label("Page 1 of 3").bounding_box()
+    assert before and after and after["width"] == pytest.approx(1.2 * before["width"], rel=0.01)
+
+    # By the keys that step through series: a letter of which nothing runs, and a report whose picture is a press away.
+    page.keyboard.press("ArrowRight")
+    expect(pane).to_have_attribute("data-paper", "text")
+    expect(pane.get_by_test_id("text")).to_contain_text("Größe unverändert")
+    expect(pane.get_by_role("cell", name="Creatinine")).to_have_attribute("colspan", "2")
+    assert page.title() != "run" and pane.locator("script, img").count() == 0
+    page.keyboard.press("ArrowRight")
+    words = pane.get_by_test_id("report")
+    for said in (
+        "Diagnostic imaging report",
+        "Partial",
+        "Not verified",
+        "Findings",
+        "12.5 millimeter",
+        "Größe unverändert",
+    ):
+        expect(words).to_contain_text(said)
+    expect(words).to_contain_text("An object that is not in the studies opened here")
+    expect(words).not_to_contain_text("1.2.3.4")
+    words.get_by_role("button", name="Series 2 · image 1").click()
+    shown(page, "b", second.SOPInstanceUID)
+    expect(words).to_be_visible()
+
+    # What cannot be read says so, and what is not drawn is saved; then back to the pictures.
+    series.get_by_role("button", name=re.compile("Broken")).click()
+    beside_it = page.locator("[data-pane=b]")
+    expect(beside_it.get_by_role("alert")).to_contain_text("This is no PDF that can be read")
+    series.get_by_role("button", name=re.compile("Kidney")).click()
+    saved = beside_it.get_by_role("link", name="Save the STL file").last
+    expect(saved).to_have_attribute("download", "model.stl")
+    assert page.request.get(saved.evaluate("link => link.href")).body() == b"solid kidney"
+    beside_it.get_by_role("button", name="Back to the images").click()
+    shown(page, "b", second.SOPInstanceUID)
+
+
+def test_a_film_is_played_by_picture_and_in_parts(store: Any, open_study: OpenStudy) -> None:
+    image = slice_of(phantom())
+    study = filed(store, image)
+    beside(store, image, others.film())
+    page = open_study(study, 1024, 768)
+    asked: list[str] = []
+    page.on(
+        "request",
+        lambda one: asked.append(one.headers.get("range", "")) if one.resource_type == "media" else None,
+    )
+    page.get_by_role("navigation", name="Series").get_by_role(
+        "button", name=re.compile("Bronchoscopy")
+    ).click()
+    pane = page.locator("[data-pane=a]")
+    expect(pane.locator("[data-ready]")).to_be_visible()
+    expect(pane).to_contain_text(f"1 / {others.FRAMES}")
+
+    def seen(picture: int) -> None:
+        expect(pane.locator(f"[data-frame='{picture}']")).to_be_visible()
+        brightness = pane.locator("video").evaluate(
+            """video => {
+              const canvas = new OffscreenCanvas(8, 8), drawing = canvas.getContext('2d')
+              drawing.drawImage(video, 0, 0, 8, 8)
+              return drawing.getImageData(4, 4, 1, 1).data[0]
+            }"""
+        )
+        assert abs(brightness - others.level(picture)) <= 3, (picture, brightness)
+
+    page.keyboard.press("End")
+    seen(others.FRAMES - 1)
+    page.keyboard.press("ArrowUp")
+    seen(others.FRAMES - 2)
+    page.keyboard.press("Home")
+    page.keyboard.press("PageDown")
+    seen(5)
+    pane.get_by_role("button", name="Next picture").click()
+    seen(6)
+    pane.get_by_role("slider", name="Picture").fill("17")
+    seen(17)
+    page.keyboard.press("Space")
+    expect(pane.locator("[data-playing]")).to_be_visible()
+    # It goes on by itself to the end, and stands there.
+    expect(pane.locator(f"[data-frame='{others.FRAMES - 1}']")).to_be_visible()
+    expect(pane.locator("[data-playing]")).to_have_count(0)
+    assert asked and all(one.startswith("bytes=") for one in asked), asked
+
+
+def test_the_paper_of_another_patient_is_called_out(store: Any, open_study: OpenStudy) -> None:
+    image = slice_of(phantom())
+    study = filed(store, image)
+    beside(store, image, report(image))
+
+    def of_another(route: Route) -> None:
+        """As an archive would tell it that was sent the report of somebody else for this study."""
+        answer = route.fetch()
+        found = answer.json()
+        for one in found:
+            if one["00080060"]["Value"] == ["SR"]:
+                one["00100020"]["Value"] = ["SOMEBODY-ELSE"]
+        route.fulfill(response=answer, body=json.dumps(found))
+
+    page = open_study(study, before=lambda page: page.route("**/metadata", of_another))
+    page.get_by_role("navigation", name="Series").get_by_role(
+        "button", name=re.compile("Diagnostic imaging report")
+    ).click()
+    pane = page.locator("[data-pane=a]")
+    expect(pane.get_by_role("alert")).to_have_text("Another patient ID than the study that is read")
+    expect(pane).to_contain_text("SOMEBODY-ELSE")
+
+
+def test_a_study_of_documents_alone_opens_with_the_first(store: Any, open_study: OpenStudy) -> None:
+    image = slice_of(phantom())
+    study = filed(store, image)
+    image.StudyInstanceUID = others.generate_uid()
+    beside(store, image, document("1", "Letter", others.pdf("Only words"), "application/pdf"))
+    assert study != image.StudyInstanceUID
+    page = open_study(image.StudyInstanceUID, state="paper")
+    expect(page.get_by_label("Page 1 of 1")).to_contain_text("Only words")
+    expect(page.get_by_role("button", name="Back to the images")).to_have_count(0)
