@@ -146,3 +146,4 @@ TOGETHER_AWARENESS_BYTES_MAX: Final = 2000
 TOGETHER_SIGNAL_BYTES_MAX: Final = 16 * 1024
 TOGETHER_SAVE_S: Final = 1.0
 TOGETHER_LOOK_S: Final = 5.0  # who may be in is looked up again, should news have been missed
+OWN_KEYS_MAX: Final = 400  # more than the client has

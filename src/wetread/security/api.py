@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import qrcode
 import qrcode.image.svg
@@ -143,6 +143,40 @@ def begin_totp(request: Request, work: Work = door(Permission.SELF)) -> TotpOut:
 def confirm_totp(body: TotpIn, request: Request, work: Work = door(Permission.SELF)) -> None:
     """Enrols the authenticator."""
     security_of(request).identity.confirm_totp(work, body.secret, body.totp)
+
+
+Chosen = Annotated[str, Field(max_length=120)]
+
+
+class Hands(Body):
+    """What a person's keys and mouse buttons do, where that is not the usual: by the client's own names."""
+
+    keys: dict[Chosen, Chosen] = Field(default_factory=dict, max_length=limits.OWN_KEYS_MAX)
+    mouse: dict[Literal["right", "middle"], Literal["scroll", "window", "zoom", "pan"]] = Field(
+        default_factory=dict
+    )
+
+
+@router.get("/account/hands")
+def my_hands(work: Work = door(Permission.SELF)) -> Hands:
+    """The same at every workstation."""
+    kept = work.session.scalar(select(User.hands).where(User.user_pk == work.actor.user_pk))
+    return Hands.model_validate(kept or {})
+
+
+@router.put("/account/hands", status_code=204)
+def keep_my_hands(body: Hands, work: Work = door(Permission.SELF)) -> None:
+    """In place of what was kept before."""
+    work.session.execute(
+        update(User).where(User.user_pk == work.actor.user_pk).values(hands=body.model_dump(mode="json"))
+    )
+    work.audit(
+        AuditEventID.APPLICATION_ACTIVITY,
+        "U",
+        object_type="hands",
+        object_id=work.actor.user_pk,
+        detail={"keys": str(len(body.keys)), "mouse": str(len(body.mouse))},
+    )
 
 
 class SessionOut(BaseModel):

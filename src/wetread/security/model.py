@@ -81,6 +81,8 @@ class User(Base):
     mfa_required: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))
     disabled: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
     created_at: Mapped[Utc]
+    # Keys and mouse buttons of their choice, as the client has them; null: the usual ones.
+    hands: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
 
 
 class Invitation(Base):

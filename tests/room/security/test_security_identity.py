@@ -359,3 +359,22 @@ def test_an_invitation_works_once(identity: Identity, offices: Offices, work: Wo
     assert identity.accept_invitation(secret, PASSWORD) == "bo"
     with pytest.raises(NotFound):
         identity.accept_invitation(secret, PASSWORD)
+
+
+def test_keys_and_mouse_buttons_go_with_the_account(api: Api) -> None:
+    ada, bob = api.as_role("radiologist"), api.as_role("referrer")
+    usual = {"keys": {}, "mouse": {}}
+    assert ada.get("/api/account/hands").json() == usual
+    own = {"keys": {"Images l": "Shift+Q"}, "mouse": {"right": "window"}}
+    assert ada.put("/api/account/hands", json=own).status_code == 204
+    assert ada.get("/api/account/hands").json() == own
+    assert bob.get("/api/account/hands").json() == usual
+    for wrong in (
+        {"mouse": {"left": "window"}},
+        {"mouse": {"right": "shoot"}},
+        {"keys": {"x" * 200: "l"}},
+        {"keys": {str(number): "l" for number in range(limits.OWN_KEYS_MAX + 1)}},
+        {"feet": {}},
+    ):
+        assert ada.put("/api/account/hands", json=wrong).status_code == 422
+    assert ada.get("/api/account/hands").json() == own

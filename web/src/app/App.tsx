@@ -1,11 +1,11 @@
-import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
+import { QueryClient, QueryClientProvider, useQuery } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
 import { useEffect } from 'react'
-import { SessionProvider, useSession } from '@/lib/api'
-import { takeMouseOf } from '@/lib/hands'
-import { takeKeysOf } from '@/lib/keys'
+import { http, SessionProvider, useSession, type Answer } from '@/lib/api'
+import { takeMouse } from '@/lib/hands'
+import { takeKeys } from '@/lib/keys'
 import { ApiProblem } from '@/lib/problem'
-import { UiProvider } from '@/ui'
+import { toastProblem, UiProvider } from '@/ui'
 import { router } from './router'
 
 const client = new QueryClient({
@@ -34,13 +34,26 @@ export function App() {
   )
 }
 
-/** On every screen keys and mouse buttons are those of who is signed in. */
+type Hands = Answer<'/api/account/hands', 'get'>
+
+/** On every screen, and at every workstation, keys and mouse buttons are those of who is signed in. */
 function OwnHands() {
   const { actor } = useSession()
   const userPk = actor?.user_pk ?? null
+  const { data } = useQuery({
+    queryKey: ['hands', userPk],
+    enabled: userPk !== null,
+    staleTime: Infinity,
+    queryFn: ({ signal }) => http.get<Hands>('/api/account/hands', { signal }),
+  })
   useEffect(() => {
-    takeKeysOf(userPk)
-    takeMouseOf(userPk)
-  }, [userPk])
+    let hands: Hands = { keys: {}, mouse: {}, ...(userPk === null ? null : data) }
+    const keep = (change: Partial<Hands>) => {
+      hands = { ...hands, ...change }
+      if (userPk !== null) http.put('/api/account/hands', hands).catch((error: unknown) => toastProblem(error, 'Your choice holds in this window, and was not kept'))
+    }
+    takeKeys(hands.keys ?? {}, (keys) => keep({ keys }))
+    takeMouse(hands.mouse ?? {}, (mouse) => keep({ mouse: { ...mouse } }))
+  }, [userPk, data])
   return null
 }

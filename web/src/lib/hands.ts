@@ -1,6 +1,5 @@
-/** What the second and the third button of a mouse do on images: each person's own choice, kept by this browser. */
+/** What the second and the third button of a mouse do on images: each person's own choice. */
 import { useSyncExternalStore } from 'react'
-import { load, save } from './storage'
 
 export const HANDS = ['scroll', 'window', 'zoom', 'pan'] as const
 export type Hand = (typeof HANDS)[number]
@@ -12,7 +11,7 @@ export interface MouseHands {
 
 export const USUAL_MOUSE: MouseHands = { right: 'zoom', middle: 'pan' }
 
-let owner: number | null = null
+let keep: (own: MouseHands) => void = () => undefined
 let now: MouseHands = USUAL_MOUSE
 const watchers = new Set<() => void>()
 
@@ -20,19 +19,16 @@ function tell(): void {
   for (const watcher of watchers) watcher()
 }
 
-const isHand = (value: unknown): value is Hand => (HANDS as readonly unknown[]).includes(value)
-
-/** From now on this person works here. */
-export function takeMouseOf(userPk: number | null): void {
-  owner = userPk
-  const kept = userPk === null ? {} : load<Partial<MouseHands>>(`mouse-${userPk}`, {})
-  now = { right: isHand(kept.right) ? kept.right : USUAL_MOUSE.right, middle: isHand(kept.middle) ? kept.middle : USUAL_MOUSE.middle }
+/** From now on somebody works here who has chosen this; `kept` is told of each change. */
+export function takeMouse(own: Partial<MouseHands>, kept: (own: MouseHands) => void): void {
+  keep = kept
+  now = { ...USUAL_MOUSE, ...own }
   tell()
 }
 
 export function chooseMouse(change: Partial<MouseHands>): void {
   now = { ...now, ...change }
-  if (owner !== null) save(`mouse-${owner}`, now)
+  keep(now)
   tell()
 }
 

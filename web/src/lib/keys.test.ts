@@ -1,11 +1,10 @@
 // @vitest-environment jsdom
 import { fireEvent, renderHook } from '@testing-library/react'
 import { beforeEach, expect, it, vi } from 'vitest'
-import { chooseKeys, forgetKeys, showKeys, takeKeysOf, useKeys } from './keys'
+import { chooseKeys, forgetKeys, showKeys, takeKeys, useKeys, type OwnKeys } from './keys'
 
 beforeEach(() => {
-  takeKeysOf(1)
-  forgetKeys()
+  takeKeys({}, () => undefined)
 })
 
 it('hears keys of the screen, but not while somebody types', () => {
@@ -81,6 +80,11 @@ it('hears what leaves a text only while somebody types, so that it takes nothing
 
 it('gives a key another name for one person, and takes none that means something here already', () => {
   const [length, zoom] = [vi.fn(), vi.fn()]
+  let kept: OwnKeys = {}
+  const keep = (own: OwnKeys) => {
+    kept = own
+  }
+  takeKeys({}, keep)
   renderHook(() => useKeys('Images', [{ keys: 'l', label: 'Length', run: length }, { keys: 'z', label: 'Zoom', run: zoom }]))
   expect(chooseKeys('Images l', 'Z')).toBe('Zoom')
   expect(chooseKeys('Images l', 'Escape')).not.toBeNull()
@@ -95,10 +99,12 @@ it('gives a key another name for one person, and takes none that means something
   expect([length.mock.calls.length, zoom.mock.calls.length]).toEqual([1, 1])
 
   // Another person here has the usual keys, and the first finds his own again.
-  takeKeysOf(2)
+  expect(kept).toEqual({ 'Images l': 'Shift+Q', 'Images z': 'l' })
+  takeKeys({}, () => undefined)
   expect(showKeys('l')).toBe('L')
-  takeKeysOf(1)
+  takeKeys(kept, keep)
   expect(showKeys('l')).toBe('Shift Q')
   forgetKeys()
   expect(showKeys('l')).toBe('L')
+  expect(kept).toEqual({})
 })

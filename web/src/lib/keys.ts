@@ -1,5 +1,4 @@
 import { useEffect, useRef, useSyncExternalStore } from 'react'
-import { forget, load, save } from './storage'
 
 /** One key of a screen: `keys` as people read it (`j`, `Shift+X`, `Mod+K`; `Mod` is ⌘ or Ctrl). */
 export interface KeyBinding {
@@ -42,18 +41,18 @@ export function keysOf(event: Pick<KeyboardEvent, 'key' | 'ctrlKey' | 'metaKey' 
 
 /** Keys that mean the same on every screen, and are not given to anything else. */
 const FIXED = new Set(['Escape', 'Enter', '?', 'Tab', 'Mod+Enter'])
-/** What a person has chosen in place of the usual keys, by group and usual keys; kept by this browser. */
-let own: Readonly<Record<string, string>> = {}
-let owner: number | null = null
+/** What a person has chosen in place of the usual keys, by group and usual keys. */
+export type OwnKeys = Readonly<Record<string, string>>
+let own: OwnKeys = {}
+let keep: (own: OwnKeys) => void = () => undefined
 
 const idOf = (group: string, binding: KeyBinding) => `${group} ${binding.keys}`
 const keysNow = (group: string, binding: KeyBinding) => own[idOf(group, binding)] ?? binding.keys
 
-/** From now on this person works here. */
-export function takeKeysOf(userPk: number | null): void {
-  owner = userPk
-  const kept: unknown = userPk === null ? {} : load<unknown>(`keys-${userPk}`, {})
-  own = kept && typeof kept === 'object' ? Object.fromEntries(Object.entries(kept).filter((one): one is [string, string] => typeof one[1] === 'string')) : {}
+/** From now on somebody works here whose keys these are; `kept` is told of each change. */
+export function takeKeys(keys: OwnKeys, kept: (own: OwnKeys) => void): void {
+  own = keys
+  keep = kept
   touched()
 }
 
@@ -65,7 +64,7 @@ export function chooseKeys(id: string, keys: string): string | null {
   }
   if (FIXED.has(keys)) return 'something on every screen'
   own = { ...own, [id]: keys }
-  if (owner !== null) save(`keys-${owner}`, own)
+  keep(own)
   touched()
   return null
 }
@@ -73,7 +72,7 @@ export function chooseKeys(id: string, keys: string): string | null {
 /** All keys are the usual ones again. */
 export function forgetKeys(): void {
   own = {}
-  if (owner !== null) forget(`keys-${owner}`)
+  keep(own)
   touched()
 }
 

@@ -20,11 +20,3 @@ export function save(key: string, value: unknown): void {
     // Nothing is kept; the choice still holds for this window.
   }
 }
-
-export function forget(key: string): void {
-  try {
-    window.localStorage.removeItem(PREFIX + key)
-  } catch {
-    // Nothing was kept.
-  }
-}

@@ -4,6 +4,30 @@
  */
 
 export interface paths {
+    "/api/account/hands": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * My Hands
+         * @description The same at every workstation.
+         */
+        get: operations["my_hands_api_account_hands_get"];
+        /**
+         * Keep My Hands
+         * @description In place of what was kept before.
+         */
+        put: operations["keep_my_hands_api_account_hands_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/account/sessions": {
         parameters: {
             query?: never;
@@ -7152,6 +7176,20 @@ export interface components {
             /** Live Session Pk */
             live_session_pk: number;
         };
+        /**
+         * Hands
+         * @description What a person's keys and mouse buttons do, where that is not the usual: by the client's own names.
+         */
+        Hands: {
+            /** Keys */
+            keys?: {
+                [key: string]: string;
+            };
+            /** Mouse */
+            mouse?: {
+                [key: string]: "scroll" | "window" | "zoom" | "pan";
+            };
+        };
         /** HangIn */
         HangIn: {
             /**
@@ -12270,6 +12308,57 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    my_hands_api_account_hands_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hands"];
+                };
+            };
+        };
+    };
+    keep_my_hands_api_account_hands_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Hands"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
+                };
+            };
+        };
+    };
     my_sessions_api_account_sessions_get: {
         parameters: {
             query?: never;
