@@ -193,7 +193,7 @@ def test_a_long_pressure_is_scrolled_through(store: Any, open_study: OpenStudy) 
     [strip] = strips_of(canvas)
     assert strip["lead"] == "ART"
     is_drawn(canvas, strip, values, 100)
-    expect(page.get_by_role("img", name=re.compile("Haemodynamics.*mmHg/cm"))).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile("Haemodynamics.*mmHg"))).to_be_visible()
     page.keyboard.press("End")
     expect(page.get_by_role("img", name=re.compile("to 20:00.0 of 20:00.0"))).to_be_visible()
     [strip] = strips_of(canvas)
