@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from playwright.sync_api import Page, Route, expect
+from pydicom.uid import generate_uid
 
 import viewer_others as others
 from viewer_fixtures import PATIENCE_MS, OpenStudy, shown
@@ -223,7 +224,7 @@ def test_the_paper_of_another_patient_is_called_out(store: Any, open_study: Open
 def test_a_study_of_documents_alone_opens_with_the_first(store: Any, open_study: OpenStudy) -> None:
     image = slice_of(phantom())
     study = filed(store, image)
-    image.StudyInstanceUID = others.generate_uid()
+    image.StudyInstanceUID = generate_uid()
     beside(store, image, document("1", "Letter", others.pdf("Only words"), "application/pdf"))
     assert study != image.StudyInstanceUID
     page = open_study(image.StudyInstanceUID, state="paper")

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wetread.app.demo.breast import mammogram
+from wetread.app.demo.documents import outside_report
 from wetread.app.demo.heads import head_ct, head_mr
+from wetread.app.demo.heart import electrocardiogram
 from wetread.app.demo.objects import Picture, Visit
 from wetread.app.demo.radiographs import chest, hand, knee
 from wetread.app.demo.sonogram import abdomen
@@ -20,17 +22,26 @@ def _spots(lesions: Mapping[Lesion, float]) -> tuple[Spot, ...]:
 
 
 def _chest_ct(
-    visit: Visit, *, seed: int, lesions: Mapping[Lesion, float] | None = None, segmented: bool = False
+    visit: Visit,
+    *,
+    seed: int,
+    lesions: Mapping[Lesion, float] | None = None,
+    segmented: bool = False,
+    outside: bool = False,
 ) -> list[Picture]:
-    return body_ct(visit, "chest", seed=seed, spots=_spots(lesions or {}), segmented=segmented)
+    found = body_ct(visit, "chest", seed=seed, spots=_spots(lesions or {}), segmented=segmented)
+    return [*found, outside_report(visit)] if outside else found
 
 
 def _abdomen_ct(visit: Visit, *, seed: int, lesions: Mapping[Lesion, float] | None = None) -> list[Picture]:
     return body_ct(visit, "abdomen", seed=seed, spots=_spots(lesions or {}))
 
 
-def _chest_xr(visit: Visit, *, seed: int, lesions: Mapping[Lesion, float] | None = None) -> list[Picture]:
-    return chest(visit, seed=seed, spots=_spots(lesions or {}))
+def _chest_xr(
+    visit: Visit, *, seed: int, lesions: Mapping[Lesion, float] | None = None, ecg: bool = False
+) -> list[Picture]:
+    plates = chest(visit, seed=seed, spots=_spots(lesions or {}))
+    return [*plates, electrocardiogram(visit, seed=seed)] if ecg else plates
 
 
 KINDS: dict[str, Callable[..., list[Picture]]] = {

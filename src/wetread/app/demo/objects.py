@@ -122,22 +122,56 @@ def picture(
     bits_stored: int | None = None,
 ) -> Picture:
     """One object: `pixels` is [row, column], [row, column, 3] (uint8 RGB), or [frame, row, column(, 3)]."""
-    uid, at = new_uid(), visit.taken_at
+    ds = _general(visit, series, sop_class_uid, number, offset_s)
+    at = visit.taken_at
+    ds["AcquisitionDate"], ds["AcquisitionTime"] = at.strftime("%Y%m%d"), ds["ContentTime"]
+    ds["AcquisitionNumber"] = str(series.series_number)
+    ds.update(_image_pixel(pixels, bits_stored))
+    ds.update(series.attributes)
+    ds.update(attributes)
+    return _part10(ds, _pixel_data(pixels))
+
+
+def document(
+    visit: Visit,
+    series: SeriesHead,
+    sop_class_uid: str,
+    attributes: Mapping[str, Any],
+    *,
+    offset_s: float = 0.0,
+) -> Picture:
+    """One object that is no picture."""
+    ds = _general(visit, series, sop_class_uid, 1, offset_s)
+    for keyword in ("ProtocolName", "BodyPartExamined"):
+        del ds[keyword]
+    ds.update(series.attributes)
+    ds.update(attributes)
+    return _part10(ds)
+
+
+def _part10(ds: Item, pixel_data: bytes = b"") -> Picture:
+    uid: str = ds["SOPInstanceUID"]
+    return uid, b"".join(
+        (build_meta(ds["SOPClassUID"], uid, EXPLICIT_VR_LITTLE_ENDIAN), encode(ds), pixel_data)
+    )
+
+
+def _general(visit: Visit, series: SeriesHead, sop_class_uid: str, number: int, offset_s: float) -> Item:
+    """What every object says of its patient, its study, its series and itself."""
+    at = visit.taken_at
     second = (at.hour * 3600 + at.minute * 60 + at.second + offset_s) % 86400
     day, begun = at.strftime("%Y%m%d"), at.strftime("%H%M%S")
     taken = f"{int(second // 3600):02}{int(second // 60 % 60):02}{second % 60:09.6f}"
     ds: Item = {
         "SpecificCharacterSet": "ISO_IR 192",
         "SOPClassUID": sop_class_uid,
-        "SOPInstanceUID": uid,
+        "SOPInstanceUID": new_uid(),
         "InstanceCreationDate": day,
         "InstanceCreationTime": taken,
         "StudyDate": day,
         "StudyTime": begun,
         "SeriesDate": day,
         "SeriesTime": begun,
-        "AcquisitionDate": day,
-        "AcquisitionTime": taken,
         "ContentDate": day,
         "ContentTime": taken,
         **_subject(visit.subject, at.date()),
@@ -154,7 +188,6 @@ def picture(
         "ProtocolName": series.protocol_name or series.series_description,
         "BodyPartExamined": series.body_part_examined,
         "InstanceNumber": str(number),
-        "AcquisitionNumber": str(series.series_number),
     }
     if at.strftime("%z"):
         ds["TimezoneOffsetFromUTC"] = at.strftime("%z")
@@ -162,12 +195,7 @@ def picture(
         ds["Laterality"] = series.laterality
     if series.frame_of_reference_uid:
         ds["FrameOfReferenceUID"] = series.frame_of_reference_uid
-    ds.update(_image_pixel(pixels, bits_stored))
-    ds.update(series.attributes)
-    ds.update(attributes)
-    return uid, b"".join(
-        (build_meta(sop_class_uid, uid, EXPLICIT_VR_LITTLE_ENDIAN), encode(ds), _pixel_data(pixels))
-    )
+    return ds
 
 
 def _subject(subject: Subject, day: date) -> Item:

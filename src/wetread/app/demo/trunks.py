@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from wetread.app.demo.documents import lung_report
 from wetread.app.demo.field import Array, NoiseTiles
 from wetread.app.demo.heads import CT_DEVICE
 from wetread.app.demo.objects import CT_IMAGE, Picture, SeriesHead, Visit, code, ct_series, picture
@@ -27,7 +28,7 @@ def body_ct(
 ) -> list[Picture]:
     """A frontal scout, axial slices in a soft kernel (chest: and in a lung kernel), coronal reformats.
 
-    `segmented`: and what a program found in the lung slices.
+    `segmented`: and what a program found and measured in the lung slices.
     """
     volume = with_lesions(trunk(seed), spots, seed)
     rng = np.random.default_rng([seed, 22])
@@ -84,6 +85,7 @@ def body_ct(
         found += slices
         if segmented and windows is _LUNG:
             found.append(lungs(visit, frame, trunk(seed).lung, how, spots, head, slices))
+            found.append(lung_report(visit, head, slices, stack, spots))
     return found
 
 
