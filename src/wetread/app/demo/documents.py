@@ -48,6 +48,7 @@ _LETTER = """
   [Patient], strong(d.name), [Born], d.born, [Identifier there], "LPG-40718", [Examined], d.day)
 #v(8pt)
 #text(size: 13pt, weight: "bold")[Chest radiograph, two views]
+
 *Reason.* Cough for three months, weight loss of six kilograms.
 
 *Comparison.* None.
