@@ -304,7 +304,11 @@ def encode(attributes: Mapping[str, Any], *, explicit: bool = True) -> bytes:
         tag = tag_for_keyword(keyword)
         if tag is None:
             raise DicomError(f"{keyword} is not in the dictionary")
-        tagged[int(tag)] = (dictionary_VR(tag).split(" or ")[0], value)
+        vr = dictionary_VR(tag).split(" or ")[0]
+        # Samples of more than a byte are words (PS3.5 A.2).
+        if keyword == "WaveformData" and int(attributes.get("WaveformBitsAllocated") or 8) > 8:
+            vr = "OW"
+        tagged[int(tag)] = (vr, value)
     if any(_needs_unicode(value) for _, value in tagged.values()):
         tagged[_CHARACTER_SET] = ("CS", "ISO_IR 192")
     return b"".join(_encode_element(tag, vr, value, explicit) for tag, (vr, value) in sorted(tagged.items()))
