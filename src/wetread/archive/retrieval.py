@@ -157,6 +157,8 @@ class Retrieval:
         self._viewed = _Recent(50_000)
         self._located = _Recent(400)
         self._fragments = _Recent(20_000)
+        # Few bytes to find, many to keep: no more than the last.
+        self._last_inflated = _Recent(1)
 
     def visible(self, work: Work) -> ColumnElement[bool] | None:
         """The condition on Study for this actor."""
@@ -253,6 +255,7 @@ class Retrieval:
         self._located.clear()
         self._admitted.clear()
         self._fragments.clear()
+        self._last_inflated.clear()
 
     # Frames
 
@@ -266,7 +269,8 @@ class Retrieval:
                 parts = [unsealer.read(offset, length) for offset, length in fragments]
             return parts[0] if len(parts) == 1 else b"".join(parts)
         if stored.pixel_data_offset is None or stored.frame_length is None:
-            return self._decoded(stored, number)
+            plain = self._cut(stored, number)
+            return self._decoded(stored, number) if plain is None else plain
         start = stored.pixel_data_offset + (number - 1) * stored.frame_length
         if not 1 <= number <= stored.number_of_frames or start + stored.frame_length > stored.size_bytes:
             raise NotFound("There is no such frame.")
@@ -299,6 +303,40 @@ class Retrieval:
         if stored.frame_table is None and not syntax.big_endian and stored.frame_length is not None:
             return self.frame(stored, number)
         return self._decoded(stored, number, planes=planes)
+
+    def _cut(self, stored: StoredInstance, number: int) -> bytes | None:
+        """A plain frame that a range of bytes does not give: of single bits that do not end on a byte, or in a deflated data
+        set. None: it is another kind. Raises NotFound."""
+        syntax = transfer_syntax(stored.transfer_syntax_uid)
+        is_plain = stored.frame_table is None and not syntax.encapsulated and not syntax.big_endian
+        samples, bits = stored.samples_per_pixel or 1, stored.bits_allocated
+        halved = "422" in (stored.photometric_interpretation or "")
+        if not is_plain or halved or not stored.rows or not stored.columns or not bits:
+            return None
+        size = stored.rows * stored.columns * samples * bits
+        first = (number - 1) * size
+        begin, end = first // 8, -(-(first + size) // 8)
+        if not 1 <= number <= stored.number_of_frames:
+            raise NotFound("There is no such frame.")
+        if syntax.deflated:
+            dataset, offset = self._inflated(stored)
+            if offset is None:
+                raise NotFound("There is no such frame.")
+            data = dataset[offset + begin : offset + end]
+        elif bits == 1 and stored.pixel_data_offset is not None:
+            start = stored.pixel_data_offset + begin
+            if stored.pixel_data_offset + end > stored.size_bytes:
+                raise NotFound("There is no such frame.")
+            with self._open(stored) as unsealer:
+                data = bytes(unsealer.read(start, end - begin))
+        else:
+            return None
+        if len(data) < end - begin:
+            raise NotFound("There is no such frame.")
+        if first % 8 == 0 and size % 8 == 0:
+            return data
+        cut = int.from_bytes(data, "little") >> (first % 8) & ((1 << size) - 1)
+        return cut.to_bytes(-(-size // 8), "little")
 
     def _decoded(self, stored: StoredInstance, number: int, *, planes: bool = False) -> bytes:
         if not 1 <= number <= stored.number_of_frames:
@@ -334,7 +372,10 @@ class Retrieval:
         ):
             data = bytes(self.frame(stored, number))
             return pixels.Picture(document, data, self.frame_syntax(stored), number, tables=tables)
-        # Deflated, or frames that do not end on a byte: the decoder gets all pixel data.
+        plain = self._cut(stored, number)
+        if plain is not None:
+            return pixels.Picture(document, plain, EXPLICIT_VR_LITTLE_ENDIAN, number, tables=tables)
+        # Of some kinds a frame cannot be cut out: the decoder gets all pixel data.
         if stored.size_bytes > limits.OBJECT_DECODE_BYTES_MAX:
             raise TooLarge("This object is too large to be decoded at once.")
         with self._open(stored) as unsealer:
@@ -404,7 +445,7 @@ class Retrieval:
     def bytes_of(self, stored: StoredInstance, offset: int, length: int) -> memoryview:
         """A range of the data set (where it is deflated, of what it inflates to). Raises NotFound outside of it."""
         if transfer_syntax(stored.transfer_syntax_uid).deflated:
-            whole = self._inflated(stored)
+            whole, _ = self._inflated(stored)
             if offset < 0 or length < 0 or offset + length > len(whole):
                 raise NotFound("There is no such bulk data.")
             return memoryview(whole)[offset : offset + length]
@@ -413,13 +454,21 @@ class Retrieval:
         with self._open(stored) as unsealer:
             return unsealer.read(stored.dataset_offset + offset, length)
 
-    def _inflated(self, stored: StoredInstance) -> bytes:
+    def _inflated(self, stored: StoredInstance) -> tuple[bytes, int | None]:
+        """A deflated data set, and where its pixel data begin. The last one is kept: more of it is asked for next."""
+        kept: tuple[bytes, int | None] | None = self._last_inflated.get(stored.stored_object_pk)
+        if kept is not None:
+            return kept
         if stored.size_bytes > limits.OBJECT_DECODE_BYTES_MAX:
             raise TooLarge("This object is too large to be inflated at once.")
         with self._open(stored) as unsealer:
-            return scanner.inflate(
+            dataset = scanner.inflate(
                 unsealer.read(stored.dataset_offset, stored.size_bytes - stored.dataset_offset)
             )
+        found = dataset, scanner.scan(dataset, EXPLICIT_VR_LITTLE_ENDIAN, (), whole=True).pixel_offset
+        if len(dataset) <= limits.INFLATED_KEPT_BYTES_MAX:
+            self._last_inflated.put(stored.stored_object_pk, found)
+        return found
 
     def bulk_data(self, stored: StoredInstance, reference: str) -> BulkData:
         """The value that a BulkDataURI of `instance_json` names: `offset-length`, and for values in big endian
@@ -632,7 +681,7 @@ class Retrieval:
             return f"{base}/{offset}-{length}" + (f"-{width}" if width > 1 else "")
 
         if syntax.deflated:
-            head: memoryview | bytes = self._inflated(stored)[: limits.OBJECT_JSON_BYTES_MAX]
+            head: memoryview | bytes = self._inflated(stored)[0][: limits.OBJECT_JSON_BYTES_MAX]
             document = jsonmodel.to_json(head, EXPLICIT_VR_LITTLE_ENDIAN, bulk_uri)
         else:
             end = min(

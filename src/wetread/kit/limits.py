@@ -76,6 +76,7 @@ REJECTED_INSTANCES_MAX: Final = 100_000  # named by one rejection note
 CLAIMS_PER_FILE_MAX: Final = 5000  # 005010X222A1 recommends at most this many CLM in one ST
 OBJECT_JSON_BYTES_MAX: Final = 64 * 1024 * 1024  # of a data set without pixel data, for its metadata
 OBJECT_DECODE_BYTES_MAX: Final = 1024**3
+INFLATED_KEPT_BYTES_MAX: Final = 128 * 1024 * 1024  # of one object, whose frames are read one after the other
 FRAME_DECODE_BYTES_MAX: Final = 512 * 1024 * 1024  # one decoded frame
 DECODE_S: Final = 30
 DECODER_MEMORY_BYTES: Final = 3 * 1024**3

@@ -12,7 +12,7 @@ import numpy as np
 import pydicom
 import pytest
 from PIL import Image
-from pydicom.uid import generate_uid
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, generate_uid
 
 from archive_fixtures import Store, dataset_bytes, file_bytes, package_file
 from common import Api
@@ -188,17 +188,44 @@ def test_every_syntax_is_decoded_and_drawn(reader: Client, store: Store, name: s
         assert max(image.size) <= 64
 
 
-def test_single_bits_that_do_not_end_on_a_byte(reader: Client, make_dicom: Any, store: Store) -> None:
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian])
+def test_single_bits_that_do_not_end_on_a_byte(
+    reader: Client, make_dicom: Any, store: Store, syntax: str
+) -> None:
     bits = np.random.default_rng(2).integers(0, 2, (3, 7, 9), dtype=np.uint8)
     ds = make_dicom(
         SOPClassUID="1.2.840.10008.5.1.4.1.1.66.4", Rows=7, Columns=9, NumberOfFrames=3, BitsAllocated=1, BitsStored=1,
         HighBit=0, PixelRepresentation=0, PixelData=np.packbits(bits.ravel(), bitorder="little").tobytes(),
     )  # fmt: skip
-    store(ds)
-    for number in (1, 2, 3):
+    ds.file_meta.TransferSyntaxUID = syntax
+    [filed] = store(ds, as_files=True)
+    assert filed.status == 0
+    for numbers in ((1,), (2,), (3,), (3, 1, 2)):
+        parts = reader.get(f"{path_of(ds)}/frames/{','.join(map(str, numbers))}", Accept=OCTETS).parts()
+        for number, part in zip(numbers, parts, strict=True):
+            frame = np.unpackbits(np.frombuffer(part[1], np.uint8), bitorder="little")[:63].reshape(7, 9)
+            assert np.array_equal(frame, bits[number - 1])
+    assert reader.get(f"{path_of(ds)}/frames/4", Accept=OCTETS).status == 404
+
+
+def test_frames_of_a_deflated_object_are_as_its_metadata_say(
+    reader: Client, make_dicom: Any, store: Store
+) -> None:
+    planes = np.random.default_rng(3).integers(0, 256, (2, 3, 5, 7), dtype=np.uint8)
+    ds = make_dicom(
+        SOPClassUID="1.2.840.10008.5.1.4.1.1.7.4", Rows=5, Columns=7, NumberOfFrames=2, BitsAllocated=8, BitsStored=8,
+        HighBit=7, PixelRepresentation=0, SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=1,
+        PixelData=planes.tobytes(),
+    )  # fmt: skip
+    ds["PixelData"].VR = "OB"
+    ds.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    [filed] = store(ds, as_files=True)
+    assert filed.status == 0
+    (metadata,) = reader.get(f"{path_of(ds)}/metadata").json()
+    assert metadata["00280006"]["Value"] == [1]
+    for number in (2, 1):
         (part,) = reader.get(f"{path_of(ds)}/frames/{number}", Accept=OCTETS).parts()
-        frame = np.unpackbits(np.frombuffer(part[1], np.uint8), bitorder="little")[:63].reshape(7, 9)
-        assert np.array_equal(frame, bits[number - 1])
+        assert part[1] == planes[number - 1].tobytes()
 
 
 def test_a_window_is_applied(reader: Client, make_dicom: Any, store: Store) -> None:
