@@ -34,6 +34,7 @@ log = structlog.get_logger()
 
 _READY_S_MAX = 300.0  # a loaded machine is slow to start; what waits for readiness must not be left out
 _END_S = 25.0
+_MORE_AFTER_S = 4.0
 _RESTART_PAUSE_S_MAX = 30.0
 _LOCK = ".lock"
 _SERVED = "served.json"
@@ -122,7 +123,11 @@ class Supervisor:
         try:
             self.open_doors()
             for part in self.parts:
-                self.start(part)
+                # More of a kind come a little later: what people and peers wait for first has the machine.
+                if part.number == 1:
+                    self.start(part)
+                else:
+                    part.not_before = time.monotonic() + _MORE_AFTER_S
             if when_ready is not None:
                 threading.Thread(target=self._announce, args=(when_ready,), daemon=True).start()
             while not self._ending.wait(0.2):
