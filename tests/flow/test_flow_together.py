@@ -24,6 +24,7 @@ from archive_fixtures import MakeDicom, Store, archive, as_dataset, as_file, dec
 from case_fixtures import Ward
 from common import Api
 from viewer_fixtures import PATIENCE_MS, drawn, shown
+from viewer_others import beside, code, content, item
 from wetread.archive.model import Study
 from wetread.archive.service import Archive
 from wetread.orders.service import Move, move_requested_procedure
@@ -107,7 +108,26 @@ def case(browser: Browser, web: Api, archive: Archive, store: Store, make_dicom:
                 WindowWidth="400", PixelSpacing=["1", "1"], PatientName="Moss^Ada", PatientID="P1",
             )
         )  # fmt: skip
-    store(*slices)
+    before, masked = generate_uid(), []
+    for number in range(SLICES - 2, SLICES):
+        # The same places without a block: what is left when they are taken away.
+        masked.append(
+            make_dicom(
+                StudyInstanceUID=study, SeriesInstanceUID=before, FrameOfReferenceUID=space, InstanceNumber=number + 1,
+                ImagePositionPatient=["-60", "-60", str(5 * number)], ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
+                PixelData=rows.tobytes(), RescaleSlope="1", RescaleIntercept="0", SeriesNumber=99,
+                SeriesDescription="Before", PixelSpacing=["1", "1"], PatientName="Moss^Ada", PatientID="P1",
+            )
+        )  # fmt: skip
+    store(*slices, *masked)
+    words = content("CONTAINS", "TEXT", ("121071", "DCM", "Finding"), TextValue="Nothing of note")
+    beside(
+        store, slices[0],
+        item(
+            SOPClassUID="1.2.840.10008.5.1.4.1.1.88.11", Modality="SR", ValueType="CONTAINER", ContentSequence=[words],
+            ConceptNameCodeSequence=code("18748-4", "LN", "Outside report"),
+        ),
+    )  # fmt: skip
     with ward.made() as work:
         practitioner = Practitioner(person_name="Moreau^Ines^^Dr.")
         work.session.add(practitioner)
@@ -290,6 +310,45 @@ def test_two_follow_one_in_picture_window_and_place(case: Case) -> None:
     guest.mouse.move(box["x"] + 200, box["y"] + 200)
     guest.mouse.wheel(0, 200)
     expect(guest.get_by_test_id("together-banner")).to_contain_text("You look by yourself")
+
+    # What is no picture hangs for all who follow, until somebody turns to a picture by hand.
+    guest.keyboard.press("Shift+Y")
+    lead.keyboard.press("ArrowRight")
+    for page in (lead, guest, colleague):
+        expect(page.get_by_test_id("report")).to_contain_text("Nothing of note")
+    guest.keyboard.press("ArrowLeft")
+    expect(guest.get_by_test_id("together-banner")).to_contain_text("You look by yourself")
+    shown(guest)
+    expect(colleague.get_by_test_id("report")).to_be_visible()
+    guest.keyboard.press("Shift+Y")
+    expect(guest.get_by_test_id("report")).to_be_visible()
+    lead.keyboard.press("ArrowLeft")
+    lead.keyboard.press("End")
+    for page in (lead, guest, colleague):
+        expect(page.locator("[data-pane=a]")).to_have_attribute("data-index", str(SLICES - 1))
+
+    # What is subtracted, and how the mask is moved; all that is left of the picture is its block.
+    lead.keyboard.press("Shift+N")
+    for page in (lead, guest, colleague):
+        expect(page.locator("[data-pane=a]")).to_contain_text("Subtracted · minus series 99 Before")
+    settles(lambda: [_is_grey_beside_a_block(page) for page in (lead, guest, colleague)])
+    for _ in range(5):
+        lead.keyboard.press("Alt+Shift+ArrowRight")
+    for page in (lead, guest, colleague):
+        expect(page.get_by_label("Mask shift in pixels")).to_have_text("x +0.5 · y 0.0 px")
+    lead.keyboard.press("r")
+    for page in (lead, guest, colleague):
+        expect(page.locator("[data-subtracted]")).to_have_count(0)
+    expect(guest.get_by_test_id("together-banner")).to_contain_text("You see what they show")
+
+
+def _is_grey_beside_a_block(page: Page) -> None:
+    picture = drawn(page)[:, :, 0].astype(int)
+    middle = picture[
+        picture.shape[0] // 3 : picture.shape[0] // 2, picture.shape[1] // 3 : picture.shape[1] // 2
+    ]
+    assert middle.std() < 2
+    assert (picture > middle.mean() + 60).sum() > 1000
 
 
 _PLANE = """plane => {

@@ -1,6 +1,7 @@
 import { ActionIcon, Loader, Tooltip } from '@mantine/core'
 import { IconArrowBackUp, IconDownload } from '@tabler/icons-react'
 import { Component, lazy, Suspense, useCallback, useEffect, useMemo, useRef, type ComponentType, type LazyExoticComponent, type ReactNode } from 'react'
+import { useSession } from '@/lib/api'
 import { formatPersonName } from '@/lib/personname'
 import { formatDicomDate } from '@/lib/time'
 import type { PaneId } from '../layout'
@@ -53,7 +54,9 @@ export function PaperPane(props: PaperPaneProps) {
   const take = useCallback((hands: PaperHands | null) => onHands(paneId, hands), [onHands, paneId])
   const { links } = props
   const mine = useMemo(() => links(paneId), [links, paneId])
-  const file = fileOf(paper)
+  const { may } = useSession()
+  // Who may look, but take nothing away, has nothing to save.
+  const file = may('study.read') || may('result.read') ? fileOf(paper) : null
   return (
     <section
       className={`${viewer['pane']} ${classes['pane']}`}
@@ -89,11 +92,13 @@ export function PaperPane(props: PaperPaneProps) {
           <span>{[KIND_WORD[paper.kind], paper.seriesNumber === null ? null : `Series ${paper.seriesNumber}`, formatDicomDate(paper.date)].filter(Boolean).join(' · ')}</span>
         </div>
         <div className={classes['acts']}>
-          <Tooltip label={file.words} openDelay={400}>
-            <ActionIcon component="a" href={file.href} download={file.name} variant="subtle" aria-label={file.words}>
-              <IconDownload size={20} />
-            </ActionIcon>
-          </Tooltip>
+          {file ? (
+            <Tooltip label={file.words} openDelay={400}>
+              <ActionIcon component="a" href={file.href} download={file.name} variant="subtle" aria-label={file.words}>
+                <IconDownload size={20} />
+              </ActionIcon>
+            </Tooltip>
+          ) : null}
           {onClose ? (
             <Tooltip label="Back to the images" openDelay={400}>
               <ActionIcon variant="subtle" aria-label="Back to the images" onClick={onClose}>
@@ -112,9 +117,11 @@ export function PaperPane(props: PaperPaneProps) {
           ) : (
             <div className={classes['note']}>
               <p>{KIND_WORD[paper.kind]}: it is not drawn here.</p>
-              <a href={file.href} download={file.name}>
-                {file.words}
-              </a>
+              {file ? (
+                <a href={file.href} download={file.name}>
+                  {file.words}
+                </a>
+              ) : null}
             </div>
           )}
         </Fault>

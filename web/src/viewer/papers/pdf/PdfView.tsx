@@ -18,6 +18,8 @@ const LEAST = 0.2
 const MOST = 6
 const BESIDE_PX = 24
 const STEP_PX = 56
+/** Of more pages a browser cannot lay out even their places. */
+const PAGES_MAX = 3_000
 
 interface Asked {
   answer: (password: string) => void
@@ -93,8 +95,8 @@ function Pages({ pdf, first, onHands }: { pdf: PDFDocumentProxy; first: Size; on
   const [printing, setPrinting] = useState<number | null>(null)
   const widest = Math.max(first.width, ...[...sizes.values()].map((size) => size.width))
   const scale = Math.max(LEAST, Math.min(MOST, chosen ?? (room - BESIDE_PX) / widest))
-  const pages = useMemo(() => Array.from({ length: pdf.numPages }, (_, at) => at + 1), [pdf])
-  const search = useSearch(pdf)
+  const pages = useMemo(() => Array.from({ length: Math.min(PAGES_MAX, pdf.numPages) }, (_, at) => at + 1), [pdf])
+  const search = useSearch(pdf, pages.length)
 
   useLayoutEffect(() => {
     if (!within) return
@@ -164,9 +166,9 @@ function Pages({ pdf, first, onHands }: { pdf: PDFDocumentProxy; first: Size; on
   }
   const mayPrint = pdf.numPages <= PRINTED_MAX
   return (
-    <>
+    <div className={classes['view']}>
       <div className={classes['bar']} role="toolbar" aria-label="Document">
-        <PageNumber current={current} of={pdf.numPages} onGo={goTo} />
+        <PageNumber current={current} of={pages.length} onGo={goTo} />
         <span className={classes['space']} />
         <Act label="Smaller" icon={<IconMinus size={18} />} onClick={() => zoom(1 / 1.2)} />
         <span className={classes['percent']}>{Math.round((100 * scale) / ACTUAL)} %</span>
@@ -195,17 +197,18 @@ function Pages({ pdf, first, onHands }: { pdf: PDFDocumentProxy; first: Size; on
         {printing !== null ? <span role="status">{`Page ${printing} of ${pdf.numPages}`}</span> : null}
       </div>
       {pdf.isPureXfa ? <p className={classes['told']}>This is a form of a kind (XFA) that is not shown here. It can be saved, and opened with a program that shows it.</p> : null}
+      {pdf.numPages > PAGES_MAX ? <p className={classes['told']}>The first {PAGES_MAX} of its {pdf.numPages} pages are shown. It can be saved and opened elsewhere.</p> : null}
       {/* What can be scrolled can be reached by keys. */}
       {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
       <div ref={setWithin} className={classes['pages']} onScroll={scrolled} tabIndex={0} role="document" aria-label="Pages" data-testid="pdf-pages">
         {within && room > 0
           ? pages.map((page) => (
-              <PdfPage key={page} pdf={pdf} page={page} of={pdf.numPages} scale={scale} size={sizes.get(page) ?? first} within={within} onSize={onSize} found={search.on(page)} turn={search.turn} />
+              <PdfPage key={page} pdf={pdf} page={page} of={pages.length} scale={scale} size={sizes.get(page) ?? first} within={within} onSize={onSize} found={search.on(page)} turn={search.turn} />
             ))
           : null}
       </div>
       {sheets ? <PrintedPages pages={sheets} onDone={() => setSheets(null)} /> : null}
-    </>
+    </div>
   )
 }
 
@@ -243,7 +246,7 @@ function PageNumber({ current, of, onGo }: { current: number; of: number; onGo: 
 const NOTHING: readonly never[] = []
 
 /** The places of the words that are searched for, page by page as they are read. */
-function useSearch(pdf: PDFDocumentProxy) {
+function useSearch(pdf: PDFDocumentProxy, pages: number) {
   const [words, setWords] = useState('')
   const [places, setPlaces] = useState<readonly Place[] | null>(null)
   const [at, setAt] = useState(0)
@@ -260,7 +263,7 @@ function useSearch(pdf: PDFDocumentProxy) {
     setPlaces(found)
     setAt(0)
     setTurn((before) => before + 1)
-    for (let page = 1; page <= pdf.numPages; page += 1) {
+    for (let page = 1; page <= pages; page += 1) {
       let runs = known.current.get(page)
       if (!runs) {
         const content = await (await pdf.getPage(page)).getTextContent().catch(() => ({ items: [] }))
@@ -285,7 +288,7 @@ function useSearch(pdf: PDFDocumentProxy) {
   }
   const place = places?.[at] ?? null
   const count = places?.length ?? 0
-  const isDone = read === pdf.numPages
+  const isDone = read === pages
   const byPage = useMemo(() => {
     const out = new Map<number, (Match & { current: boolean })[]>()
     for (const one of places ?? []) out.set(one.page, [...(out.get(one.page) ?? []), { first: one.first, last: one.last, current: one === place }])

@@ -2,6 +2,8 @@ import { getDocument, PasswordResponses, PDFWorker, type PDFDocumentProxy } from
 import PdfWorker from 'pdfjs-dist/legacy/build/pdf.worker.min.mjs?worker'
 import { bytesOf } from '../../bulk'
 import { text } from '../../dicom'
+import { ApiProblem } from '@/lib/problem'
+import { whyNotFetched } from '../fetched'
 import type { Paper } from '../paper'
 
 /** Where the tables and fonts lie that documents may leave out; `vite.config.ts` puts them there. */
@@ -62,8 +64,7 @@ export function openPdf(paper: Paper, ask: (answer: (password: string) => void, 
 /** Why a document cannot be shown, in words. */
 export function faultOf(error: unknown): string {
   const { name, status } = error instanceof Error ? (error as Error & { status?: number }) : { name: '', status: undefined }
-  if (status === 403 || status === 404) return 'This document may not be opened here, or is not there any more.'
-  if (name === 'ResponseException' || name === 'UnexpectedResponseException') return 'The document could not be fetched. It is safe in the archive; try again.'
+  if (name === 'ResponseException' || error instanceof ApiProblem) return whyNotFetched(new ApiProblem(status ?? 0, {}), 'document')
   if (name === 'InvalidPDFException') return 'This is no PDF that can be read: it is damaged, or something else under that name.'
   return 'The document could not be opened. It is safe in the archive; it can be saved and opened elsewhere.'
 }

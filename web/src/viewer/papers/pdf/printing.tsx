@@ -5,6 +5,8 @@ import classes from './pdf.module.css'
 
 export const PRINTED_MAX = 100
 const DOTS_PER_INCH = 150
+/** A page that is larger, a plan or a poster, is printed coarser. */
+const PIXELS_MAX = 16_000_000
 
 export interface PrintedPage {
   url: string
@@ -21,10 +23,10 @@ export async function drawForPrinter(pdf: PDFDocumentProxy, tell: (page: number)
       tell(number)
       const page = await pdf.getPage(number)
       const { width, height } = page.getViewport({ scale: 1 })
-      const viewport = page.getViewport({ scale: DOTS_PER_INCH / 72 })
+      const viewport = page.getViewport({ scale: Math.min(DOTS_PER_INCH / 72, Math.sqrt(PIXELS_MAX / Math.max(1, width * height))) })
       const canvas = document.createElement('canvas')
-      canvas.width = Math.round(viewport.width)
-      canvas.height = Math.round(viewport.height)
+      canvas.width = Math.max(1, Math.round(viewport.width))
+      canvas.height = Math.max(1, Math.round(viewport.height))
       await page.render({ canvas, viewport, intent: 'print' }).promise
       const blob = await new Promise<Blob | null>((done) => canvas.toBlob(done, 'image/png'))
       canvas.width = 0

@@ -5,6 +5,7 @@ import { bytesOf } from '../../bulk'
 import { text as valueOf } from '../../dicom'
 import viewer from '../../viewer.module.css'
 import type { Paper, PaperViewProps } from '../paper'
+import { whyNotFetched } from '../fetched'
 import papers from '../papers.module.css'
 import sheet from '../report/report.module.css'
 import { childrenOf, readCda, wordsOf, type Cda } from './cda'
@@ -12,6 +13,9 @@ import classes from './text.module.css'
 
 const PdfView = lazy(() => import('../pdf/PdfView'))
 const BYTES_MAX = 20 * 1024 * 1024
+/** More of a narrative would keep the browser from everything else while it is laid out. */
+const LETTERS_MAX = 3_000_000
+const TOO_LONG = 'This text is too long to be shown here. It can be saved and opened elsewhere.'
 const STEP_PX = 56
 
 async function fetched(paper: Paper, signal: AbortSignal): Promise<Uint8Array> {
@@ -36,7 +40,7 @@ export default function TextView(props: PaperViewProps) {
       (bytes) => setWords(wordsOf(bytes)),
       (error: unknown) => {
         if (stop.signal.aborted) return
-        setFault(error instanceof RangeError ? 'This text is too long to be shown here. It can be saved and opened elsewhere.' : 'The text could not be fetched. It is safe in the archive; try again.')
+        setFault(error instanceof RangeError ? TOO_LONG : whyNotFetched(error, 'text'))
       },
     )
     return () => stop.abort()
@@ -81,7 +85,9 @@ function Document({ paper, links, onHands, words }: PaperViewProps & { words: st
     // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
     <div ref={box} className={sheet['sheet']} tabIndex={0} role="document" aria-label={paper.title} data-testid="text">
       <article className={classes['words']} style={{ fontSize: `calc(var(--text-form) * ${large})` }}>
-        {cda ? (
+        {words.length > LETTERS_MAX ? (
+          <p role="note">{TOO_LONG}</p>
+        ) : cda ? (
           <Narrative cda={cda} />
         ) : words ? (
           <>

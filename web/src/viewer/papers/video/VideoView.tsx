@@ -5,12 +5,15 @@ import { http } from '@/lib/api/http'
 import { speltLaterality } from '../../stacks'
 import { number, text, TAG } from '../../dicom'
 import viewer from '../../viewer.module.css'
+import { whyNotFetched } from '../fetched'
 import { codingOf, fileOf, type Paper, type PaperViewProps } from '../paper'
 import papers from '../papers.module.css'
 import { frameAt, rateOfFilm, rateTold, timeOf, wrappingOf, type Wrapping } from './film'
 import classes from './video.module.css'
 
 const HEAD_BYTES = 1024
+/** Of MediaError. */
+const MEDIA_ERR_NETWORK = 2
 const RATES = [0.1, 0.25, 0.5, 1, 1.5, 2, 4]
 const LEAST = 1
 /** Whether the browser tells of each picture that it puts on the screen. */
@@ -20,7 +23,7 @@ const MOST = 8
 /** A film, fetched in parts as it is played; by picture, slower, in a loop. */
 export default function VideoView({ paper, onHands }: PaperViewProps) {
   const [wrapping, setWrapping] = useState<Wrapping | null>(null)
-  const [fault, setFault] = useState<'fetch' | 'play' | null>(null)
+  const [fault, setFault] = useState<{ words: string } | 'play' | null>(null)
   const [attempt, setAttempt] = useState(0)
   const { href } = fileOf(paper)
   useEffect(() => {
@@ -31,22 +34,21 @@ export default function VideoView({ paper, onHands }: PaperViewProps) {
       const head = await http.blob(href, { headers: { Range: `bytes=0-${HEAD_BYTES - 1}` }, signal: stop.signal })
       setWrapping(wrappingOf(new Uint8Array(await head.slice(0, HEAD_BYTES).arrayBuffer())))
     }
-    look().catch(() => (stop.signal.aborted ? undefined : setFault('fetch')))
+    look().catch((error: unknown) => (stop.signal.aborted ? undefined : setFault({ words: whyNotFetched(error, 'video') })))
     return () => stop.abort()
   }, [href, attempt])
-  const onFault = useCallback(() => setFault('play'), [])
-  if (fault === 'fetch')
+  const onFault = useCallback((code: number | undefined) => setFault(code === MEDIA_ERR_NETWORK ? { words: whyNotFetched(null, 'video') } : 'play'), [])
+  if (fault && fault !== 'play')
     return (
       <div className={papers['note']} role="alert">
-        <p>The video could not be fetched. It is safe in the archive; try again.</p>
+        <p>{fault.words}</p>
         <button type="button" onClick={() => setAttempt(attempt + 1)}>
           Try again
         </button>
       </div>
     )
   if (wrapping === null) return <Loader className={viewer['busy']} size="sm" aria-label="Opening the video" />
-  const why = fault === 'play' ? 'play' : unplayable(paper, wrapping)
-  if (why) return <Unplayable paper={paper} wrapping={wrapping} />
+  if (fault === 'play' || unplayable(paper, wrapping)) return <Unplayable paper={paper} wrapping={wrapping} />
   return <Player paper={paper} onHands={onHands} onFault={onFault} />
 }
 
@@ -71,7 +73,7 @@ function Unplayable({ paper, wrapping }: { paper: Paper; wrapping: Wrapping }) {
   return (
     <div className={papers['note']} role="alert">
       <p>
-        This video is {coding} {WRAPPED[wrapping]}, which this browser does not play. It is whole in the archive: save it, and play it with a program that does.
+        This video is {coding} {WRAPPED[wrapping]}, which this browser does not play{wrapping === 'mp4' ? ', or it is damaged' : ''}. It is in the archive as it was sent: save it, and play it with a program that does.
       </p>
       <a href={file.href} download={`video.${ending}`}>
         {file.words}
@@ -80,7 +82,7 @@ function Unplayable({ paper, wrapping }: { paper: Paper; wrapping: Wrapping }) {
   )
 }
 
-function Player({ paper, onHands, onFault }: { paper: Paper; onHands: PaperViewProps['onHands']; onFault: () => void }) {
+function Player({ paper, onHands, onFault }: { paper: Paper; onHands: PaperViewProps['onHands']; onFault: (code: number | undefined) => void }) {
   const film = useRef<HTMLVideoElement>(null)
   const [ready, setReady] = useState(false)
   const [duration, setDuration] = useState(0)
@@ -173,7 +175,7 @@ function Player({ paper, onHands, onFault }: { paper: Paper; onHands: PaperViewP
           onTimeUpdate={(event) => (TELLS ? undefined : setTime(event.currentTarget.currentTime))}
           onPlay={() => setPlaying(true)}
           onPause={() => setPlaying(false)}
-          onError={(event) => (event.currentTarget.hasAttribute('src') ? onFault() : undefined)}
+          onError={(event) => (event.currentTarget.hasAttribute('src') ? onFault(event.currentTarget.error?.code) : undefined)}
           onClick={play}
         />
         {side ? <strong className={`${viewer['laterality']} ${classes['side']}`}>{side}</strong> : null}
