@@ -95,7 +95,7 @@ describe('a line whose server falls over', () => {
   })
 
   it('leads on where the server never heard of the hand-over', async () => {
-    const shown = { layout: { rows: 1, columns: 1 }, panes: {}, planes: null, cine: null }
+    const shown = { layout: { rows: 1, columns: 1 }, panes: {}, planes: null, cine: null, laid: {} }
     line.giveLead(2)
     line.tell(shown)
     expect(line.snapshot().view).toBeNull()

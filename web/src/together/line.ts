@@ -294,9 +294,10 @@ export class Line {
     view.forEach((value, key) => {
       if (key.startsWith('pane:') && value) panes[key.slice(5)] = value as SharedPane
     })
-    // The viewer judges what it is told of planes and cine.
+    // The viewer judges what it is told of planes, cine and what is laid over pictures.
     const [planes, cine] = [(view.get('planes') ?? null) as SharedView['planes'], (view.get('cine') ?? null) as SharedView['cine']]
-    const nextView: SharedView | null = layout ? { layout, panes, planes, cine } : null
+    const laid = (view.get('laid') ?? {}) as SharedView['laid']
+    const nextView: SharedView | null = layout ? { layout, panes, planes, cine, laid } : null
     const marks = new Map<string, SharedMark>()
     this.part<SharedMark>('marks').forEach((mark, uid) => marks.set(uid, mark))
     const others = [...this.awareness.getStates()]
@@ -325,10 +326,10 @@ export class Line {
   tell(shown: SharedView): void {
     if (!this.synced) this.untold = shown
     if (!this.synced || this.giving || this.state.lead !== this.state.me) return
-    const { layout, panes, planes, cine } = shown
+    const { layout, panes, planes, cine, laid } = shown
     const view = this.part<unknown>('view')
     this.doc.transact(() => {
-      const next = new Map<string, unknown>([['layout', layout], ['planes', planes], ['cine', cine], ...Object.entries(panes).map(([id, pane]) => [`pane:${id}`, pane] as const)])
+      const next = new Map<string, unknown>([['layout', layout], ['planes', planes], ['cine', cine], ['laid', laid], ...Object.entries(panes).map(([id, pane]) => [`pane:${id}`, pane] as const)])
       for (const [key, value] of next) if (JSON.stringify(view.get(key) ?? null) !== JSON.stringify(value)) view.set(key, value)
     })
   }

@@ -5,6 +5,7 @@ import {
   IconArrowBackUp,
   IconArrowsMove,
   IconArrowUpRight,
+  IconBlob,
   IconCube3dSphere,
   IconChevronDown,
   IconCircle,
@@ -32,7 +33,6 @@ import {
   IconRotateClockwise,
   IconRuler2,
   IconStack2,
-  IconStack3,
   IconStar,
   IconVectorBezier2,
   IconWindowMaximize,
@@ -322,7 +322,7 @@ export const Toolbar = memo(function Toolbar(props: ToolbarProps) {
         onClick={on.measurements}
       />
       {props.overlays ? (
-        <Tool label={`Segmentations and structures: ${props.overlays.count}`} keys={OVERLAY_KEYS.list} icon={IconStack3} lit={props.overlays.on} pressed={props.overlays.shown} onClick={on.overlayList} />
+        <Tool label={`Segmentations and structures: ${props.overlays.count}`} keys={OVERLAY_KEYS.list} icon={IconBlob} lit={props.overlays.on} pressed={props.overlays.shown} onClick={on.overlayList} />
       ) : null}
       {can.play ? (
         <Tool label={playing === null ? 'Play' : 'Stop'} keys="Space" icon={playing === null ? IconPlayerPlay : IconPlayerPause} pressed={playing !== null} onClick={on.play} />

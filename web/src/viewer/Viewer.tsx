@@ -252,6 +252,7 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
       setActive(next.pane)
       setRate({ stackKey: stackIn(next.pane)?.key ?? null, rate: next.rate })
     },
+    laid: overlays.shared,
   })
   const together = useTogether({ engine, visible, active: activePane, stackIn, studyPkIn: (id) => hungIn(id)?.study.study_pk ?? 0, indexes, led: following })
 
@@ -519,13 +520,14 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
       return stack && of && shown && engine?.imageOn(id) ? [{ study: of, stack, index: shown.getCurrentImageIdIndex(), like: { viewport: shown, shows: true } }] : []
     }
     const [current] = pickOf(activePane)
+    if (paperIn(activePane)) return 'This is no image: it is saved, and a document printed, from its own line.'
     if (!engine || !current) return 'There is no image to export yet.'
     const marked = loaded.stacks.flatMap((stack) =>
       stack.frames.flatMap((frame, index) =>
         keys.isKey(frame.sopInstanceUid, frame.frameNumber) ? [{ study, stack, index, like: { viewport: current.like.viewport, shows: stack === current.stack } }] : [],
       ),
     )
-    return { engine, graphics: applied && !applied.ours ? applied.instance : null, active: current, panes: visible.flatMap(pickOf), keys: marked }
+    return { engine, graphics: applied && !applied.ours ? applied.instance : null, laid: overlays.shown, active: current, panes: visible.flatMap(pickOf), keys: marked }
   }
 
   const steadyOn = useSteady(papers.hands(on))

@@ -9,6 +9,7 @@ import { isPane, isSame, type Layout, type PaneId } from './layout'
 import { measured } from './measure/measurements'
 import { isOnPlane } from './measure/onPlane'
 import type { Paper } from './papers/paper'
+import { isSameLaid, laidFrom, type SharedLaid } from './overlays/sharedLaid'
 import type { Frame, Stack } from './stacks'
 import type { ViewerStudy } from './study'
 import { isSameSubtraction, subtractionFrom } from './subtract/mask'
@@ -46,6 +47,8 @@ export interface SharedView {
   planes: SharedPlanes | null
   /** Which pane plays; null: none. */
   cine: SharedCine | null
+  /** Segmentations and structures over the pictures. */
+  laid: SharedLaid
 }
 
 /** A place on a picture, or on a plane of no picture: in a frame of reference then. */
@@ -118,6 +121,7 @@ interface Surroundings {
   showPlanes: (through: PaneId | null) => void
   cine: SharedCine | null
   play: (cine: SharedCine | null) => void
+  laid: { now: SharedLaid; known: ReadonlySet<string>; take: (told: SharedLaid) => void }
 }
 
 const TELL_MS = 50
@@ -143,7 +147,7 @@ export function useShared(around: Surroundings): Shared {
   const panes = visible.join()
   const hand = useRef(0)
   /** What has been shown as it was told: since when, and in panes of which size. */
-  const settled = useRef(new Map<PaneId | 'layout' | 'planes' | 'cine', { size: string; at: number }>())
+  const settled = useRef(new Map<PaneId | 'layout' | 'planes' | 'cine' | 'laid', { size: string; at: number }>())
   /** What the planes here show, where they are shown. */
   const planesHere = useRef<PlanesView | null>(null)
   const placing = useRef<PlanesTogether['placing']['current']>(null)
@@ -167,10 +171,10 @@ export function useShared(around: Surroundings): Shared {
   const follow = useCallback((only?: PaneId) => {
     const { share: to, engine: on, visible: ids } = now.current
     if (to?.mode !== 'follow' || !to.view || !on) return
-    const settle = (what: PaneId | 'layout' | 'planes' | 'cine', size = '') => {
+    const settle = (what: PaneId | 'layout' | 'planes' | 'cine' | 'laid', size = '') => {
       if (settled.current.get(what)?.size !== size) settled.current.set(what, { size, at: performance.now() })
     }
-    const isUndone = (what: PaneId | 'layout' | 'planes' | 'cine', size = '') => {
+    const isUndone = (what: PaneId | 'layout' | 'planes' | 'cine' | 'laid', size = '') => {
       const then = settled.current.get(what)
       return then?.size === size && byHand(then.at)
     }
@@ -188,6 +192,10 @@ export function useShared(around: Surroundings): Shared {
     if (cine?.pane === now.current.cine?.pane && cine?.rate === now.current.cine?.rate) settle('cine')
     else if (isUndone('cine')) return to.leaveLead()
     else now.current.play(cine)
+    const laid = laidFrom(to.view.laid)
+    if (isSameLaid(laid, now.current.laid.now, now.current.laid.known)) settle('laid')
+    else if (isUndone('laid')) return to.leaveLead()
+    else now.current.laid.take(laid)
     for (const id of only ? [only] : ids) {
       const told = to.view.panes[id]
       if (!told) continue
@@ -215,7 +223,7 @@ export function useShared(around: Surroundings): Shared {
       const { share: to, engine: on, visible: ids } = now.current
       if (to?.mode !== 'lead' || !on) return
       const { planes, cine } = now.current
-      const view: SharedView = { layout: now.current.layout, panes: {}, planes: planes && { pane: planes, view: planesHere.current }, cine }
+      const view: SharedView = { layout: now.current.layout, panes: {}, planes: planes && { pane: planes, view: planesHere.current }, cine, laid: now.current.laid.now }
       for (const id of ids) {
         const pane = paneOf(on, id, now.current)
         if (pane) view.panes[id] = pane
@@ -249,13 +257,14 @@ export function useShared(around: Surroundings): Shared {
   const loadedKey = around.stacks.length + around.papers.length
   const hungKey = visible.map((id) => around.hungIn(id)?.stackKey).join()
   const { planes, cine } = around
+  const laidKey = JSON.stringify([around.laid.now, [...around.laid.known]])
   useEffect(() => {
     if (!planes) planesHere.current = null
   }, [planes])
   useEffect(() => {
     if (mode === 'follow') follow()
     if (mode === 'lead') tell()
-  }, [mode, layout, loadedKey, hungKey, planes, cine?.pane, cine?.rate, follow, tell])
+  }, [mode, layout, loadedKey, hungKey, planes, cine?.pane, cine?.rate, laidKey, follow, tell])
 
   usePointer(now, root, engine, shared, placing)
   useMarks(now, engine, share)

@@ -7,6 +7,7 @@ import { Fault, ProblemText, ProgressNote, toast } from '@/ui'
 import { asProblem } from '@/lib/api'
 import type { DicomJson } from '../dicom'
 import type { Engine } from '../engine'
+import type { Shown as Laid } from '../overlays/useOverlays'
 import { speltLaterality } from '../stacks'
 import { placeWords, seriesWords, windowWords } from './framed'
 import { identityOf } from './identity'
@@ -36,6 +37,8 @@ export interface Source {
   engine: Engine
   /** An object's graphics that are shown over the pictures. */
   graphics: DicomJson | null
+  /** Segmentations and structures that are shown over the pictures. */
+  laid: readonly Laid[]
   active: Pick
   panes: readonly Pick[]
   keys: readonly Pick[]
@@ -50,9 +53,10 @@ interface Choices extends PaperChoices {
   size: 'screen' | 'image'
   measurements: boolean
   overlays: boolean
+  laid: boolean
 }
 
-const USUAL: Choices = { form: 'png', size: 'screen', measurements: true, overlays: true, paper: 'A4', lying: false, grid: '1x1', trueSize: false }
+const USUAL: Choices = { form: 'png', size: 'screen', measurements: true, overlays: true, laid: true, paper: 'A4', lying: false, grid: '1x1', trueSize: false }
 const PURPOSES: { value: Purpose; label: string }[] = [
   { value: 'picture', label: 'Picture' },
   { value: 'video', label: 'Video' },
@@ -60,9 +64,10 @@ const PURPOSES: { value: Purpose; label: string }[] = [
   { value: 'print', label: 'Print' },
 ]
 const PRINTED_MAX = 240
+const NONE: readonly Laid[] = []
 
 export default function Panel({ source, purpose: asked, onClose }: { source: Source; purpose: Purpose; onClose: () => void }) {
-  const { engine, active, panes, keys, graphics } = source
+  const { engine, active, panes, keys, graphics, laid } = source
   const [purpose, setPurpose] = useState(asked)
   const [choices, setChoices] = useState<Choices>(() => ({ ...USUAL, ...load<Partial<Choices>>('viewer-export', {}) }))
   const [what, setWhat] = useState<What>('image')
@@ -93,8 +98,8 @@ export default function Panel({ source, purpose: asked, onClose }: { source: Sou
   }, [shown, active, panes, keys, every, purpose])
   const size = purpose === 'print' ? 'image' : choices.size
   const wanted: Wanted = useMemo(
-    () => ({ identified, size, measurements: choices.measurements, overlays: choices.overlays, graphics }),
-    [identified, size, choices.measurements, choices.overlays, graphics],
+    () => ({ identified, size, measurements: choices.measurements, overlays: choices.overlays, laid: choices.laid ? laid : NONE, graphics }),
+    [identified, size, choices.measurements, choices.overlays, choices.laid, laid, graphics],
   )
   const identity = identityOf(active.stack.frames[active.index]?.metadata ?? {})
 
@@ -292,6 +297,7 @@ export default function Panel({ source, purpose: asked, onClose }: { source: Sou
                 onChange={(event) => choose({ overlays: event.currentTarget.checked })}
                 disabled={busy || !identified}
               />
+              {laid.length ? <Switch label="Segmentations and structures" checked={choices.laid} onChange={(event) => choose({ laid: event.currentTarget.checked })} disabled={busy} /> : null}
             </>
           )}
         </div>

@@ -1,6 +1,7 @@
 import { http, request, type Answer, type Sent } from '@/lib/api'
 import type { DicomJson } from '../dicom'
 import type { Engine, StackViewport } from '../engine'
+import type { Shown as Laid } from '../overlays/useOverlays'
 import type { Stack } from '../stacks'
 import type { ViewerStudy } from '../study'
 import { framed } from './framed'
@@ -27,6 +28,8 @@ export interface Wanted {
   size: Size
   measurements: boolean
   overlays: boolean
+  /** Segmentations and structures that are shown over the pictures. */
+  laid: readonly Laid[]
   graphics: DicomJson | null
 }
 
@@ -81,6 +84,7 @@ export async function* taken(engine: Engine, picks: readonly Pick[], wanted: Wan
             size: wanted.size,
             measurements: wanted.measurements,
             overlays: wanted.overlays && wanted.identified,
+            laid: wanted.laid,
             graphics: wanted.graphics,
             mayShow: (words) => wanted.identified || namesNobody(words, identity),
           }),
@@ -99,6 +103,7 @@ function notesOf(one: Taken, wanted: Wanted, lossy: boolean): string[] {
     one.reduced < 1 ? `Reduced to ${Math.round(one.reduced * 100)} %: the image is larger than can be drawn` : null,
     one.leftOut ? 'Text that named the patient was left out' : null,
     wanted.measurements ? null : 'Measurements not shown',
+    wanted.laid.length ? 'Segmentations or structures laid over the image' : null,
   ].filter((note): note is string => note !== null)
 }
 

@@ -1,6 +1,6 @@
 import { eventTarget, Enums } from '@cornerstonejs/core'
 import { Enums as ToolEnums, utilities } from '@cornerstonejs/tools'
-import { createElement } from 'react'
+import { createElement, type ReactElement } from 'react'
 import { flushSync } from 'react-dom'
 import { createRoot } from 'react-dom/client'
 import { bytesOf } from '../bulk'
@@ -9,6 +9,8 @@ import type { DicomJson } from '../dicom'
 import { leftOf, putBack, type Engine, type Left, type StackViewport } from '../engine'
 import { cross, vec3 } from '../geometry'
 import { graphicsOf } from '../keep/presentation'
+import { Overlaid } from '../overlays/Overlaid'
+import type { Shown as Laid } from '../overlays/useOverlays'
 import { Drawn } from '../presentation/Drawn'
 import { overlaysOf, painted } from '../presentation/overlays'
 import { shuttersOf } from '../presentation/shutters'
@@ -33,6 +35,8 @@ export interface Wish {
   measurements: boolean
   /** What the device lays over; shutters stay, for they hide what was never to be seen. */
   overlays: boolean
+  /** What is laid over the pictures of others: segmentations and structures. */
+  laid: readonly Laid[]
   /** An object's graphics that are shown over the pictures; null: none. */
   graphics: DicomJson | null
   /** Words that may stand on the picture. */
@@ -99,6 +103,7 @@ export class Offstage {
     if (!context) throw new Error('This browser has no memory for the picture.')
     context.drawImage(this.viewport.canvas, 0, 0)
     const ratio = canvas.width / this.element.clientWidth
+    if (this.wish.laid.length) this.drawLaid(context, frame, view, ratio)
     if (view.toPane) await this.drawMarks(context, frame, view.toPane, ratio)
     const leftOut = this.drawOver(context, frame, view, ratio)
     return { canvas, view, frame, index, ratio, reduced: this.reduced, leftOut }
@@ -172,21 +177,38 @@ export class Offstage {
     context.restore()
   }
 
-  private drawOver(context: CanvasRenderingContext2D, frame: Frame, view: View, ratio: number): number {
+  private drawLaid(context: CanvasRenderingContext2D, frame: Frame, view: View, ratio: number): void {
+    const { laid } = this.wish
+    this.rendered(createElement(Overlaid, { shown: laid, frame, stack: this.stack, toCanvas: view.placeOnPane, toPane: view.toPane, chosen: null }), (svg) =>
+      drawSvg(context, svg, { scale: ratio, enlarge: this.enlarge, mayShow: () => false }),
+    )
+  }
+
+  /** Words and lines are larger where the picture is. */
+  private get enlarge(): number {
     const { clientWidth, clientHeight } = this.element
-    const enlarge = this.wish.size === 'screen' ? 1 : Math.max(0.6, Math.min(clientWidth, clientHeight) / READABLE_PX)
-    const drawing = { scale: ratio, enlarge, mayShow: this.wish.mayShow }
+    return this.wish.size === 'screen' ? 1 : Math.max(0.6, Math.min(clientWidth, clientHeight) / READABLE_PX)
+  }
+
+  /** Does something with what is drawn, while it is in the page: nothing else knows its style. */
+  private rendered(what: ReactElement, draw: (svg: SVGSVGElement) => number): number {
+    const box = document.createElement('div')
+    Object.assign(box.style, { position: 'absolute', inset: '0' })
+    this.element.append(box)
+    const root = createRoot(box)
+    flushSync(() => root.render(what))
+    const svg = box.querySelector('svg')
+    const answer = svg ? draw(svg) : 0
+    root.unmount()
+    box.remove()
+    return answer
+  }
+
+  private drawOver(context: CanvasRenderingContext2D, frame: Frame, view: View, ratio: number): number {
+    const drawing = { scale: ratio, enlarge: this.enlarge, mayShow: this.wish.mayShow }
     let leftOut = 0
     if (this.wish.graphics && view.toPane) {
-      const box = document.createElement('div')
-      Object.assign(box.style, { position: 'absolute', inset: '0' })
-      this.element.append(box)
-      const root = createRoot(box)
-      flushSync(() => root.render(createElement(Drawn, { graphics: graphicsOf(this.wish.graphics as DicomJson, frame), toPane: view.toPane as ToPane })))
-      const svg = box.querySelector('svg')
-      if (svg) leftOut += drawSvg(context, svg, drawing)
-      root.unmount()
-      box.remove()
+      leftOut += this.rendered(createElement(Drawn, { graphics: graphicsOf(this.wish.graphics, frame), toPane: view.toPane }), (svg) => drawSvg(context, svg, drawing))
     }
     const drawn = this.wish.measurements ? this.element.querySelector<SVGSVGElement>('.svg-layer') : null
     return leftOut + (drawn ? drawSvg(context, drawn, drawing) : 0)

@@ -21,6 +21,8 @@ export interface Shot {
   place: { position: Vec3; row: Vec3; column: Vec3; spacing: number } | null
   /** Texts that may not be shown. */
   leftOut: number
+  /** Segmentations or structures lie over it. */
+  laid?: boolean
 }
 
 export interface PlaneChoice {
@@ -110,8 +112,8 @@ export async function makePlanePrints(source: PlanesSource, choices: readonly Pl
   )
 }
 
-function losses(choice: PlaneChoice, { leftOut }: Shot, { marks }: PlaneWanted): string[] {
-  return [...(leftOut ? ['Text that named the patient was left out'] : []), ...(marks || !choice.slab ? [] : ['Measurements not shown'])]
+function losses(choice: PlaneChoice, { leftOut, laid }: Shot, { marks }: PlaneWanted): string[] {
+  return [...(leftOut ? ['Text that named the patient was left out'] : []), ...(marks || !choice.slab ? [] : ['Measurements not shown']), ...(laid ? ['Segmentations or structures laid over the image'] : [])]
 }
 
 async function recordPlanes(source: PlanesSource, form: 'png' | 'jpeg' | 'print', identified: boolean, pictures: number, burnedInAccepted: boolean): Promise<void> {

@@ -36,13 +36,13 @@ function drawElement(context: Context, element: SVGGraphicsElement, drawing: Dra
   context.globalAlpha *= Number(style.opacity) || 0
   let leftOut = 0
   if (element instanceof SVGTextElement) leftOut = drawWords(context, element, drawing)
-  else if (element instanceof SVGGeometryElement) drawPath(context, pathOf(element), style, drawing.enlarge)
+  else if (element instanceof SVGGeometryElement) drawPath(context, pathOf(element), style, drawing)
   else leftOut = drawChildren(context, element, drawing)
   context.restore()
   return leftOut
 }
 
-function drawPath(context: Context, path: Path2D, style: CSSStyleDeclaration, enlarge: number): void {
+function drawPath(context: Context, path: Path2D, style: CSSStyleDeclaration, { scale, enlarge }: Drawing): void {
   const alpha = context.globalAlpha
   if (style.fill !== 'none') {
     context.fillStyle = style.fill
@@ -54,9 +54,22 @@ function drawPath(context: Context, path: Path2D, style: CSSStyleDeclaration, en
     context.globalAlpha = alpha * Number(style.strokeOpacity)
     context.lineWidth = (parseFloat(style.strokeWidth) || 1) * enlarge
     context.setLineDash(style.strokeDasharray === 'none' ? [] : style.strokeDasharray.split(/[ ,]+/).map((part) => parseFloat(part) * enlarge))
-    context.stroke(path)
+    if (style.vectorEffect === 'non-scaling-stroke') strokeAsOnScreen(context, path, scale, style.strokeLinejoin)
+    else context.stroke(path)
   }
   context.globalAlpha = alpha
+}
+
+/** A line as wide as it is said, however its path is turned and stretched. */
+function strokeAsOnScreen(context: Context, path: Path2D, scale: number, join: string): void {
+  const turned = context.getTransform()
+  const outer = new Path2D()
+  outer.addPath(path, new DOMMatrix().scale(1 / scale).multiply(turned))
+  context.save()
+  context.setTransform(scale, 0, 0, scale, 0, 0)
+  context.lineJoin = join as CanvasLineJoin
+  context.stroke(outer)
+  context.restore()
 }
 
 function pathOf(element: SVGGeometryElement): Path2D {

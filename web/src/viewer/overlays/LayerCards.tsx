@@ -1,4 +1,4 @@
-import { IconStack3, IconTargetArrow } from '@tabler/icons-react'
+import { IconBlob, IconTargetArrow } from '@tabler/icons-react'
 import viewer from '../viewer.module.css'
 import type { Layer } from './layers'
 import classes from './overlays.module.css'
@@ -9,7 +9,7 @@ const KIND = { segmentation: 'Segmentation', structures: 'RT structures' } as co
 export function LayerCards({ layers, on, onToggle }: { layers: readonly Layer[]; on: boolean; onToggle: () => void }) {
   const [first] = layers
   if (!first) return null
-  const Sign = first.kind === 'structures' ? IconTargetArrow : IconStack3
+  const Sign = first.kind === 'structures' ? IconTargetArrow : IconBlob
   const parts = layers.flatMap((one) => one.parts)
   const broken = layers.every((one) => one.fault !== null)
   return (

@@ -1,4 +1,4 @@
-import { Button, Slider, TextInput, Tooltip } from '@mantine/core'
+import { Button, Slider, TextInput } from '@mantine/core'
 import { IconEye, IconEyeOff } from '@tabler/icons-react'
 import { useState } from 'react'
 import { showKeys } from '@/lib/keys'
@@ -11,7 +11,7 @@ const KIND = { segmentation: 'Segmentation', structures: 'RT structures' } as co
 /** A longer list can be searched. */
 const MANY = 12
 
-/** `1250 ml`, `3.4 ml`: three figures that mean something. */
+/** `1250 ml`, `38.4 ml`, `0.732 ml`. */
 export function millilitres(volume_mm3: number): string {
   const ml = volume_mm3 / 1000
   return `${ml >= 100 ? Math.round(ml) : Number(ml.toPrecision(3))} ml`
@@ -109,18 +109,23 @@ function PartRow({ part, view: { layer, seen, content, note }, overlays }: { par
   return (
     <li className={classes['part']} data-part={part.number} data-off={!on || undefined} data-chosen={isChosen || undefined}>
       <Eye on={on} label={`Show ${part.label}`} colour={part.colour} onClick={() => overlays.togglePart(layer.key, part.number)} />
-      <Tooltip label={`Go to where it is largest${isChosen ? ` (next: ${showKeys(OVERLAY_KEYS.next)})` : ''}`} openDelay={600} position="left">
-        <button type="button" className={classes['name']} disabled={note !== null} onClick={() => overlays.go(layer.key, part.number)} aria-label={`Go to ${part.label}`}>
-          <strong dir="auto">{part.label}</strong>
-          <span data-number>
-            {part.number}
-            {volume ? ` · ${volume}` : ''}
-          </span>
-          {part.meaning && part.meaning !== part.label ? <span dir="auto">{part.meaning}</span> : null}
-          {part.made ? <span dir="auto">{part.made}</span> : null}
-          {form?.missing ? <span role="note">{form.missing}</span> : null}
-        </button>
-      </Tooltip>
+      <button
+        type="button"
+        className={classes['name']}
+        disabled={note !== null}
+        onClick={() => overlays.go(layer.key, part.number)}
+        aria-label={`Go to ${part.label}`}
+        title={`Go to where it is largest; the next by ${showKeys(OVERLAY_KEYS.next)}`}
+      >
+        <strong dir="auto">{part.label}</strong>
+        <span data-number>
+          {part.number}
+          {volume ? ` · ${volume}` : ''}
+        </span>
+        {part.meaning && part.meaning !== part.label ? <span dir="auto">{part.meaning}</span> : null}
+        {part.made ? <span dir="auto">{part.made}</span> : null}
+        {form?.missing ? <span role="note">{form.missing}</span> : null}
+      </button>
     </li>
   )
 }

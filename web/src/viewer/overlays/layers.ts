@@ -1,4 +1,4 @@
-import { item, number, text, values, type DicomJson } from '../dicom'
+import { item, text, values, type DicomJson } from '../dicom'
 import type { Vec3 } from '../geometry'
 import type { Stack } from '../stacks'
 import { css, type Rgb } from './colours'
@@ -81,6 +81,11 @@ export function labelOf(instance: DicomJson, own: readonly string[], otherwise: 
   return [...own.map((tag) => text(instance, tag)), text(instance, '0008103E')].find((words) => words && !/^SEGMENTATION$/i.test(words)) ?? otherwise
 }
 
+/** `AUTOMATIC` as a word among words. */
+export function worded(code: string | null): string | null {
+  return code && code.charAt(0) + code.slice(1).toLowerCase()
+}
+
 export function colourOf(rgb: Rgb): string {
   return css(rgb)
 }
@@ -104,9 +109,4 @@ function isOfPatient(layer: Layer, stack: Stack): boolean {
 
 export function fitsAny(layer: Layer, stack: Stack): boolean {
   return layer.fault === null && layer.parts.some((part) => fits(layer, part, stack))
-}
-
-/** The series that the object was made on, as far as they are named at all. */
-export function seriesNumberOf(layer: Layer): number | null {
-  return number(layer.instance, '00200011')
 }

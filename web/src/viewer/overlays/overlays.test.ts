@@ -6,6 +6,7 @@ import { groupsOf, partsOf } from './frames'
 import { fits } from './layers'
 import { covers, maskOfBits, maskOfParts, masksOfLabels, outlineOf } from './masks'
 import { Assembly, frameBytes, masksOfFrame, segmentationOf, segmentedOf } from './segmentation'
+import { isSameLaid, laidFrom } from './sharedLaid'
 import { sectionOf, sliceAt, stepOf, volumeOf, type Cut } from './solids'
 import { areaOf, formOf, structuresOf } from './structures'
 import { placeOf } from './useOverlays'
@@ -124,7 +125,7 @@ describe('a segmentation', () => {
       patient: 'P1^',
       fault: null,
       parts: [
-        { number: 1, label: 'Liver', colour: 'rgb(255 255 255)', meaning: 'Anatomical Structure · Liver', made: 'MANUAL', frameOfReferenceUid: '5.5' },
+        { number: 1, label: 'Liver', colour: 'rgb(255 255 255)', meaning: 'Anatomical Structure · Liver', made: 'Manual', frameOfReferenceUid: '5.5' },
         { number: 2, label: 'Segment 2', meaning: null },
       ],
     })
@@ -234,7 +235,7 @@ describe('structures', () => {
   const [solid] = form.solids
 
   it('tell their regions', () => {
-    expect(structuresOf(instance)).toMatchObject({ label: 'PLAN', parts: [{ number: 4, label: 'Cord', colour: 'rgb(10 200 30)', meaning: 'ORGAN', made: 'MANUAL', frameOfReferenceUid: '5.5' }] })
+    expect(structuresOf(instance)).toMatchObject({ label: 'PLAN', parts: [{ number: 4, label: 'Cord', colour: 'rgb(10 200 30)', meaning: 'Organ', made: 'Manual', frameOfReferenceUid: '5.5' }] })
   })
   it('have holes where contours lie within each other', () => {
     expect(areaOf([[[0, 0], [10, 0], [10, 10], [0, 10]], [[2, 2], [6, 2], [6, 6], [2, 6]], [[3, 3], [4, 3], [4, 4], [3, 4]]])).toBeCloseTo(100 - 16 + 1)
@@ -271,5 +272,17 @@ describe('frames', () => {
   it('are asked for in groups of bounded size', () => {
     expect(groupsOf([...Array(450).keys()], 32_768).map((group) => group.length)).toEqual([128, 128, 128, 66])
     expect(groupsOf([1, 2], 99_000_000)).toHaveLength(2)
+  })
+})
+
+describe('what others are told', () => {
+  it('is taken where it can be understood, and compared by what is known here', () => {
+    const told = laidFrom({ a: { hidden: [3, 1], opacity: 0.4 }, b: { hidden: 'x', opacity: 1 }, c: { hidden: [], opacity: 7 } })
+    expect(told).toEqual({ a: { hidden: [1, 3], opacity: 0.4 } })
+    expect(laidFrom(null)).toEqual({})
+    expect(isSameLaid(told, {}, new Set(['b']))).toBe(true)
+    expect(isSameLaid(told, {}, new Set(['a']))).toBe(false)
+    expect(isSameLaid(told, { a: { hidden: [1, 3], opacity: 0.4 } }, new Set(['a', 'b']))).toBe(true)
+    expect(isSameLaid(told, { a: { hidden: [1], opacity: 0.4 } }, new Set(['a']))).toBe(false)
   })
 })

@@ -1,7 +1,7 @@
 import { item, number, numbers, text, type DicomJson } from '../dicom'
 import { dot, vec3, type Vec3 } from '../geometry'
 import { paletteColour, rgbOfStoredLab } from './colours'
-import { colourOf, itemsIn, labelOf, meaningOf, patientOf, type Form, type Layer, type Part } from './layers'
+import { colourOf, itemsIn, labelOf, meaningOf, patientOf, worded, type Form, type Layer, type Part } from './layers'
 import { bytesOfMask, maskOfBits, maskOfParts, masksOfLabels, type Mask } from './masks'
 import { axesOf, keptOutline, stepOf, volumeOf, type Slice, type Solid } from './solids'
 
@@ -69,7 +69,7 @@ export function segmentationOf(instance: DicomJson): Layer | null {
         label: text(segment, '00620005') ?? property[1] ?? `Segment ${of}`,
         colour: colourOf(rgbOfStoredLab(numbers(segment, '0062000D')) ?? paletteColour(of)),
         meaning: property.filter(Boolean).join(' · ') || null,
-        made: [text(segment, '00620008'), text(segment, '00620009')].filter(Boolean).join(', ') || null,
+        made: [worded(text(segment, '00620008')), text(segment, '00620009')].filter(Boolean).join(', ') || null,
         frameOfReferenceUid: placed ? frameOfReferenceUid : null,
       },
     ]

@@ -1,7 +1,7 @@
 import { item, number, numbers, text, type DicomJson } from '../dicom'
 import { along, cross, dot, subtract, vec3, type Vec3 } from '../geometry'
 import { paletteColour, type Rgb } from './colours'
-import { colourOf, itemsIn, labelOf, patientOf, type Form, type Layer, type Line, type Part } from './layers'
+import { colourOf, itemsIn, labelOf, patientOf, worded, type Form, type Layer, type Line, type Part } from './layers'
 import { maskOfBits, type Mask } from './masks'
 import { stepOf, unit, volumeOf, type Slice, type Solid } from './solids'
 
@@ -31,8 +31,8 @@ export function structuresOf(instance: DicomJson): Layer | null {
         number: of,
         label: text(roi, '30060026') ?? `ROI ${of}`,
         colour: colourOf(displayColour(numbers(contours.get(of), '3006002A')) ?? paletteColour(of)),
-        meaning: [text(observation, '300600A4'), text(item(observation, '30060086'), '00080104'), text(roi, '30060028')].filter(Boolean).join(' · ') || null,
-        made: text(roi, '30060036'),
+        meaning: [worded(text(observation, '300600A4')), text(item(observation, '30060086'), '00080104'), text(roi, '30060028')].filter(Boolean).join(' · ') || null,
+        made: worded(text(roi, '30060036')),
         frameOfReferenceUid: text(roi, '30060024') ?? frameOfReferenceUid,
       },
     ]

@@ -3,6 +3,7 @@ import type { Vec3 } from '../geometry'
 import type { Stack } from '../stacks'
 import { Contents, type Content } from './contents'
 import { fits, fitsAny, type Form, type Layer, type Part } from './layers'
+import type { SharedLaid } from './sharedLaid'
 import { largestOf, middleOf } from './solids'
 import { firstPoint } from './structures'
 
@@ -56,6 +57,8 @@ export interface Overlays {
   /** The next part in the list, or the one before. */
   step: (by: 1 | -1) => void
   chosen: { key: string; part: number } | null
+  /** As it is told to others, and taken from them. */
+  shared: { now: SharedLaid; known: ReadonlySet<string>; take: (told: SharedLaid) => void }
 }
 
 const FILLED: Record<Layer['kind'], number> = { segmentation: 0.4, structures: 0.15 }
@@ -149,6 +152,13 @@ export function useOverlays(foundLayers: readonly Layer[], foundStacks: readonly
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [goal, settled])
 
+  const now: SharedLaid = Object.fromEntries(
+    layers.flatMap((layer) => {
+      const { on, hidden, opacity } = seenOf(layer)
+      return on ? [[layer.key, { hidden: [...hidden].sort((a, b) => a - b), opacity }] as const] : []
+    }),
+  )
+
   return {
     views,
     shown,
@@ -181,6 +191,20 @@ export function useOverlays(foundLayers: readonly Layer[], foundStacks: readonly
       if (next) go(next.key, next.part)
     },
     chosen,
+    shared: {
+      now,
+      known: new Set(layers.map((layer) => layer.key)),
+      take: (told) =>
+        setSeen((before) => {
+          const after = new Map(before)
+          for (const layer of layers) {
+            const one = told[layer.key]
+            const was = before.get(layer.key) ?? atFirst(layer)
+            after.set(layer.key, one ? { on: true, hidden: new Set(one.hidden), opacity: one.opacity } : { ...was, on: false })
+          }
+          return after
+        }),
+    },
   }
 }
 

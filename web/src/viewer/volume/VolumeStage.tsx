@@ -11,6 +11,7 @@ import { OverlaidOnPlane } from '../overlays/Overlaid'
 import type { Cut } from '../overlays/solids'
 import type { Shown as Laid } from '../overlays/useOverlays'
 import type { PlanesSource } from '../export/planes'
+import { drawSvg } from '../export/svg'
 import { PlanePointers } from '../Pointers'
 import { presetsFor, windowOf } from '../presets'
 import type { NamedPoint } from '../shared'
@@ -217,7 +218,14 @@ export function VolumeStage({ study, prior, stack: given, others, tool, slabAtFi
           id: plane,
           title: `${TITLE[plane]} plane`,
           slab,
-          shoot: (marks: boolean, mayShow: (words: string) => boolean) => scene.shoot(plane, marks ? mayShow : null),
+          shoot: (marks: boolean, mayShow: (words: string) => boolean) => {
+            const shot = scene.shoot(plane, marks ? mayShow : null)
+            const over = marks ? elements.current[plane]?.parentElement?.querySelector<SVGSVGElement>('[data-testid=laid]') : null
+            const context = shot?.canvas.getContext('2d')
+            if (!shot || !over || !context) return shot
+            drawSvg(context, over, { scale: shot.ratio, enlarge: 1, mayShow: () => false })
+            return { ...shot, laid: true }
+          },
         })),
         ...(body ? [{ id: 'body', title: `Body: ${looks.find((one) => one.preset === look)?.label ?? ''}`, slab: null, shoot: () => scene.shoot('body', null) }] : []),
       ],
