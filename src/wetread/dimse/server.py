@@ -86,6 +86,7 @@ log = structlog.get_logger()
 REQUEST_S = 5.0
 IDLE_S = 120.0
 ABORT_S = 5.0
+_AGAIN_S = 0.2
 ASSOCIATIONS_MAX = 200
 STRANGERS_MAX = 400
 MATCHES_MAX = 10_000  # of one query; more are told to be too many
@@ -281,7 +282,11 @@ class Node:
                     return
                 try:
                     sock, address = listener.accept()
-                except OSError:  # another process was quicker, or the caller left
+                except (BlockingIOError, ConnectionError):  # another process was quicker, or the caller left
+                    continue
+                except OSError as error:  # no descriptor is left, for one: the caller is still there then
+                    log.warning("cannot take a caller", error=error.strerror)
+                    self._ending.wait(_AGAIN_S)
                     continue
                 with self._lock:
                     crowded = self._strangers >= STRANGERS_MAX

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import socket
@@ -12,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pydicom
 import pydicom.data
@@ -33,7 +35,7 @@ from fake_house import FakeHouse
 from wetread.dicom import pdu
 from wetread.dicom.part10 import read_meta
 from wetread.dimse.client import Association, AssociationFailed, open_plain
-from wetread.dimse.server import ASSOCIATIONS_MAX, Node
+from wetread.dimse.server import ASSOCIATIONS_MAX, Node, listen_at
 from wetread.dimse.services import Destination
 
 FILES = Path(pydicom.data.__file__).parent / "test_files"
@@ -71,6 +73,32 @@ def tool(*command: str, cwd: Path | None = None) -> subprocess.CompletedProcess[
 def data_set_of(path: Path) -> bytes:
     raw = path.read_bytes()
     return raw[read_meta(raw).data_set_offset :]
+
+
+class WithoutDescriptors(socket.socket):
+    """A door at which nobody can be taken in for half a second."""
+
+    asked = 0
+    since = 0.0
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        self.asked += 1
+        self.since = self.since or time.monotonic()
+        if time.monotonic() - self.since < 0.5:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return super().accept()
+
+
+def test_a_node_without_descriptors_waits_for_some(house: FakeHouse) -> None:
+    door = WithoutDescriptors(fileno=listen_at("127.0.0.1", 0).detach())
+    node = Node(house, "127.0.0.1", door)
+    node.start()
+    try:
+        test_echoscu(node)
+        # It asks some times a second, not all the time.
+        assert 2 <= door.asked <= 10
+    finally:
+        node.close(grace_s=1)
 
 
 def test_echoscu(node: Node) -> None:
