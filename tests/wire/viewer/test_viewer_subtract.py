@@ -89,7 +89,7 @@ def test_a_beam_is_subtracted_by_its_logarithm_and_measured_as_a_difference(
     page = open_study(filed(store, ds))
     end(page, "End", 5)
     expect(page.locator("[data-subtracted]")).to_have_count(0)
-    page.keyboard.press("Shift+N")
+    page.keyboard.press("Shift+Q")
     expect(page.locator("[data-pane=a]")).to_contain_text("Subtracted · mask 4")
     differences = 1000 * (np.log(pixels[5].astype(float)) - np.log(pixels[3].astype(float)))
     seen(page, differences)
@@ -112,7 +112,7 @@ def test_a_hand_chooses_the_mask_moves_it_and_keeps_anatomy(store: Any, open_stu
     pane, bar = page.locator("[data-pane=a]"), page.get_by_role("toolbar", name="Subtraction")
     page.keyboard.press("ArrowDown")
     expect(pane).to_have_attribute("data-index", "1")
-    page.keyboard.press("Shift+Q")
+    page.keyboard.press("&")
     expect(pane).to_contain_text("Subtracted · mask 2")
     end(page, "End", 5)
     values = pixels.astype(float)
@@ -139,7 +139,7 @@ def test_a_hand_chooses_the_mask_moves_it_and_keeps_anatomy(store: Any, open_stu
 
     page.keyboard.press("Alt+Shift+Home")
     for _ in range(3):
-        page.keyboard.press("Alt+PageUp")
+        page.keyboard.press("Alt+Shift+PageUp")
     expect(bar).to_contain_text("30 %")
     page.wait_for_timeout(400)
     seen(page, values[5] - 0.7 * values[1])
@@ -189,7 +189,7 @@ def test_one_series_is_taken_from_another_at_each_place(store: Any, open_study: 
     page.keyboard.press("ArrowRight")
     pane = page.locator("[data-pane=a]")
     expect(pane).to_contain_text("2 · Series 2")
-    page.keyboard.press("Shift+N")
+    page.keyboard.press("Shift+Q")
     expect(pane).to_contain_text("Subtracted · minus series 1 Series 1")
     picture = drawn(page).astype(float)[:, :, 0]
     values, inside = enlarged((after - before).astype(float), picture.shape, 0.625)

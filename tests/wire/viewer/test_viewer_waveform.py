@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRBigEndian, generate_uid
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, generate_uid
 
 from viewer_fixtures import PATIENCE_MS, OpenStudy
 
@@ -208,3 +208,40 @@ def test_a_long_pressure_is_scrolled_through(store: Any, open_study: OpenStudy) 
     page.mouse.move(bounds["x"] + 400, bounds["y"] + 100, steps=3)
     page.mouse.up()
     assert strips_of(canvas)[0]["from"] < strip["from"]
+
+
+def test_a_sound_is_heard_and_followed(store: Any, open_study: OpenStudy) -> None:
+    """Companded by µ-law (ITU-T G.711), as voices are."""
+    ds, _ = hours_of(1)
+    ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.9.4.2"
+    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    ds.Modality = "AU"
+    rate, seconds = 8000, 3
+    wave = np.sin(2 * np.pi * 3 * np.arange(rate * seconds) / rate)
+    # Sign, and the size by its logarithm, turned round: full 0x80 and 0x00, nothing 0xFF and 0x7F.
+    size = np.round(127 * np.log1p(255 * np.abs(wave)) / np.log(256)).astype(np.uint8)
+    bytes_of = np.where(wave >= 0, 0xFF - size, 0x7F - size).astype(np.uint8)
+    [group] = ds.WaveformSequence
+    group.NumberOfWaveformSamples, group.SamplingFrequency = rate * seconds, str(rate)
+    group.WaveformBitsAllocated, group.WaveformSampleInterpretation = 8, "MB"
+    definition = Dataset()
+    definition.ChannelLabel, definition.WaveformBitsStored = "Voice", 8
+    group.ChannelDefinitionSequence = [definition]
+    del group.WaveformData
+    group.add_new("WaveformData", "OB", bytes_of.tobytes())
+    page = open_study(filed(store, ds), 1280, 800, state="paper")
+    canvas = paper(page)
+    # What was companded comes back nearly as it was: within a part in sixteen.
+    [strip] = strips_of(canvas)
+    expanded = np.sign(wave) * (np.power(256.0, size / 127) - 1) / 255 * 32124
+    is_drawn(canvas, strip, expanded, rate)
+    heard = page.get_by_test_id("waveform").get_by_role("button", name="Play", exact=True)
+    heard.click()
+    expect(page.get_by_test_id("played")).to_have_count(1)
+    before = page.get_by_test_id("played").bounding_box()
+    page.wait_for_function(
+        "x => document.querySelector('[data-testid=played]').getBoundingClientRect().x > x + 5",
+        arg=before["x"],
+    )
+    page.keyboard.press("Space")
+    expect(page.get_by_test_id("waveform").get_by_role("button", name="Play", exact=True)).to_be_visible()

@@ -368,7 +368,7 @@ export const Toolbar = memo(function Toolbar(props: ToolbarProps) {
       />
       <Tool
         label={typeof can.subtract === 'string' ? `No subtraction: ${can.subtract}` : 'Subtraction'}
-        keys="Shift+N"
+        keys="Shift+Q"
         icon={IconLayersSubtract}
         pressed={props.subtracted}
         disabled={can.subtract !== true}

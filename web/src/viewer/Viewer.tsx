@@ -36,6 +36,7 @@ import { OverlayList } from './overlays/OverlayList'
 import { laidOn, useOverlays, type Goal } from './overlays/useOverlays'
 import { fits } from './overlays/layers'
 import { Pane } from './Pane'
+import { isPlayed } from './papers/kinds'
 import { PaperPane } from './papers/PaperPane'
 import { usePapers } from './papers/usePapers'
 import { Pointers } from './Pointers'
@@ -218,6 +219,10 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
       activate(pane)
       if (there && index !== null) engine?.goTo(there, index)
       else if (!there) hangIn(pane, found, index ?? undefined)
+      // What a report draws there is seen there.
+      const told = paperIn(from)?.sopInstanceUid
+      const document = hanging.opened.flatMap((one) => one.loaded.documents).find((one) => one.sopInstanceUid === told && one.kind === 'report')
+      if (index !== null && document) setApplied(document)
     },
   })
 
@@ -593,7 +598,7 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
             compare: priors.length > 0,
             mark: canMark,
             keep: canMark,
-            play: (activeStack?.length ?? 0) > 1 || paperIn(activePane)?.kind === 'video',
+            play: (activeStack?.length ?? 0) > 1 || isPlayed(paperIn(activePane)),
             pace: paperIn(activePane)?.kind === 'video',
             planes: judged === null ? null : judged.isVolume ? true : judged.reason,
             window: activeStack !== null,

@@ -14,6 +14,16 @@ export function isVideo(instance: DicomJson): boolean {
   return VIDEO.test(text(instance, AVAILABLE_TRANSFER_SYNTAX) ?? '')
 }
 
+/** Voices and other sounds, among the waveforms. */
+export function isSound(instance: DicomJson): boolean {
+  return (text(instance, '00080016') ?? '').startsWith(`${STORAGE}9.4.`)
+}
+
+/** Whether a paper is played rather than read. */
+export function isPlayed(paper: { kind: PaperKind; instance: DicomJson } | null): boolean {
+  return paper !== null && (paper.kind === 'video' || isSound(paper.instance))
+}
+
 export function kindOfPaper(instance: DicomJson): PaperKind | null {
   if (isVideo(instance)) return 'video'
   const sopClass = text(instance, '00080016') ?? ''

@@ -28,16 +28,16 @@ export function useSubtractionKeys(subtracting: Subtracting, run: boolean, on: b
   const { can, toggle, maskHere, move, still, keep } = subtracting
   const off = !on
   useKeys('Images: subtraction', [
-    { keys: 'Shift+N', label: 'Subtraction on or off', run: toggle, disabled: can !== true },
-    { keys: 'Shift+Q', label: 'Subtract this image as the mask', run: () => maskHere(false), disabled: !run },
-    { keys: 'Alt+Shift+Q', label: 'Average this image into the mask, or no more', run: () => maskHere(true), disabled: !run || off },
+    { keys: 'Shift+Q', label: 'Subtraction on or off', run: toggle, disabled: can !== true },
+    { keys: '&', label: 'Subtract this image as the mask', run: () => maskHere(false), disabled: !run },
+    { keys: '|', label: 'Average this image into the mask, or no more', run: () => maskHere(true), disabled: !run || off },
     { keys: 'Alt+Shift+ArrowLeft', label: 'Move the mask left by a tenth of a pixel', run: () => move({ right: -STEP, down: 0 }), disabled: off },
     { keys: 'Alt+Shift+ArrowRight', label: 'Move the mask right by a tenth of a pixel', run: () => move({ right: STEP, down: 0 }), disabled: off },
     { keys: 'Alt+Shift+ArrowUp', label: 'Move the mask up by a tenth of a pixel', run: () => move({ right: 0, down: -STEP }), disabled: off },
     { keys: 'Alt+Shift+ArrowDown', label: 'Move the mask down by a tenth of a pixel', run: () => move({ right: 0, down: STEP }), disabled: off },
     { keys: 'Alt+Shift+Home', label: 'Put the mask back where it was made', run: still, disabled: off },
-    { keys: 'Alt+PageUp', label: 'Keep more of the anatomy', run: () => keep(subtracting.keptNow + KEPT_STEP), disabled: off },
-    { keys: 'Alt+PageDown', label: 'Keep less of the anatomy', run: () => keep(subtracting.keptNow - KEPT_STEP), disabled: off },
+    { keys: 'Alt+Shift+PageUp', label: 'Keep more of the anatomy', run: () => keep(subtracting.keptNow + KEPT_STEP), disabled: off },
+    { keys: 'Alt+Shift+PageDown', label: 'Keep less of the anatomy', run: () => keep(subtracting.keptNow - KEPT_STEP), disabled: off },
   ])
 }
 
@@ -52,8 +52,8 @@ export function SubtractionBar({ subtracting, how, stack, words, dragging, onDra
       <strong className={classes['what']}>{words ? `Subtracted: ${words}` : 'This image is not subtracted'}</strong>
       {run ? (
         <>
-          <Tool label="Subtract this image as the mask" keys="Shift+Q" icon={IconPhotoMinus} onClick={() => maskHere(false)} />
-          <Tool label="Average this image into the mask" keys="Alt+Shift+Q" icon={IconPhotoPlus} onClick={() => maskHere(true)} />
+          <Tool label="Subtract this image as the mask" keys="&" icon={IconPhotoMinus} onClick={() => maskHere(false)} />
+          <Tool label="Average this image into the mask" keys="|" icon={IconPhotoPlus} onClick={() => maskHere(true)} />
         </>
       ) : null}
       {device && how.mask.kind !== 'device' ? (
@@ -101,7 +101,7 @@ export function SubtractionBar({ subtracting, how, stack, words, dragging, onDra
         <output>{Math.round(how.kept * 100)} %</output>
       </span>
       <span className={classes['room']} />
-      <Tool label="Subtraction off" keys="Shift+N" icon={IconX} onClick={subtracting.toggle} />
+      <Tool label="Subtraction off" keys="Shift+Q" icon={IconX} onClick={subtracting.toggle} />
     </div>
   )
 }

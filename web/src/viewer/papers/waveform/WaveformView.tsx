@@ -8,7 +8,7 @@ import { toast } from '@/ui'
 import { text } from '../../dicom'
 import { patientIn } from '../../view'
 import viewer from '../../viewer.module.css'
-import { STORAGE } from '../kinds'
+import { isSound } from '../kinds'
 import type { PaperViewProps } from '../paper'
 import papers from '../papers.module.css'
 import { PrintedPages } from '../pdf/printing'
@@ -32,7 +32,6 @@ const FIT_MOST = 7
 /** What a whole standard ECG takes: ten seconds at 25 mm/s, and the pulse before it. */
 const STANDARD_MM = 262
 const ROOMY_PX = 860
-const SOUNDS = /^9\.4\./
 
 /** A recording of waves: on millimetre paper, as its leads are used to stand. */
 export default function WaveformView({ paper, onHands }: PaperViewProps) {
@@ -41,7 +40,7 @@ export default function WaveformView({ paper, onHands }: PaperViewProps) {
   const group = groups.find((one) => one.number === chosen) ?? groups.find((one) => !one.derived) ?? groups[0]
   const [attempt, setAttempt] = useState(0)
   const recording = useRecording(group, attempt)
-  const isSound = SOUNDS.test((text(paper.instance, '00080016') ?? '').slice(STORAGE.length))
+  const sounds = isSound(paper.instance)
   const traces = recording.state === 'here' && recording.of === group ? recording.traces : null
   if (!group)
     return (
@@ -71,7 +70,7 @@ export default function WaveformView({ paper, onHands }: PaperViewProps) {
       allowDeselect={false}
     />
   )
-  return <Waves key={group.number} paper={paper} groups={groups} group={group} traces={traces} isSound={isSound} onHands={onHands} choose={choose} />
+  return <Waves key={group.number} paper={paper} groups={groups} group={group} traces={traces} isSound={sounds} onHands={onHands} choose={choose} />
 }
 
 interface WavesProps extends Pick<PaperViewProps, 'paper' | 'onHands'> {
@@ -87,7 +86,7 @@ interface Measured {
   span: Span
 }
 
-function Waves({ paper, groups, group, traces, isSound, onHands, choose }: WavesProps) {
+function Waves({ paper, groups, group, traces, isSound: sounds, onHands, choose }: WavesProps) {
   const box = useRef<HTMLDivElement>(null)
   const canvas = useRef<HTMLCanvasElement>(null)
   const [room, setRoom] = useState({ width: 0, height: 0 })
@@ -105,7 +104,7 @@ function Waves({ paper, groups, group, traces, isSound, onHands, choose }: Waves
   const [marked, setMarked] = useState(true)
   const [noted, setNoted] = useState<string | null>(null)
   const [pages, setPages] = useState<{ url: string; width: number; height: number }[] | null>(null)
-  const sound = useSound(isSound ? traces : null)
+  const sound = useSound(sounds ? traces : null)
 
   const begins = Math.min(...traces.map((trace) => trace.begins_s))
   const ends = Math.max(...traces.map((trace) => trace.ends_s))
@@ -310,7 +309,7 @@ function Waves({ paper, groups, group, traces, isSound, onHands, choose }: Waves
               />
             </div>
             {measured && shown && sheet ? <Calipers sheet={sheet} strip={shown} span={measured.span} held={held} scale={scale} /> : null}
-            {play !== null && sound && (sound.playing || sound.at_s > 0) ? <i className={classes['played']} style={{ left: play * scale }} /> : null}
+            {play !== null && sound && (sound.playing || sound.at_s > 0) ? <i className={classes['played']} data-testid="played" style={{ left: play * scale }} /> : null}
           </div>
         </div>
         {isListed ? (
