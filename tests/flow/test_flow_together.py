@@ -328,7 +328,7 @@ def test_two_follow_one_in_picture_window_and_place(case: Case) -> None:
         expect(page.locator("[data-pane=a]")).to_have_attribute("data-index", str(SLICES - 1))
 
     # What is subtracted, and how the mask is moved; all that is left of the picture is its block.
-    lead.keyboard.press("Shift+N")
+    lead.keyboard.press("Shift+Q")
     for page in (lead, guest, colleague):
         expect(page.locator("[data-pane=a]")).to_contain_text("Subtracted · minus series 99 Before")
     settles(lambda: [_is_grey_beside_a_block(page) for page in (lead, guest, colleague)])
@@ -430,7 +430,7 @@ def test_planes_the_body_and_cine_are_shared_and_come_to_who_joins_later(case: C
     lead.mouse.up()
     lead.mouse.move(at["x"] + 5, at["y"] + 5)
     guest.keyboard.press("Shift+M")
-    listed = guest.get_by_role("complementary", name="Measurements").get_by_role("listitem")
+    listed = guest.get_by_role("complementary", name="Measurements").locator("ol > li")
     expect(listed).to_contain_text(" mm")
     guest.keyboard.press("Shift+M")
 
@@ -524,7 +524,7 @@ def test_pointers_marks_and_words_are_shared_and_the_lead_is_handed_over(case: C
         page.get_by_test_id("canvas-a").hover(position={"x": 5, "y": 5})
         page.keyboard.press("Shift+M")
     listed = [
-        page.get_by_role("complementary", name="Measurements").get_by_role("listitem")
+        page.get_by_role("complementary", name="Measurements").locator("ol > li")
         for page in (guest, colleague)
     ]
     for one in listed:
@@ -600,7 +600,7 @@ def test_a_cut_line_comes_back_and_a_revoked_guest_does_not(case: Case) -> None:
         lead.mouse.up()
         guest.get_by_test_id("canvas-a").hover(position={"x": 5, "y": 5})
         guest.keyboard.press("Shift+M")
-        measured = guest.get_by_role("complementary", name="Measurements").get_by_role("listitem")
+        measured = guest.get_by_role("complementary", name="Measurements").locator("ol > li")
         expect(measured).to_have_count(1)
         expect(guest.locator("[data-pane=a]")).to_have_attribute("data-index", str(SLICES - 2))
         case.server.stop()
