@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import imagecodecs
@@ -141,6 +142,12 @@ def seen(page: Page, pane: str = "canvas-a") -> Array:
     return decoded[..., :3].astype(int)
 
 
+def red(painted: Array) -> Array:
+    """Which places are red: no line of another plane is so."""
+    marked: Array = painted[..., 0] - painted[..., 1:].max(axis=-1) > 60
+    return marked
+
+
 def hue(rgb: Array) -> str:
     """Which colour a place has: r, g or b; a dot where it has none."""
     return "rgb"[int(rgb.argmax())] if rgb.max() - rgb.min() > 30 else "."
@@ -222,7 +229,7 @@ def test_a_cropped_segmentation_of_odd_bits_lies_where_it_is_however_the_picture
         organs.pixel_array == np.stack([second, large, first, second])
     ).all()  # pydicom's reading of the odd bits
 
-    page = open_study(study, 1100, 760)
+    page = open_study(study, 1100, 760, accept_downloads=True)
     # It is no stack of pictures, and it is offered.
     offered(page)
     assert page.get_by_role("navigation", name="Series").locator("img").count() == 1
@@ -266,6 +273,27 @@ def test_a_cropped_segmentation_of_odd_bits_lies_where_it_is_however_the_picture
     panel(page).get_by_role("button", name="Go to Organ 1").first.click()
     at_image(page, 3)
     assert Screen(page).hues(middles()) == expected(("r", large))
+
+    # It leaves as it is seen.
+    on_screen = red(seen(page)).sum()
+    page.keyboard.press("Control+e")
+    with page.expect_download() as coming:
+        page.get_by_role("dialog").get_by_role("button", name="Export").click()
+    left = imagecodecs.png_decode(Path(coming.value.path()).read_bytes())[..., :3].astype(int)
+    assert red(left).sum() == pytest.approx(on_screen, rel=0.03)
+    # On planes it is as long as its grid, and as high as its three steps, of which the middle one is empty.
+    page.keyboard.press("Shift+P")
+    expect(page.get_by_test_id("planes")).to_have_attribute("data-ready", "true")
+    panel(page).get_by_role("button", name="Go to Organ 1").first.click()
+    for plane, length in (("sagittal", GRID[0] * GRID_MM[0]), ("coronal", GRID[1] * GRID_MM[1])):
+        expect(page.locator(f"[data-plane={plane}]").get_by_test_id("laid")).to_have_count(1)
+        rows, columns = np.nonzero(red(seen(page, f"plane-{plane}")))
+        assert (np.ptp(columns) + 1) / (np.ptp(rows) + 1) == pytest.approx(length / (3 * STEP), rel=0.1), (
+            plane
+        )
+        assert len(np.unique(rows)) < 0.75 * (np.ptp(rows) + 1), plane
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("planes")).to_have_count(0)
     page.keyboard.press("Shift+Z")
     expect(page.locator("[data-pane=a]")).to_contain_text("Segmentation hidden")
     assert Screen(page).hues(middles()) == expected()
@@ -317,7 +345,7 @@ def test_structures_have_holes_and_are_cut_where_a_picture_stands_across(
     offered(page)
     page.keyboard.press("*")
     panel(page).get_by_role("button", name="Go to Bladder").click()
-    expect(panel(page)).to_contain_text("ORGAN")
+    expect(panel(page)).to_contain_text("Organ")
     expect(panel(page).locator("li[data-part='1']")).to_contain_text(f"{(3 * 900 - 100) * 3 / 1000:.3g} ml")
     panel(page).get_by_role("slider", name="Fill of PLAN").press("End")
     page.keyboard.press("Escape")
