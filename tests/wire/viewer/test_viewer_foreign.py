@@ -208,7 +208,7 @@ def test_a_report_of_another_is_told_in_words_and_drawn_where_it_measures(
     panel.get_by_role("button", name=re.compile("^Report Imaging Measurement Report")).click()
     expect(panel).to_contain_text("Wobble index")
     expect(panel).to_contain_text("12.5 wobbles")
-    expect(panel).to_contain_text("7.25 cubic centimeter")
+    expect(panel).to_contain_text("7.25 cm³")
     expect(panel).to_contain_text("Größe unverändert")
     expect(panel).to_contain_text("Not drawn: places told as ELLIPSOID.")
     left, top, width, height = shown_box(page, "polyline")

@@ -129,7 +129,7 @@ def test_documents_and_reports_are_read_beside_the_pictures(store: Any, open_stu
         "Partial",
         "Not verified",
         "Findings",
-        "12.5 millimeter",
+        "12.5 mm",
         "Größe unverändert",
     ):
         expect(words).to_contain_text(said)
@@ -138,6 +138,7 @@ def test_documents_and_reports_are_read_beside_the_pictures(store: Any, open_stu
     words.get_by_role("button", name="Series 2 · image 1").click()
     shown(page, "b", second.SOPInstanceUID)
     expect(words).to_be_visible()
+    expect(page.locator("[data-pane=b]").get_by_test_id("drawn")).to_contain_text("Length 12.5 mm")
 
     # What cannot be read says so, and what is not drawn is saved; then back to the pictures.
     series.get_by_role("button", name=re.compile("Broken")).click()

@@ -48,11 +48,26 @@ function clock(value: string): string {
   return [hours, minutes ?? (hours && '00'), seconds].filter(Boolean).join(':')
 }
 
+/** Units as people write them, by their code (UCUM); of others the words of the report. */
+const SIGNS: Readonly<Record<string, string>> = {
+  '1': '',
+  mm: 'mm', cm: 'cm', m: 'm', mm2: 'mm²', cm2: 'cm²', m2: 'm²', mm3: 'mm³', cm3: 'cm³', ml: 'ml', mL: 'ml', l: 'l', L: 'l',
+  s: 's', ms: 'ms', min: 'min', h: 'h', d: 'd', wk: 'wk', a: 'y', '/min': '/min', '{H.B.}/min': '/min', Hz: 'Hz',
+  mg: 'mg', g: 'g', kg: 'kg', 'mm[Hg]': 'mmHg', 'cm/s': 'cm/s', 'm/s': 'm/s', '%': '%', deg: '°', "[hnsf'U]": 'HU',
+  'g/ml{SUVbw}': 'g/ml SUVbw', 'Bq/ml': 'Bq/ml', mGy: 'mGy', 'mGy.cm': 'mGy·cm', 'mGy.cm2': 'mGy·cm²', 'Gy.m2': 'Gy·m²', 'dGy.cm2': 'dGy·cm²', Gy: 'Gy', mSv: 'mSv',
+  kV: 'kV', mA: 'mA', uA: 'µA', 'mA.s': 'mAs', mV: 'mV', uV: 'µV',
+}
+
+function unitOf(unit: DicomJson | undefined): string {
+  const scheme = text(unit, '00080102')
+  const sign = scheme === null || scheme === 'UCUM' ? SIGNS[text(unit, '00080100') ?? ''] : undefined
+  return sign ?? meaning(unit)
+}
+
 /** What a number is beside its value: `>` and the like are said of it (PS3.16 CID 42 says why there is none). */
 function measuredWords(node: DicomJson): string {
   const measured = item(node, '0040A300')
-  const unit = item(measured, '004008EA')
-  const word = text(unit, '00080100') === '1' ? '' : meaning(unit)
+  const word = unitOf(item(measured, '004008EA'))
   const qualifier = meaning(item(node, '0040A301'))
   const value = text(measured, '0040A30A')
   if (value === null) return qualifier || 'not measured'

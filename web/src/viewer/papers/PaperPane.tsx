@@ -81,7 +81,7 @@ export function PaperPane(props: PaperPaneProps) {
               Another patient ID than the study that is read
             </strong>
           ) : null}
-          <span>
+          <span className={classes['named']}>
             {patient.name ? <bdi>{formatPersonName(patient.name)}</bdi> : null}
             <span>{patient.id}</span>
           </span>
