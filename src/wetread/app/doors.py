@@ -1,6 +1,6 @@
 """The doors of DICOM: sockets that the supervisor opens, and all processes of the node take callers from.
 
-Whoever is idle takes the next caller, so that associations spread over the machine's cores; and while a process that died
+The system wakes those who wait in turn, so that associations spread over the machine's cores; and while a process that died
 is started again, its port refuses nobody.
 """
 

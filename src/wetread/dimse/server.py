@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import queue
-import selectors
 import socket
 import ssl
 import struct
@@ -87,6 +86,7 @@ REQUEST_S = 5.0
 IDLE_S = 120.0
 ABORT_S = 5.0
 _AGAIN_S = 0.2
+_LOOK_UP = (0, 500_000)  # seconds and microseconds until who waits for callers looks whether to end
 ASSOCIATIONS_MAX = 200
 STRANGERS_MAX = 400
 MATCHES_MAX = 10_000  # of one query; more are told to be too many
@@ -175,7 +175,7 @@ class Node:
     """The DICOM node: listens, admits, serves. `open_associations` shows who is connected.
 
     `port` is the plain door and `tls_port` the one of TLS by `context`; None keeps a door shut, 0 takes a free port. A
-    socket that listens (`listen_at`) is a door that other processes stand at too: whoever is idle takes the next caller.
+    socket that listens (`listen_at`) is a door that other processes stand at too: they are given callers in turn.
     """
 
     def __init__(
@@ -197,10 +197,12 @@ class Node:
             for secure, door in ((False, port), (True, tls_port if context is not None else None))
             if door is not None
         }
-        # Others may wait for the same callers: who comes too late must not hang in `accept`.
+        self._own = [one for one in self._listeners.values() if one not in (port, tls_port)]
+        # The system wakes those who wait in `accept` in turn, and so spreads callers; those who wait for a door that can be
+        # read are all woken, and the same one tends to be the first. Others must go on when this process ends, so that the
+        # door cannot be shut to end the waiting.
         for listener in self._listeners.values():
-            listener.setblocking(False)
-        self._waker, self._woken = socket.socketpair()
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", *_LOOK_UP))
         self._context = context
         self._accepting: list[threading.Thread] = []
         self._threads: set[threading.Thread] = set()
@@ -256,12 +258,13 @@ class Node:
     def close(self, *, grace_s: float = 10.0) -> None:
         """Stops accepting, lets running operations finish for `grace_s`, then cuts."""
         self._ending.set()
-        self._waker.close()
+        for listener in self._own:
+            with contextlib.suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
         for thread in self._accepting:
             thread.join(grace_s)
         for listener in self._listeners.values():
             listener.close()
-        self._woken.close()
         with self._lock:
             threads = list(self._threads)
         for connection in list(self._connections):
@@ -273,33 +276,29 @@ class Node:
             connection.close()
 
     def _accept(self, listener: socket.socket, secure: bool) -> None:
-        with selectors.DefaultSelector() as waiting:
-            waiting.register(listener, selectors.EVENT_READ)
-            waiting.register(self._woken, selectors.EVENT_READ)
-            while True:
-                waiting.select()
-                if self._ending.is_set():
-                    return
-                try:
-                    sock, address = listener.accept()
-                except (BlockingIOError, ConnectionError):  # another process was quicker, or the caller left
-                    continue
-                except OSError as error:  # no descriptor is left, for one: the caller is still there then
+        while not self._ending.is_set():
+            try:
+                sock, address = listener.accept()
+            except (BlockingIOError, ConnectionError):  # nobody called for a while, or the caller left
+                continue
+            except OSError as error:  # no descriptor is left, for one: the caller is still there then
+                if not self._ending.is_set():
                     log.warning("cannot take a caller", error=error.strerror)
-                    self._ending.wait(_AGAIN_S)
-                    continue
-                with self._lock:
-                    crowded = self._strangers >= STRANGERS_MAX
-                    self._strangers += not crowded
-                if crowded:
-                    sock.close()
-                    continue
-                thread = threading.Thread(
-                    target=self._serve, args=(sock, str(address[0]), secure), name="dicom", daemon=True
-                )
-                with self._lock:
-                    self._threads.add(thread)
-                thread.start()
+                self._ending.wait(_AGAIN_S)
+                continue
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, 0))
+            with self._lock:
+                crowded = self._strangers >= STRANGERS_MAX
+                self._strangers += not crowded
+            if crowded:
+                sock.close()
+                continue
+            thread = threading.Thread(
+                target=self._serve, args=(sock, str(address[0]), secure), name="dicom", daemon=True
+            )
+            with self._lock:
+                self._threads.add(thread)
+            thread.start()
 
     def _serve(self, sock: socket.socket, address: str, secure: bool) -> None:
         stranger = True

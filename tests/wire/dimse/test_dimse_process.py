@@ -159,7 +159,7 @@ def test_two_processes_share_a_door_and_one_that_dies_takes_its_own_callers_alon
             callers[-1].echo()
         told = wait_for(lambda: found if sum((found := seen()).values()) == 40 else None)
         assert set(told) == {str(process.pid) for process in processes}
-        assert min(told.values()) >= 1
+        assert min(told.values()) >= 10
         killed, left = processes
         killed.kill()
         killed.wait()
