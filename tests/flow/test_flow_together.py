@@ -128,6 +128,18 @@ def case(browser: Browser, web: Api, archive: Archive, store: Store, make_dicom:
             ConceptNameCodeSequence=code("18748-4", "LN", "Outside report"),
         ),
     )  # fmt: skip
+    corners = [(x, y, 5 * (SLICES - 2)) for x, y in ((-40, -40), (20, -40), (20, 20), (-40, 20))]
+    drawn_by_hand = item(
+        ContourGeometricType="CLOSED_PLANAR", NumberOfContourPoints=4, ContourData=list(sum(corners, ()))
+    )
+    beside(
+        store, slices[0],
+        item(
+            SOPClassUID="1.2.840.10008.5.1.4.1.1.481.3", Modality="RTSTRUCT", StructureSetLabel="PLAN", SeriesNumber=98,
+            StructureSetROISequence=[item(ROINumber=1, ROIName="Target", ReferencedFrameOfReferenceUID=space)],
+            ROIContourSequence=[item(ReferencedROINumber=1, ROIDisplayColor=[255, 0, 0], ContourSequence=[drawn_by_hand])],
+        ),
+    )  # fmt: skip
     with ward.made() as work:
         practitioner = Practitioner(person_name="Moreau^Ines^^Dr.")
         work.session.add(practitioner)
@@ -294,6 +306,12 @@ def test_two_follow_one_in_picture_window_and_place(case: Case) -> None:
     # Turned and inverted as well.
     lead.keyboard.press(">")
     settles(same_place)
+
+    # What is laid over the picture.
+    for shown_over in (1, 0):
+        lead.keyboard.press("Shift+Z")
+        for page in (lead, guest, colleague):
+            expect(page.get_by_test_id("laid")).to_have_count(shown_over)
 
     # Who looks by themselves is not moved, and comes back by one key.
     guest.get_by_role("button", name="Look by yourself").click()

@@ -20,6 +20,7 @@ import viewer_pictures as pictures
 from archive_fixtures import package_file
 from viewer_fixtures import PATIENCE_MS, OpenStudy
 from viewer_hand import AXIAL, COLUMNS, ROWS, Hand, filed, slice_of
+from viewer_others import item
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(500)]
 expect.set_options(timeout=PATIENCE_MS)
@@ -32,13 +33,6 @@ RED, GREEN, BLUE = [35580, 53665, 50862], [57553, 12524, 53711], [19377, 50450, 
 # A grid of its own, cropped and coarser, whose rows and frames begin at any bit.
 GRID, GRID_MM, CORNER = (13, 17), (2.0, 3.0), (-30.0, -24.0)
 Array = np.ndarray[Any, Any]
-
-
-def item(**attributes: Any) -> Dataset:
-    ds = Dataset()
-    for keyword, value in attributes.items():
-        setattr(ds, keyword, value)
-    return ds
 
 
 def code(meaning: str) -> list[Dataset]:
