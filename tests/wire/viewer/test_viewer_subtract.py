@@ -148,6 +148,11 @@ def test_a_hand_chooses_the_mask_moves_it_and_keeps_anatomy(store: Any, open_stu
     expect(pane).not_to_have_attribute("data-subtracted", re.compile(".*"))
     page.wait_for_timeout(200)
     seen(page, values[5])
+    # Another mask than before, whose pictures have the same names: nothing of the first is left.
+    page.keyboard.press("Shift+Q")
+    expect(pane).to_contain_text("Subtracted · mask 1")
+    page.wait_for_timeout(200)
+    seen(page, values[5] - values[0])
 
 
 def series(values: Array, space: str, at: tuple[float, ...]) -> list[Dataset]:

@@ -161,7 +161,7 @@ export function Pane(props: PaneProps) {
     }
     // The same pictures with other values: they stay where they are.
     const turned = grown && (before?.subtraction === undefined) !== (stack.subtraction === undefined)
-    engine.show(paneId, stack, index, kept >= 0 || (turned && 'place')).catch(() => {
+    engine.show(paneId, stack, index, turned ? 'place' : kept >= 0).catch(() => {
       if (!stale) setShown({ state: 'failed', index })
     })
     return () => {

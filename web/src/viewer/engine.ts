@@ -25,7 +25,7 @@ import { fetching, isAborted } from './pixels/fetching'
 import { Prefetching, type Count } from './pixels/prefetching'
 import { registerLoader } from './pixels/loader'
 import { Remembered, whenForgotten } from './pixels/remembered'
-import { isHere, Showing, type Quality } from './pixels/showing'
+import { Showing, type Quality } from './pixels/showing'
 import { warmUp } from './pixels/warmUp'
 import type { Stack } from './stacks'
 import { registerSubtraction } from './subtract/pictures'
@@ -278,9 +278,8 @@ export class Engine {
     viewport.render()
   }
 
-  /** Pictures that are made here are made anew, for they are made otherwise now; `rewindow`: and seen by their own window again. */
+  /** Pictures that are made here are made otherwise now: what is seen is made anew, and measured again; `rewindow`: and seen by its own window. */
   renew(paneId: string, imageIds: readonly string[], rewindow: boolean): void {
-    for (const imageId of imageIds) if (isHere(imageId)) cache.removeImageLoadObject(imageId, { force: true })
     const drawn = new Set(imageIds)
     for (const one of annotation.state.getAllAnnotations()) if (drawn.has(one.metadata?.referencedImageId ?? '')) one.invalidated = true
     const viewport = this.viewport(paneId)

@@ -1,8 +1,9 @@
-import { Enums, imageLoader, type Types } from '@cornerstonejs/core'
+import { cache, Enums, imageLoader, type Types } from '@cornerstonejs/core'
 import type { DicomJson } from '../dicom'
 import { imageOf } from '../pixels/loader'
 import { forgetMade, sayMadeOf } from '../pixels/made'
 import { whileHeld } from '../pixels/remembered'
+import { isHere } from '../pixels/showing'
 import { layoutOf } from '../pixels/values'
 import type { Frame, Stack } from '../stacks'
 import { averaged, difference, scaled, scaleOf, windowAround, type Scale } from './arithmetic'
@@ -80,6 +81,8 @@ export class Difference {
       return { ...frame, imageId, metadata: metadataOf(frame.metadata), subtracted: { words: plan.words, scale: scaleOf(frame.metadata) } }
     })
     this.forget(used)
+    // What was made otherwise before must not be seen under the same name.
+    for (const imageId of used) if (isHere(imageId)) cache.removeImageLoadObject(imageId, { force: true })
     this.stackMade = { ...source, frames, subtraction: how, beneath: other ? [source, other] : [source] }
     return this.stackMade
   }
