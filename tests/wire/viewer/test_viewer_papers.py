@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import re
 from typing import Any
 
@@ -116,6 +117,30 @@ def test_documents_and_reports_are_read_beside_the_pictures(store: Any, open_stu
     after = pane.get_by_label("Page 1 of 3").bounding_box()
     assert before and after and after["width"] == pytest.approx(1.2 * before["width"], rel=0.01)
 
+    box = page.get_by_test_id("pdf-pages").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, 80)
+    page.keyboard.up("Control")
+    expect(pane.get_by_label("Page 1 of 3")).to_have_js_property(
+        "offsetWidth", round(after["width"] * math.exp(-0.2))
+    )
+
+    # For the printer there is nothing but its pages, and when that is done they are gone.
+    page.evaluate("window.print = () => { document.title = 'printing' }")
+    pane.get_by_role("button", name="Print").click()
+    expect(page).to_have_title("printing")
+    page.emulate_media(media="print")
+    sheets = page.locator("body > [data-sheets] img")
+    expect(sheets).to_have_count(3)
+    expect(sheets.last).to_be_visible()
+    expect(page.get_by_test_id("pdf-pages")).to_be_hidden()
+    page.emulate_media(media="screen")
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    expect(sheets).to_have_count(0)
+    threads = len(page.workers)
+
     # By the keys that step through series: a letter of which nothing runs, and a report whose picture is a press away.
     page.keyboard.press("ArrowRight")
     expect(pane).to_have_attribute("data-paper", "text")
@@ -135,6 +160,8 @@ def test_documents_and_reports_are_read_beside_the_pictures(store: Any, open_stu
         expect(words).to_contain_text(said)
     expect(words).to_contain_text("An object that is not in the studies opened here")
     expect(words).not_to_contain_text("1.2.3.4")
+    # Its thread ended with the PDF.
+    assert len(page.workers) == threads - 1
     words.get_by_role("button", name="Series 2 · image 1").click()
     shown(page, "b", second.SOPInstanceUID)
     expect(words).to_be_visible()

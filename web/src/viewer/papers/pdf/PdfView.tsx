@@ -6,6 +6,7 @@ import { toast } from '@/ui'
 import viewer from '../../viewer.module.css'
 import type { PaperViewProps } from '../paper'
 import papers from '../papers.module.css'
+import { usePinch } from '../usePinch'
 import { matchesIn, type Match, type Run } from './finding'
 import { faultOf, openPdf } from './open'
 import classes from './pdf.module.css'
@@ -142,6 +143,7 @@ function Pages({ pdf, first, onHands }: { pdf: PDFDocumentProxy; first: Size; on
   }
 
   const zoom = useCallback((factor: number) => setChosen(Math.max(LEAST, Math.min(MOST, (last.current ?? 1) * factor))), [])
+  usePinch(within, zoom)
   useEffect(() => {
     onHands({
       step: (by) => within?.scrollBy({ top: Math.abs(by) >= 5 ? Math.sign(by) * within.clientHeight * 0.9 : by * STEP_PX }),

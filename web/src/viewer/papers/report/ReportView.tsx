@@ -1,31 +1,20 @@
-import { memo, useEffect, useMemo, useRef, useState } from 'react'
+import { memo, useMemo, useState } from 'react'
 import { linesOf, type Line, type Named } from '../../keep/reports'
 import type { PaperLinks, PaperViewProps } from '../paper'
+import { useSheet } from '../useSheet'
 import { headingOf } from './heading'
 import classes from './report.module.css'
 
 /** So many lines are laid out at first: a dose report may have a hundred thousand. */
 const AT_FIRST = 2_000
-const STEP_PX = 56
 
 /** A structured report to be read: its heading, what it says as an outline, and its pictures a press away. */
 export default function ReportView({ paper, links, onHands }: PaperViewProps) {
-  const sheet = useRef<HTMLDivElement>(null)
-  const [large, setLarge] = useState(1)
-  useEffect(() => {
-    const box = () => sheet.current
-    onHands({
-      step: (by) => box()?.scrollBy({ top: Math.abs(by) >= 5 ? Math.sign(by) * (box()?.clientHeight ?? 0) * 0.9 : by * STEP_PX }),
-      end: (last) => box()?.scrollTo({ top: last ? (box()?.scrollHeight ?? 0) : 0 }),
-      zoom: (factor) => setLarge((before) => Math.max(0.7, Math.min(2.5, before * factor))),
-      fit: () => setLarge(1),
-    })
-    return () => onHands(null)
-  }, [onHands])
+  const { setSheet, large } = useSheet(onHands)
   return (
     // What can be scrolled can be reached by keys.
     // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
-    <div ref={sheet} className={classes['sheet']} tabIndex={0} role="document" aria-label={paper.title} data-testid="report">
+    <div ref={setSheet} className={classes['sheet']} tabIndex={0} role="document" aria-label={paper.title} data-testid="report">
       <article style={{ fontSize: `calc(var(--text-form) * ${large})` }}>
         <Words instance={paper.instance} links={links} />
       </article>

@@ -1,5 +1,5 @@
 import { Loader } from '@mantine/core'
-import { createElement, lazy, Suspense, useEffect, useMemo, useRef, useState, type ReactNode } from 'react'
+import { createElement, lazy, Suspense, useEffect, useMemo, useState, type ReactNode } from 'react'
 import { http } from '@/lib/api/http'
 import { bytesOf } from '../../bulk'
 import { text as valueOf } from '../../dicom'
@@ -8,6 +8,7 @@ import type { Paper, PaperViewProps } from '../paper'
 import { whyNotFetched } from '../fetched'
 import papers from '../papers.module.css'
 import sheet from '../report/report.module.css'
+import { useSheet } from '../useSheet'
 import { childrenOf, readCda, wordsOf, type Cda } from './cda'
 import classes from './text.module.css'
 
@@ -16,7 +17,6 @@ const BYTES_MAX = 20 * 1024 * 1024
 /** More of a narrative would keep the browser from everything else while it is laid out. */
 const LETTERS_MAX = 3_000_000
 const TOO_LONG = 'This text is too long to be shown here. It can be saved and opened elsewhere.'
-const STEP_PX = 56
 
 async function fetched(paper: Paper, signal: AbortSignal): Promise<Uint8Array> {
   const element = paper.instance['00420011']
@@ -61,19 +61,8 @@ export default function TextView(props: PaperViewProps) {
 
 function Document({ paper, links, onHands, words }: PaperViewProps & { words: string }) {
   const cda = useMemo(() => readCda(words), [words])
-  const box = useRef<HTMLDivElement>(null)
-  const [large, setLarge] = useState(1)
   const inner = cda?.body?.mediaType === 'application/pdf' && cda.body.base64 !== null ? cda.body.base64 : null
-  useEffect(() => {
-    if (inner !== null) return
-    onHands({
-      step: (by) => box.current?.scrollBy({ top: Math.abs(by) >= 5 ? Math.sign(by) * box.current.clientHeight * 0.9 : by * STEP_PX }),
-      end: (last) => box.current?.scrollTo({ top: last ? box.current.scrollHeight : 0 }),
-      zoom: (factor) => setLarge((before) => Math.max(0.7, Math.min(2.5, before * factor))),
-      fit: () => setLarge(1),
-    })
-    return () => onHands(null)
-  }, [onHands, inner])
+  const { setSheet, large } = useSheet(inner === null ? onHands : null)
   if (inner !== null)
     return (
       <Suspense fallback={null}>
@@ -83,7 +72,7 @@ function Document({ paper, links, onHands, words }: PaperViewProps & { words: st
   return (
     // What can be scrolled can be reached by keys.
     // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
-    <div ref={box} className={sheet['sheet']} tabIndex={0} role="document" aria-label={paper.title} data-testid="text">
+    <div ref={setSheet} className={sheet['sheet']} tabIndex={0} role="document" aria-label={paper.title} data-testid="text">
       <article className={classes['words']} style={{ fontSize: `calc(var(--text-form) * ${large})` }}>
         {words.length > LETTERS_MAX ? (
           <p role="note">{TOO_LONG}</p>

@@ -8,6 +8,7 @@ import viewer from '../../viewer.module.css'
 import { whyNotFetched } from '../fetched'
 import { codingOf, fileOf, type Paper, type PaperViewProps } from '../paper'
 import papers from '../papers.module.css'
+import { usePinch } from '../usePinch'
 import { frameAt, rateOfFilm, rateTold, timeOf, wrappingOf, type Wrapping } from './film'
 import classes from './video.module.css'
 
@@ -92,6 +93,9 @@ function Player({ paper, onHands, onFault }: { paper: Paper; onHands: PaperViewP
   const [loops, setLoops] = useState(false)
   const [muted, setMuted] = useState(false)
   const [zoom, setZoom] = useState(1)
+  const [room, setRoom] = useState<HTMLDivElement | null>(null)
+  const enlarge = useCallback((factor: number) => setZoom((before) => Math.max(LEAST, Math.min(MOST, before * factor))), [])
+  usePinch(room, enlarge)
   const frames = number(paper.instance, TAG.NumberOfFrames)
   const rate = rateOfFilm(frames, duration, rateTold(paper.instance))
   const frame = frameAt(time, rate, frames)
@@ -130,11 +134,11 @@ function Player({ paper, onHands, onFault }: { paper: Paper; onHands: PaperViewP
         const at = RATES.findIndex((one) => one >= now.current.speed)
         now.current.pace(RATES[Math.max(0, Math.min(RATES.length - 1, at + by))] ?? 1)
       },
-      zoom: (factor) => setZoom((before) => Math.max(LEAST, Math.min(MOST, before * factor))),
+      zoom: enlarge,
       fit: () => setZoom(1),
     })
     return () => onHands(null)
-  }, [onHands])
+  }, [onHands, enlarge])
 
   // What is seen is what is told: the time of each picture as it is put on the screen.
   useEffect(() => {
@@ -158,7 +162,7 @@ function Player({ paper, onHands, onFault }: { paper: Paper; onHands: PaperViewP
   const size = [number(paper.instance, TAG.Columns), number(paper.instance, TAG.Rows)]
   return (
     <div className={classes['film']} data-ready={ready || undefined} data-frame={frame} data-playing={playing || undefined}>
-      <div className={classes['room']}>
+      <div ref={setRoom} className={classes['room']}>
         {/* Films of scanners and scopes have no words to be written beneath. */}
         {/* eslint-disable-next-line jsx-a11y/media-has-caption */}
         <video
@@ -202,7 +206,7 @@ function Player({ paper, onHands, onFault }: { paper: Paper; onHands: PaperViewP
         </span>
         <Menu withinPortal position="top-end">
           <Menu.Target>
-            <button type="button" className={classes['speed']} aria-label="Speed">
+            <button type="button" className={classes['speed']} aria-label={`Speed ${speed}×`}>
               {speed}×
             </button>
           </Menu.Target>
