@@ -128,7 +128,7 @@ function Waves({ paper, groups, group, traces, isSound: sounds, onHands, choose 
   const seconds = pageSeconds(width, speed)
   const latest = Math.max(begins, ends - seconds)
   const from_s = Math.max(begins, Math.min(latest, wanted))
-  const sheet = useMemo(() => (width > 0 && Number.isFinite(from_s) ? sheetOf({ traces, layout, speed, gain, width, from_s }) : null), [traces, layout, speed, gain, width, from_s])
+  const sheet = useMemo(() => (width > 0 && Number.isFinite(from_s) ? sheetOf({ traces, layout, speed, gain, width, from_s, room: room.height / scale }) : null), [traces, layout, speed, gain, width, from_s, room.height, scale])
 
   useLayoutEffect(() => {
     const [element, context] = [canvas.current, canvas.current?.getContext('2d')]

@@ -1,5 +1,6 @@
 import { shortFor, type Note } from './annotations'
-import { clock, sampledWords, scaleWords, xOf, yOf, type Sheet, type Strip } from './sheet'
+import { spokenValue } from './samples'
+import { clock, isUniform, sampledWords, scaleWords, xOf, yOf, type Sheet, type Strip } from './sheet'
 
 /** The colours of a paper: of a dark screen, or of a printer's. */
 export interface Inks {
@@ -119,8 +120,29 @@ function drawStrip(drawing: Drawing, sheet: Sheet, strip: Strip): void {
   context.font = `600 ${letters * scale}px ${family}`
   context.textAlign = 'left'
   context.textBaseline = 'top'
-  const words = sheet.ecg ? strip.trace.channel.name : `${strip.trace.channel.name} · ${scaleWords(sheet, strip)}`
+  const words = sheet.ecg || isUniform(sheet) ? strip.trace.channel.name : `${strip.trace.channel.name} · ${scaleWords(sheet, strip)}`
+  if (!sheet.ecg && strip.reach > 8) drawValues(drawing, strip)
   behind(drawing, words, (strip.left + 0.8) * scale, (strip.middle - strip.reach + 0.4) * scale)
+}
+
+/** What the thick lines of a strip stand for. */
+function drawValues({ context, scale, inks, family, letters }: Drawing, strip: Strip): void {
+  context.save()
+  context.font = `${letters * 0.85 * scale}px ${family}`
+  context.textAlign = 'right'
+  context.textBaseline = 'middle'
+  context.fillStyle = inks.words
+  context.strokeStyle = inks.words
+  context.lineWidth = 1
+  for (let y = -Math.floor((strip.reach - 3) / 10) * 10; y <= strip.reach - 3; y += 10) {
+    const at = (strip.middle - y) * scale
+    context.fillText(spokenValue(strip.zero + y / strip.scale), (strip.left - 1.6) * scale, at)
+    context.beginPath()
+    context.moveTo((strip.left - 1.2) * scale, at)
+    context.lineTo(strip.left * scale, at)
+    context.stroke()
+  }
+  context.restore()
 }
 
 /** Words that a curve must not make unreadable. */
@@ -185,7 +207,7 @@ export function drawSheet(drawing: Drawing, sheet: Sheet, notes: readonly Note[]
   context.font = `${letters * 0.9 * scale}px ${family}`
   context.textBaseline = 'bottom'
   context.textAlign = 'left'
-  const words = [`${sheet.speed} mm/s`, sheet.ecg ? scaleWords(sheet, undefined) : null, ...sampledWords(sheet), `${clock(sheet.from_s)} – ${clock(sheet.to_s)}`].filter(Boolean).join(' · ')
+  const words = [`${sheet.speed} mm/s`, sheet.ecg || isUniform(sheet) ? scaleWords(sheet, sheet.strips[0]) : null, ...sampledWords(sheet), `${clock(sheet.from_s)} – ${clock(sheet.to_s)}`].filter(Boolean).join(' · ')
   context.fillStyle = inks.words
   behind(drawing, words, 1.5 * scale, (sheet.height - 0.6) * scale)
 }

@@ -15,6 +15,7 @@ const PULSE_MM = 10
 const ROW_MM = 26
 const CLOSE_ROW_MM = 18
 const NAME_MM = 5
+const ROW_MOST_MM = 70
 
 /** A piece of a channel on the paper; all lengths in millimetres of paper, from its upper left corner. */
 export interface Strip {
@@ -94,6 +95,8 @@ interface Asked {
   /** The width of the paper that is seen, millimetres. */
   width: number
   from_s: number
+  /** How high the paper may be without anything being lost: rows of no fixed height share it. */
+  room?: number
 }
 
 /** The seconds that are seen at once in a layout. */
@@ -102,7 +105,7 @@ export function pageSeconds(width: number, speed: number): number {
 }
 
 /** Where everything lies on the paper. */
-export function sheetOf({ traces, layout, speed, gain, width, from_s }: Asked): Sheet {
+export function sheetOf({ traces, layout, speed, gain, width, from_s, room = 0 }: Asked): Sheet {
   const seconds = pageSeconds(width, speed)
   const across = width - PULSE_MM - 1
   const columns = COLUMNS[layout]
@@ -124,15 +127,16 @@ export function sheetOf({ traces, layout, speed, gain, width, from_s }: Asked): 
     return { ...base, strips, ecg: true, height: (rows + (rhythm ? 1 : 0)) * row + NAME_MM }
   }
   const ecg = traces.every((trace) => inMillivolts(trace.channel.unit) !== null && isEcgScale(trace))
-  const row = traces.length > 6 ? CLOSE_ROW_MM : ROW_MM
+  const least = traces.length > 6 ? CLOSE_ROW_MM : ROW_MM
+  const row = ecg ? least : Math.max(least, Math.min(ROW_MOST_MM, Math.floor((room - NAME_MM) / traces.length)))
   const strips = traces.map((trace, at) => {
     const place = { left: PULSE_MM, width: across, top: at * row, row, from_s, gain, pulse: true }
     if (ecg) return stripOf(trace, place)
-    const reach = row / 2 - 1
     // Ten millimetres are what fits; more or less of it where a reader asks for it.
-    const scale = (10 / perCentimetre(traces, trace.channel.unit.code, reach)) * (gain / STANDARD.gain)
+    const each = (perCentimetre(traces, trace.channel.unit.code, row / 2 - 3) * STANDARD.gain) / gain
     const range = rangeOf(trace)
-    return { ...stripOf(trace, place), zero: range ? (range[0] + range[1]) / 2 : 0, scale, pulse: false }
+    // Thick lines stand for round values.
+    return { ...stripOf(trace, place), zero: range ? Math.round((range[0] + range[1]) / 2 / each) * each : 0, scale: 10 / each, pulse: false }
   })
   return { ...base, strips, ecg, height: traces.length * row + NAME_MM }
 }
@@ -176,6 +180,12 @@ export function sampledWords({ strips }: Sheet): string[] {
   if (!first) return []
   const filters = [...new Set(strips.map((strip) => strip.trace.channel.filters.join(', ')))]
   return [`${Number(first.trace.group.frequency.toFixed(2))} Hz`, filters.length > 1 ? 'filters differ' : filters[0] ? `filters ${filters[0]}` : 'no filters told']
+}
+
+/** Whether a centimetre means the same in all strips, so that it need be said once alone. */
+export function isUniform({ strips }: Sheet): boolean {
+  const [first] = strips
+  return strips.every((strip) => strip.scale === first?.scale && strip.trace.channel.unit.code === first.trace.channel.unit.code)
 }
 
 /** The strip under a place on the paper; null: there is none. */
