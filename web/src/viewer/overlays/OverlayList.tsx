@@ -1,6 +1,6 @@
 import { Button, Slider, TextInput } from '@mantine/core'
 import { IconEye, IconEyeOff } from '@tabler/icons-react'
-import { useState } from 'react'
+import { memo, useState } from 'react'
 import { showKeys } from '@/lib/keys'
 import { OVERLAY_KEYS } from './keys'
 import type { Part } from './layers'
@@ -17,22 +17,26 @@ export function millilitres(volume_mm3: number): string {
   return `${ml >= 100 ? Math.round(ml) : Number(ml.toPrecision(3))} ml`
 }
 
-/** What can be laid over the pictures, with its segments and regions. */
-export function OverlayList({ overlays }: { overlays: Overlays }) {
-  const { views } = overlays
-  return (
-    <aside className={classes['list']} aria-label="Segmentations and structures">
-      <h3>
-        Segmentations and structures <span>{views.length || ''}</span>
-      </h3>
-      {views.length ? (
-        views.map((view) => <LayerPart key={view.layer.key} view={view} overlays={overlays} />)
-      ) : (
-        <p>None on the studies that are open.</p>
-      )}
-    </aside>
-  )
-}
+/** What can be laid over the pictures, with its segments and regions: a hundred of them are not drawn anew for each picture that is scrolled. */
+export const OverlayList = memo(
+  function OverlayList({ overlays }: { overlays: Overlays }) {
+    const { views } = overlays
+    return (
+      <aside className={classes['list']} aria-label="Segmentations and structures">
+        <h3>
+          Segmentations and structures <span>{views.length || ''}</span>
+        </h3>
+        {views.length ? (
+          views.map((view) => <LayerPart key={view.layer.key} view={view} overlays={overlays} />)
+        ) : (
+          <p>None on the studies that are open.</p>
+        )}
+      </aside>
+    )
+  },
+  // All that its buttons do goes by these two.
+  (before, now) => before.overlays.views === now.overlays.views && before.overlays.chosen === now.overlays.chosen,
+)
 
 function LayerPart({ view, overlays }: { view: LayerView; overlays: Overlays }) {
   const { layer, seen, content, note } = view

@@ -152,16 +152,22 @@ export function outlineOf(width: number, height: number, is: (x: number, y: numb
   const wide = width + 2
   const cells = new Uint8Array(wide * (height + 2))
   for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) if (is(left + x, top + y)) cells[(y + 1) * wide + x + 1] = 1
+  return followed(cells, width, height, left, top)
+}
+
+/** The same of cells that have a margin of one on each side. */
+function followed(cells: Uint8Array, width: number, height: number, left: number, top: number): string {
+  const wide = width + 2
   const inside = (x: number, y: number) => cells[(y + 1) * wide + x + 1] === 1
-  const followed = new Uint8Array(wide * (height + 2))
+  const seen = new Uint8Array(wide * (height + 2))
   let path = ''
   for (let y = 0; y < height; y++)
     for (let x = 0; x < width; x++) {
-      if (!inside(x, y) || inside(x, y - 1) || followed[(y + 1) * wide + x + 1]) continue
+      if (!inside(x, y) || inside(x, y - 1) || seen[(y + 1) * wide + x + 1]) continue
       path += `M${left + x} ${top + y}`
       let [atX, atY, way] = [x, y, EAST as number]
       do {
-        if (way === EAST) followed[(atY + 1) * wide + atX + 1] = 1
+        if (way === EAST) seen[(atY + 1) * wide + atX + 1] = 1
         const step = STEPS[way] ?? STEPS[0]
         atX += step[0]
         atY += step[1]
@@ -177,5 +183,11 @@ export function outlineOf(width: number, height: number, is: (x: number, y: numb
 
 /** The outline of what a mask covers, of values by at least `level`. */
 export function outlineOfMask(mask: Mask, level: number): string {
-  return outlineOf(mask.width, mask.height, (x, y) => covers(mask, x, y, level), mask.left, mask.top)
+  const { left, top, width, height, bits, values } = mask
+  const cells = new Uint8Array((width + 2) * (height + 2))
+  let at = 0
+  for (let y = 1; y <= height; y++)
+    for (let cell = y * (width + 2) + 1, end = cell + width; cell < end; cell++, at++)
+      cells[cell] = values ? ((values[at] ?? 0) >= level ? 1 : 0) : ((bits?.[at >> 3] ?? 0) >> (at & 7)) & 1
+  return followed(cells, width, height, left, top)
 }
