@@ -176,6 +176,9 @@ function Player({ paper, onHands, onFault }: { paper: Paper; onHands: PaperViewP
           aria-label={paper.title}
           onLoadedMetadata={(event) => setDuration(event.currentTarget.duration)}
           onLoadedData={() => setReady(true)}
+          // Where it stands still is known for certain: of pictures that were left out, or seen already, nothing is told.
+          onSeeked={(event) => setTime(event.currentTarget.currentTime)}
+          onEnded={(event) => setTime(event.currentTarget.currentTime)}
           onTimeUpdate={(event) => (TELLS ? undefined : setTime(event.currentTarget.currentTime))}
           onPlay={() => setPlaying(true)}
           onPause={() => setPlaying(false)}
