@@ -21,7 +21,7 @@ from wetread.dicom.uid import new_uid
 
 RECIPES = {
     "ct-head": {"finding": "haemorrhage"},
-    "mr-head": {"finding": "demyelination", "mirror": True},
+    "mr-head": {"finding": "demyelination", "mirror": True, "contrast": True},
     "ct-chest": {"lesions": {"nodule": 1.0}, "segmented": True, "outside": True},
     "ct-abdomen": {"lesions": {"kidney-stone": 1.0}},
     "xr-chest": {"lesions": {"pneumonia": 1.0}, "ecg": True},
@@ -128,6 +128,21 @@ def test_what_a_program_finds_in_a_chest_is_there() -> None:
     assert means[2] < -650
     # Slices of 5 mm through a ball of 11: its edge is half lung.
     assert -350 < means[3] < 60
+
+
+def test_contrast_lights_up_what_lay_at_the_same_place_before() -> None:
+    series: dict[str, list[pydicom.Dataset]] = defaultdict(list)
+    for ds in map(pydicom.dcmread, map(io.BytesIO, made("mr-head"))):
+        series[ds.SeriesDescription].append(ds)
+    before, after = series["T1 axial"], series["T1 axial contrast"]
+    assert [ds.ImagePositionPatient for ds in before] == [ds.ImagePositionPatient for ds in after]
+    assert {ds.FrameOfReferenceUID for ds in before} == {ds.FrameOfReferenceUID for ds in after}
+    difference = np.stack(
+        [b.pixel_array.astype(int) - a.pixel_array for a, b in zip(before, after, strict=True)]
+    )
+    # Most of the head is as it was but for noise; a little of it is bright.
+    assert abs(np.median(difference)) < 10
+    assert 0.0005 < (difference > 300).mean() < 0.05
 
 
 def test_an_ecg_is_one_heart_seen_from_twelve_places() -> None:

@@ -100,10 +100,10 @@ _UNREAD = (
 
 _WRITING = (
     Case("d-meningioma", 13, "MRHEAD", "NORTH", _t(hours=1, minutes=50), "completed", "New focal seizure, right face and hand",
-         "G40.109", "HIGH", referrer=1, recipe=Recipe("mr-head", _MENINGIOMA, {"finding": "meningioma"}),
+         "G40.109", "HIGH", referrer=1, recipe=Recipe("mr-head", _MENINGIOMA, {"finding": "meningioma", "contrast": True}),
          report=Report("draft",
             "Extra-axial mass over the left frontal convexity, about 3 cm, broad dural base, smooth margin, slightly bright on "
-            "FLAIR.\nMild mass effect on the adjacent gyri, no midline shift.\nVentricles: normal size.\n"
+            "FLAIR, evenly enhancing.\nMild mass effect on the adjacent gyri, no midline shift.\nVentricles: normal size.\n"
             "Sinuses and mastoids: clear.", "", _t(minutes=35))),
     Case("d-liver", 14, "USABD", "RIVER", _t(hours=2, minutes=40), "completed", "Raised transaminases", "R74.01", referrer=0,
          recipe=Recipe("us-abdomen", 10, {"finding": "steatosis"}),

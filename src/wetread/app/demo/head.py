@@ -564,6 +564,24 @@ def with_lesions(volume: Array, seed: int, count: int) -> Array:
     return changed
 
 
+def with_contrast(volume: Array, finding: Finding | None) -> Array:
+    """A copy of an MR volume in which gadolinium lights up what it reaches on T1: the great sinuses, arteries, a tumour."""
+    canvas = Canvas(GRID, AIR[1:])
+    canvas.data[:] = volume
+    blood = (1.08, 0.5, 0.5)
+    over = [np.deg2rad(angle) for angle in range(40, 176, 5)]
+    canvas.path([(0, 17 - 92 * float(np.cos(a)), 10 + 78 * float(np.sin(a))) for a in over], 3.4, blood)
+    for side in (-1, 1):
+        canvas.path([(side * 2, 107, 10), (side * 28, 98, 0), (side * 48, 74, -16)], 2.8, blood)
+        canvas.path(
+            [(side * 13, 0, -18), (side * 24, -4, -17), (side * 36, -4, -14), (side * 43, 2, -6)], 1.3, blood
+        )
+    if finding == "meningioma":
+        canvas.ellipsoid(MENINGIOMA_CENTRE, (15, 16, 15), (0.98, 0.60, 0.70), edge=1.5)
+    changed: Array = canvas.data
+    return changed
+
+
 def _paint_infarct(canvas: Canvas, of: Pick, rough: Array, tissue: Array) -> None:
     """The territory of the left middle cerebral artery, its border ragged."""
     mesh = GRID.mesh()

@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wetread.app.demo.field import Grid, NoiseTiles
-from wetread.app.demo.head import GRID, Finding, HeadTraits, head_volume, with_infarct, with_lesions
+from wetread.app.demo.head import (
+    GRID,
+    Finding,
+    HeadTraits,
+    head_volume,
+    with_contrast,
+    with_infarct,
+    with_lesions,
+)
 from wetread.app.demo.objects import (
     CT_IMAGE,
     Device,
@@ -165,6 +173,9 @@ _MR_SERIES: tuple[tuple[Any, ...], ...] = (
     (5, "T1 axial", 0, "axial", 620, 12, None, 1, "SE", "NONE", 320, 0.014),
     (6, "FLAIR coronal", 2, "coronal", 9000, 120, 2500, 19, ["SE", "IR"], "SK", 320, 0.012),
 )
+_AFTER_CONTRAST: tuple[Any, ...] = (
+    7, "T1 axial contrast", 0, "axial", 620, 12, None, 1, "SE", "NONE", 320, 0.014,
+)  # fmt: skip
 _MR_CUTS: dict[Plane, tuple[tuple[float, float], float, float, float, float]] = {
     # plane: centre of the field of view, its width, first and last slice
     "axial": ((0.0, 6.0), 240.0, -58.0, 92.0, 0.0),
@@ -183,11 +194,14 @@ def head_mr(
     scale: float = 1.0,
     spacing_mm: float = 5.5,
     lesions: int = 0,
+    contrast: bool = False,
 ) -> list[Picture]:
-    """Three localisers, then T1, T2 and FLAIR in three planes over one frame of reference. `lesions`: of demyelination."""
+    """Three localisers, then T1, T2 and FLAIR in three planes over one frame of reference, with `contrast` the axial T1 once
+    more after it. `lesions`: of demyelination."""
     volume = _volume("mr", HeadTraits(seed=seed, finding=finding, ventricles=ventricles))
     if lesions:
         volume = with_lesions(volume, seed, lesions)
+    after = _mirrored(with_contrast(volume, finding), mirror) if contrast else None
     volume = _mirrored(volume, mirror)
     grid = _grid(mirror, scale)
     rng = np.random.default_rng([seed, 8])
@@ -205,8 +219,9 @@ def head_mr(
         "ReceiveCoilName": "HEAD_32",
     }
     found = _localisers(visit, volume, grid, common, frame, rng)
-    for number, words, channel, plane, tr, te, ti, train, sequence, variant, matrix, sigma in _MR_SERIES:
-        stack = _mr_stack(volume[channel], grid, plane, matrix, spacing_mm * scale, scale, rng, sigma)
+    series = [(volume, one) for one in _MR_SERIES] + ([] if after is None else [(after, _AFTER_CONTRAST)])
+    for shown, (number, words, channel, plane, tr, te, ti, train, sequence, variant, matrix, sigma) in series:
+        stack = _mr_stack(shown[channel], grid, plane, matrix, spacing_mm * scale, scale, rng, sigma)
         head = SeriesHead("MR", number, words, "HEAD", MR_DEVICE, words, frame_of_reference_uid=frame)
         head.attributes = {
             **common,
@@ -221,6 +236,8 @@ def head_mr(
         }
         if ti:
             head.attributes["InversionTime"] = str(ti)
+        if shown is after:
+            head.attributes |= {"ContrastBolusAgent": "Gadoterate meglumine", "ContrastBolusRoute": "IV"}
         found += mr_series(visit, head, stack, full_scale=1100)
     return found
 
