@@ -207,3 +207,21 @@ def test_one_series_is_taken_from_another_at_each_place(store: Any, open_study: 
     expect(page.get_by_role("menuitem", name="3 · Series 3")).to_contain_text("another frame of reference")
     expect(page.get_by_role("menuitem", name="3 · Series 3")).to_be_disabled()
     expect(page.get_by_role("menuitem", name="1 · Series 1")).to_contain_text("3 of 4 images")
+
+
+def test_what_is_measured_on_a_difference_is_not_kept_as_if_on_what_was_stored(
+    store: Any, open_case: OpenStudy
+) -> None:
+    ds = angiogram(run_of(), mode="SUB", MaskOperation="AVG_SUB", MaskFrameNumbers=[1])
+    ds.PixelSpacing = ["0.5", "0.5"]
+    page = open_case(filed(store, ds))
+    expect(page.locator("[data-pane=a]")).to_contain_text("Subtracted · mask 1")
+    hand = measuring(page, (ROWS, COLUMNS), aspect=1)
+    hand.drag("Shift+O", (12, 20), (30, 29))
+    expect(listed(page)).to_contain_text("Difference")
+    expect(listed(page)).to_contain_text("Subtracted")
+    page.keyboard.press("Shift+K")
+    expect(page.get_by_text("Not kept: 1 measurement on subtracted images")).to_be_visible()
+    # Nor is the window of differences kept as one for what was stored; and nothing else was there to keep.
+    page.wait_for_timeout(500)
+    expect(page.get_by_text("Kept in the archive")).to_have_count(0)

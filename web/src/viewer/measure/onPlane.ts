@@ -2,13 +2,15 @@ import type { Types as ToolTypes } from '@cornerstonejs/tools'
 import { along, cross, dot, subtract, vec3, type Vec3 } from '../geometry'
 import { awayFrom, isOver } from '../planes'
 import type { Frame, Stack } from '../stacks'
+import { isDifference } from '../subtract/pictures'
 
 type Annotation = ToolTypes.Annotation
 
 /** What is drawn on a plane that is no picture's: it lies in the patient, by a Frame of Reference, and not in pixels. */
 export function isOnPlane(one: Annotation): boolean {
-  // Slices that were made here for a volume are no pictures of the archive's.
-  return !one.metadata?.referencedImageId?.startsWith('wadors:')
+  // Slices that were made here for a volume are no pictures of the archive's; differences lie on theirs.
+  const imageId = one.metadata?.referencedImageId
+  return !imageId?.startsWith('wadors:') && !isDifference(imageId)
 }
 
 /** By Frame of Reference UID: through which stack planes were laid last. */
