@@ -179,6 +179,12 @@ def test_documents_and_reports_are_read_beside_the_pictures(store: Any, open_stu
     beside_it.get_by_role("button", name="Back to the images").click()
     shown(page, "b", second.SOPInstanceUID)
 
+    # What is on the study can be read from its list as well.
+    series.get_by_role("button", name=re.compile("Outside report")).click()
+    page.keyboard.press("Shift+M")
+    page.get_by_role("button", name="Read Diagnostic imaging report").click()
+    expect(page.locator("[data-pane=a] [data-testid=report]")).to_be_visible()
+
 
 def test_a_film_is_played_by_picture_and_in_parts(store: Any, open_study: OpenStudy) -> None:
     image = slice_of(phantom())

@@ -165,6 +165,11 @@ describe('a report in words', () => {
     ).toEqual(['2026-11-20 10:15:30 UTC+01:30', '10:15', '2026-11-20', 'from 1 to 2.5 s', 'from 1 to 2; from 4 to 5 s', 'at 1, 3 s', 'from 7 s'])
   })
 
+  it('keeps planes to itself, but not the slab that was measured', () => {
+    const plane = (words: string) => node('TEXT', { '0040A043': sq({ '00080100': { vr: 'SH', Value: ['view_plane'] }, '00080104': { vr: 'LO', Value: ['Plane looked at'] } }), '0040A160': { vr: 'UT', Value: [words] } })
+    expect(told(plane('normal 0 0 1; up 0 -1 0'), plane('normal 0 0 1; up 0 -1 0; slab mip 6'))).toEqual([[0, 'Slab', 'MIP 6 mm']])
+  })
+
   it('points to all that it names, follows what stands for another item, and hides nothing of a kind to come', () => {
     const lines = linesOf(
       report(

@@ -5,7 +5,7 @@ import { formatDicomDate } from '@/lib/time'
 import type { Frame } from '../stacks'
 import type { Drawing, Graphics } from './graphics'
 import { onPicture } from './picture'
-import { content, itemsOf, kindOf, pairs, pictureOf } from './structured'
+import { codeOf, content, itemsOf, kindOf, pairs, pictureOf, VIEW_PLANE } from './structured'
 import { ringOf, type Point } from './shapes'
 
 /** A place further from a picture than half of this, or of its slice, is on another. */
@@ -133,6 +133,12 @@ export function linesOf(report: DicomJson): Line[] {
   const lines: Line[] = []
   const look = (node: DicomJson, depth: number): void => {
     if (depth > DEPTH_MAX) return
+    if (codeOf(node) === VIEW_PLANE) {
+      // Of the plane that was looked at only this matters to who reads.
+      const [, mode, thickness] = /slab (mip|minip|average) ([\d.]+)/.exec(said(node)) ?? []
+      if (mode) lines.push({ depth: Math.max(0, depth - 1), name: 'Slab', value: `${{ mip: 'MIP', minip: 'MinIP' }[mode] ?? mode} ${thickness} mm`, isHead: false, named: [] })
+      return
+    }
     const kind = kindOf(node)
     const name = meaning(item(node, NAME))
     const named = namedBy(node)

@@ -77,7 +77,7 @@ const KOS = '1.2.840.10008.5.1.4.1.1.88.59'
 const PRESENTATION = /^1\.2\.840\.10008\.5\.1\.4\.1\.1\.11\.\d+$/
 
 /** Of ours: the plane on which something was drawn; and of DICOM (PS3.16 CID 7551): the picture that it was measured on. */
-const VIEW_PLANE = 'view_plane'
+export const VIEW_PLANE = 'view_plane'
 const SOURCE_OF_MEASUREMENT = '121112'
 
 const CODE = '00080100'
