@@ -767,7 +767,7 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
 function waitingWords(id: PaneId, loaded: LoadedStudy, loadedPrior: LoadedStudy, prior: ViewerStudy | null): string {
   if (id === 'a') {
     if (loaded.error && !loaded.stacks.length) return 'The images could not be listed. They are safe in the archive; try again.'
-    if (loaded.layers.length && !loaded.loading) return 'This study has no images of its own: what it holds is laid over those of another. Choose a series of that.'
+    if (loaded.layers.length && !loaded.loading) return 'This study has no images of its own: what it holds is laid over the images of another study.'
     return loaded.loading ? 'Opening the study' : 'This study has no images yet. They appear here as they arrive.'
   }
   if (prior && loadedPrior.loading) return 'Opening the prior'

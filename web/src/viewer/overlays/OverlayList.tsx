@@ -3,7 +3,7 @@ import { IconEye, IconEyeOff } from '@tabler/icons-react'
 import { memo, useState } from 'react'
 import { showKeys } from '@/lib/keys'
 import { OVERLAY_KEYS } from './keys'
-import type { Part } from './layers'
+import type { Layer, Part } from './layers'
 import type { LayerView, Overlays } from './useOverlays'
 import classes from './overlays.module.css'
 
@@ -44,6 +44,7 @@ function LayerPart({ view, overlays }: { view: LayerView; overlays: Overlays }) 
   const words = wanted.trim().toLowerCase()
   const parts = words ? layer.parts.filter((part) => `${part.label} ${part.meaning ?? ''}`.toLowerCase().includes(words)) : layer.parts
   const percent = Math.round(seen.opacity * 100)
+  const maker = makerOf(layer)
   return (
     <section className={classes['layer']} aria-label={layer.label}>
       <div className={classes['head']}>
@@ -53,6 +54,7 @@ function LayerPart({ view, overlays }: { view: LayerView; overlays: Overlays }) 
           <span>
             {KIND[layer.kind]} · {layer.parts.length}
           </span>
+          {maker ? <span dir="auto">{maker}</span> : null}
         </div>
       </div>
       {layer.fault ? (
@@ -95,7 +97,7 @@ function LayerPart({ view, overlays }: { view: LayerView; overlays: Overlays }) 
       {layer.fault === null ? (
         <ul>
           {parts.map((part) => (
-            <PartRow key={part.number} part={part} view={view} overlays={overlays} />
+            <PartRow key={part.number} part={part} saysMaker={maker === null} view={view} overlays={overlays} />
           ))}
         </ul>
       ) : null}
@@ -104,7 +106,13 @@ function LayerPart({ view, overlays }: { view: LayerView; overlays: Overlays }) 
   )
 }
 
-function PartRow({ part, view: { layer, seen, content, note }, overlays }: { part: Part; view: LayerView; overlays: Overlays }) {
+/** Who or what made all of it; null: that differs, or is not told. */
+function makerOf({ parts }: Layer): string | null {
+  const made = parts[0]?.made ?? null
+  return parts.length > 1 && parts.every((part) => part.made === made) ? made : null
+}
+
+function PartRow({ part, saysMaker, view: { layer, seen, content, note }, overlays }: { part: Part; saysMaker: boolean; view: LayerView; overlays: Overlays }) {
   const on = seen.on && !seen.hidden.has(part.number)
   const form = content?.forms.get(part.number)
   const whole = content?.done === 1
@@ -127,7 +135,7 @@ function PartRow({ part, view: { layer, seen, content, note }, overlays }: { par
           {volume ? ` · ${volume}` : ''}
         </span>
         {part.meaning && part.meaning !== part.label ? <span dir="auto">{part.meaning}</span> : null}
-        {part.made ? <span dir="auto">{part.made}</span> : null}
+        {saysMaker && part.made ? <span dir="auto">{part.made}</span> : null}
         {form?.missing ? <span role="note">{form.missing}</span> : null}
       </button>
     </li>

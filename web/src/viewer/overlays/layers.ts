@@ -81,9 +81,9 @@ export function labelOf(instance: DicomJson, own: readonly string[], otherwise: 
   return [...own.map((tag) => text(instance, tag)), text(instance, '0008103E')].find((words) => words && !/^SEGMENTATION$/i.test(words)) ?? otherwise
 }
 
-/** `AUTOMATIC` as a word among words. */
+/** `AUTOMATIC` as a word among words; what is short stands for several, as PTV does. */
 export function worded(code: string | null): string | null {
-  return code && code.charAt(0) + code.slice(1).toLowerCase()
+  return code && (code.length > 3 ? code.charAt(0) + code.slice(1).toLowerCase() : code)
 }
 
 export function colourOf(rgb: Rgb): string {

@@ -180,6 +180,19 @@ describe('a segmentation', () => {
     expect([...masksOfFrame(labels, { segment: null }, stored)].map(([number, { left, count }]) => [number, left, count])).toEqual([[2, 2, 1], [1, 3, 1], [256, 4, 1]])
     expect(() => masksOfFrame(labels, { segment: null }, new Uint8Array(29))).toThrow('fewer pixels')
   })
+  it('lies on the very pictures that it names, where it says no place', () => {
+    const named = seg({ '52009229': sq({}), '52009230': sq({ '0062000A': sq({ '0062000B': element('US', 1) }), '00089124': sq({ '00082112': sq({ '00081155': element('UI', '8.8'), '00081160': element('IS', 2) }, { '00081155': element('UI', '8.9') }) }) }) }, [{ segment: 1, at: [] }])
+    expect(segmentationOf(named)).toMatchObject({ fault: null, parts: [{ frameOfReferenceUid: null }, {}], instances: new Set(['8.8', '8.9']) })
+    const of = segmentedOf(named)
+    const found = new Assembly(of)
+    for (const frame of of.frames) found.take(frame, one)
+    const form = found.form(1)
+    expect([...form.onPictures.keys()]).toEqual(['8.8/2', '8.9/1'])
+    expect(form).toMatchObject({ solids: [], volume: null, size: [5, 3] })
+    expect(placeOf(form)).toEqual({ point: null, picture: '8.8/2' })
+    const nowhere = { ...named, '52009230': sq({ '0062000A': sq({ '0062000B': element('US', 1) }) }) }
+    expect(segmentationOf(nowhere)?.fault).toContain('neither where it lies')
+  })
   it('makes no stack of pictures', () => {
     expect(stacksOfSeries('1.1', { seriesInstanceUid: '1.2', seriesNumber: 1, description: null, modality: 'SEG', bodyPart: null, instances: 1 }, [instance])).toEqual([])
   })
