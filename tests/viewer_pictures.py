@@ -27,7 +27,9 @@ from pydicom.uid import (
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    MultiFrameSingleBitSecondaryCaptureImageStorage,
     SecondaryCaptureImageStorage,
+    SegmentationStorage,
     generate_uid,
 )
 
@@ -561,6 +563,9 @@ def packaged() -> list[Picture]:
             ds = pydicom.dcmread(path, force=True)
             if "PixelData" not in ds or "SOPClassUID" not in ds:
                 continue
+            if ds.SOPClassUID == SegmentationStorage:
+                # It is laid over pictures; its single bits make one all the same.
+                ds.SOPClassUID = MultiFrameSingleBitSecondaryCaptureImageStorage
             picture = _packaged(path.name, ds)
         if picture is not None:
             out.append(picture)
