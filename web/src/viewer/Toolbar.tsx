@@ -324,7 +324,8 @@ export const Toolbar = memo(function Toolbar(props: ToolbarProps) {
       {props.overlays ? (
         <Tool label={`Segmentations and structures: ${props.overlays.count}`} keys={OVERLAY_KEYS.list} icon={IconBlob} lit={props.overlays.on} pressed={props.overlays.shown} onClick={on.overlayList} />
       ) : null}
-      {can.play ? (
+      {/* A film has a button of its own. */}
+      {can.play && !can.pace ? (
         <Tool label={playing === null ? 'Play' : 'Stop'} keys="Space" icon={playing === null ? IconPlayerPlay : IconPlayerPause} pressed={playing !== null} onClick={on.play} />
       ) : null}
       {can.play && playing !== null ? (
