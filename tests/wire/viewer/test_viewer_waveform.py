@@ -199,6 +199,22 @@ def test_a_long_pressure_is_scrolled_through(store: Any, open_study: OpenStudy) 
     [strip] = strips_of(canvas)
     assert strip["from"] > 19 * 60
     is_drawn(canvas, strip, values, 100)
+    # Two fingers that part from each other enlarge the paper.
+    before = float(str(canvas.get_attribute("data-scale")))
+    hand = page.context.new_cdp_session(page)
+
+    def fingers(kind: str, *across: float) -> None:
+        points = [{"x": x, "y": 400, "id": at} for at, x in enumerate(across)]
+        hand.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    fingers("touchStart", 500)
+    fingers("touchStart", 500, 600)
+    for step in range(1, 6):
+        fingers("touchMove", 500 - 10 * step, 600 + 10 * step)
+    fingers("touchEnd")
+    expect(canvas).not_to_have_attribute("data-scale", str(before))
+    assert float(str(canvas.get_attribute("data-scale"))) == pytest.approx(2 * before, rel=0.05)
+    page.get_by_test_id("waveform").get_by_role("button", name="As much as fits").click()
     # Seen from afar each pixel holds many samples.
     choose(page, "Paper speed", "1 mm/s")
     bounds = canvas.bounding_box()

@@ -188,9 +188,27 @@ function Waves({ paper, groups, group, traces, isSound: sounds, onHands, choose 
     return [(event.clientX - left) / scale, (event.clientY - top) / scale]
   }
   const drag = useRef<{ x: number; from_s: number; strip: ReturnType<typeof stripAt> } | null>(null)
+  const fingers = useRef(new Map<number, readonly [number, number]>())
+  const pinch = useRef<{ apart: number; scale: number } | null>(null)
+  const apart = () => {
+    const [one, other] = [...fingers.current.values()]
+    return one && other ? Math.hypot(one[0] - other[0], one[1] - other[1]) : 0
+  }
+  const lifted = (event: PointerEvent) => {
+    fingers.current.delete(event.pointerId)
+    pinch.current = null
+    drag.current = null
+  }
   const pressed = (event: PointerEvent) => {
-    if (!sheet || !event.isPrimary || event.button > 0) return
+    if (!sheet || event.button > 0) return
     event.currentTarget.setPointerCapture(event.pointerId)
+    fingers.current.set(event.pointerId, [event.clientX, event.clientY])
+    if (fingers.current.size === 2) {
+      pinch.current = { apart: apart(), scale }
+      drag.current = null
+      setMeasured(null)
+    }
+    if (!event.isPrimary) return
     const [x, y] = placeOf(event)
     const strip = measuring ? stripAt(sheet, x, y) : null
     drag.current = { x, from_s, strip }
@@ -200,6 +218,9 @@ function Waves({ paper, groups, group, traces, isSound: sounds, onHands, choose 
     setMeasured({ trace: strip.trace, span: { from: at, to: at } })
   }
   const moved = (event: PointerEvent) => {
+    if (fingers.current.has(event.pointerId)) fingers.current.set(event.pointerId, [event.clientX, event.clientY])
+    const pinched = pinch.current
+    if (pinched && pinched.apart > 0) return setZoomed(Math.max(SCALE_LEAST, Math.min(SCALE_MOST, (pinched.scale * apart()) / pinched.apart)))
     const started = drag.current
     if (!started || !sheet || !event.isPrimary) return
     const [x, y] = placeOf(event)
@@ -300,12 +321,8 @@ function Waves({ paper, groups, group, traces, isSound: sounds, onHands, choose 
                 data-strips={sheet ? JSON.stringify(sheet.strips.map((strip) => ({ lead: strip.trace.channel.name, left: strip.left, width: strip.width, middle: strip.middle, from: strip.from_s, zero: strip.zero, scale: strip.scale }))) : undefined}
                 onPointerDown={pressed}
                 onPointerMove={moved}
-                onPointerUp={() => {
-                  drag.current = null
-                }}
-                onPointerCancel={() => {
-                  drag.current = null
-                }}
+                onPointerUp={lifted}
+                onPointerCancel={lifted}
               />
             </div>
             {measured && shown && sheet ? <Calipers sheet={sheet} strip={shown} span={measured.span} held={held} scale={scale} /> : null}
