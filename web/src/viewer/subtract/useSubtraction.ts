@@ -144,9 +144,14 @@ export function useSubtraction({ engine, visible, active, hungIn, loaded, frame,
   )
   const reason = source ? (source.frames.every((one) => one.grey) ? null : 'Colours are not subtracted.') : null
   const change = (make: (now: Subtraction) => Subtraction) => {
-    if (!how) return
+    if (!how || !source) return
     drive(active)
-    set(active, make(how))
+    const { key: of } = source
+    // A hand moves faster than the screen is drawn: each of its steps counts.
+    setChosen((before) => {
+      const now = before[active]?.key === of ? before[active].how : how
+      return now ? { ...before, [active]: { key: of, how: make(now) } } : before
+    })
   }
   const within = (value: number) => Math.max(-SHIFT_MOST, Math.min(SHIFT_MOST, Math.round(value * 100) / 100))
 
