@@ -26,9 +26,9 @@ export function openPdf(paper: Paper, ask: (answer: (password: string) => void, 
   let close: (() => void) | null = null
   const begin = async (): Promise<PDFDocumentProxy> => {
     const element = paper.instance['00420011']
-    // What says another type is sent as that; its bytes are looked at all the same.
-    const isSaid = text(paper.instance, '00420012')?.toLowerCase() === 'application/pdf'
-    const source = isSaid ? { url: new URL(`${paper.path}/rendered`, window.location.href).href } : { data: element ? await bytesOf(element) : new Uint8Array(0) }
+    // What says another type is sent as that, and what is empty not at all; the bytes are looked at all the same.
+    const isSent = text(paper.instance, '00420012')?.toLowerCase() === 'application/pdf' && (element?.BulkDataURI ?? element?.InlineBinary)
+    const source = isSent ? { url: new URL(`${paper.path}/rendered`, window.location.href).href } : { data: element ? await bytesOf(element) : new Uint8Array(0) }
     if (closed) throw new DOMException('Closed', 'AbortError')
     const task = getDocument({
       ...source,
