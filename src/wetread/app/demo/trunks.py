@@ -22,6 +22,8 @@ _SOFT = (("SOFT TISSUE", 40.0, 400.0), ("LUNG", -600.0, 1500.0), ("BONE", 450.0,
 _LUNG = (("LUNG", -600.0, 1500.0), ("SOFT TISSUE", 40.0, 400.0), ("BONE", 450.0, 1800.0))
 FIELD_OF_VIEW = 400.0
 
+_SOFT_TISSUE_HU = -400.0
+
 
 def body_ct(
     visit: Visit, region: Region, *, seed: int, spots: tuple[Spot, ...] = (), segmented: bool = False
@@ -84,7 +86,10 @@ def body_ct(
         slices = ct_series(visit, head, stack, window=windows)
         found += slices
         if segmented and windows is _LUNG:
-            found.append(lungs(visit, frame, trunk(seed).lung, how, spots, head, slices))
+            body = trunk(seed)
+            # Heart and great vessels dent the lungs; their own vessels are counted to them.
+            lung = np.maximum(body.lung, (body.soft_hu - _SOFT_TISSUE_HU) / 60)
+            found.append(lungs(visit, frame, lung, how, spots, head, slices))
             found.append(lung_report(visit, head, slices, stack, spots))
     return found
 
