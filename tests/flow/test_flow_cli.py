@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from click.testing import Result
 from sqlalchemy import select
+from tools.ports import free_port
 from typer.testing import CliRunner
 
 from archive_fixtures import as_dataset, make_dicom
@@ -223,7 +224,10 @@ def test_serve_refuses_a_master_key_that_others_can_read(console: Console) -> No
     key.parent.mkdir()
     key.write_bytes(b"k" * 32)
     key.chmod(0o644)
-    done = console.alone("serve")
+    # Of no port that somebody else may have here.
+    done = console.alone(
+        "serve", **{f"WETREAD_{name}_PORT": str(free_port()) for name in ("HTTP", "DICOM", "HL7")}
+    )
     assert done.returncode == 2
     assert "mode 0644: others could read it. Set it to 0600." in done.stderr
 

@@ -159,8 +159,11 @@ class Supervisor:
     def start(self, part: Process) -> None:
         """Starts one of `parts`."""
         environment = {**os.environ, **environment_of(self.settings)}
-        doors = self._doors.descriptors if part.name == "node" else {}
-        told = ["--number", str(part.number), *(word for pair in doors.items() for word in map(str, pair))]
+        doors: dict[str, int] = {}
+        told: list[str] = []
+        if part.name == "node":
+            doors = self._doors.descriptors
+            told = ["--number", str(part.number), *(word for pair in doors.items() for word in map(str, pair))]
         part.process = subprocess.Popen(
             [sys.executable, "-m", "wetread", "part", part.name, *told],
             env=environment,

@@ -363,8 +363,11 @@ def ordered(hospital: Hospital, name: str) -> tuple[int, int]:
 @pytest.mark.timeout(300)
 def test_the_desk_overbooks_cancels_and_changes(hospital: Hospital, browser: Browser) -> None:
     (_, first), (order_pk, second) = ordered(hospital, "Early^Eva"), ordered(hospital, "Later^Leo")
-    tomorrow = datetime.now(UTC) + timedelta(days=1)
-    query = f"requested_procedure_pk={first}&not_before={tomorrow:%Y-%m-%dT%H:%M:%SZ}"
+    _, sites = hospital.ask("GET", "/api/orders/sites", "front_desk")
+    # By day, so that an hour later is the same day, whenever this runs.
+    there = ZoneInfo(sites["items"][0]["time_zone"])
+    morning = (datetime.now(there) + timedelta(days=1)).replace(hour=9, minute=0).astimezone(UTC)
+    query = f"requested_procedure_pk={first}&not_before={morning:%Y-%m-%dT%H:%M:%SZ}"
     _, slots = hospital.ask("GET", f"/api/schedule/slots?{query}", "front_desk")
     start = datetime.fromisoformat(slots[0]["starts_at"])
     # What the demo may have booked an hour later stays where it is.

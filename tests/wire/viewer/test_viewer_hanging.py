@@ -199,6 +199,16 @@ def test_a_box_without_its_series_says_so_and_a_further_window_takes_the_other_s
     expect(further.get_by_test_id("hanging")).to_have_attribute("data-stage", "1", timeout=PATIENCE_MS)
     page.keyboard.press("Shift+T")
     expect(hanging).to_contain_text("Built in")
+    # It is a reader's choice, and stays when more of the study comes.
+    said = {
+        "StudyInstanceUID": current,
+        "PatientName": "Cedar",
+        "PatientID": "Cedar",
+        "StudyDate": "20261125",
+    }
+    store(*series(make_dicom, said, 2, "Came later", AXIAL))
+    expect(page.get_by_role("button", name="Came later")).to_be_visible(timeout=PATIENCE_MS)
+    expect(hanging).to_contain_text("Built in")
     # Nothing comes after what is built in but the prior.
     expect(further.get_by_test_id("hanging")).to_contain_text("Prior", timeout=PATIENCE_MS)
     expect(title(further, "a")).to_contain_text("PRIOR · 10 months", timeout=PATIENCE_MS)

@@ -192,6 +192,11 @@ export function useHanging({ study, priors, prior, loaded, loadedPrior, root, pr
     setHung((before) => PANES.map((_, at) => (at === 0 ? (before[0] ?? null) : at === 1 ? { study: prior, stackKey: likeness.key } : null)))
   }, [prior, likeness, loadedPrior.loading, main?.modality])
 
+  /** What a person chose stays, whatever comes. */
+  const chosen: typeof hangBy = (protocol, at) => {
+    byHand.current = true
+    hangBy(protocol, at)
+  }
   const isRuled = (id: PaneId) => applied?.ruled.includes(id) === true
   return {
     layout,
@@ -209,10 +214,10 @@ export function useHanging({ study, priors, prior, loaded, loadedPrior, root, pr
       const one = placed?.[PANES.indexOf(id)]
       return one && 'missing' in one ? one.missing : 'This hanging leaves the pane empty'
     },
-    hangBy,
+    hangBy: chosen,
     step: (by) => {
       const count = applied?.protocol.display_sets.length ?? 0
-      if (applied && count > 1) hangBy(applied.protocol, (applied.stage + by + count) % count)
+      if (applied && count > 1) chosen(applied.protocol, (applied.stage + by + count) % count)
     },
     touched: () => {
       atWork.current = true
