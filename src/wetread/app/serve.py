@@ -163,7 +163,11 @@ class Supervisor:
         told: list[str] = []
         if part.name == "node":
             doors = self._doors.descriptors
-            told = ["--number", str(part.number), *(word for pair in doors.items() for word in map(str, pair))]
+            told = [
+                "--number",
+                str(part.number),
+                *(word for pair in doors.items() for word in map(str, pair)),
+            ]
         part.process = subprocess.Popen(
             [sys.executable, "-m", "wetread", "part", part.name, *told],
             env=environment,
