@@ -57,7 +57,7 @@ class Process:
 def parts_of(settings: Settings) -> list[tuple[str, int]]:
     """The processes for the chosen roles, by name and number; DICOM and HL7 share the first of the node."""
     chosen = set(settings.roles)
-    nodes = settings.node_processes_here if "dicom" in chosen else 1
+    nodes = settings.node_processes if "dicom" in chosen else 1
     return [
         (name, number)
         for name, roles, count in (

@@ -61,6 +61,7 @@ from wetread.security.service import Actor, AuditEventID, Offices, Permission, W
 
 log = structlog.get_logger()
 
+_DEADLOCK_TRIES = 5
 _SERIES_CACHED_MAX = 50_000
 _REMOVED = "this object was removed here before"
 _ANNOUNCE_S = 1.0
@@ -175,8 +176,9 @@ class CommitGroup:
             one.send(pipeline)
         try:
             answers = pipeline.commit()
-        except psycopg.Error:
-            if len(batch) == 1 or not pipeline.usable:
+        except psycopg.Error as error:
+            alone = len(batch) == 1 and not isinstance(error, psycopg.errors.DeadlockDetected)
+            if alone or not pipeline.usable:
                 raise
             self._commit_singly(pipeline, batch)
             return
@@ -187,11 +189,18 @@ class CommitGroup:
     def _commit_singly(self, pipeline: store.IngestPipeline, batch: list[_Rows]) -> None:
         # One bad row must not take the others with it.
         for one in batch:
-            try:
-                one.send(pipeline)
-                (one.result,) = pipeline.commit()
-            except psycopg.Error as error:
-                one.error = error
+            for tries_left in reversed(range(_DEADLOCK_TRIES)):
+                try:
+                    one.send(pipeline)
+                    (one.result,) = pipeline.commit()
+                except psycopg.errors.DeadlockDetected as error:
+                    # Another process files of the same study and had its rows in another order: it goes first.
+                    if tries_left and pipeline.usable:
+                        continue
+                    one.error = error
+                except psycopg.Error as error:
+                    one.error = error
+                break
 
 
 @dataclass(slots=True)

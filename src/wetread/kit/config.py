@@ -49,7 +49,7 @@ class Settings:
     ae_title: str = "WETREAD"
     database_url: str | None = None
     roles: tuple[Part, ...] = ("web", "dicom", "hl7", "worker")
-    node_processes: int | None = None
+    node_processes: int = 1
     public_url: str | None = None
     behind_tls_proxy: bool = False
     tls_certificate: Path | None = None
@@ -76,11 +76,6 @@ class Settings:
     def master_key_path(self) -> Path:
         """The master key's file."""
         return self.master_key or self.data / "keys" / "master.key"
-
-    @property
-    def node_processes_here(self) -> int:
-        """How many processes serve DICOM side by side: as was set, else one for each core, four at most."""
-        return self.node_processes or min(4, len(os.sched_getaffinity(0)))
 
     @property
     def peer_tls(self) -> TlsFiles:
