@@ -864,6 +864,14 @@ def _hide_removed(state: ORMExecuteState) -> None:
 install_sql(
     "archive_ingest",
     """
+-- Keys that archive_grown will ask for, kept until the end of the transaction.
+CREATE OR REPLACE FUNCTION archive_note(p_what text, p_key bigint) RETURNS void LANGUAGE sql AS $$
+    SELECT set_config('wetread.' || p_what,
+        concat_ws(',', nullif(current_setting('wetread.' || p_what, true), ''), p_key), true);
+$$;
+CREATE OR REPLACE FUNCTION archive_noted(p_what text) RETURNS bigint[] LANGUAGE sql STABLE AS $$
+    SELECT coalesce(string_to_array(nullif(current_setting('wetread.' || p_what, true), ''), ',')::bigint[], '{}');
+$$;
 CREATE OR REPLACE FUNCTION archive_series(
     p_study jsonb, p_series jsonb, p_force boolean,
     OUT study_pk bigint, OUT series_pk bigint, OUT outcome text, OUT new_study boolean
@@ -926,11 +934,7 @@ BEGIN
         ON CONFLICT (series_instance_uid) DO NOTHING
         RETURNING * INTO q;
         IF FOUND THEN
-            UPDATE study SET number_of_study_related_series = number_of_study_related_series + 1,
-                modalities_in_study = CASE
-                    WHEN r.modality IS NULL OR r.modality = ANY(modalities_in_study) THEN modalities_in_study
-                    ELSE modalities_in_study || r.modality END
-            WHERE study_pk = t.study_pk;
+            PERFORM archive_note('series', q.series_pk);
         ELSE
             SELECT * INTO STRICT q FROM series WHERE series_instance_uid = r.series_instance_uid;
         END IF;
@@ -948,8 +952,8 @@ BEGIN
     END IF;
 END $$;
 
--- `p_content`: its sealed bytes, where they are few.
-CREATE OR REPLACE FUNCTION archive_instance(
+-- `p_content`: its sealed bytes, where they are few. Study and series are told of it by archive_grown.
+CREATE OR REPLACE FUNCTION archive_object(
     p_study_pk bigint, p_series_pk bigint, p_sop_instance_uid text, p_sop_class_uid text, p_instance_number integer,
     p_number_of_frames integer, p_rows integer, p_columns integer, p_bits_allocated smallint,
     p_samples_per_pixel smallint, p_photometric_interpretation text, p_image_laterality text, p_frame_laterality text, p_content_date date,
@@ -960,7 +964,7 @@ CREATE OR REPLACE FUNCTION archive_instance(
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-    made bigint; known bytea; removed bigint; place bigint;
+    made bigint; known bytea; removed bigint;
 BEGIN
     INSERT INTO instance (series_pk, study_pk, sop_instance_uid, sop_class_uid, instance_number, number_of_frames,
         rows, columns, bits_allocated, samples_per_pixel, photometric_interpretation, image_laterality, frame_laterality,
@@ -985,80 +989,80 @@ BEGIN
         transfer_syntax_uid, dataset_offset, pixel_data_offset, frame_length, frame_table)
     VALUES (made, 'original', p_location, p_study_key_pk, p_size_bytes, p_dataset_sha256,
         p_transfer_syntax_uid, p_dataset_offset, p_pixel_data_offset, p_frame_length, p_frame_table);
-    UPDATE series SET number_of_series_related_instances = number_of_series_related_instances + 1,
-        updated_at = clock_timestamp()
-    WHERE series_pk = p_series_pk
-    RETURNING study_pk, removal_pk INTO place, removed;
-    IF place <> p_study_pk OR removed IS NOT NULL
-            AND EXISTS (SELECT FROM removal m WHERE m.removal_pk = removed AND m.level <> 'IMAGE') THEN
-        -- Moved or removed while this came: its place is looked up again.
-        RAISE foreign_key_violation USING MESSAGE = 'the series is not in this study any more';
-    END IF;
-    IF removed IS NOT NULL THEN
-        UPDATE series SET removal_pk = NULL WHERE series_pk = p_series_pk;
-    END IF;
-    UPDATE study SET number_of_study_related_instances = number_of_study_related_instances + 1,
-        updated_at = clock_timestamp(), removal_pk = NULL,
-        sop_classes_in_study = CASE WHEN p_sop_class_uid = ANY(sop_classes_in_study) THEN sop_classes_in_study
-            ELSE sop_classes_in_study || p_sop_class_uid::varchar END
-    WHERE study_pk = p_study_pk;
     IF p_content IS NOT NULL THEN
         INSERT INTO fresh_object (location, content) VALUES (p_location, p_content);
     END IF;
+    PERFORM archive_note('instance', made);
     outcome := 'stored';
 END $$;
+
+-- The last statement of a transaction that filed: counts in study and series what archive_object, archive_series and
+-- archive_first noted. Nobody waits for the rows of a study but from here to the commit, and all take them in the order of
+-- their keys, studies first: processes that file of the same studies at once do not lock each other out.
+CREATE OR REPLACE FUNCTION archive_grown() RETURNS void LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    filed bigint[] := archive_noted('instance'); opened bigint[] := archive_noted('series');
+    begun bigint[] := archive_noted('begun'); one record; place bigint; removed bigint;
+BEGIN
+    IF cardinality(filed) = 0 AND cardinality(opened) = 0 THEN
+        RETURN;
+    END IF;
+    FOR one IN
+        SELECT n.study_pk, count(n.instance_pk) AS instances, count(n.series_pk) AS series,
+            array_agg(DISTINCT n.sop_class_uid) FILTER (WHERE n.sop_class_uid IS NOT NULL) AS classes,
+            array_agg(DISTINCT n.modality) FILTER (WHERE n.modality IS NOT NULL) AS modalities
+        FROM (SELECT study_pk, instance_pk, NULL::bigint AS series_pk, sop_class_uid, NULL AS modality
+                FROM instance WHERE instance_pk = ANY(filed)
+            UNION ALL SELECT study_pk, NULL, series_pk, NULL, modality FROM series WHERE series_pk = ANY(opened)) n
+        GROUP BY n.study_pk ORDER BY n.study_pk
+    LOOP
+        UPDATE study SET number_of_study_related_series = number_of_study_related_series + one.series,
+            number_of_study_related_instances = number_of_study_related_instances + one.instances,
+            modalities_in_study = CASE WHEN one.modalities IS NULL OR one.modalities <@ modalities_in_study
+                THEN modalities_in_study
+                ELSE modalities_in_study || ARRAY(SELECT m FROM unnest(one.modalities) m WHERE m <> ALL(modalities_in_study)) END,
+            sop_classes_in_study = CASE WHEN one.classes IS NULL OR one.classes <@ sop_classes_in_study
+                THEN sop_classes_in_study
+                ELSE sop_classes_in_study || ARRAY(SELECT c FROM unnest(one.classes) c WHERE c <> ALL(sop_classes_in_study)) END,
+            updated_at = CASE WHEN one.instances > 0 THEN clock_timestamp() ELSE updated_at END,
+            removal_pk = CASE WHEN one.instances > 0 THEN NULL ELSE removal_pk END,
+            -- The news of what begins are told in the same transaction.
+            announced_at = CASE WHEN study_pk = ANY(begun) THEN clock_timestamp() ELSE announced_at END
+        WHERE study_pk = one.study_pk;
+    END LOOP;
+    FOR one IN
+        SELECT series_pk, min(study_pk) AS study_pk, count(*) AS instances FROM instance
+        WHERE instance_pk = ANY(filed) GROUP BY series_pk ORDER BY series_pk
+    LOOP
+        UPDATE series SET number_of_series_related_instances = number_of_series_related_instances + one.instances,
+            updated_at = clock_timestamp()
+        WHERE series_pk = one.series_pk
+        RETURNING study_pk, removal_pk INTO place, removed;
+        IF place <> one.study_pk OR removed IS NOT NULL
+                AND EXISTS (SELECT FROM removal m WHERE m.removal_pk = removed AND m.level <> 'IMAGE') THEN
+            -- Moved or removed while this came: its place is looked up again.
+            RAISE foreign_key_violation USING MESSAGE = 'the series is not in this study any more';
+        END IF;
+        IF removed IS NOT NULL THEN
+            UPDATE series SET removal_pk = NULL WHERE series_pk = one.series_pk;
+        END IF;
+    END LOOP;
+END $$;
 """,
-    "DROP FUNCTION IF EXISTS archive_series; DROP FUNCTION IF EXISTS archive_instance;",
+    "DROP FUNCTION IF EXISTS archive_grown; DROP FUNCTION IF EXISTS archive_series; DROP FUNCTION IF EXISTS archive_object;"
+    " DROP FUNCTION IF EXISTS archive_noted; DROP FUNCTION IF EXISTS archive_note;",
 )
 install_sql(
     "archive_first",
-    """
--- The first object of a study or series in a transfer, in one round trip. `p_sealed_key`: the object was sealed with a
--- new key, which is kept together with it; `p_study_key_pk` is that of a known key; `p_content`: as archive_instance has it.
-CREATE OR REPLACE FUNCTION archive_first(
-    p_study jsonb, p_series jsonb, p_force boolean, p_sealed_key bytea, p_sop_instance_uid text,
-    p_sop_class_uid text, p_instance_number integer, p_number_of_frames integer, p_rows integer, p_columns integer,
-    p_bits_allocated smallint, p_samples_per_pixel smallint, p_photometric_interpretation text,
-    p_image_laterality text, p_frame_laterality text, p_content_date date, p_content_time time, p_location text, p_study_key_pk bigint, p_size_bytes bigint, p_dataset_sha256 bytea,
-    p_transfer_syntax_uid text, p_dataset_offset integer, p_pixel_data_offset bigint, p_frame_length bigint,
-    p_frame_table bytea, p_content bytea,
-    OUT study_pk bigint, OUT series_pk bigint, OUT study_key_pk bigint, OUT outcome text, OUT new_study boolean
-) LANGUAGE plpgsql AS $$
-#variable_conflict use_column
-BEGIN
-    SELECT f.study_pk, f.series_pk, f.outcome, f.new_study INTO study_pk, series_pk, outcome, new_study
-    FROM archive_series(p_study, p_series, p_force) f;
-    study_key_pk := p_study_key_pk;
-    IF outcome <> 'filed' THEN
-        RETURN;
-    END IF;
-    IF p_sealed_key IS NOT NULL THEN
-        INSERT INTO study_key (study_instance_uid, sealed_key)
-        VALUES (p_study ->> 'study_instance_uid', p_sealed_key)
-        RETURNING study_key.study_key_pk INTO study_key_pk;
-    END IF;
-    outcome := archive_instance(study_pk, series_pk, p_sop_instance_uid, p_sop_class_uid,
-        p_instance_number, p_number_of_frames, p_rows, p_columns, p_bits_allocated, p_samples_per_pixel,
-        p_photometric_interpretation, p_image_laterality, p_frame_laterality, p_content_date, p_content_time, p_location, study_key_pk, p_size_bytes,
-        p_dataset_sha256, p_transfer_syntax_uid, p_dataset_offset, p_pixel_data_offset, p_frame_length,
-        p_frame_table, p_content);
-    IF outcome = 'stored' THEN
-        -- Its news are told in the same transaction.
-        UPDATE study SET announced_at = clock_timestamp() WHERE study.study_pk = archive_first.study_pk;
-    END IF;
-END $$;
-""",
-    "DROP FUNCTION IF EXISTS archive_first;",
-)
-install_sql(
-    "archive_begin",
     """
 -- Sealed bytes do not get smaller.
 ALTER TABLE fresh_object ALTER COLUMN content SET STORAGE EXTERNAL;
 -- The first object of a study or series in a transfer, with all that belongs to it, in one round trip: its rows, its
 -- bytes where they are few (`p_content`), the audit record `p_entry` about the study (`p_first`) or series, and the news
--- `p_keys`, in which the study's key and whether it is new are filled in here.
-CREATE OR REPLACE FUNCTION archive_begin(
+-- `p_keys`, in which the study's key and whether it is new are filled in here. `p_sealed_key`: the object was sealed with
+-- a new key, which is kept together with it; `p_study_key_pk` is that of a known key.
+CREATE OR REPLACE FUNCTION archive_first(
     p_first boolean, p_entry jsonb, p_kind text, p_keys jsonb, p_channel text, p_content bytea,
     p_study jsonb, p_series jsonb, p_force boolean, p_sealed_key bytea, p_sop_instance_uid text,
     p_sop_class_uid text, p_instance_number integer, p_number_of_frames integer, p_rows integer, p_columns integer,
@@ -1072,23 +1076,32 @@ CREATE OR REPLACE FUNCTION archive_begin(
 DECLARE
     told jsonb;
 BEGIN
-    SELECT f.study_pk, f.series_pk, f.study_key_pk, f.outcome, f.new_study
-    INTO study_pk, series_pk, study_key_pk, outcome, new_study
-    FROM archive_first(p_study, p_series, p_force, p_sealed_key, p_sop_instance_uid, p_sop_class_uid,
-        p_instance_number, p_number_of_frames, p_rows, p_columns, p_bits_allocated, p_samples_per_pixel,
-        p_photometric_interpretation, p_image_laterality, p_frame_laterality, p_content_date, p_content_time, p_location, p_study_key_pk, p_size_bytes,
-        p_dataset_sha256, p_transfer_syntax_uid, p_dataset_offset, p_pixel_data_offset, p_frame_length,
-        p_frame_table, p_content) f;
+    SELECT f.study_pk, f.series_pk, f.outcome, f.new_study INTO study_pk, series_pk, outcome, new_study
+    FROM archive_series(p_study, p_series, p_force) f;
+    study_key_pk := p_study_key_pk;
+    IF outcome = 'filed' THEN
+        IF p_sealed_key IS NOT NULL THEN
+            INSERT INTO study_key (study_instance_uid, sealed_key)
+            VALUES (p_study ->> 'study_instance_uid', p_sealed_key)
+            RETURNING study_key.study_key_pk INTO study_key_pk;
+        END IF;
+        outcome := archive_object(study_pk, series_pk, p_sop_instance_uid, p_sop_class_uid,
+            p_instance_number, p_number_of_frames, p_rows, p_columns, p_bits_allocated, p_samples_per_pixel,
+            p_photometric_interpretation, p_image_laterality, p_frame_laterality, p_content_date, p_content_time,
+            p_location, study_key_pk, p_size_bytes, p_dataset_sha256, p_transfer_syntax_uid, p_dataset_offset,
+            p_pixel_data_offset, p_frame_length, p_frame_table, p_content);
+    END IF;
     INSERT INTO audit_record (AUDIT_COLUMNS)
     SELECT AUDIT_COLUMNS FROM jsonb_populate_record(
         NULL::audit_record, p_entry || jsonb_build_object('object_id', CASE WHEN p_first THEN study_pk ELSE series_pk END));
     IF outcome <> 'stored' THEN
         RETURN;
     END IF;
+    PERFORM archive_note('begun', study_pk);
     told := p_keys || jsonb_build_object('study_pk', study_pk, 'first_image', new_study);
     INSERT INTO outbox_event (kind, keys) VALUES (p_kind, told);
     PERFORM pg_notify(p_channel, jsonb_build_object('kind', p_kind, 'keys', told)::text);
 END $$;
 """.replace("AUDIT_COLUMNS", ", ".join(AUDIT_ENTRY_COLUMNS)),
-    "DROP FUNCTION IF EXISTS archive_begin;",
+    "DROP FUNCTION IF EXISTS archive_first;",
 )

@@ -292,7 +292,7 @@ def filing_of(texts: Mapping[str, str]) -> Filing:
 
 @dataclass(slots=True)
 class InstanceRow:
-    """The parameters of archive_instance() after study and series, in its order."""
+    """The parameters of archive_object() after study and series, in its order."""
 
     sop_instance_uid: str
     sop_class_uid: str

@@ -476,7 +476,7 @@ class FirstFiled:
 
     @classmethod
     def of(cls, answer: Answer) -> FirstFiled:
-        """From the answer of `archive_begin`."""
+        """From the answer of `archive_first`."""
         study_pk, series_pk, study_key_pk, outcome, _ = answer
         return cls(
             int(study_pk or 0),
@@ -521,12 +521,12 @@ class IngestPipeline:
         if standby == ("",):
             self._connection.execute(b"SET synchronous_commit = off")
         for name, kinds, statement in (
-            ("archive_instance", _INSTANCE_KINDS, f"SELECT archive_instance({{}}) FROM {_WAIT}"),
-            ("archive_instance_soon", _INSTANCE_KINDS, "SELECT archive_instance({})"),
+            ("archive_object", _INSTANCE_KINDS, f"SELECT archive_object({{}}) FROM {_WAIT}"),
+            ("archive_object_soon", _INSTANCE_KINDS, "SELECT archive_object({})"),
             (
-                "archive_begin",
-                _BEGIN_KINDS,
-                f"SELECT study_pk, series_pk, study_key_pk, outcome, new_study FROM archive_begin({{}}), {_WAIT}",
+                "archive_first",
+                _FIRST_KINDS,
+                f"SELECT study_pk, series_pk, study_key_pk, outcome, new_study FROM archive_first({{}}), {_WAIT}",
             ),
             (
                 "audit_entry",
@@ -538,6 +538,7 @@ class IngestPipeline:
             places = ", ".join(f"${number}" for number in range(1, count + 1))
             declared = f"({', '.join(kinds)})" if kinds else ""
             self._connection.execute(f"PREPARE {name} {declared} AS {statement.format(places)}".encode())
+        self._connection.execute(b"PREPARE archive_grown AS SELECT archive_grown()")
         self._link = self._connection.pgconn
         self._link.enter_pipeline_mode()
         self._poll = select_module.poll()
@@ -554,14 +555,14 @@ class IngestPipeline:
     ) -> None:
         """An instance of a known series, answered by its outcome, with its sealed bytes where they are few; the server
         begins on it at once. `soon`: nothing of it makes the commit wait for the disk."""
-        name = b"archive_instance_soon" if soon else b"archive_instance"
+        name = b"archive_object_soon" if soon else b"archive_object"
         self._send(name, (study_pk, series_pk, *row.values(), content), _INSTANCE_FORMATS)
         self._flush()
 
     def send_first(self, first: FirstObject, row: InstanceRow, content: bytes | None) -> None:
         """The first object of a study or series in a transfer, answered by what makes a FirstFiled."""
         self._send(
-            b"archive_begin",
+            b"archive_first",
             (
                 "t" if first.of_study else "f",
                 dumps(first.entry),
@@ -575,7 +576,7 @@ class IngestPipeline:
                 first.sealed_key,
                 *row.values(),
             ),
-            _BEGIN_FORMATS,
+            _FIRST_FORMATS,
         )
         self._flush()
 
@@ -590,24 +591,25 @@ class IngestPipeline:
 
     def spoil(self) -> None:
         """Makes the transaction that is under way fail."""
-        self._link.send_query_params(b"SELECT archive_instance_spoiled", None)
+        self._link.send_query_params(b"SELECT archive_spoiled", None)
         self._sent += 1
 
     def commit(self) -> list[Answer]:
         """Ends the transaction; the answers to what was sent to be answered, in its order. Raises psycopg.Error: then
         nothing is kept."""
         sent, self._sent = self._sent, 0
+        self._link.send_query_prepared(b"archive_grown", [])
         self._link.pipeline_sync()
         self._flush()
         answers: list[Answer] = []
         fault: psycopg.Error | None = None
-        for _ in range(sent):
+        for place in range(sent + 1):  # of which the last says nothing
             result = self._result()
             if result is None:
                 raise psycopg.OperationalError("the connection was lost")
-            if result.status == ExecStatus.TUPLES_OK:
+            if result.status == ExecStatus.TUPLES_OK and place < sent:
                 answers.append([result.get_value(0, column) for column in range(result.nfields)])
-            elif result.status != ExecStatus.COMMAND_OK and fault is None:
+            elif result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK) and fault is None:
                 fault = psycopg.errors.error_from_result(result)
             self._result()  # the end of this row's results
         self._result()  # the synchronisation itself: the commit is done
@@ -657,11 +659,11 @@ _INSTANCE_FORMATS = [
 ]  # bytes go as they are, the rest as text
 
 
-_BEGIN_KINDS = (
+_FIRST_KINDS = (
     *("boolean", "jsonb", "text", "jsonb", "text", "bytea", "jsonb", "jsonb", "boolean", "bytea"),
     *_INSTANCE_KINDS[2:-1],
 )
-_BEGIN_FORMATS = [int(kind == "bytea") for kind in _BEGIN_KINDS]
+_FIRST_FORMATS = [int(kind == "bytea") for kind in _FIRST_KINDS]
 
 
 def _parameter(value: Any) -> bytes | None:
