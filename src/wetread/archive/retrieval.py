@@ -218,6 +218,24 @@ class Retrieval:
             raise NotFound("There is no such instance.")
         return found
 
+    def note_opened(self, actor: Actor, stored: StoredInstance) -> None:
+        """Records that an actor who was admitted opened this object, once in a viewing."""
+        now = time.monotonic()
+        key = (actor.kind, actor.user_pk, actor.username, stored.sop_instance_uid)
+        viewed = self._viewed.get(key)
+        if viewed is not None and now - viewed <= VIEWING_SESSION_S:
+            return
+        with self.offices.work(actor) as work:
+            work.require(Permission.STUDY_READ, Permission.RESULT_READ, Permission.LIVE_JOIN)
+            work.audit(
+                AuditEventID.INSTANCES_ACCESSED,
+                "R",
+                study_instance_uid=stored.study_instance_uid,
+                object_type="instance",
+                object_id=stored.sop_instance_uid,
+            )
+        self._viewed.put(key, now)
+
     def _locate(self, study_instance_uid: str, series_instance_uid: str) -> dict[str, InstanceFiles]:
         # The viewing was recorded by admit(); one query serves the whole series' frames.
         with self.offices.database.transaction() as session:

@@ -27,6 +27,7 @@ from wetread.dicomweb.common import (
     span_of,
     streamed_parts,
 )
+from wetread.dicomweb.guests import check_drawing, model_for, note_opened
 from wetread.dicomweb.responses import in_large_pieces
 from wetread.kit import limits
 from wetread.kit.errors import FieldError, NotFound
@@ -229,18 +230,22 @@ def _frames_drawn(request: Request, files: InstanceFiles, frames: list[int] | No
     return streamed_parts(offer.media_type, parts())
 
 
-def _instance(request: Request, files: InstanceFiles) -> Response:
+def _instance(request: Request, gate: Gate, files: InstanceFiles) -> Response:
     """An instance in what its kind is looked at with: an image, a video, a document, a text (PS3.18 8.7.4)."""
     retrieval = archive_of(request).retrieval
     video = retrieval.video(files.original)
+    is_picture = video is None and bool(files.original.number_of_frames)
+    if is_picture:
+        check_drawing(gate.actor, request.query_params.get("annotation"))
+    model = None if is_picture or video else model_for(archive_of(request), gate.actor, files)
+    note_opened(archive_of(request), gate.actor, files)
     if video is not None:
         return _whole(request, "The video is", video)
-    if files.original.number_of_frames:
+    if model is None:
         return _frames_drawn(request, files, None)
     document = retrieval.encapsulated_document(files.original)
     if document is not None and document.media_type:
         return _whole(request, "The document is", document)
-    (model,) = orjson.loads(retrieval.instance_metadata(files.original))
     if not structured.is_report(model):
         raise NotFound("This object has nothing that could be drawn.")
     offer = chosen(request, "The report is", [Offer("text/html"), Offer("text/plain")])
@@ -327,10 +332,10 @@ def rendered_instance(
     window: _Window = None,
     viewport: _Viewport = None,
     quality: _Quality = 90,
-    gate: Gate = stream_door(*READ),
+    gate: Gate = stream_door(*VIEW),
 ) -> Response:
-    """WADO-RS: an instance as JPEG or PNG; of several frames the middle one."""
-    return _instance(request, archive_of(request).retrieval.files(gate.actor, study, series, instance))
+    """WADO-RS: an instance as JPEG or PNG, of several frames the middle one; or the document, film or text that it holds."""
+    return _instance(request, gate, archive_of(request).retrieval.files(gate.actor, study, series, instance))
 
 
 @router.get(INSTANCE + "/frames/{frame}/rendered", response_class=Response)
@@ -346,6 +351,7 @@ def rendered_frame(
     gate: Gate = stream_door(*VIEW),
 ) -> Response:
     """WADO-RS: a frame as JPEG or PNG; several, parted by commas, as parts."""
+    check_drawing(gate.actor, request.query_params.get("annotation"))
     files = archive_of(request).retrieval.files(gate.actor, study, series, instance)
     return _frames_drawn(request, files, _numbers_of(frame))
 

@@ -33,6 +33,7 @@ from wetread.dicomweb.common import (
     span_of,
     streamed_parts,
 )
+from wetread.dicomweb.guests import check_bulk, note_opened
 from wetread.dicomweb.multipart import PART_END, closing, part_header
 from wetread.dicomweb.nativexml import to_xml
 from wetread.dicomweb.responses import BOUNDARY, Buffer, BuffersResponse, in_large_pieces
@@ -323,6 +324,9 @@ def retrieve_bulk_data(
     """WADO-RS: a long value that the metadata name by BulkDataURI."""
     retrieval = archive_of(request).retrieval
     files = retrieval.files(gate.actor, study, series, instance)
+    if reference != "pixeldata":
+        check_bulk(archive_of(request), gate.actor, files, reference)
+    note_opened(archive_of(request), gate.actor, files)
     if reference == "pixeldata":
         return _pixel_data(request, files)
     data = retrieval.bulk_data(files.original, reference)

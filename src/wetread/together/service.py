@@ -49,17 +49,52 @@ def use_policy(*, names_patient: bool) -> None:
 
 
 _TOLD_OF_PATIENT = frozenset({"00100040", "00101010", "00101020", "00101030"})
+# A report says whose it is in its content as well (PS3.16 TID 1007): the name, IDs and birth date of its subject.
+_CONTENT, _CONCEPT, _CODE_VALUE = "0040A730", "0040A043", "00080100"
+_DOCUMENT = "00420011"
+_NAMES_SUBJECT = frozenset({"121022", "121028", "121029", "121030", "121031"})
 
 
 def without_patient(actor: Actor, documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """DICOM JSON documents as this actor may read them: for a guest who is not told who the patient is, of group 0010 no
-    more than sex, age, size and weight, which pictures are judged and measured by."""
-    if _names_patient or actor.kind != "guest":
+    more than sex, age, size and weight, which pictures are judged and measured by; nor what a report says of its subject."""
+    if not withholds_patient(actor):
         return documents
-    return [
-        {tag: value for tag, value in one.items() if tag[:4] != "0010" or tag in _TOLD_OF_PATIENT}
-        for one in documents
+    return [_nameless(one) for one in documents]
+
+
+def is_named_within(document: dict[str, Any]) -> bool:
+    """Whether an object holds a document that has its patient's name written in it: all but models (PS3.3 A.45, A.85)."""
+    media_type = str((document.get("00420012", {}).get("Value") or [""])[0]).strip().lower()
+    return _DOCUMENT in document and not media_type.startswith("model/")
+
+
+def _nameless(item: dict[str, Any]) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    is_named = is_named_within(item)
+    for tag, element in item.items():
+        if tag[:4] == "0010" and tag not in _TOLD_OF_PATIENT:
+            continue
+        if tag == _DOCUMENT and is_named:
+            # That there is one is told, and asking for it is answered.
+            told[tag] = {"vr": "OB", "BulkDataURI": "withheld"}
+            continue
+        values = element.get("Value") if isinstance(element, dict) else None
+        if values and element.get("vr") == "SQ":
+            inner = [_nameless(one) for one in values if not (tag == _CONTENT and _names_subject(one))]
+            told[tag] = {**element, "Value": inner}
+        else:
+            told[tag] = element
+    return told
+
+
+def _names_subject(content_item: dict[str, Any]) -> bool:
+    codes = [
+        value
+        for concept in content_item.get(_CONCEPT, {}).get("Value") or []
+        for value in concept.get(_CODE_VALUE, {}).get("Value") or []
     ]
+    return not _NAMES_SUBJECT.isdisjoint(codes)
 
 
 def withholds_patient(actor: Actor) -> bool:

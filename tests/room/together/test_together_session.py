@@ -12,17 +12,19 @@ from typing import Any
 import orjson
 import pytest
 from pycrdt import Doc, Map
+from pydicom import Dataset
 from sqlalchemy import select, text
 from starlette.testclient import WebSocketDenialResponse, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
 from archive_fixtures import MakeDicom, Store, study_of
 from common import Api
+from viewer_others import beside, code, content, item
 from wetread.archive.model import Study
 from wetread.archive.service import Archive
 from wetread.kit import limits
 from wetread.patients.service import PatientInput, register_patient
-from wetread.security.service import Actor, use_guests
+from wetread.security.service import Actor, hash_secret, use_guests
 from wetread.sharing.service import OwnPatients
 from wetread.together import room, rules
 from wetread.together.service import SeenTogether, actor_of_pass, use_policy
@@ -103,6 +105,7 @@ class House:
     uids: list[str]
     series: list[str]
     instances: list[str]
+    first: list[Dataset]
 
     def ask(self, method: str, path: str, who: Api | str, body: Any = None) -> Any:
         headers = dict(HEAD)
@@ -179,7 +182,7 @@ def house(web: Api, archive: Archive, store: Store, make_dicom: MakeDicom) -> It
             web, archive, *pks,
             [str(one.StudyInstanceUID) for one in firsts],
             [str(one.SeriesInstanceUID) for one in firsts],
-            [str(one.SOPInstanceUID) for one in firsts],
+            [str(one.SOPInstanceUID) for one in firsts], list(firsts),
         )  # fmt: skip
 
 
@@ -219,6 +222,115 @@ def test_a_guest_sees_what_the_session_shows_and_nothing_else(house: House) -> N
     assert house.ask("POST", f"{more}/links", guest, {}).status_code == 403
     assert house.ask("POST", f"{more}/end", guest).status_code == 403
     assert house.ask("POST", "/api/together/directory/find", guest, {}).status_code == 403
+
+
+def papers_of(house: House, store: Store, at: int) -> dict[str, str]:
+    """Each kind of paper beside a study's pictures, by what a viewer asks for."""
+    first = house.first[at]
+    path = f"/dicom-web/studies/{house.uids[at]}/series"
+
+    def kept(**attributes: Any) -> str:
+        one = item(**attributes)
+        beside(store, first, one)
+        return f"{path}/{one.SeriesInstanceUID}/instances/{one.SOPInstanceUID}"
+
+    pdf = b"%PDF-1.4 Doe^Jane" + bytes(100_001)
+    subject = content("CONTAINS", "PNAME", ("121029", "DCM", "Subject Name"), PersonName="Doe^Jane")
+    words = content("CONTAINS", "TEXT", ("121071", "DCM", "Finding"), TextValue="Nothing of note")
+    samples = item(
+        MultiplexGroupTimeOffset=0, WaveformOriginality="ORIGINAL", NumberOfWaveformChannels=1,
+        NumberOfWaveformSamples=40_000, SamplingFrequency=500, WaveformBitsAllocated=16,
+        WaveformSampleInterpretation="SS", WaveformData=bytes(80_000),
+    )  # fmt: skip
+    curve = kept(SOPClassUID="1.2.840.10008.5.1.4.1.1.9.1.2", Modality="ECG", WaveformSequence=[samples])
+    model = kept(
+        SOPClassUID="1.2.840.10008.5.1.4.1.1.104.3", Modality="M3D", MIMETypeOfEncapsulatedDocument="model/stl",
+        EncapsulatedDocument=bytes(84),
+    )  # fmt: skip
+    report = kept(
+        SOPClassUID="1.2.840.10008.5.1.4.1.1.88.11", Modality="SR", ValueType="CONTAINER",
+        ConceptNameCodeSequence=code("18748-4", "LN", "Outside report"), ContentSequence=[subject, words],
+    )  # fmt: skip
+    document = kept(
+        SOPClassUID="1.2.840.10008.5.1.4.1.1.104.1", Modality="DOC",
+        MIMETypeOfEncapsulatedDocument="application/pdf", EncapsulatedDocument=pdf,
+    )  # fmt: skip
+    series = {one: one.rsplit("/instances/", 1)[0] + "/metadata" for one in (curve, document)}
+    lead = house.web.as_role("radiologist")
+    told = house.ask("GET", series[curve], lead).json()[0]["54000100"]["Value"][0]["54001010"]
+    written = house.ask("GET", series[document], lead).json()[0]["00420011"]
+    return {
+        "document": f"{document}/rendered",
+        "document's bytes": f"{document}/bulkdata/{written['BulkDataURI'].rsplit('/', 1)[1]}",
+        "report": f"{report}/rendered",
+        "model": f"{model}/rendered",
+        "samples": f"{curve}/bulkdata/{told['BulkDataURI'].rsplit('/', 1)[1]}",
+        "any bytes": f"{curve}/bulkdata/0-400",
+    }
+
+
+def test_a_guest_opens_what_is_no_picture_of_the_session_alone(house: House, store: Store) -> None:
+    lead = house.web.as_role("radiologist")
+    session = house.start(lead)["live_session_pk"]
+    shared, foreign = papers_of(house, store, 0), papers_of(house, store, 2)
+    participant, secret = house.link(lead, session)
+    guest = house.opened(secret)
+    for name, path in shared.items():
+        answer = house.ask("GET", path, guest)
+        assert answer.status_code == 200, (name, answer.text)
+        assert answer.content == house.ask("GET", path, lead).content, name
+        assert house.ask("GET", foreign[name], guest).status_code == 404, name
+    # Once for each object, however often it was asked for, and of whom.
+    house.ask("GET", shared["document"], guest)
+    with house.archive.offices.database.transaction() as db:
+        found = db.execute(
+            text(
+                "SELECT object_id, user_id FROM audit_record WHERE object_type = 'instance' AND event_action_code = 'R'"
+            )
+        ).all()
+    opened = {path.split("/instances/")[1].split("/")[0] for path in shared.values()}
+    assert sorted(found) == sorted((uid, f"guest:{participant}") for uid in opened)
+
+    _, other = house.link(lead, session)
+    late = house.opened(other)
+    assert house.ask("GET", shared["report"], late).status_code == 200
+    path = f"/api/together/sessions/{session}/participants/{participant}/revoke"
+    assert house.ask("POST", path, lead).status_code == 204
+    with house.archive.offices.database.transaction() as db:
+        db.execute(
+            text(
+                "UPDATE live_session_participant SET expires_at = now() - interval '1 second' WHERE pass_hash = :hash"
+            ),
+            {"hash": hash_secret(late)},
+        )
+    for who in (guest, late):
+        for name, path in shared.items():
+            assert house.ask("GET", path, who).status_code == 401, name
+
+
+def test_papers_do_not_tell_guests_the_name_where_the_site_does_not(house: House, store: Store) -> None:
+    lead = house.web.as_role("radiologist")
+    session = house.start(lead)["live_session_pk"]
+    guest = house.opened(house.link(lead, session)[1])
+    shared = papers_of(house, store, 0)
+    use_policy(names_patient=False)
+    try:
+        expected = {"document": 403, "document's bytes": 403, "any bytes": 404}
+        for name, path in shared.items():
+            answer = house.ask("GET", path, guest)
+            assert answer.status_code == expected.get(name, 200), name
+            assert "Doe" not in answer.text, name
+        report = house.ask("GET", shared["report"], guest).text
+        assert "Nothing of note" in report
+        assert "Doe" in house.ask("GET", shared["report"], lead).text
+        series = shared["report"].rsplit("/instances/", 1)[0]
+        assert "Doe" not in house.ask("GET", f"{series}/metadata", guest).text
+        assert "Nothing of note" in house.ask("GET", f"{series}/metadata", guest).text
+        drawn = f"{house.frame_path()}/rendered?annotation="
+        assert house.ask("GET", f"{drawn}technique", guest).status_code == 200
+        assert house.ask("GET", f"{drawn}technique,patient", guest).status_code == 403
+    finally:
+        use_policy(names_patient=True)
 
 
 def test_a_link_is_good_once_and_only_its_hash_is_kept(house: House) -> None:

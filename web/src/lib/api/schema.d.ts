@@ -4978,7 +4978,7 @@ export interface paths {
         };
         /**
          * Rendered Instance
-         * @description WADO-RS: an instance as JPEG or PNG; of several frames the middle one.
+         * @description WADO-RS: an instance as JPEG or PNG, of several frames the middle one; or the document, film or text that it holds.
          */
         get: operations["rendered_instance_dicom_web_studies__study__series__series__instances__instance__rendered_get"];
         put?: never;
