@@ -6,6 +6,7 @@ What is asserted is what the canvases show and what the screens say, on screens 
 from __future__ import annotations
 
 import base64
+import json
 import re
 import threading
 import time
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, expect
+from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 from sqlalchemy import select, text
 
@@ -24,7 +26,7 @@ from archive_fixtures import MakeDicom, Store, archive, as_dataset, as_file, dec
 from case_fixtures import Ward
 from common import Api
 from viewer_fixtures import PATIENCE_MS, drawn, shown
-from viewer_others import beside, code, content, item
+from viewer_others import beside, code, content, document, item, pdf
 from wetread.archive.model import Study
 from wetread.archive.service import Archive
 from wetread.orders.service import Move, move_requested_procedure
@@ -88,6 +90,24 @@ class Case:
         return page
 
 
+def pulse_for(seconds: int) -> Dataset:
+    """A recording of one lead that is longer than any sheet."""
+    beats = (1000 * np.sin(np.arange(100 * seconds) * 2 * np.pi / 100)).astype("<i2")
+    lead = item(
+        ChannelSourceSequence=code("2:2", "MDC", "Lead II"), ChannelSensitivity="1", WaveformBitsStored=16,
+        ChannelSensitivityUnitsSequence=code("uV", "UCUM", "microvolt"), ChannelSensitivityCorrectionFactor="1",
+        ChannelBaseline="0",
+    )  # fmt: skip
+    group = item(
+        MultiplexGroupTimeOffset="0", WaveformOriginality="ORIGINAL", NumberOfWaveformChannels=1,
+        NumberOfWaveformSamples=len(beats), SamplingFrequency="100", ChannelDefinitionSequence=[lead],
+        WaveformBitsAllocated=16, WaveformSampleInterpretation="SS", WaveformData=beats.tobytes(),
+    )  # fmt: skip
+    return item(
+        SOPClassUID="1.2.840.10008.5.1.4.1.1.9.1.2", Modality="ECG", SeriesNumber=92, WaveformSequence=[group]
+    )
+
+
 @pytest.fixture
 def case(browser: Browser, web: Api, archive: Archive, store: Store, make_dicom: MakeDicom) -> Iterator[Case]:
     use_guests(actor_of_pass)
@@ -128,6 +148,9 @@ def case(browser: Browser, web: Api, archive: Archive, store: Store, make_dicom:
             ConceptNameCodeSequence=code("18748-4", "LN", "Outside report"),
         ),
     )  # fmt: skip
+    sheets = pdf("Outside letter", "Its second page", "Its third page")
+    beside(store, slices[0], document("1", "Letter", sheets, "application/pdf", SeriesNumber=91))
+    beside(store, slices[0], pulse_for(60))
     corners = [(x, y, 5 * (SLICES - 2)) for x, y in ((-40, -40), (20, -40), (20, 20), (-40, 20))]
     drawn_by_hand = item(
         ContourGeometricType="CLOSED_PLANAR", NumberOfContourPoints=4, ContourData=list(sum(corners, ()))
@@ -358,6 +381,80 @@ def test_two_follow_one_in_picture_window_and_place(case: Case) -> None:
     for page in (lead, guest, colleague):
         expect(page.locator("[data-subtracted]")).to_have_count(0)
     expect(guest.get_by_test_id("together-banner")).to_contain_text("You see what they show")
+
+
+def pointed(page: Page) -> tuple[float, float]:
+    """Where another's pointer stands, from the corner of the paper's page or sheet as fractions of that."""
+    pointer = page.locator("[data-paper] [data-pointer='Dr. Ines Moreau']")
+    expect(pointer).to_be_visible()
+    tip = pointer.bounding_box()
+    sheet = page.get_by_label("Page 2 of 3").bounding_box()
+    assert tip
+    assert sheet
+    return (tip["x"] - sheet["x"]) / sheet["width"], (tip["y"] - sheet["y"]) / sheet["height"]
+
+
+def test_papers_are_read_together_at_one_place_by_a_guest_as_by_all(case: Case) -> None:
+    lead = begin(case)
+    guest = come_as_guest(case, link_of(lead))
+    banner = guest.get_by_test_id("together-banner")
+    lead.get_by_test_id("canvas-a").click()
+
+    # A document, which page of it, how large, and who points where.
+    lead.keyboard.press("ArrowRight")
+    lead.keyboard.press("ArrowRight")
+    for page in (lead, guest):
+        expect(page.locator("[data-page='1'][data-drawn]")).to_be_visible()
+        assert page.get_by_role("link", name="Save the PDF").count() == (page is lead)
+    lead.get_by_label("Page", exact=True).fill("2")
+    lead.keyboard.press("Enter")
+    expect(guest.get_by_label("Page", exact=True)).to_have_value("2")
+    sheet = lead.get_by_label("Page 2 of 3").bounding_box()
+    assert sheet
+    lead.mouse.move(sheet["x"] + 0.3 * sheet["width"], sheet["y"] + 0.25 * sheet["height"])
+    assert pointed(guest) == pytest.approx((0.3, 0.25), abs=0.01)
+    for _ in range(4):
+        lead.get_by_role("button", name="Larger").click()
+
+    def as_large() -> None:
+        shares = [
+            page.get_by_label("Page 2 of 3").evaluate(
+                "one => one.clientWidth / one.parentElement.clientWidth"
+            )
+            for page in (lead, guest)
+        ]
+        assert shares[0] > 1.9
+        assert shares[1] == pytest.approx(shares[0], rel=0.02)
+
+    settles(as_large)
+    expect(banner).to_contain_text("You see what they show")
+
+    # A recording: its time and speed.
+    lead.keyboard.press("ArrowRight")
+    for page in (lead, guest):
+        expect(page.get_by_test_id("waveform-canvas")).to_have_attribute("data-strips", re.compile("from"))
+    lead.keyboard.press("}")
+    lead.keyboard.press("PageDown")
+
+    def same_time() -> None:
+        times = [
+            json.loads(str(page.get_by_test_id("waveform-canvas").get_attribute("data-strips")))[0]["from"]
+            for page in (lead, guest)
+        ]
+        assert times[0] > 1
+        assert times[1] == pytest.approx(times[0], abs=0.06)
+
+    settles(same_time)
+    expect(guest.get_by_role("combobox", name="Paper speed")).to_have_value("50 mm/s")
+    expect(banner).to_contain_text("You see what they show")
+    # A hand on the paper means looking elsewhere, and stays where it was put; one key leads back.
+    guest.get_by_test_id("waveform-canvas").hover()
+    guest.mouse.wheel(0, 400)
+    expect(banner).to_contain_text("You look by yourself")
+    with pytest.raises(AssertionError):
+        same_time()
+    guest.keyboard.press("Shift+Y")
+    settles(same_time)
 
 
 def _is_grey_beside_a_block(page: Page) -> None:

@@ -33,7 +33,7 @@ export function PlanePointers({ scene, plane, pointers }: { scene: Scene; plane:
   )
 }
 
-function Pointer({ pointer, at: [x, y] }: { pointer: NamedPoint; at: readonly [number, number] }) {
+export function Pointer({ pointer, at: [x, y] }: { pointer: NamedPoint; at: readonly [number, number] }) {
   return (
     <div className={classes['pointer']} data-pointer={pointer.name} data-colour={pointer.colour % 6} style={{ transform: `translate(${x}px, ${y}px)` }}>
       <svg width="18" height="22" viewBox="0 0 18 22">

@@ -241,6 +241,7 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
     papers: hanging.opened.flatMap((one) => one.loaded.papers),
     stackIn,
     paperIn,
+    placesIn: papers.placesIn,
     hungIn,
     hangIn,
     setLayout: hanging.setLayout,
@@ -645,6 +646,8 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
                         onShown={onSeen}
                         links={papers.links}
                         onHands={papers.onHands}
+                        placesIn={papers.placesIn}
+                        pointers={share?.pointers}
                         onClose={papers.backIn(id)}
                       />
                     )

@@ -9,6 +9,7 @@ import { isPane, isSame, type Layout, type PaneId } from './layout'
 import { measured } from './measure/measurements'
 import { isOnPlane } from './measure/onPlane'
 import type { Paper } from './papers/paper'
+import { isThere, MOVED, placeFrom, rounded, type Place, type Places } from './papers/places'
 import { isSameLaid, laidFrom, type SharedLaid } from './overlays/sharedLaid'
 import type { Frame, Stack } from './stacks'
 import type { ViewerStudy } from './study'
@@ -38,6 +39,8 @@ export interface SharedPane {
   invert: boolean
   /** What is subtracted from it; none in what older pages tell. */
   subtraction?: Subtraction | null
+  /** Of a paper, where in it. */
+  place?: Place | null
 }
 
 export interface SharedView {
@@ -111,6 +114,7 @@ interface Surroundings {
   papers: readonly Paper[]
   stackIn: (id: PaneId) => Stack | null
   paperIn: (id: PaneId) => Paper | null
+  placesIn: (id: PaneId) => Places | undefined
   hungIn: (id: PaneId) => Hung | null
   hangIn: (id: PaneId, next: Hung | null, index?: number) => void
   subtract: (id: PaneId, how: Subtraction | null) => void
@@ -208,6 +212,14 @@ export function useShared(around: Surroundings): Shared {
         now.current.subtract(id, subtraction)
         continue
       }
+      const places = now.current.paperIn(id)?.key === told.stack ? now.current.placesIn(id) : undefined
+      const place = placeFrom(told.place)
+      if (places && place && !isThere(places, place)) {
+        if (isUndone(id, size)) return to.leaveLead()
+        places.goTo(place)
+        settle(id, size)
+        continue
+      }
       const wanted = playing ? asPlayed(on, id, stack, told, cine.rate) : told
       if (now.current.paperIn(id)?.key === wanted.stack || isShown(on, id, wanted)) {
         settle(id, size)
@@ -242,9 +254,19 @@ export function useShared(around: Surroundings): Shared {
       element?.addEventListener(EVENTS.IMAGE_RENDERED, drawn)
       return () => element?.removeEventListener(EVENTS.IMAGE_RENDERED, drawn)
     })
-    return () => undo.forEach((one) => one())
+    const moved = (event: Event) => {
+      const id = event.target instanceof Element ? (event.target.closest('[data-pane]')?.getAttribute('data-pane') ?? undefined) : undefined
+      if (now.current.share?.mode === 'lead') tell()
+      else if (isPane(id)) follow(id)
+    }
+    const box = root.current
+    box?.addEventListener(MOVED, moved)
+    return () => {
+      undo.forEach((one) => one())
+      box?.removeEventListener(MOVED, moved)
+    }
     // A pane that showed a paper is another element afterwards.
-  }, [engine, shared, panes, paperKey, tell, follow])
+  }, [engine, root, shared, panes, paperKey, tell, follow])
 
   // Another lead, or another way of looking, begins anew.
   const view = share?.view
@@ -301,9 +323,9 @@ function frameOn(engine: Engine, id: PaneId, stack: Stack | null): Frame | null 
 const OF_PAPER = { frame: 0, focus: [0, 0, 0], up: [0, -1, 0], flipped: [false, false], half: [1, 1], fitted: true, voi: null, invert: false } as const
 
 /** What a pane shows now; null while it shows nothing. */
-function paneOf(engine: Engine, id: PaneId, { stackIn, paperIn, hungIn }: Pick<Surroundings, 'stackIn' | 'paperIn' | 'hungIn'>): SharedPane | null {
+function paneOf(engine: Engine, id: PaneId, { stackIn, paperIn, placesIn, hungIn }: Pick<Surroundings, 'stackIn' | 'paperIn' | 'placesIn' | 'hungIn'>): SharedPane | null {
   const paper = paperIn(id)
-  if (paper) return { ...OF_PAPER, study: paper.studyInstanceUid, stack: paper.key, sop: paper.sopInstanceUid }
+  if (paper) return { ...OF_PAPER, study: paper.studyInstanceUid, stack: paper.key, sop: paper.sopInstanceUid, place: rounded(placesIn(id)?.where() ?? []) }
   const stack = stackIn(id)
   const frame = frameOn(engine, id, stack)
   const study = hungIn(id)?.study
@@ -455,6 +477,11 @@ function usePointer(now: RefObject<Surroundings>, root: RefObject<HTMLElement | 
       }
       const pane = event.target instanceof Element ? event.target.closest('[data-pane]') : null
       const id = pane?.getAttribute('data-pane') ?? undefined
+      const paper = isPane(id) ? now.current.paperIn(id) : null
+      if (paper && isPane(id)) {
+        const at = now.current.placesIn(id)?.point(event.clientX, event.clientY)
+        return now.current.share?.point(at ? { sop: paper.sopInstanceUid, frame: 0, space: null, at } : null)
+      }
       const viewport = isPane(id) ? engine.viewport(id) : undefined
       const frame = viewport && isPane(id) ? frameOn(engine, id, now.current.stackIn(id)) : null
       if (!viewport || !frame) return now.current.share?.point(null)

@@ -5,11 +5,14 @@ import { useSession } from '@/lib/api'
 import { formatPersonName } from '@/lib/personname'
 import { formatDicomDate } from '@/lib/time'
 import type { PaneId } from '../layout'
+import type { NamedPoint } from '../shared'
 import type { ViewerStudy } from '../study'
 import { patientIn } from '../view'
 import viewer from '../viewer.module.css'
 import type { PaperKind } from './kinds'
 import { fileOf, KIND_WORD, type Paper, type PaperHands, type PaperLinks, type PaperViewProps } from './paper'
+import { PaperPointers } from './PaperPointers'
+import type { Places } from './places'
 import classes from './papers.module.css'
 
 /** The view of a kind, fetched when the first of it is opened; of the others it is said what they are. */
@@ -37,6 +40,9 @@ export interface PaperPaneProps {
   onShown: () => void
   links: (from: PaneId) => PaperLinks
   onHands: (id: PaneId, hands: PaperHands | null) => void
+  placesIn: (id: PaneId) => Places | undefined
+  /** Of the others in a live session. */
+  pointers: readonly NamedPoint[] | undefined
   /** Back to the pictures; null: there are none. */
   onClose: (() => void) | null
 }
@@ -125,6 +131,7 @@ export function PaperPane(props: PaperPaneProps) {
             </div>
           )}
         </Fault>
+        {props.pointers ? <PaperPointers sopInstanceUid={paper.sopInstanceUid} pointers={props.pointers} seenAt={(at) => props.placesIn(paneId)?.seenAt(at) ?? null} /> : null}
       </div>
     </section>
   )

@@ -1,5 +1,6 @@
 import { item, number, TAG, text, type DicomJson } from '../dicom'
 import type { SeriesHead } from '../stacks'
+import type { Places } from './places'
 import { AVAILABLE_TRANSFER_SYNTAX, kindOfPaper, STORAGE, type PaperKind } from './kinds'
 
 /** An object that is read, played or kept rather than scrolled. */
@@ -29,6 +30,8 @@ export interface PaperHands {
   fit?: () => void
   play?: () => void
   rate?: (by: number) => void
+  /** Where it is, for those who look together. */
+  places?: Places
 }
 
 /** What a paper points to, where it is in a study that is opened here. */

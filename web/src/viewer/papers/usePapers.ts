@@ -5,6 +5,7 @@ import type { Hanging, Hung } from '../useHanging'
 import { useSteady } from '../steady'
 import type { ViewerStudy } from '../study'
 import type { PaperHands, PaperLinks } from './paper'
+import { tellMoved, type Places } from './places'
 
 type On = ToolbarProps['on']
 
@@ -30,6 +31,8 @@ export interface Papers {
   /** The keys and buttons, which are those of the paper while a paper has them. */
   hands: (on: On) => On
   onHands: (id: PaneId, hands: PaperHands | null) => void
+  /** Where the paper in a pane is; none while it opens. */
+  placesIn: (id: PaneId) => Places | undefined
   links: (from: PaneId) => PaperLinks
   /** Opens a paper of a study in the pane that has the keys. */
   read: (study: ViewerStudy, sopInstanceUid: string) => void
@@ -44,6 +47,7 @@ export function usePapers({ hanging, hangIn, active, indexes, beside }: Given): 
   const onHands = useCallback((id: PaneId, next: PaperHands | null) => {
     if (next) hands.current.set(id, next)
     else hands.current.delete(id)
+    if (next?.places) tellMoved(document.querySelector(`[data-pane="${id}"]`))
   }, [])
   const links = useLinks(hanging, beside)
   const isPaper = hanging.paperIn(active) !== null
@@ -67,6 +71,7 @@ export function usePapers({ hanging, hangIn, active, indexes, beside }: Given): 
           }
         : on,
     onHands,
+    placesIn: (id) => hands.current.get(id)?.places,
     links,
     read: (study, sopInstanceUid) => {
       const loaded = hanging.opened.find((one) => one.study.study_pk === study.study_pk)?.loaded

@@ -6,6 +6,7 @@ import { toast } from '@/ui'
 import viewer from '../../viewer.module.css'
 import type { PaperViewProps } from '../paper'
 import papers from '../papers.module.css'
+import { placesOfParts, tellMoved, type Place as Seen, type Places } from '../places'
 import { usePinch } from '../usePinch'
 import { matchesIn, type Match, type Run } from './finding'
 import { faultOf, openPdf } from './open'
@@ -120,6 +121,7 @@ function Pages({ pdf, first, onHands }: { pdf: PDFDocumentProxy; first: Size; on
   useLayoutEffect(() => {
     // Before it is measured it has no scale.
     if (!within || !room) return
+    tellMoved(within)
     const factor = scale / (last.current ?? scale)
     last.current = scale
     if (factor === 1) return
@@ -136,6 +138,7 @@ function Pages({ pdf, first, onHands }: { pdf: PDFDocumentProxy; first: Size; on
   )
   const scrolled = () => {
     if (!within) return
+    tellMoved(within)
     const middle = within.scrollTop + within.clientHeight / 2
     const all = [...within.querySelectorAll<HTMLElement>('[data-page]')]
     const at = all.findLast((one) => one.offsetTop <= middle)
@@ -144,15 +147,60 @@ function Pages({ pdf, first, onHands }: { pdf: PDFDocumentProxy; first: Size; on
 
   const zoom = useCallback((factor: number) => setChosen(Math.max(LEAST, Math.min(MOST, (last.current ?? 1) * factor))), [])
   usePinch(within, zoom)
+
+  const laid = useRef({ room, widest, chosen })
+  /** Where to be once it is as large as it will be. */
+  const going = useRef<Seen | null>(null)
+  const parts = useMemo(() => within && placesOfParts(within, () => [...within.querySelectorAll<HTMLElement>('[data-page]')], () => undefined), [within])
+  const bring = useCallback(
+    ([page = 0, down = 0, across = 0.5]: Seen) => {
+      parts?.bring(page, down)
+      const box = within?.querySelector(`[data-page="${page + 1}"]`)?.getBoundingClientRect()
+      const seen = within?.getBoundingClientRect()
+      if (within && box && seen) within.scrollLeft += box.left + across * box.width - seen.left - seen.width / 2
+    },
+    [parts, within],
+  )
+  useLayoutEffect(() => {
+    laid.current = { room, widest, chosen }
+    if (going.current) bring(going.current)
+    going.current = null
+  }, [room, widest, chosen, bring])
+  const places = useMemo<Places | undefined>(
+    () =>
+      parts && within
+        ? {
+            ...parts,
+            // How much of a page's width a screen has room for: 1 is as wide as the pane.
+            where: () => {
+              const [page, down] = parts.middle()
+              const box = within.querySelector(`[data-page="${page + 1}"]`)?.getBoundingClientRect()
+              const { left, width } = within.getBoundingClientRect()
+              const { room: wide, widest: page_pt, chosen: by } = laid.current
+              return [page, down, box ? (left + width / 2 - box.left) / box.width : 0.5, by === null ? 1 : (wide - BESIDE_PX) / (page_pt * by)]
+            },
+            goTo: (place) => {
+              const share = place[3] ?? 1
+              const { room: wide, widest: page_pt, chosen: by } = laid.current
+              const next = Math.abs(share - 1) < 0.001 ? null : Math.max(LEAST, Math.min(MOST, (wide - BESIDE_PX) / (page_pt * share)))
+              going.current = next === by ? null : place
+              if (next === by) bring(place)
+              else setChosen(next)
+            },
+          }
+        : undefined,
+    [parts, within, bring],
+  )
   useEffect(() => {
     onHands({
+      places,
       step: (by) => within?.scrollBy({ top: Math.abs(by) >= 5 ? Math.sign(by) * within.clientHeight * 0.9 : by * STEP_PX }),
       end: (toLast) => within?.scrollTo({ top: toLast ? within.scrollHeight : 0 }),
       zoom,
       fit: () => setChosen(null),
     })
     return () => onHands(null)
-  }, [onHands, within, zoom])
+  }, [onHands, within, zoom, places])
 
   const { place, turn } = search
   useEffect(() => {

@@ -1,6 +1,6 @@
 import { ActionIcon, Loader, Menu, Tooltip } from '@mantine/core'
 import { IconPlayerPause, IconPlayerPlay, IconPlayerSkipBack, IconPlayerSkipForward, IconRepeat, IconVolume, IconVolumeOff } from '@tabler/icons-react'
-import { useCallback, useEffect, useRef, useState, type ReactNode } from 'react'
+import { useCallback, useEffect, useMemo, useRef, useState, type ReactNode } from 'react'
 import { http } from '@/lib/api/http'
 import { speltLaterality } from '../../stacks'
 import { number, text, TAG } from '../../dicom'
@@ -8,6 +8,7 @@ import viewer from '../../viewer.module.css'
 import { whyNotFetched } from '../fetched'
 import { codingOf, fileOf, type Paper, type PaperViewProps } from '../paper'
 import papers from '../papers.module.css'
+import { tellMoved, withinBox, type Places } from '../places'
 import { usePinch } from '../usePinch'
 import { frameAt, rateOfFilm, rateTold, timeOf, wrappingOf, type Wrapping } from './film'
 import classes from './video.module.css'
@@ -20,6 +21,16 @@ const LEAST = 1
 /** Whether the browser tells of each picture that it puts on the screen. */
 const TELLS: boolean = 'requestVideoFrameCallback' in HTMLVideoElement.prototype
 const MOST = 8
+/** Two who look together play on by themselves while they are no further apart: as long as a message may take. */
+const PLAYED_APART_S = 0.7
+
+/** Where the picture itself lies in the window: it keeps its shape in whatever room it has. */
+function pictureBox(video: HTMLVideoElement): DOMRect {
+  const box = video.getBoundingClientRect()
+  const scale = Math.min(box.width / (video.videoWidth || 1), box.height / (video.videoHeight || 1))
+  const [width, height] = [scale * video.videoWidth, scale * video.videoHeight]
+  return new DOMRect(box.left + (box.width - width) / 2, box.top + (box.height - height) / 2, width, height)
+}
 
 /** A film, fetched in parts as it is played; by picture, slower, in a loop. */
 export default function VideoView({ paper, onHands }: PaperViewProps) {
@@ -124,8 +135,46 @@ function Player({ paper, onHands, onFault }: { paper: Paper; onHands: PaperViewP
   useEffect(() => {
     now.current = { goTo, play, pace, rate, speed, frames, last }
   })
+  const places = useMemo<Places>(() => {
+    const pictured = () => (film.current ? pictureBox(film.current) : null)
+    const here = () => frameAt(film.current?.currentTime ?? 0, now.current.rate, now.current.frames)
+    return {
+      where: () => [here(), film.current?.paused === false ? 1 : 0, now.current.speed],
+      isAt: ([frame = 0, plays = 0, speed = 1]) => {
+        const apart_s = Math.abs(here() - frame) / now.current.rate
+        return (film.current?.paused === false) === (plays === 1) && now.current.speed === speed && (plays ? apart_s < PLAYED_APART_S * Math.max(1, speed) : here() === frame)
+      },
+      goTo: ([frame = 0, plays = 0, speed = 1]) => {
+        const video = film.current
+        if (!video || !video.duration) return
+        if (RATES.includes(speed)) now.current.pace(speed)
+        if (!plays) return now.current.goTo(frame)
+        if (Math.abs(here() - frame) / now.current.rate >= PLAYED_APART_S * Math.max(1, speed)) video.currentTime = Math.min(timeOf(frame, now.current.rate), video.duration)
+        if (!video.paused) return
+        // A browser plays no sound that nobody here asked for.
+        video.play().catch(() => {
+          setMuted(true)
+          video.muted = true
+          void video.play().catch(() => undefined)
+        })
+      },
+      point: (x, y) => {
+        const box = pictured()
+        const found = box && withinBox(box, x, y)
+        return found ? [found[0], found[1], 0] : null
+      },
+      seenAt: ([across, down]) => {
+        const box = pictured()
+        return box ? [box.left + across * box.width, box.top + down * box.height] : null
+      },
+    }
+  }, [])
+  useEffect(() => {
+    tellMoved(room)
+  }, [room, frame, playing, speed, zoom, ready])
   useEffect(() => {
     onHands({
+      places,
       // From where it is going, not where it is: keys repeat faster than pictures come.
       step: (by) => now.current.goTo(frameAt(film.current?.currentTime ?? 0, now.current.rate, now.current.frames) + by),
       end: (toLast) => now.current.goTo(toLast ? now.current.last : 0),
@@ -138,7 +187,7 @@ function Player({ paper, onHands, onFault }: { paper: Paper; onHands: PaperViewP
       fit: () => setZoom(1),
     })
     return () => onHands(null)
-  }, [onHands, enlarge])
+  }, [onHands, enlarge, places])
 
   // What is seen is what is told: the time of each picture as it is put on the screen.
   useEffect(() => {

@@ -11,6 +11,7 @@ import viewer from '../../viewer.module.css'
 import { isSound } from '../kinds'
 import type { PaperViewProps } from '../paper'
 import papers from '../papers.module.css'
+import { tellMoved, type Places } from '../places'
 import { PrintedPages } from '../pdf/printing'
 import { notesOf, type Note } from './annotations'
 import { Calipers } from './Calipers'
@@ -19,7 +20,7 @@ import { NoteList } from './NoteList'
 import { Overview } from './Overview'
 import { drawForPaper } from './printed'
 import { groupsOf, type Group, type Trace } from './samples'
-import { clock, GAINS, layoutsFor, pageSeconds, sampledWords, scaleWords, sheetOf, SPEEDS, STANDARD, stripAt, timeAt, valueAt, xOf, type LayoutName, type Span } from './sheet'
+import { clock, GAINS, LAYOUTS, layoutsFor, pageSeconds, sampledWords, scaleWords, sheetOf, SPEEDS, STANDARD, stripAt, timeAt, valueAt, xOf, yOf, type LayoutName, type Span } from './sheet'
 import { useRecording } from './useRecording'
 import { useSound } from './useSound'
 import classes from './waveform.module.css'
@@ -70,7 +71,7 @@ export default function WaveformView({ paper, onHands }: PaperViewProps) {
       allowDeselect={false}
     />
   )
-  return <Waves key={group.number} paper={paper} groups={groups} group={group} traces={traces} isSound={sounds} onHands={onHands} choose={choose} />
+  return <Waves key={group.number} paper={paper} groups={groups} group={group} traces={traces} isSound={sounds} onHands={onHands} choose={choose} onGroup={setChosen} />
 }
 
 interface WavesProps extends Pick<PaperViewProps, 'paper' | 'onHands'> {
@@ -79,6 +80,7 @@ interface WavesProps extends Pick<PaperViewProps, 'paper' | 'onHands'> {
   traces: readonly Trace[]
   isSound: boolean
   choose: ReactNode
+  onGroup: (number: number) => void
 }
 
 interface Measured {
@@ -86,7 +88,7 @@ interface Measured {
   span: Span
 }
 
-function Waves({ paper, groups, group, traces, isSound: sounds, onHands, choose }: WavesProps) {
+function Waves({ paper, groups, group, traces, isSound: sounds, onHands, choose, onGroup }: WavesProps) {
   const box = useRef<HTMLDivElement>(null)
   const canvas = useRef<HTMLCanvasElement>(null)
   const [room, setRoom] = useState({ width: 0, height: 0 })
@@ -149,8 +151,45 @@ function Waves({ paper, groups, group, traces, isSound: sounds, onHands, choose 
   useEffect(() => {
     now.current = { scroll, seconds, begins, latest, go, sound }
   })
+  const seen = useRef({ sheet, scale, from_s, speed, gain, layout })
+  useLayoutEffect(() => {
+    seen.current = { sheet, scale, from_s, speed, gain, layout }
+    tellMoved(box.current)
+  }, [sheet, scale, from_s, speed, gain, layout])
+  const places = useMemo<Places>(
+    () => ({
+      where: () => [group.number, seen.current.from_s, seen.current.speed, seen.current.gain, LAYOUTS.indexOf(seen.current.layout)],
+      goTo: ([number = 0, at_s = 0, fast = 0, high = 0, laid = -1]) => {
+        if (number !== group.number && groups.some((one) => one.number === number)) return onGroup(number)
+        const [pace, rise, kind] = [SPEEDS.find((one) => one === fast), GAINS.find((one) => one === high), LAYOUTS[laid]]
+        if (pace) setSpeed(pace)
+        if (rise) setGain(rise)
+        if (kind && layouts.includes(kind)) setLayout(kind)
+        setWanted(at_s)
+      },
+      // Which curve, when, and how high: a sheet of another width has other millimetres.
+      point: (x, y) => {
+        const { sheet: on, scale: by } = seen.current
+        const corner = canvas.current?.getBoundingClientRect()
+        if (!on || !corner || x < corner.left || x > corner.right || y < corner.top || y > corner.bottom) return null
+        const [left, top] = [(x - corner.left) / by, (y - corner.top) / by]
+        const strip = stripAt(on, left, top)
+        return strip ? [timeAt(on, strip, left), valueAt(strip, top), on.strips.indexOf(strip)] : null
+      },
+      seenAt: ([time_s, value, at]) => {
+        const { sheet: on, scale: by } = seen.current
+        const corner = canvas.current?.getBoundingClientRect()
+        const strip = on?.strips[at]
+        if (!on || !corner || !strip) return null
+        const x = xOf(on, strip, time_s)
+        return x < strip.left - 0.5 || x > strip.left + strip.width + 0.5 ? null : [corner.left + x * by, corner.top + yOf(strip, value) * by]
+      },
+    }),
+    [group, groups, layouts, onGroup],
+  )
   useEffect(() => {
     onHands({
+      places,
       step: (by) => now.current.scroll((Math.abs(by) >= 5 ? Math.sign(by) : 0.2 * by) * now.current.seconds),
       end: (last) => now.current.go(last ? now.current.latest : now.current.begins),
       zoom,
@@ -158,7 +197,7 @@ function Waves({ paper, groups, group, traces, isSound: sounds, onHands, choose 
       play: () => now.current.sound?.toggle(),
     })
     return () => onHands(null)
-  }, [onHands, zoom])
+  }, [onHands, zoom, places])
 
   // What is heard is seen.
   const heard = sound?.playing ? sound.at_s : null
