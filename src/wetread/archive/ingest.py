@@ -62,6 +62,7 @@ from wetread.security.service import Actor, AuditEventID, Offices, Permission, W
 log = structlog.get_logger()
 
 _DEADLOCK_TRIES = 5
+_CROWDED_S = 1.0  # since a caller found another one at work
 _SERIES_CACHED_MAX = 50_000
 _REMOVED = "this object was removed here before"
 _ANNOUNCE_S = 1.0
@@ -97,11 +98,13 @@ class CommitGroup:
         self._lock = threading.Lock()
         self._waiting: deque[_Rows] = deque()
         self._led = False
+        self._crowded_until = 0.0
 
     def add(
-        self, send: Callable[[store.IngestPipeline], None], make_durable: Callable[[], None]
+        self, send: Callable[[store.IngestPipeline, bool], None], make_durable: Callable[[], None]
     ) -> store.Answer:
         """Sends rows, of which one is answered; returns the answer after the commit. `make_durable` is called before it.
+        `send` hears whether these rows are all of their transaction.
 
         Raises NoSpace from `make_durable`, psycopg.Error where the database failed: then nothing is known about
         whether the rows are there.
@@ -111,6 +114,7 @@ class CommitGroup:
             lead = not self._led
             self._led = True
         if not lead:
+            self._crowded_until = time.monotonic() + _CROWDED_S
             make_durable()
             with self._lock:
                 # The leader may have left meanwhile.
@@ -160,7 +164,9 @@ class CommitGroup:
         failpoint("ingest.before_rows")
         if pipeline is None or not pipeline.usable:
             pipeline = self._pipeline = store.IngestPipeline(self._url)
-        batch[0].send(pipeline)
+        # Nobody to wait for, nobody who waits: this one is all of its transaction.
+        alone = time.monotonic() > self._crowded_until
+        batch[0].send(pipeline, alone)
         if make_durable is not None:
             try:
                 make_durable()
@@ -169,16 +175,17 @@ class CommitGroup:
                 with suppress(psycopg.Error):
                     pipeline.commit()
                 raise
-        with self._lock:
-            batch += self._waiting
-            self._waiting.clear()
-        for one in batch[1:]:
-            one.send(pipeline)
+        if not alone:
+            with self._lock:
+                batch += self._waiting
+                self._waiting.clear()
+            for one in batch[1:]:
+                one.send(pipeline, False)
         try:
             answers = pipeline.commit()
         except psycopg.Error as error:
-            alone = len(batch) == 1 and not isinstance(error, psycopg.errors.DeadlockDetected)
-            if alone or not pipeline.usable:
+            final = len(batch) == 1 and not isinstance(error, psycopg.errors.DeadlockDetected)
+            if final or not pipeline.usable:
                 raise
             self._commit_singly(pipeline, batch)
             return
@@ -191,7 +198,7 @@ class CommitGroup:
         for one in batch:
             for tries_left in reversed(range(_DEADLOCK_TRIES)):
                 try:
-                    one.send(pipeline)
+                    one.send(pipeline, False)
                     (one.result,) = pipeline.commit()
                 except psycopg.errors.DeadlockDetected as error:
                     # Another process files of the same study and had its rows in another order: it goes first.
@@ -205,7 +212,7 @@ class CommitGroup:
 
 @dataclass(slots=True)
 class _Rows:
-    send: Callable[[store.IngestPipeline], None]
+    send: Callable[[store.IngestPipeline, bool], None]
     done: threading.Event | None = None  # of those who wait for a leader
     result: store.Answer | None = None
     error: BaseException | None = None
@@ -660,8 +667,10 @@ class Transfer:
         redo = self._intake.redo
         covered = None if redo is None or first else self._cover(redo, writer)
 
-        def send(pipeline: store.IngestPipeline) -> None:
-            pipeline.send_instance(study_pk, series_pk, row, writer.held, soon=covered is not None)
+        def send(pipeline: store.IngestPipeline, alone: bool) -> None:
+            pipeline.send_instance(
+                study_pk, series_pk, row, writer.held, soon=covered is not None, early=alone
+            )
             if entry is not None:
                 pipeline.send_entry(entry)
 
@@ -763,7 +772,7 @@ class Transfer:
             event=StudyUpdated(0, filing.study_instance_uid, first_image=False),
         )
 
-        def send(pipeline: store.IngestPipeline) -> None:
+        def send(pipeline: store.IngestPipeline, alone: bool) -> None:
             pipeline.send_first(begins, row, writer.held)
 
         filed = store.FirstFiled.of(self._intake.group.add(send, writer.make_durable))

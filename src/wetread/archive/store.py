@@ -543,7 +543,7 @@ class IngestPipeline:
         self._link.enter_pipeline_mode()
         self._poll = select_module.poll()
         self._poll.register(self._link.socket, select_module.POLLIN)
-        self._sent = 0
+        self._answered: list[bool] = []  # whether what was sent is answered to its caller
 
     @property
     def usable(self) -> bool:
@@ -551,12 +551,25 @@ class IngestPipeline:
         return self._link.status == ConnStatus.OK
 
     def send_instance(
-        self, study_pk: int, series_pk: int, row: InstanceRow, content: bytes | None, *, soon: bool
+        self,
+        study_pk: int,
+        series_pk: int,
+        row: InstanceRow,
+        content: bytes | None,
+        *,
+        soon: bool,
+        early: bool,
     ) -> None:
         """An instance of a known series, answered by its outcome, with its sealed bytes where they are few; the server
-        begins on it at once. `soon`: nothing of it makes the commit wait for the disk."""
+        begins on it at once. `soon`: nothing of it makes the commit wait for the disk. `early`: study and series are counted
+        at once, where nobody else files of the study; nothing may be sent after it, and others wait for the commit."""
         name = b"archive_object_soon" if soon else b"archive_object"
-        self._send(name, (study_pk, series_pk, *row.values(), content), _INSTANCE_FORMATS)
+        self._send(
+            name,
+            (study_pk, series_pk, *row.values(), content, "t" if early else "f"),
+            _INSTANCE_FORMATS,
+            answered=True,
+        )
         self._flush()
 
     def send_first(self, first: FirstObject, row: InstanceRow, content: bytes | None) -> None:
@@ -577,40 +590,43 @@ class IngestPipeline:
                 *row.values(),
             ),
             _FIRST_FORMATS,
+            answered=True,
         )
         self._flush()
 
     def send_entry(self, entry: Mapping[str, Any]) -> None:
         """An audit record that belongs to the row before."""
-        self._send(b"audit_entry", _entry_values(entry), None)
+        self._send(b"audit_entry", _entry_values(entry), None, answered=False)
         self._flush()
 
-    def _send(self, name: bytes, values: Sequence[Any], formats: Sequence[int] | None) -> None:
+    def _send(
+        self, name: bytes, values: Sequence[Any], formats: Sequence[int] | None, *, answered: bool
+    ) -> None:
         self._link.send_query_prepared(name, [_parameter(value) for value in values], formats)
-        self._sent += 1
+        self._answered.append(answered)
 
     def spoil(self) -> None:
         """Makes the transaction that is under way fail."""
         self._link.send_query_params(b"SELECT archive_spoiled", None)
-        self._sent += 1
+        self._answered.append(False)
 
     def commit(self) -> list[Answer]:
         """Ends the transaction; the answers to what was sent to be answered, in its order. Raises psycopg.Error: then
         nothing is kept."""
-        sent, self._sent = self._sent, 0
-        self._link.send_query_prepared(b"archive_grown", [])
+        self._send(b"archive_grown", (), None, answered=False)
+        answered, self._answered = self._answered, []
         self._link.pipeline_sync()
         self._flush()
         answers: list[Answer] = []
         fault: psycopg.Error | None = None
-        for place in range(sent + 1):  # of which the last says nothing
+        for is_answer in answered:
             result = self._result()
             if result is None:
                 raise psycopg.OperationalError("the connection was lost")
-            if result.status == ExecStatus.TUPLES_OK and place < sent:
+            if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
+                fault = fault or psycopg.errors.error_from_result(result)
+            elif is_answer:
                 answers.append([result.get_value(0, column) for column in range(result.nfields)])
-            elif result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK) and fault is None:
-                fault = psycopg.errors.error_from_result(result)
             self._result()  # the end of this row's results
         self._result()  # the synchronisation itself: the commit is done
         if fault is not None:
@@ -652,7 +668,7 @@ _INSTANCE_KINDS = (
     *("bigint", "bigint", "text", "text", "int", "int", "int", "int", "smallint", "smallint"),
     *("text", "text", "text"),
     *("date", "time", "text", "bigint", "bigint", "bytea", "text", "int", "bigint", "bigint", "bytea"),
-    "bytea",
+    *("bytea", "boolean"),
 )
 _INSTANCE_FORMATS = [
     int(kind == "bytea") for kind in _INSTANCE_KINDS
@@ -661,7 +677,7 @@ _INSTANCE_FORMATS = [
 
 _FIRST_KINDS = (
     *("boolean", "jsonb", "text", "jsonb", "text", "bytea", "jsonb", "jsonb", "boolean", "bytea"),
-    *_INSTANCE_KINDS[2:-1],
+    *_INSTANCE_KINDS[2:-2],
 )
 _FIRST_FORMATS = [int(kind == "bytea") for kind in _FIRST_KINDS]
 

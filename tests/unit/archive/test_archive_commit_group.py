@@ -37,7 +37,7 @@ def group(monkeypatch: pytest.MonkeyPatch) -> CommitGroup:
 
 
 def add(group: CommitGroup, durable: list[str]) -> object:
-    def send(pipeline: store.IngestPipeline) -> None:
+    def send(pipeline: store.IngestPipeline, alone: bool) -> None:
         assert isinstance(pipeline, Pipeline)
         pipeline.put("one")
 

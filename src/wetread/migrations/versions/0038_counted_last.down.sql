@@ -1,7 +1,8 @@
 DROP FUNCTION archive_first;
 DROP FUNCTION archive_grown;
 DROP FUNCTION archive_object;
-DROP FUNCTION archive_noted;
+DROP FUNCTION archive_grown_by_one;
+DROP FUNCTION archive_series_grown;
 DROP FUNCTION archive_note;
 CREATE OR REPLACE FUNCTION archive_series(
     p_study jsonb, p_series jsonb, p_force boolean,

@@ -3,13 +3,10 @@ DROP FUNCTION archive_first;
 DROP FUNCTION archive_instance;
 -- archive_ingest
 -- Keys that archive_grown will ask for, kept until the end of the transaction.
-CREATE OR REPLACE FUNCTION archive_note(p_what text, p_key bigint) RETURNS void LANGUAGE sql AS $$
-    SELECT set_config('wetread.' || p_what,
-        concat_ws(',', nullif(current_setting('wetread.' || p_what, true), ''), p_key), true);
-$$;
-CREATE OR REPLACE FUNCTION archive_noted(p_what text) RETURNS bigint[] LANGUAGE sql STABLE AS $$
-    SELECT coalesce(string_to_array(nullif(current_setting('wetread.' || p_what, true), ''), ',')::bigint[], '{}');
-$$;
+CREATE OR REPLACE FUNCTION archive_note(p_what text, p_key bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config(p_what, concat_ws(',', nullif(current_setting(p_what, true), ''), p_key), true);
+END $$;
 CREATE OR REPLACE FUNCTION archive_series(
     p_study jsonb, p_series jsonb, p_force boolean,
     OUT study_pk bigint, OUT series_pk bigint, OUT outcome text, OUT new_study boolean
@@ -72,7 +69,7 @@ BEGIN
         ON CONFLICT (series_instance_uid) DO NOTHING
         RETURNING * INTO q;
         IF FOUND THEN
-            PERFORM archive_note('series', q.series_pk);
+            PERFORM archive_note('wetread.opened', q.series_pk);
         ELSE
             SELECT * INTO STRICT q FROM series WHERE series_instance_uid = r.series_instance_uid;
         END IF;
@@ -90,14 +87,16 @@ BEGIN
     END IF;
 END $$;
 
--- `p_content`: its sealed bytes, where they are few. Study and series are told of it by archive_grown.
+-- `p_content`: its sealed bytes, where they are few. Study and series are told of it by archive_grown, or here, `p_early`,
+-- while the disk is waited for, where nobody else has the study: others wait then until the commit, and this transaction
+-- is to file nothing more.
 CREATE OR REPLACE FUNCTION archive_object(
     p_study_pk bigint, p_series_pk bigint, p_sop_instance_uid text, p_sop_class_uid text, p_instance_number integer,
     p_number_of_frames integer, p_rows integer, p_columns integer, p_bits_allocated smallint,
     p_samples_per_pixel smallint, p_photometric_interpretation text, p_image_laterality text, p_frame_laterality text, p_content_date date,
     p_content_time time, p_location text, p_study_key_pk bigint, p_size_bytes bigint, p_dataset_sha256 bytea, p_transfer_syntax_uid text,
     p_dataset_offset integer, p_pixel_data_offset bigint, p_frame_length bigint, p_frame_table bytea,
-    p_content bytea,
+    p_content bytea, p_early boolean,
     OUT outcome text
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -130,20 +129,67 @@ BEGIN
     IF p_content IS NOT NULL THEN
         INSERT INTO fresh_object (location, content) VALUES (p_location, p_content);
     END IF;
-    PERFORM archive_note('instance', made);
     outcome := 'stored';
+    IF p_early THEN
+        PERFORM FROM study WHERE study_pk = p_study_pk FOR NO KEY UPDATE SKIP LOCKED;
+        IF FOUND THEN
+            PERFORM archive_grown_by_one(p_study_pk, p_series_pk, p_sop_class_uid);
+            RETURN;
+        END IF;
+    END IF;
+    PERFORM archive_note('wetread.filed', made);
 END $$;
 
--- The last statement of a transaction that filed: counts in study and series what archive_object, archive_series and
--- archive_first noted. Nobody waits for the rows of a study but from here to the commit, and all take them in the order of
--- their keys, studies first: processes that file of the same studies at once do not lock each other out.
+CREATE OR REPLACE FUNCTION archive_series_grown(p_series_pk bigint, p_study_pk bigint, p_instances bigint) RETURNS void
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    place bigint; removed bigint;
+BEGIN
+    UPDATE series SET number_of_series_related_instances = number_of_series_related_instances + p_instances,
+        updated_at = clock_timestamp()
+    WHERE series_pk = p_series_pk
+    RETURNING study_pk, removal_pk INTO place, removed;
+    IF place <> p_study_pk OR removed IS NOT NULL
+            AND EXISTS (SELECT FROM removal m WHERE m.removal_pk = removed AND m.level <> 'IMAGE') THEN
+        -- Moved or removed while this came: its place is looked up again.
+        RAISE foreign_key_violation USING MESSAGE = 'the series is not in this study any more';
+    END IF;
+    IF removed IS NOT NULL THEN
+        UPDATE series SET removal_pk = NULL WHERE series_pk = p_series_pk;
+    END IF;
+END $$;
+
+CREATE OR REPLACE FUNCTION archive_grown_by_one(p_study_pk bigint, p_series_pk bigint, p_sop_class_uid text) RETURNS void
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    UPDATE study SET number_of_study_related_instances = number_of_study_related_instances + 1,
+        updated_at = clock_timestamp(), removal_pk = NULL,
+        sop_classes_in_study = CASE WHEN p_sop_class_uid = ANY(sop_classes_in_study) THEN sop_classes_in_study
+            ELSE sop_classes_in_study || p_sop_class_uid::varchar END
+    WHERE study_pk = p_study_pk;
+    PERFORM archive_series_grown(p_series_pk, p_study_pk, 1);
+END $$;
+
+-- Counts in study and series what archive_object, archive_series and archive_first noted. It is the last statement of a
+-- transaction that files: nobody waits for the rows of a study but from there to the commit, and all take them in the order
+-- of their keys, studies first, so that processes that file of the same studies do not lock each other out.
 CREATE OR REPLACE FUNCTION archive_grown() RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-    filed bigint[] := archive_noted('instance'); opened bigint[] := archive_noted('series');
-    begun bigint[] := archive_noted('begun'); one record; place bigint; removed bigint;
+    filed_keys text := nullif(current_setting('wetread.filed', true), '');
+    opened_keys text := nullif(current_setting('wetread.opened', true), '');
+    filed bigint[]; opened bigint[]; begun bigint[]; one record;
 BEGIN
-    IF cardinality(filed) = 0 AND cardinality(opened) = 0 THEN
+    IF filed_keys IS NULL AND opened_keys IS NULL THEN
+        RETURN;
+    END IF;
+    filed := string_to_array(filed_keys, ',');
+    opened := string_to_array(opened_keys, ',');
+    begun := string_to_array(nullif(current_setting('wetread.begun', true), ''), ',');
+    IF opened IS NULL AND begun IS NULL AND cardinality(filed) = 1 THEN  -- as usual
+        PERFORM archive_grown_by_one(study_pk, series_pk, sop_class_uid) FROM instance WHERE instance_pk = filed[1];
         RETURN;
     END IF;
     FOR one IN
@@ -173,18 +219,7 @@ BEGIN
         SELECT series_pk, min(study_pk) AS study_pk, count(*) AS instances FROM instance
         WHERE instance_pk = ANY(filed) GROUP BY series_pk ORDER BY series_pk
     LOOP
-        UPDATE series SET number_of_series_related_instances = number_of_series_related_instances + one.instances,
-            updated_at = clock_timestamp()
-        WHERE series_pk = one.series_pk
-        RETURNING study_pk, removal_pk INTO place, removed;
-        IF place <> one.study_pk OR removed IS NOT NULL
-                AND EXISTS (SELECT FROM removal m WHERE m.removal_pk = removed AND m.level <> 'IMAGE') THEN
-            -- Moved or removed while this came: its place is looked up again.
-            RAISE foreign_key_violation USING MESSAGE = 'the series is not in this study any more';
-        END IF;
-        IF removed IS NOT NULL THEN
-            UPDATE series SET removal_pk = NULL WHERE series_pk = one.series_pk;
-        END IF;
+        PERFORM archive_series_grown(one.series_pk, one.study_pk, one.instances);
     END LOOP;
 END $$;
 -- archive_first
@@ -221,7 +256,7 @@ BEGIN
             p_instance_number, p_number_of_frames, p_rows, p_columns, p_bits_allocated, p_samples_per_pixel,
             p_photometric_interpretation, p_image_laterality, p_frame_laterality, p_content_date, p_content_time,
             p_location, study_key_pk, p_size_bytes, p_dataset_sha256, p_transfer_syntax_uid, p_dataset_offset,
-            p_pixel_data_offset, p_frame_length, p_frame_table, p_content);
+            p_pixel_data_offset, p_frame_length, p_frame_table, p_content, false);
     END IF;
     INSERT INTO audit_record (event_date_time, event_id, event_action_code, event_outcome_indicator, actor_kind, user_pk, user_id, network_access_point_id, patient_pk, study_instance_uid, object_type, object_id, detail)
     SELECT event_date_time, event_id, event_action_code, event_outcome_indicator, actor_kind, user_pk, user_id, network_access_point_id, patient_pk, study_instance_uid, object_type, object_id, detail FROM jsonb_populate_record(
@@ -229,7 +264,7 @@ BEGIN
     IF outcome <> 'stored' THEN
         RETURN;
     END IF;
-    PERFORM archive_note('begun', study_pk);
+    PERFORM archive_note('wetread.begun', study_pk);
     told := p_keys || jsonb_build_object('study_pk', study_pk, 'first_image', new_study);
     INSERT INTO outbox_event (kind, keys) VALUES (p_kind, told);
     PERFORM pg_notify(p_channel, jsonb_build_object('kind', p_kind, 'keys', told)::text);
