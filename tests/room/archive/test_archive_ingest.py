@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
 import pydicom
 import pytest
-from pydicom.uid import generate_uid
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from sqlalchemy import func, select, text
 
 from archive_fixtures import dataset_bytes, package_file
@@ -27,6 +28,7 @@ from wetread.archive.model import (
     StudyCorrection,
     StudyKey,
 )
+from wetread.archive.rules import InstanceRow
 from wetread.archive.service import (
     Archive,
     Level,
@@ -37,6 +39,7 @@ from wetread.archive.service import (
     list_quarantine,
     resolve_quarantine,
 )
+from wetread.archive.store import IngestPipeline
 from wetread.kit.db import Database
 from wetread.kit.errors import Conflict
 from wetread.security.service import Actor, FileMasterKey
@@ -173,6 +176,66 @@ def test_parallel_associations_commit_together(archive: Archive, make_dicom: Any
     row: Study = scalar(archive, select(Study))
     assert (row.number_of_study_related_series, row.number_of_study_related_instances) == (6, 72)
     assert count(archive, Instance) == 72
+
+
+@pytest.fixture
+def two_pipelines(archive: Archive) -> Iterator[tuple[IngestPipeline, IngestPipeline]]:
+    """The connections on which two processes file."""
+    made = IngestPipeline(archive.offices.database.url), IngestPipeline(archive.offices.database.url)
+    yield made
+    for one in made:
+        one.close()
+
+
+def has_counted(archive: Archive, pipeline: IngestPipeline) -> bool:
+    """Whether its transaction, which is still open, has changed a study."""
+    held = text(
+        "SELECT count(*) FROM pg_locks WHERE pid = :pid AND relation = 'study'::regclass AND mode = 'RowExclusiveLock'"
+    )
+    return bool(scalar(archive, held.bindparams(pid=pipeline._link.backend_pid)))
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_processes_that_file_of_the_same_studies_do_not_lock_each_other_out(
+    archive: Archive,
+    make_dicom: Any,
+    store: Store,
+    two_pipelines: tuple[IngestPipeline, IngestPipeline],
+    early: bool,
+) -> None:
+    known = [make_dicom(), make_dicom()]
+    store(*known)
+    places = rows(archive, select(Instance.study_pk, Instance.series_pk).order_by(Instance.instance_pk))
+    key_pk = scalar(archive, select(func.min(StudyKey.study_key_pk)))
+
+    def send(pipeline: IngestPipeline, place: Any, *, alone: bool) -> None:
+        uid = generate_uid()
+        pipeline.send_instance(
+            *place, InstanceRow(
+                uid, CTImageStorage, *(1, 1, 64, 64, 16, 1), "MONOCHROME2", *(None,) * 4, f"00/{uid[-40:]}", key_pk, 1000, b"h" * 32,
+                ExplicitVRLittleEndian, 300, None, None, None,
+            ), None, soon=False, early=alone,
+        )  # fmt: skip
+
+    one, other = two_pipelines
+    # One may count at once, and has the first study until its commit; the other then counts with its own.
+    send(one, places[0], alone=early)
+    while early and not has_counted(archive, one):
+        time.sleep(0.01)
+    send(other, places[1], alone=False)
+    send(other, places[0], alone=early)
+    if not early:
+        send(one, places[1], alone=False)
+    # Whoever ends first does not wait for the one that is still under way.
+    first, last = (one, other) if early else (other, one)
+    assert {row[0] for row in first.commit()} == {b"stored"}
+    assert {row[0] for row in last.commit()} == {b"stored"}
+    counted = rows(archive, select(Study.number_of_study_related_instances).order_by(Study.study_pk))
+    assert [row[0] for row in counted] == ([3, 2] if early else [3, 3])
+    assert [
+        row[0]
+        for row in rows(archive, select(Series.number_of_series_related_instances).order_by(Series.series_pk))
+    ] == [row[0] for row in counted]
 
 
 def test_two_processes_that_begin_a_study_keep_both_keys(
@@ -394,7 +457,7 @@ def test_a_database_that_hangs_is_given_up(clean_database: Database, monkeypatch
     monkeypatch.setattr(store, "_SILENT_S_MAX", 0.2)
     pipeline = store.IngestPipeline(clean_database.url)
     pipeline._link.send_query_params(b"SELECT pg_sleep(3)", None)
-    pipeline._sent = 1
+    pipeline._answered.append(False)
     with pytest.raises(psycopg.OperationalError, match="silent"):
         pipeline.commit()
     assert not pipeline.usable

@@ -259,9 +259,9 @@ def test_only_the_rest_of_a_stream_commits_without_waiting(
     asked: list[bool] = []
     real = store.IngestPipeline.send_instance
 
-    def noting(self: store.IngestPipeline, *values: Any, soon: bool) -> None:
+    def noting(self: store.IngestPipeline, *values: Any, soon: bool, early: bool) -> None:
         asked.append(soon)
-        real(self, *values, soon=soon)
+        real(self, *values, soon=soon, early=early)
 
     monkeypatch.setattr(store.IngestPipeline, "send_instance", noting)
     objects = series(4, False)
