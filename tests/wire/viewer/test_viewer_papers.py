@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import math
 import re
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, Route, expect
 from pydicom.uid import generate_uid
 
@@ -173,6 +175,7 @@ def test_documents_and_reports_are_read_beside_the_pictures(store: Any, open_stu
     beside_it = page.locator("[data-pane=b]")
     expect(beside_it.get_by_role("alert")).to_contain_text("This is no PDF that can be read")
     series.get_by_role("button", name=re.compile("Kidney")).click()
+    expect(beside_it.get_by_role("alert")).to_contain_text("This STL file holds no triangles")
     saved = beside_it.get_by_role("link", name="Save the STL file").last
     expect(saved).to_have_attribute("download", "model.stl")
     assert page.request.get(saved.evaluate("link => link.href")).body() == b"solid kidney"
@@ -184,6 +187,92 @@ def test_documents_and_reports_are_read_beside_the_pictures(store: Any, open_stu
     page.keyboard.press("Shift+M")
     page.get_by_role("button", name="Read Diagnostic imaging report").click()
     expect(page.locator("[data-pane=a] [data-testid=report]")).to_be_visible()
+
+
+def box(x: float, y: float, z: float, size: tuple[float, float, float], before: int) -> str:
+    """A box in OBJ, from a corner on; `before`: corners that were told of before it."""
+    corners = [(x + size[0] * (n & 1), y + size[1] * (n >> 1 & 1), z + size[2] * (n >> 2)) for n in range(8)]
+    faces = ((1, 3, 4, 2), (5, 6, 8, 7), (1, 2, 6, 5), (3, 7, 8, 4), (1, 5, 7, 3), (2, 4, 8, 6))
+    return "".join(f"v {a} {b} {c}\n" for a, b, c in corners) + "".join(
+        "f " + " ".join(str(before + corner) for corner in face) + "\n" for face in faces
+    )
+
+
+def colours_of(page: Page) -> dict[str, np.ndarray[Any, Any]]:
+    """Where the red and the pale of a model are seen: columns from the middle of its canvas, in halves of its width."""
+    with Image.open(io.BytesIO(page.get_by_test_id("model-canvas").screenshot())) as picture:
+        seen = np.asarray(picture.convert("RGB")).astype(int)
+    # Between what is written at the edges.
+    seen = seen[seen.shape[0] // 8 : -seen.shape[0] // 8]
+    red, green = seen[:, :, 0], seen[:, :, 1]
+    across = (np.arange(seen.shape[1]) + 0.5) / seen.shape[1] * 2 - 1
+    places = np.broadcast_to(across, red.shape)
+    inside = np.abs(places) < 0.9
+    return {
+        "red": places[inside & (red > 90) & (green < red / 2)],
+        "pale": places[inside & (red > 90) & (green > red * 0.7)],
+    }
+
+
+def test_a_model_is_turned_in_the_space_of_its_patient(store: Any, open_study: OpenStudy) -> None:
+    image = slice_of(phantom())
+    study = filed(store, image)
+    colours = document(
+        "5", "Colours", b"newmtl bone\nKd 1 0.9 0.8\nnewmtl vessel\nKd 1 0 0\n", "model/mtl", SeriesNumber=11
+    )
+    beside(store, image, colours)
+    # A plate that is broad from right to left, and what is red on the left of the patient.
+    obj = f"o Plate\nusemtl bone\n{box(-30, -10, -20, (50, 20, 40), 0)}o Vessel\nusemtl vessel\n{box(20, -10, -20, (10, 20, 40), 8)}"
+    named = reference(colours)
+    named.StudyInstanceUID, named.SeriesInstanceUID = colours.StudyInstanceUID, colours.SeriesInstanceUID
+    model = document(
+        "4", "Plate with a vessel", obj.encode(), "model/obj", SeriesNumber=10, ReferencedInstanceSequence=[named],
+        FrameOfReferenceUID=image.FrameOfReferenceUID, MeasurementUnitsCodeSequence=code("mm", "UCUM", "mm"),
+        ModelModification="YES", ModelMirroring="NO",
+    )  # fmt: skip
+    beside(store, image, model)
+    page = open_study(study, 1440, 900)
+    series, pane = page.get_by_role("navigation", name="Series"), page.locator("[data-pane=a]")
+    series.get_by_role("button", name=re.compile("Plate with a vessel")).click()
+    expect(pane.get_by_test_id("model")).to_have_attribute("data-triangles", "24")
+    expect(pane).to_contain_text("Test, Geometry")
+    expect(pane).to_contain_text("60 × 20 × 40 mm")
+    expect(pane.get_by_role("alert")).to_have_text("Not for diagnosis: altered from the anatomy")
+    expect(page.get_by_test_id("model-canvas")).to_have_attribute("data-drawn", re.compile(r"\d"))
+
+    # From the front the left of the patient is on the right of the screen, from behind on the left.
+    edge = pane.locator("[data-edge=right]")
+    expect(edge).to_have_text("L")
+    front = colours_of(page)
+    assert len(front["red"]) > 1000
+    assert front["red"].min() > front["pale"].max() - 0.01
+    assert len(front["pale"]) / len(front["red"]) == pytest.approx(5, rel=0.05)
+    pane.get_by_role("button", name="From behind").click()
+    expect(edge).to_have_text("R")
+    behind = colours_of(page)
+    assert behind["red"].max() < behind["pale"].min() + 0.01
+    # By the hand and by keys: a quarter to the right, and the right side of the patient is in front.
+    pane.get_by_role("button", name="From the front").click()
+    pane.get_by_role("group", name=re.compile("turned by the arrow keys")).focus()
+    for _ in range(6):
+        page.keyboard.press("ArrowRight")
+    expect(edge).to_have_text("A")
+    assert len(colours_of(page)["red"]) == 0
+
+    # What hides another is seen through, or taken away.
+    pane.get_by_role("button", name="Parts and colours").click()
+    pane.get_by_role("checkbox", name="Plate").uncheck()
+    assert len(colours_of(page)["pale"]) == 0
+    assert len(colours_of(page)["red"]) > 1000
+    pane.get_by_role("checkbox", name="Plate").check()
+    pane.get_by_role("slider", name="Opacity").fill("30")
+    expect(pane.get_by_role("slider", name="Opacity")).to_have_attribute("aria-valuetext", "30 %")
+    before = page.get_by_test_id("model-canvas").screenshot()
+    pane.get_by_label("Colour of Vessel").fill("#00ff00")
+    assert page.get_by_test_id("model-canvas").screenshot() != before
+
+    series.get_by_role("button", name=re.compile("Colours")).click()
+    expect(pane.get_by_test_id("materials")).to_contain_text("vessel")
 
 
 def test_a_film_is_played_by_picture_and_in_parts(store: Any, open_study: OpenStudy) -> None:

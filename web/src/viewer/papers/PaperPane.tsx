@@ -18,6 +18,7 @@ import classes from './papers.module.css'
 /** The view of a kind, fetched when the first of it is opened; of the others it is said what they are. */
 const VIEWS: Partial<Record<PaperKind, LazyExoticComponent<ComponentType<PaperViewProps>>>> = {
   pdf: lazy(() => import('./pdf/PdfView')),
+  model: lazy(() => import('./model/ModelView')),
   report: lazy(() => import('./report/ReportView')),
   text: lazy(() => import('./text/TextView')),
   video: lazy(() => import('./video/VideoView')),

@@ -17,7 +17,7 @@ export interface Places {
 
 /** Told by the element of a paper, and of its pane, when what is seen of it is another place. */
 export const MOVED = 'paper-moved'
-const NUMBERS_MAX = 8
+const NUMBERS_MAX = 12
 const NEAR = 0.05
 
 export function tellMoved(element: Element | null): void {
