@@ -70,7 +70,7 @@ def _supervise(settings: Settings, *, demo: bool) -> None:
     try:
         settings = supervisor.prepare()
         if demo:
-            _demo_accounts(settings)
+            _found_demo(settings)
             code = supervisor.run(when_ready=lambda opened: _build_demo(opened, supervisor))
         else:
             code = supervisor.run(when_ready=_announce)
@@ -132,13 +132,16 @@ def demo(
     )
 
 
-def _demo_accounts(settings: Settings) -> None:
+def _found_demo(settings: Settings) -> None:
+    """What must be there before the doors open: the first order may come at once."""
     from wetread.app.accounts import ensure_demo_accounts
     from wetread.app.build import build_house
+    from wetread.app.demo.run import foundations
 
     house = build_house(settings, part="demo")
     try:
         ensure_demo_accounts(house)
+        foundations(house)
     finally:
         house.close()
 

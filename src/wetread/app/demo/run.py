@@ -86,7 +86,7 @@ PROCEDURES = (
 
 
 def build(settings: Settings) -> int:
-    """Fills an empty house, with progress; does nothing where it is already full."""
+    """Fills an empty house that has its foundations, with progress; does nothing where it is already full."""
     load(MODELS)
     house = build_house(settings, part="demo")
     archive = wire(house)
@@ -94,7 +94,6 @@ def build(settings: Settings) -> int:
     try:
         with Progress(transient=True) as progress, Makers() as makers:
             bar = progress.add_task("Opening the demo hospital", total=2 * len(everything))
-            foundations(house)
             theatre = theatre_of(house, archive)
             waiting: dict[str, tuple[Case, Visit]] = {}
             for case in everything:
