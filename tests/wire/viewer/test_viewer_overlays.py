@@ -386,9 +386,15 @@ def test_parts_labels_and_a_liver_are_seen_as_pydicom_reads_them(store: Any, ope
     fractional.compress(RLELossless, generate_instance_uid=False)
     labels = np.zeros(GRID, "<u2")
     labels[2:6, 2:8], labels[2:6, 8:12] = 3, 700
+    # Its palette is longer than what comes with the metadata, and counts more than what its segments recommend.
+    tables = {name: np.zeros(701, "<u2") for name in ("Red", "Green", "Blue")}
+    tables["Blue"][3] = tables["Green"][700] = 0xFFFF
     label_map = segmentation(
-        space, [(0, 13.0, labels)], {3: BLUE, 700: GREEN}, "LABELMAP", ContentLabel="LABELS"
-    )
+        space, [(0, 13.0, labels)], {3: RED, 700: RED}, "LABELMAP", ContentLabel="LABELS",
+        PhotometricInterpretation="PALETTE COLOR",
+        **{f"{name}PaletteColorLookupTableDescriptor": [701, 0, 16] for name in tables},
+        **{f"{name}PaletteColorLookupTableData": table.tobytes() for name, table in tables.items()},
+    )  # fmt: skip
     label_map.file_meta = pictures.FileMetaDataset()
     label_map.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     beside(store, slices[0], fractional)

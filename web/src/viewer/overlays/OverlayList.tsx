@@ -120,7 +120,7 @@ function PartRow({ part, saysMaker, view: { layer, seen, content, note }, overla
   const isChosen = overlays.chosen?.key === layer.key && overlays.chosen.part === part.number
   return (
     <li className={classes['part']} data-part={part.number} data-off={!on || undefined} data-chosen={isChosen || undefined}>
-      <Eye on={on} label={`Show ${part.label}`} colour={part.colour} onClick={() => overlays.togglePart(layer.key, part.number)} />
+      <Eye on={on} label={`Show ${part.label}`} colour={content?.colours?.get(part.number) ?? part.colour} onClick={() => overlays.togglePart(layer.key, part.number)} />
       <button
         type="button"
         className={classes['name']}

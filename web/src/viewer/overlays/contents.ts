@@ -1,7 +1,7 @@
 import { ApiProblem } from '@/lib/problem'
 import { fetchFrames, groupsOf } from './frames'
 import type { Form, Layer } from './layers'
-import { Assembly, frameBytes, framesPath, segmentedOf } from './segmentation'
+import { Assembly, frameBytes, framesPath, paletteColours, segmentedOf } from './segmentation'
 import { formOf } from './structures'
 
 /** How far a layer has come. */
@@ -13,6 +13,8 @@ export interface Content {
   fault: string | null
   /** What of the object cannot be shown, in words. */
   notes: readonly string[]
+  /** Of parts whose colours come with what is fetched. */
+  colours?: ReadonlyMap<number, string>
 }
 
 const BEGUN: Content = { forms: new Map(), done: 0, fault: null, notes: [] }
@@ -69,6 +71,7 @@ export class Contents {
     await breath()
     const how = segmentedOf(layer.instance)
     const assembly = new Assembly(how)
+    const colours = await paletteColours(layer)
     const bytes = frameBytes(how)
     const groups = groupsOf(how.frames, bytes)
     let taken = 0
@@ -98,6 +101,7 @@ export class Contents {
         done: taken / Math.max(1, how.frames.length),
         fault: null,
         notes: how.faults,
+        colours,
       })
     }
     if (!groups.length) this.put(layer.key, { forms: new Map(), done: 1, fault: null, notes: how.faults })

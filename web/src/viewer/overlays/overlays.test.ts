@@ -120,6 +120,19 @@ describe('a segmentation', () => {
   const assembly = new Assembly(how)
   for (const frame of how.frames) assembly.take(frame, one)
 
+  it('has the colours of its own palette, and others where that has none', () => {
+    const table = (...entries: number[]) => ({ vr: 'OW', InlineBinary: btoa(String.fromCharCode(...entries.flatMap((entry) => [entry & 255, entry >> 8]))) })
+    const descriptor = element('US', 2, 1, 16)
+    const own = { '00620001': element('CS', 'LABELMAP'), '00280004': element('CS', 'PALETTE COLOR'), '00281101': descriptor, '00281102': descriptor, '00281103': descriptor }
+    const layer = segmentationOf(seg({ ...own, '00281201': table(0xff00, 0), '00281202': table(0x8000, 0xc800), '00281203': table(0, 0x0a00) }, [{ at: [0, 0, 0] }]))
+    expect(layer?.parts.map((part) => part.colour)).toEqual(['rgb(255 128 0)', 'rgb(0 200 10)'])
+    const short = element('US', 1, 1, 16)
+    const part = segmentationOf(seg({ ...own, '00281101': short, '00281102': short, '00281103': short, '00281201': table(0xff), '00281202': table(0), '00281203': table(0) }, [{ at: [0, 0, 0] }]))
+    expect(part?.parts.map((one) => one.colour)).toEqual(['rgb(255 0 0)', segmentationOf(instance)?.parts[1]?.colour])
+  })
+  it('that is a height map says so', () => {
+    expect(segmentationOf(seg({ '00080016': element('UI', '1.2.840.10008.5.1.4.1.1.66.8') }, [{ at: [0, 0, 0] }]))).toMatchObject({ label: 'Height map', fault: expect.stringMatching(/height map/) as unknown })
+  })
   it('tells what its segments are', () => {
     expect(segmentationOf(instance)).toMatchObject({
       patient: 'P1^',

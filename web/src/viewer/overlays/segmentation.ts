@@ -1,8 +1,10 @@
 import { item, number, numbers, text, type DicomJson } from '../dicom'
 import { dot, vec3, type Vec3 } from '../geometry'
-import { paletteColour, rgbOfStoredLab } from './colours'
+import { paletteColour, rgbOfStoredLab, type Rgb } from './colours'
+import { isHeightMap } from './kinds'
 import { colourOf, itemsIn, labelOf, meaningOf, patientOf, worded, type Form, type Layer, type Part } from './layers'
 import { bytesOfMask, maskOfBits, maskOfParts, masksOfLabels, type Mask } from './masks'
+import { looked, paletteOf, tableOf, type Table } from '../pixels/tables'
 import { axesOf, keptOutline, stepOf, volumeOf, type Slice, type Solid } from './solids'
 
 const SHARED = '52009229'
@@ -59,6 +61,7 @@ export function segmentationOf(instance: DicomJson): Layer | null {
   if (!key || !study || !series) return null
   const frameOfReferenceUid = text(instance, '00200052')
   const placed = hasPlaces(instance)
+  const palette = inlinePalette(instance)
   const parts = itemsIn(instance, '00620002').flatMap((segment): Part[] => {
     const of = number(segment, '00620004')
     if (of === null) return []
@@ -67,7 +70,7 @@ export function segmentationOf(instance: DicomJson): Layer | null {
       {
         number: of,
         label: text(segment, '00620005') ?? property[1] ?? `Segment ${of}`,
-        colour: colourOf(rgbOfStoredLab(numbers(segment, '0062000D')) ?? paletteColour(of)),
+        colour: colourOf((palette && rgbBy(palette, of)) ?? rgbOfStoredLab(numbers(segment, '0062000D')) ?? paletteColour(of)),
         meaning: property.filter(Boolean).join(' · ') || null,
         made: [worded(text(segment, '00620008')), text(segment, '00620009')].filter(Boolean).join(', ') || null,
         frameOfReferenceUid: placed ? frameOfReferenceUid : null,
@@ -80,13 +83,46 @@ export function segmentationOf(instance: DicomJson): Layer | null {
     kind: 'segmentation',
     studyInstanceUid: study,
     seriesInstanceUid: series,
-    label: labelOf(instance, ['00700080'], 'Segmentation'),
+    label: labelOf(instance, ['00700080'], isHeightMap(instance) ? 'Height map' : 'Segmentation'),
     patient: patientOf(instance),
     parts,
     ...source,
     instance,
     fault: faultOf(instance, parts),
   }
+}
+
+/** The colours that a label map has for its numbers (PS3.3 C.8.20.2), where they come with the object; null: they do not, or are elsewhere. */
+function inlinePalette(instance: DicomJson): readonly Table[] | null {
+  if (!hasPalette(instance)) return null
+  const tables = ['1', '2', '3'].map((colour) => {
+    const inline = instance[`0028120${colour}`]?.InlineBinary
+    const bytes = inline === undefined ? new Uint8Array(0) : Uint8Array.from(atob(inline), (letter) => letter.charCodeAt(0))
+    return tableOf(numbers(instance, `0028110${colour}`), bytes, false)
+  })
+  return tables.every((one) => one !== null) ? tables : null
+}
+
+function hasPalette(instance: DicomJson): boolean {
+  return text(instance, '00620001') === 'LABELMAP' && text(instance, '00280004') === 'PALETTE COLOR'
+}
+
+function rgbBy(palette: readonly Table[], segment: number): Rgb | null {
+  if (palette.some(({ first, entries }) => segment < first || segment >= first + entries.length)) return null
+  // Some writers say 16 bits of tables whose entries need but 8.
+  const [red = 0, green = 0, blue = 0] = palette.map((table) => looked(table, segment) >> (Array.from(table.entries).some((entry) => entry > 255) ? 8 : 0))
+  return [red, green, blue]
+}
+
+/** The same of a long palette, which has to be fetched first. */
+export async function paletteColours({ instance, parts }: Pick<Layer, 'instance' | 'parts'>): Promise<ReadonlyMap<number, string>> {
+  const palette = hasPalette(instance) && !inlinePalette(instance) ? await paletteOf(instance) : null
+  return new Map(
+    parts.flatMap((part) => {
+      const rgb = palette && rgbBy(palette, part.number)
+      return rgb ? [[part.number, colourOf(rgb)] as const] : []
+    }),
+  )
 }
 
 function hasPlaces(instance: DicomJson): boolean {
@@ -97,6 +133,7 @@ function hasPlaces(instance: DicomJson): boolean {
 
 function faultOf(instance: DicomJson, parts: readonly Part[]): string | null {
   const [kind, allocated] = [text(instance, '00620001') ?? 'BINARY', number(instance, '00280100') ?? 0]
+  if (isHeightMap(instance)) return 'It is a height map: its pixels say how far surfaces lie from a plane, and cover nothing of a picture.'
   if (!parts.length) return 'It names no segments.'
   if (!number(instance, '00280010') || !number(instance, '00280011') || number(instance, '00280008') === 0) return 'It has no frames.'
   if (!['BINARY', 'FRACTIONAL', 'LABELMAP'].includes(kind)) return `Its kind, ${kind}, is not known.`

@@ -110,7 +110,8 @@ export function useOverlays(foundLayers: readonly Layer[], foundStacks: readonly
         if (!how.on || !content) return []
         const parts = layer.parts.flatMap((part) => {
           const form = how.hidden.has(part.number) ? undefined : content.forms.get(part.number)
-          return form ? [{ part, form }] : []
+          const colour = content.colours?.get(part.number)
+          return form ? [{ part: colour ? { ...part, colour } : part, form }] : []
         })
         return parts.length ? [{ layer, opacity: how.opacity, parts }] : []
       }),
