@@ -1,4 +1,4 @@
-import { Suspense, useEffect } from 'react'
+import { useEffect } from 'react'
 import type { FeatureRoute } from '@/lib/feature'
 import { useSession } from '@/lib/api'
 import { Empty, Outline, useLight } from '@/ui'
@@ -13,11 +13,7 @@ export function Gate({ route }: { route: FeatureRoute }) {
     return () => setScreenLight(undefined)
   }, [light, setScreenLight])
 
-  const screen = (
-    <Suspense fallback={<Outline rows={12} />}>
-      <route.component />
-    </Suspense>
-  )
+  const screen = <route.component meanwhile={<Outline rows={12} />} />
   if (route.frame === 'public') return screen
   if (route.frame === 'bare') {
     return (

@@ -1,11 +1,11 @@
-import type { ComponentType } from 'react'
 import type { Icon } from '@tabler/icons-react'
+import type { Part } from './later'
 import type { Permission, Role } from './permissions'
 
 /** One screen. `path` is a TanStack Router path such as `/patients/$patientPk`. */
 export interface FeatureRoute {
   path: string
-  component: ComponentType
+  component: Part
   title: string
   /** Who may open it; anyone signed in when left out. */
   permission?: Permission

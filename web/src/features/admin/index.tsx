@@ -1,13 +1,13 @@
 import { IconBuildingHospital, IconHistory, IconServer, IconUsers } from '@tabler/icons-react'
-import { lazy } from 'react'
 import type { Feature } from '@/lib/feature'
+import { later } from '@/lib/later'
 
 export const feature: Feature = {
   routes: [
-    { path: '/system', component: lazy(() => import('./SystemScreen')), title: 'System', permission: 'config.read' },
-    { path: '/users', component: lazy(() => import('./UsersScreen')), title: 'Users', permission: 'user.admin' },
-    { path: '/sites', component: lazy(() => import('./SitesScreen')), title: 'Sites', permission: 'config.read' },
-    { path: '/audit', component: lazy(() => import('./AuditScreen')), title: 'Audit trail', permission: 'audit.read' },
+    { path: '/system', component: later(() => import('./SystemScreen')), title: 'System', permission: 'config.read' },
+    { path: '/users', component: later(() => import('./UsersScreen')), title: 'Users', permission: 'user.admin' },
+    { path: '/sites', component: later(() => import('./SitesScreen')), title: 'Sites', permission: 'config.read' },
+    { path: '/audit', component: later(() => import('./AuditScreen')), title: 'Audit trail', permission: 'audit.read' },
   ],
   nav: [
     { label: 'System', to: '/system', icon: IconServer, permission: 'config.read', order: 5 },

@@ -1,24 +1,24 @@
 import { IconAlertTriangle, IconArchive, IconPlugConnected, IconTrash } from '@tabler/icons-react'
-import { lazy } from 'react'
 import type { Feature } from '@/lib/feature'
+import { later } from '@/lib/later'
 
 export const feature: Feature = {
   routes: [
-    { path: '/quarantine', component: lazy(() => import('./QuarantineScreen')), title: 'Quarantine', permission: 'quarantine.read' },
-    { path: '/system/store', component: lazy(() => import('./StoresScreen')), title: 'The store', permission: 'config.read' },
-    { path: '/system/damage', component: lazy(() => import('./DamageScreen')), title: 'Damaged images', permission: 'config.read' },
+    { path: '/quarantine', component: later(() => import('./QuarantineScreen')), title: 'Quarantine', permission: 'quarantine.read' },
+    { path: '/system/store', component: later(() => import('./StoresScreen')), title: 'The store', permission: 'config.read' },
+    { path: '/system/damage', component: later(() => import('./DamageScreen')), title: 'Damaged images', permission: 'config.read' },
     {
       path: '/application-entities',
-      component: lazy(() => import('./EntitiesScreen')),
+      component: later(() => import('./EntitiesScreen')),
       title: 'Application entities',
       permission: 'config.read',
     },
-    { path: '/studies', component: lazy(() => import('./StudiesScreen')), title: 'Studies', permission: 'study.reconcile' },
-    { path: '/studies/$studyPk', component: lazy(() => import('./StudyScreen')), title: 'Study', permission: 'study.reconcile' },
-    { path: '/corrections', component: lazy(() => import('./CorrectionsScreen')), title: 'Corrections', permission: 'study.reconcile' },
-    { path: '/trash', component: lazy(() => import('./TrashScreen')), title: 'Trash', permission: 'study.remove' },
-    { path: '/holds', component: lazy(() => import('./HoldsScreen')), title: 'Legal holds', permission: 'study.hold' },
-    { path: '/system/retention', component: lazy(() => import('./RetentionScreen')), title: 'Retention', permission: 'config.read' },
+    { path: '/studies', component: later(() => import('./StudiesScreen')), title: 'Studies', permission: 'study.reconcile' },
+    { path: '/studies/$studyPk', component: later(() => import('./StudyScreen')), title: 'Study', permission: 'study.reconcile' },
+    { path: '/corrections', component: later(() => import('./CorrectionsScreen')), title: 'Corrections', permission: 'study.reconcile' },
+    { path: '/trash', component: later(() => import('./TrashScreen')), title: 'Trash', permission: 'study.remove' },
+    { path: '/holds', component: later(() => import('./HoldsScreen')), title: 'Legal holds', permission: 'study.hold' },
+    { path: '/system/retention', component: later(() => import('./RetentionScreen')), title: 'Retention', permission: 'config.read' },
   ],
   nav: [
     {

@@ -1,11 +1,11 @@
-import { lazy } from 'react'
 import type { Feature } from '@/lib/feature'
+import { later } from '@/lib/later'
 
 export const feature: Feature = {
   routes: [
-    { path: '/system/associations', component: lazy(() => import('./AssociationsScreen')), title: 'Associations', permission: 'config.read' },
-    { path: '/system/commitments', component: lazy(() => import('./CommitmentsScreen')), title: 'Storage commitments', permission: 'queue.read' },
-    { path: '/system/announcements', component: lazy(() => import('./AnnouncementsScreen')), title: 'What others have', permission: 'queue.read' },
+    { path: '/system/associations', component: later(() => import('./AssociationsScreen')), title: 'Associations', permission: 'config.read' },
+    { path: '/system/commitments', component: later(() => import('./CommitmentsScreen')), title: 'Storage commitments', permission: 'queue.read' },
+    { path: '/system/announcements', component: later(() => import('./AnnouncementsScreen')), title: 'What others have', permission: 'queue.read' },
   ],
   nav: [],
   actions: [

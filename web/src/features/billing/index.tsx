@@ -1,12 +1,12 @@
 import { IconCoins, IconFileDollar, IconFileInvoice } from '@tabler/icons-react'
-import { lazy } from 'react'
 import type { Feature } from '@/lib/feature'
+import { later } from '@/lib/later'
 
 export const feature: Feature = {
   routes: [
-    { path: '/billing', component: lazy(() => import('./ClaimsScreen')), title: 'Claims', permission: 'billing.read' },
-    { path: '/billing/files', component: lazy(() => import('./FilesScreen')), title: 'Claim files', permission: 'billing.read' },
-    { path: '/billing/setup', component: lazy(() => import('./SetupScreen')), title: 'Fees and billers', permission: 'billing.read' },
+    { path: '/billing', component: later(() => import('./ClaimsScreen')), title: 'Claims', permission: 'billing.read' },
+    { path: '/billing/files', component: later(() => import('./FilesScreen')), title: 'Claim files', permission: 'billing.read' },
+    { path: '/billing/setup', component: later(() => import('./SetupScreen')), title: 'Fees and billers', permission: 'billing.read' },
   ],
   nav: [
     { label: 'Claims', to: '/billing', icon: IconFileInvoice, permission: 'billing.write', order: 4 },

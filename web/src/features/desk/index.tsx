@@ -1,18 +1,18 @@
 import { IconCalendarClock, IconClipboardList } from '@tabler/icons-react'
-import { lazy } from 'react'
 import { http, type Page } from '@/lib/api'
 import type { Feature } from '@/lib/feature'
+import { later } from '@/lib/later'
 import { formatPersonName } from '@/lib/personname'
 import { looksLikeAccession } from './typed'
 import type { OrderLine } from './types'
 
 export const feature: Feature = {
   routes: [
-    { path: '/desk', component: lazy(() => import('./DayScreen')), title: 'Day board', permission: 'schedule.read' },
-    { path: '/desk/book', component: lazy(() => import('./BookScreen')), title: 'Book', permission: 'schedule.write' },
-    { path: '/desk/book/$patientPk', component: lazy(() => import('./BookScreen')), title: 'Book', permission: 'schedule.write' },
-    { path: '/desk/orders', component: lazy(() => import('./OrdersScreen')), title: 'To schedule', permission: 'schedule.read' },
-    { path: '/orders/$orderPk', component: lazy(() => import('./OrderScreen')), title: 'Order', permission: 'order.read' },
+    { path: '/desk', component: later(() => import('./DayScreen')), title: 'Day board', permission: 'schedule.read' },
+    { path: '/desk/book', component: later(() => import('./BookScreen')), title: 'Book', permission: 'schedule.write' },
+    { path: '/desk/book/$patientPk', component: later(() => import('./BookScreen')), title: 'Book', permission: 'schedule.write' },
+    { path: '/desk/orders', component: later(() => import('./OrdersScreen')), title: 'To schedule', permission: 'schedule.read' },
+    { path: '/orders/$orderPk', component: later(() => import('./OrderScreen')), title: 'Order', permission: 'order.read' },
   ],
   nav: [
     { label: 'Day board', to: '/desk', icon: IconCalendarClock, permission: 'schedule.write', roles: ['front_desk'], order: 0 },

@@ -1,7 +1,7 @@
 import { IconUsers } from '@tabler/icons-react'
-import { lazy } from 'react'
 import { http, type Page } from '@/lib/api'
 import type { Feature } from '@/lib/feature'
+import { later } from '@/lib/later'
 import { formatPersonName } from '@/lib/personname'
 import { formatDicomDate, formatPersonAge } from '@/lib/time'
 import type { FoundPatient } from './types'
@@ -10,8 +10,8 @@ const SEX: Record<string, string> = { M: 'male', F: 'female', O: 'other' }
 
 export const feature: Feature = {
   routes: [
-    { path: '/patients', component: lazy(() => import('./FindScreen')), title: 'Patients', permission: 'patient.read' },
-    { path: '/patients/$patientPk', component: lazy(() => import('./PatientScreen')), title: 'Patient', permission: 'patient.read' },
+    { path: '/patients', component: later(() => import('./FindScreen')), title: 'Patients', permission: 'patient.read' },
+    { path: '/patients/$patientPk', component: later(() => import('./PatientScreen')), title: 'Patient', permission: 'patient.read' },
   ],
   nav: [{ label: 'Patients', to: '/patients', icon: IconUsers, permission: 'patient.write', roles: ['front_desk'], order: 11 }],
   search: [

@@ -1,10 +1,11 @@
-import { Component, lazy, Suspense, type ReactNode } from 'react'
+import { Component, type ReactNode } from 'react'
+import { later } from '@/lib/later'
 import type { ViewerProps } from '@/viewer'
 import { TogetherStage } from '@/together'
 import { Outline, ProblemNote } from '@/ui'
 
 // The viewer is large: it comes while the case is being opened.
-const Viewer = lazy(() => import('@/viewer'))
+const Viewer = later(() => import('@/viewer'))
 
 /** A fault of the viewer stays with the images: the report beside them goes on. */
 class Apart extends Component<{ children: ReactNode }, { fault: unknown }> {
@@ -31,9 +32,7 @@ class Apart extends Component<{ children: ReactNode }, { fault: unknown }> {
 export function Images(props: ViewerProps) {
   return (
     <Apart>
-      <Suspense fallback={<Outline rows={4} />}>
-        <TogetherStage studyPk={props.study.study_pk}>{(share) => <Viewer {...props} share={share} />}</TogetherStage>
-      </Suspense>
+      <TogetherStage studyPk={props.study.study_pk}>{(share) => <Viewer {...props} share={share} meanwhile={<Outline rows={4} />} />}</TogetherStage>
     </Apart>
   )
 }

@@ -10,10 +10,11 @@ import {
 } from '@tabler/icons-react'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useNavigate, useParams } from '@tanstack/react-router'
-import { lazy, Suspense, useEffect, useMemo, useRef, useState } from 'react'
+import { useEffect, useMemo, useRef, useState } from 'react'
 import { asProblem, http, useActor, useLive, useLiveEvents, useSession } from '@/lib/api'
 import { showKeys, useKeys } from '@/lib/keys'
 import { useFirstWindow } from '@/lib/caseWindows'
+import { later } from '@/lib/later'
 import { load, save } from '@/lib/storage'
 import { StartTogether } from '@/together'
 import { Empty, Outline, PatientBar, ProblemNote, toast } from '@/ui'
@@ -25,7 +26,7 @@ import classes from './report.module.css'
 import { barOf, EVERYTHING, LIST_EVENTS, viewerPrior, viewerStudy, type ListFilter, type ReadingItem } from './types'
 
 // The editors are large, and the images are looked at first.
-const Panel = lazy(() => import('./Panel').then((module) => ({ default: module.Panel })))
+const Panel = later(async () => ({ default: (await import('./Panel')).Panel }))
 
 const WIDTH = { least: 380, most: 640, usual: 460 }
 // Beside a report wider than this a tablet has no room for an image.
@@ -216,27 +217,26 @@ function Case({ item, isGone }: { item: ReadingItem; isGone: boolean }) {
         {/* The panel stays mounted while hidden: what is being written is never thrown away. */}
         <aside className={classes['panel']} style={{ width }} aria-label="Report" hidden={!shown}>
           {entry.data && calm ? (
-            <Suspense fallback={<Waiting />}>
-              <Panel
-                item={item}
-                entry={entry.data}
-                priors={priors.data ?? []}
-                modality={modality}
-                userPk={userPk}
-                onTakeOver={async (reason) => {
-                  client.setQueryData(entryKey, known(await takeOver(item, entry.data, reason)))
-                  await refreshCases(client)
-                }}
-                onGiveBack={giveBack}
-                onNext={() => void openNext()}
-                onFinal={() => {
-                  setSigned(true)
-                  void release(item)
-                    .catch(() => undefined)
-                    .then(() => refreshCases(client))
-                }}
-              />
-            </Suspense>
+            <Panel
+              item={item}
+              entry={entry.data}
+              priors={priors.data ?? []}
+              modality={modality}
+              userPk={userPk}
+              onTakeOver={async (reason) => {
+                client.setQueryData(entryKey, known(await takeOver(item, entry.data, reason)))
+                await refreshCases(client)
+              }}
+              onGiveBack={giveBack}
+              onNext={() => void openNext()}
+              onFinal={() => {
+                setSigned(true)
+                void release(item)
+                  .catch(() => undefined)
+                  .then(() => refreshCases(client))
+              }}
+              meanwhile={<Waiting />}
+            />
           ) : entry.error ? (
             <ProblemNote error={entry.error} title="The report could not be opened" onRetry={() => void entry.refetch()} />
           ) : (

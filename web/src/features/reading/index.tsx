@@ -1,26 +1,26 @@
 import { IconReportMedical } from '@tabler/icons-react'
-import { lazy } from 'react'
 import type { Feature } from '@/lib/feature'
+import { later } from '@/lib/later'
 
 export const feature: Feature = {
   routes: [
     {
       path: '/reading',
-      component: lazy(() => import('./ReadingListScreen')),
+      component: later(() => import('./ReadingListScreen')),
       title: 'Reading list',
       permission: 'reading_list.read',
       light: 'reading',
     },
     {
       path: '/read/$studyPk',
-      component: lazy(() => import('./ReadScreen')),
+      component: later(() => import('./ReadScreen')),
       title: 'Reading',
       permission: 'reading_list.read',
       light: 'reading',
     },
     {
       path: '/read/window/$id/$number',
-      component: lazy(() => import('./WindowScreen')),
+      component: later(() => import('./WindowScreen')),
       title: 'Images',
       permission: 'reading_list.read',
       light: 'reading',

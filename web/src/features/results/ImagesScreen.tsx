@@ -2,14 +2,15 @@ import { Button } from '@mantine/core'
 import { IconArrowLeft } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useParams } from '@tanstack/react-router'
-import { lazy, Suspense, useEffect } from 'react'
+import { useEffect } from 'react'
 import { asProblem, http } from '@/lib/api'
 import { useKeys } from '@/lib/keys'
+import { later } from '@/lib/later'
 import { Empty, Outline, PatientBar, ProblemNote } from '@/ui'
 import classes from './results.module.css'
 import { barOf, type ResultImages } from './types'
 
-const Viewer = lazy(() => import('@/viewer'))
+const Viewer = later(() => import('@/viewer'))
 
 /** The images of a result: the patient on top, then nothing but the viewer. */
 export default function ImagesScreen() {
@@ -47,9 +48,7 @@ export default function ImagesScreen() {
     <div className={classes['viewing']}>
       <PatientBar patient={barOf(data.patient)}>{back}</PatientBar>
       <main className={classes['images']}>
-        <Suspense fallback={<Outline rows={8} />}>
-          <Viewer study={data.study} priors={data.priors} canMark={false} />
-        </Suspense>
+        <Viewer study={data.study} priors={data.priors} canMark={false} meanwhile={<Outline rows={8} />} />
       </main>
     </div>
   )

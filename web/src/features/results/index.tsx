@@ -1,16 +1,16 @@
 import { IconReportMedical } from '@tabler/icons-react'
-import { lazy } from 'react'
 import { http } from '@/lib/api'
 import type { Feature } from '@/lib/feature'
+import { later } from '@/lib/later'
 import { formatPersonName } from '@/lib/personname'
 import type { ResultPage } from './types'
 
 export const feature: Feature = {
   routes: [
-    { path: '/results', component: lazy(() => import('./ResultsScreen')), title: 'My patients', permission: 'result.read' },
+    { path: '/results', component: later(() => import('./ResultsScreen')), title: 'My patients', permission: 'result.read' },
     {
       path: '/results/$studyPk/images',
-      component: lazy(() => import('./ImagesScreen')),
+      component: later(() => import('./ImagesScreen')),
       title: 'Images',
       permission: 'result.read',
       frame: 'bare',

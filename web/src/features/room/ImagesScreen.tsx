@@ -2,15 +2,16 @@ import { Button } from '@mantine/core'
 import { IconArrowLeft } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import { lazy, Suspense, useEffect } from 'react'
+import { useEffect } from 'react'
 import { asProblem, http } from '@/lib/api'
 import { useKeys } from '@/lib/keys'
+import { later } from '@/lib/later'
 import { barOf, type Bar } from '@/lib/patient'
 import { Empty, Outline, PatientBar, ProblemNote } from '@/ui'
 import classes from './room.module.css'
 import type { StudyDetail } from './types'
 
-const Viewer = lazy(() => import('@/viewer'))
+const Viewer = later(() => import('@/viewer'))
 
 /** The images of a study at full size, so that a technologist sees whether they are good before the patient leaves. */
 export default function ImagesScreen() {
@@ -53,9 +54,7 @@ export default function ImagesScreen() {
     <div className={classes['viewing']}>
       {bar.data ? <PatientBar patient={barOf(bar.data)}>{back}</PatientBar> : back}
       <main>
-        <Suspense fallback={<Outline rows={8} />}>
-          <Viewer study={found.data} priors={[]} canMark={false} />
-        </Suspense>
+        <Viewer study={found.data} priors={[]} canMark={false} meanwhile={<Outline rows={8} />} />
       </main>
     </div>
   )

@@ -1,13 +1,13 @@
 import { IconDeviceHeartMonitor } from '@tabler/icons-react'
-import { lazy } from 'react'
 import type { Feature } from '@/lib/feature'
+import { later } from '@/lib/later'
 
 export const feature: Feature = {
   routes: [
-    { path: '/room', component: lazy(() => import('./RoomScreen')), title: 'My room', permission: 'step.perform' },
+    { path: '/room', component: later(() => import('./RoomScreen')), title: 'My room', permission: 'step.perform' },
     {
       path: '/room/$studyPk/images',
-      component: lazy(() => import('./ImagesScreen')),
+      component: later(() => import('./ImagesScreen')),
       title: 'Images',
       permission: 'step.perform',
       frame: 'bare',

@@ -1,12 +1,12 @@
 import { IconRoute } from '@tabler/icons-react'
-import { lazy } from 'react'
 import type { Feature } from '@/lib/feature'
+import { later } from '@/lib/later'
 
 export const feature: Feature = {
   routes: [
-    { path: '/system/sending', component: lazy(() => import('./SendingScreen')), title: 'Sending', permission: 'queue.read' },
-    { path: '/system/compression', component: lazy(() => import('./CompressionScreen')), title: 'Compression', permission: 'queue.read' },
-    { path: '/system/rules', component: lazy(() => import('./RulesScreen')), title: 'Routing rules', permission: 'config.read' },
+    { path: '/system/sending', component: later(() => import('./SendingScreen')), title: 'Sending', permission: 'queue.read' },
+    { path: '/system/compression', component: later(() => import('./CompressionScreen')), title: 'Compression', permission: 'queue.read' },
+    { path: '/system/rules', component: later(() => import('./RulesScreen')), title: 'Routing rules', permission: 'config.read' },
   ],
   nav: [{ label: 'Sending', to: '/system/sending', also: ['/system/rules', '/system/compression'], icon: IconRoute, permission: 'queue.read', order: 16 }],
   actions: [

@@ -1,14 +1,15 @@
 import { Button } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useParams } from '@tanstack/react-router'
-import { lazy, Suspense, useEffect, useMemo, useState } from 'react'
+import { useEffect, useMemo, useState } from 'react'
 import { asProblem, http, useSession } from '@/lib/api'
+import { later } from '@/lib/later'
 import { barOf } from '@/lib/patient'
 import { RunningStage, useTogether, type SessionDetail } from '@/together'
 import { Empty, Outline, PatientBar, ProblemNote } from '@/ui'
 import classes from './together.module.css'
 
-const Viewer = lazy(() => import('@/viewer'))
+const Viewer = later(() => import('@/viewer'))
 
 /** A live session as somebody who was invited sees it: the patient, the images, and nothing else. */
 export default function SessionScreen() {
@@ -58,11 +59,7 @@ function Session({ detail, onGone }: { detail: SessionDetail; onGone: (over: boo
       )}
       <main>
         <RunningStage together={together} shown={shown} onShown={setShown} onGone={onGone}>
-          {over ? null : (
-            <Suspense fallback={<Outline rows={8} />}>
-              <Viewer study={study} priors={priors} canMark={false} share={together.share} />
-            </Suspense>
-          )}
+          {over ? null : <Viewer study={study} priors={priors} canMark={false} share={together.share} meanwhile={<Outline rows={8} />} />}
         </RunningStage>
       </main>
     </div>

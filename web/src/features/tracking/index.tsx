@@ -1,9 +1,9 @@
 import { IconListDetails } from '@tabler/icons-react'
-import { lazy } from 'react'
 import type { Feature } from '@/lib/feature'
+import { later } from '@/lib/later'
 
 export const feature: Feature = {
-  routes: [{ path: '/board', component: lazy(() => import('./BoardScreen')), title: 'Tracking board', permission: 'schedule.read' }],
+  routes: [{ path: '/board', component: later(() => import('./BoardScreen')), title: 'Tracking board', permission: 'schedule.read' }],
   nav: [
     {
       label: 'Tracking',

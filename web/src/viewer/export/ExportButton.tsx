@@ -1,15 +1,16 @@
 import { ActionIcon, Tooltip } from '@mantine/core'
 import { IconShare2 } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
-import { lazy, Suspense, useState } from 'react'
+import { useState } from 'react'
 import { http, type Answer } from '@/lib/api'
 import { showKeys, useKeys } from '@/lib/keys'
+import { later } from '@/lib/later'
 import { toast } from '@/ui'
 import type { Purpose, Source } from './Panel'
 import type { PlanesSource } from './planes'
 
-const Panel = lazy(() => import('./Panel'))
-const PlanesPanel = lazy(() => import('./PlanesPanel'))
+const Panel = later(() => import('./Panel'))
+const PlanesPanel = later(() => import('./PlanesPanel'))
 
 /** The way out of the viewer, for who may take it. `source` tells what is shown; words where nothing of it can leave. */
 export function ExportButton({ source }: { source: () => Source | PlanesSource | string }) {
@@ -38,15 +39,11 @@ export function ExportButton({ source }: { source: () => Source | PlanesSource |
           <IconShare2 size={20} />
         </ActionIcon>
       </Tooltip>
-      {open ? (
-        <Suspense fallback={null}>
-          {'choices' in open.source ? (
-            <PlanesPanel source={open.source} purpose={open.purpose === 'print' ? 'print' : 'picture'} onClose={() => setOpen(null)} />
-          ) : (
-            <Panel source={open.source} purpose={open.purpose} onClose={() => setOpen(null)} />
-          )}
-        </Suspense>
-      ) : null}
+      {!open ? null : 'choices' in open.source ? (
+        <PlanesPanel source={open.source} purpose={open.purpose === 'print' ? 'print' : 'picture'} onClose={() => setOpen(null)} />
+      ) : (
+        <Panel source={open.source} purpose={open.purpose} onClose={() => setOpen(null)} />
+      )}
     </>
   )
 }

@@ -1,7 +1,8 @@
 import { ActionIcon, Loader, Tooltip } from '@mantine/core'
 import { IconArrowBackUp, IconDownload } from '@tabler/icons-react'
-import { Component, lazy, Suspense, useCallback, useEffect, useMemo, useRef, type ComponentType, type LazyExoticComponent, type ReactNode } from 'react'
+import { Component, useCallback, useEffect, useMemo, useRef, type ReactNode } from 'react'
 import { useSession } from '@/lib/api'
+import { later, type Part } from '@/lib/later'
 import { formatPersonName } from '@/lib/personname'
 import { formatDicomDate } from '@/lib/time'
 import type { PaneId } from '../layout'
@@ -16,13 +17,13 @@ import type { Places } from './places'
 import classes from './papers.module.css'
 
 /** The view of a kind, fetched when the first of it is opened; of the others it is said what they are. */
-const VIEWS: Partial<Record<PaperKind, LazyExoticComponent<ComponentType<PaperViewProps>>>> = {
-  pdf: lazy(() => import('./pdf/PdfView')),
-  model: lazy(() => import('./model/ModelView')),
-  report: lazy(() => import('./report/ReportView')),
-  text: lazy(() => import('./text/TextView')),
-  video: lazy(() => import('./video/VideoView')),
-  waveform: lazy(() => import('./waveform/WaveformView')),
+const VIEWS: Partial<Record<PaperKind, Part<PaperViewProps>>> = {
+  pdf: later(() => import('./pdf/PdfView')),
+  model: later(() => import('./model/ModelView')),
+  report: later(() => import('./report/ReportView')),
+  text: later(() => import('./text/TextView')),
+  video: later(() => import('./video/VideoView')),
+  waveform: later(() => import('./waveform/WaveformView')),
 }
 
 export interface PaperPaneProps {
@@ -118,9 +119,7 @@ export function PaperPane(props: PaperPaneProps) {
       <div className={classes['body']}>
         <Fault key={paper.key}>
           {View ? (
-            <Suspense fallback={<Loader className={viewer['busy']} size="sm" aria-label="Opening" />}>
-              <View paper={paper} links={mine} onHands={take} />
-            </Suspense>
+            <View paper={paper} links={mine} onHands={take} meanwhile={<Loader className={viewer['busy']} size="sm" aria-label="Opening" />} />
           ) : (
             <div className={classes['note']}>
               <p>{KIND_WORD[paper.kind]}: it is not drawn here.</p>

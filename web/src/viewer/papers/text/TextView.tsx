@@ -1,6 +1,7 @@
 import { Loader } from '@mantine/core'
-import { createElement, lazy, Suspense, useEffect, useMemo, useState, type ReactNode } from 'react'
+import { createElement, useEffect, useMemo, useState, type ReactNode } from 'react'
 import { http } from '@/lib/api/http'
+import { later } from '@/lib/later'
 import { bytesOf } from '../../bulk'
 import { text as valueOf } from '../../dicom'
 import viewer from '../../viewer.module.css'
@@ -12,7 +13,7 @@ import { useSheet } from '../useSheet'
 import { childrenOf, readCda, wordsOf, type Cda } from './cda'
 import classes from './text.module.css'
 
-const PdfView = lazy(() => import('../pdf/PdfView'))
+const PdfView = later(() => import('../pdf/PdfView'))
 const BYTES_MAX = 20 * 1024 * 1024
 /** More of a narrative would keep the browser from everything else while it is laid out. */
 const LETTERS_MAX = 3_000_000
@@ -64,11 +65,7 @@ function Document({ paper, links, onHands, words }: PaperViewProps & { words: st
   const inner = cda?.body?.mediaType === 'application/pdf' && cda.body.base64 !== null ? cda.body.base64 : null
   const { setSheet, large } = useSheet(inner === null ? onHands : null)
   if (inner !== null)
-    return (
-      <Suspense fallback={null}>
-        <PdfView paper={{ ...paper, instance: { '00420011': { vr: 'OB', InlineBinary: inner } } }} links={links} onHands={onHands} />
-      </Suspense>
-    )
+    return <PdfView paper={{ ...paper, instance: { '00420011': { vr: 'OB', InlineBinary: inner } } }} links={links} onHands={onHands} />
   return (
     // What can be scrolled can be reached by keys.
     // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
