@@ -1,6 +1,7 @@
 /// <reference types="vitest/config" />
 import { readFileSync } from 'node:fs'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -107,8 +108,85 @@ function pdfTables(): Plugin {
   }
 }
 
+const CORNERSTONE = here('./node_modules/@cornerstonejs')
+const NAMES_KEYWORDS = ['core', 'dicom-image-loader', 'metadata', 'tools', 'utils']
+
+interface Dcmjs {
+  data: { DicomMetaDictionary: { nameMap: Readonly<Record<string, { tag: string; vr: string; vm: string; name: string } | undefined>> } }
+  constants: Readonly<Record<string, unknown>>
+}
+
+/** All words of Cornerstone's programs that may be keywords of DICOM. */
+async function wordsOfCornerstone(): Promise<ReadonlySet<string>> {
+  const words = new Set<string>()
+  for (const part of NAMES_KEYWORDS) {
+    const folder = join(CORNERSTONE, part, 'dist/esm')
+    for (const name of await readdir(folder, { recursive: true })) {
+      if (!/(?<!\.test)\.js$/.test(name)) continue
+      for (const [word] of (await readFile(join(folder, name), 'utf8')).matchAll(/\b[A-Z][A-Za-z0-9]{3,}\b/g)) words.add(word)
+    }
+  }
+  return words
+}
+
+/**
+ * Cornerstone takes of dcmjs a log, some UIDs, and what the keywords mean that its modules and rules name; that dcmjs also
+ * reads and writes files, with all of the dictionary, the client never uses, and would wait for. So no more than that is
+ * laid in its place, taken from it when the client is built.
+ */
+function leanDcmjs(): Plugin {
+  const id = '\0lean-dcmjs'
+  return {
+    name: 'lean-dcmjs',
+    apply: 'build',
+    enforce: 'pre',
+    resolveId: (asked) => (asked === 'dcmjs' ? id : null),
+    load: async (asked) => {
+      if (asked !== id) return null
+      const requireThere = createRequire(join(CORNERSTONE, 'metadata/package.json'))
+      const { data, constants } = requireThere('dcmjs') as Dcmjs
+      const known = [...(await wordsOfCornerstone())].sort().flatMap((word) => {
+        const one = Object.hasOwn(data.DicomMetaDictionary.nameMap, word) ? data.DicomMetaDictionary.nameMap[word] : undefined
+        return one ? [[one.tag.replace(/[(),]/g, ''), one.vr, one.vm, word]] : []
+      })
+      const words = Object.fromEntries(Object.entries(constants).filter(([, value]) => typeof value === 'string'))
+      return `
+import log from ${JSON.stringify(createRequire(requireThere.resolve('dcmjs')).resolve('loglevel'))}
+log.setLevel('warn')
+export { log }
+export const constants = ${JSON.stringify(words)}
+const [nameMap, dictionary] = [{}, {}]
+for (const [hex, vr, vm, name] of ${JSON.stringify(known)})
+  nameMap[name] = dictionary[hex] = { tag: '(' + hex.slice(0, 4) + ',' + hex.slice(4) + ')', vr, vm, name }
+export const data = { DicomMetaDictionary: { nameMap, dictionary } }
+class NotHere {
+  constructor() {
+    throw new Error('The client reads no files.')
+  }
+}
+const reader = { AsyncDicomReader: NotHere }
+export { reader as async }
+export const utilities = { DicomMetadataListener: NotHere }
+export default { log, constants, data, async: reader, utilities }
+`
+    },
+  }
+}
+
+/** The profiles of vtk.js bring what draws by WebGPU beside what draws by WebGL, which is all that Cornerstone draws by. */
+function noWebGpu(): Plugin {
+  const id = '\0no-webgpu'
+  return {
+    name: 'no-webgpu',
+    apply: 'build',
+    enforce: 'pre',
+    resolveId: (asked, from) => (/[/]WebGPU[/]/.test(asked) && from?.includes('/@kitware/vtk.js/Rendering/Profiles/') ? id : null),
+    load: (asked) => (asked === id ? '' : null),
+  }
+}
+
 export default defineConfig({
-  plugins: [react(), programInPage(), pdfTables(), packed()],
+  plugins: [react(), leanDcmjs(), noWebGpu(), programInPage(), pdfTables(), packed()],
   define: { __PDF_TABLES__: JSON.stringify(PDF_TABLES) },
   resolve: {
     alias: {
