@@ -29,12 +29,16 @@ import { Showing, type Quality } from './pixels/showing'
 import { warmUp } from './pixels/warmUp'
 import type { Stack } from './stacks'
 import { registerSubtraction } from './subtract/pictures'
-import { drawNow, fitQuietly, letGo, onPixelRatio, refit, squareUp } from './surface'
+import { rehearse } from './rehearsal'
+import { drawNow, drawOnlyPictures, fitQuietly, letGo, onPixelRatio, refit, squareUp } from './surface'
 import { watchMouse } from '@/lib/hands'
 import { drawnBy, endGroup, TOOL_NAMES, TOOLS, withMouse, type ToolName } from './tools'
 
 /** Of the memory for pictures a part as large as this is for their compressed beginnings beside it. */
 const PART_FOR_BEGINNINGS = 8
+
+/** So long nothing else is fetched for the sake of the first picture. */
+const FIRST_MS = 1_500
 
 let begun = false
 
@@ -141,6 +145,7 @@ export function putBack(viewport: StackViewport, { place, voiRange, invert, grey
 export type AskWords = (before: string, done: (words: string | null) => void) => void
 
 let made = 0
+let ended = 0
 
 /** One viewer's drawing: viewports on screen elements, tools on mouse and fingers, pictures fetched ahead. */
 export class Engine {
@@ -156,6 +161,9 @@ export class Engine {
   private readonly showing = new Map<string, Showing>()
   /** How many pictures that are looked at are on their way. */
   private awaited = 0
+  /** The first picture that was asked for was shown, or cannot be: until then nothing is in its way. */
+  private opened = false
+  private rehearsal: { stop: () => void } | null = null
   /** Asked for the words of an arrow or a text. */
   askWords: AskWords = (_, done) => done(null)
 
@@ -175,6 +183,16 @@ export class Engine {
     this.bind()
     const stops = [onPixelRatio(() => this.resize()), watchMouse(() => this.bind())]
     this.stopWatching = () => stops.forEach((stop) => stop())
+  }
+
+  /** Has all that pictures are drawn by made ready, before there is one. */
+  rehearse(): void {
+    this.rehearsal = rehearse(this.rendering)
+  }
+
+  endRehearsal(): void {
+    this.rehearsal?.stop()
+    this.rehearsal = null
   }
 
   private bind(): void {
@@ -217,6 +235,7 @@ export class Engine {
     // Focus on the picture would take every key away from the screen: Cornerstone swallows what it hears there.
     element.removeAttribute('tabindex')
     const viewport = this.rendering.getViewport(paneId) as StackViewport
+    drawOnlyPictures(viewport)
     if (!wholly) this.showing.set(paneId, new Showing(viewport, (is) => this.await(is)))
     element.addEventListener(Enums.Events.STACK_NEW_IMAGE, () => {
       this.place(paneId)
@@ -251,6 +270,11 @@ export class Engine {
   imageOn(paneId: string): string | null {
     const [hung, imageId] = [this.hung.get(paneId), this.viewport(paneId)?.getCornerstoneImage()?.imageId]
     return hung?.placed && imageId && hung.imageIds.has(imageId) ? imageId : null
+  }
+
+  private letOthersCome(): void {
+    this.opened = true
+    this.prefetching?.run()
   }
 
   private await(is: boolean): void {
@@ -318,6 +342,7 @@ export class Engine {
       forgetGreys(viewport)
     }
     await viewport.setStack(imageIds, index)
+    this.letOthersCome()
     if (this.ended || this.viewport(paneId) !== viewport || this.hung.get(paneId) !== hung || hung.placed) return
     // A reader who goes on before the first picture has come is not told of that one, but of the one that is waited for.
     if (viewport.getCurrentImageIdIndex() !== index) return
@@ -333,6 +358,7 @@ export class Engine {
     if (!hung || hung.placed || !viewport?.getActors().length) return
     if (!hung.imageIds.has(viewport.getCornerstoneImage()?.imageId ?? '')) return
     hung.placed = true
+    this.opened = true
     if (hung.left) putBack(viewport, hung.left)
     else viewport.resetCamera()
   }
@@ -368,11 +394,18 @@ export class Engine {
   prefetch(stacks: readonly { stack: Stack; from: number; seen: boolean }[], loaded: (stack: Stack, count: Count) => void): void {
     this.prefetching?.stop()
     for (const { stack } of stacks) this.describe(stack)
-    this.prefetching = new Prefetching(stacks, loaded, () => this.awaited > 0)
+    this.prefetching = new Prefetching(stacks, loaded, {
+      waits: () => this.awaited > 0,
+      holds: () => !this.opened,
+    })
+    // Where nothing of a stack is seen, a paper is.
+    if (!this.opened) setTimeout(() => this.letOthersCome(), FIRST_MS)
   }
 
   end(): void {
     this.ended = true
+    ended += 1
+    this.endRehearsal()
     this.stopWatching()
     this.prefetching?.stop()
     for (const one of this.showing.values()) one.end()
@@ -388,10 +421,14 @@ export class Engine {
 
 let spare: Engine | null = null
 
-/** Makes an engine, and has the decoders come, before there is anything to draw: a page just loaded waits for that otherwise. */
-export function prepare(): void {
-  if (made) return
+/**
+ * Makes an engine, and has the decoders come, before there is anything to draw: a page just loaded waits for that otherwise.
+ * `idle`: there is time for a rehearsal.
+ */
+export function prepare(idle: boolean): void {
+  if (spare || made > ended) return
   spare = new Engine()
+  if (idle) spare.rehearse()
   warmUp()
 }
 
@@ -399,6 +436,7 @@ export function prepare(): void {
 export function takeEngine(): Engine {
   const engine = spare ?? new Engine()
   spare = null
+  engine.endRehearsal()
   return engine
 }
 

@@ -10,9 +10,34 @@ import { fetchBeginning, watchLink } from './pixels/beforehand'
 import { stacksOfSeries } from './stacks'
 
 /** Has the viewer's program come, and make itself ready to draw. */
-export function comeViewer(): void {
+export function comeViewer(idle = false): void {
   // What fails is told of where it is needed.
-  void import('./index').then(({ prepare }) => prepare()).catch(() => undefined)
+  void import('./index').then(({ prepare }) => prepare(idle)).catch(() => undefined)
+}
+
+/** A list that people look at is there before; and whoever opens a study does so no sooner. */
+const IDLE_AFTER_MS = 300
+const IDLE_WITHIN_MS = 3_000
+
+/**
+ * Has the viewer come while there is nothing else to do, for whoever looks at a list from which images are opened, and
+ * the screen around it. An effect: answers how to leave it.
+ */
+export function comeViewerSoon(screen: () => Promise<unknown>): () => void {
+  let idle = 0
+  const come = () => {
+    comeViewer(true)
+    screen().catch(() => undefined)
+  }
+  const timer = setTimeout(() => {
+    // Not every browser says when it is idle.
+    if ('requestIdleCallback' in window) idle = window.requestIdleCallback(come, { timeout: IDLE_WITHIN_MS })
+    else come()
+  }, IDLE_AFTER_MS)
+  return () => {
+    clearTimeout(timer)
+    if (idle) window.cancelIdleCallback(idle)
+  }
 }
 
 /** Asks for what a study says of its first series, and for the picture that is seen first, for the viewer that is to come. */
@@ -27,5 +52,5 @@ export async function askAhead(studyInstanceUid: string): Promise<void> {
       return stacksOfSeries(studyInstanceUid, head, metadata)
     })
   const first = firstStack((await Promise.all(asked)).flat())
-  if (first) await fetchBeginning(first)
+  if (first) await fetchBeginning(first, true)
 }

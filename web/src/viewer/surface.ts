@@ -12,6 +12,7 @@ interface Drawable {
 /** What Cornerstone's rendering engine has and its types leave out. */
 interface Inner {
   _renderFlaggedViewports(): void
+  renderViewportUsingCustomOrVtkPipeline(viewport: Types.IViewport): unknown
   contextPool?: {
     getContextIndexForViewport(viewportId: string): number | undefined
     getMaxSizeForContext(index: number): { width: number; height: number } | undefined
@@ -70,6 +71,29 @@ export function drawNow(viewports: readonly Types.IViewport[]): void {
   for (const viewport of viewports) viewport.render()
   const [first] = viewports
   if (first) innerOf(first)?._renderFlaggedViewports()
+}
+
+/** Of each rendering engine the viewports that have drawn nothing yet. */
+const blank = new WeakMap<Inner, Set<string>>()
+
+/**
+ * Has a new viewport draw nothing until there is a picture. Cornerstone draws its emptiness some times over before, for
+ * which the first picture would wait; its canvas has the colour of that already.
+ */
+export function drawOnlyPictures(viewport: Types.IViewport): void {
+  const inner = innerOf(viewport)
+  if (!inner) return
+  const before = blank.get(inner)
+  const ids = before ?? new Set<string>()
+  ids.add(viewport.id)
+  if (before) return
+  blank.set(inner, ids)
+  const draw = inner.renderViewportUsingCustomOrVtkPipeline.bind(inner)
+  inner.renderViewportUsingCustomOrVtkPipeline = (one) => {
+    if (ids.has(one.id) && !(one as Types.IViewport & { getActors(): unknown[] }).getActors().length) return undefined
+    ids.delete(one.id)
+    return draw(one)
+  }
 }
 
 /**

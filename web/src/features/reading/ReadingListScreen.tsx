@@ -3,7 +3,7 @@ import { IconCheck, IconChevronDown, IconLock, IconLockOpen, IconPlayerTrackNext
 import { keepPreviousData, useInfiniteQuery, useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate } from '@tanstack/react-router'
 import { useDebouncedValue, useMediaQuery } from '@mantine/hooks'
-import { useMemo, useState } from 'react'
+import { useEffect, useMemo, useState } from 'react'
 import { asProblem, http, useActor, useLive, useSession } from '@/lib/api'
 import { useKeys } from '@/lib/keys'
 import { load, save } from '@/lib/storage'
@@ -20,6 +20,7 @@ import {
   type WorkColumn,
   WorkList,
 } from '@/ui'
+import { comeViewerSoon } from '@/viewer/opening'
 import { claim, refreshCases, release, useOpenNext } from './api'
 import { CaseInspector } from './CaseInspector'
 import classes from './reading.module.css'
@@ -172,6 +173,9 @@ export default function ReadingListScreen() {
     placeholderData: keepPreviousData,
   })
   useLive(LIST_EVENTS, [['reading-list']])
+  useEffect(() => {
+    return comeViewerSoon(() => import('./ReadScreen'))
+  }, [])
   const rows = useMemo(() => list.data?.pages.flatMap((page) => page.items), [list.data])
   const columns = useMemo(() => columnsFor(userPk, narrow), [userPk, narrow])
   const current = rows?.find((item) => item.requested_procedure_pk === currentPk)

@@ -1,7 +1,7 @@
 import { useInfiniteQuery, useQuery, useQueryClient, type InfiniteData } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { useDebouncedValue } from '@mantine/hooks'
-import { useCallback, useMemo, useState } from 'react'
+import { useCallback, useEffect, useMemo, useState } from 'react'
 import { asProblem, http, useLive } from '@/lib/api'
 import { formatMoment } from '@/lib/time'
 import {
@@ -16,6 +16,7 @@ import {
   type WorkFilter,
   WorkList,
 } from '@/ui'
+import { comeViewerSoon } from '@/viewer/opening'
 import { ResultInspector } from './ResultInspector'
 import { ResultSign } from './ResultSign'
 import classes from './results.module.css'
@@ -122,6 +123,9 @@ export default function ResultsScreen() {
     getNextPageParam: (page) => page.next_cursor,
     placeholderData: (before) => before,
   })
+  useEffect(() => {
+    return comeViewerSoon(() => import('./ImagesScreen'))
+  }, [])
   const rows = useMemo(() => list.data?.pages.flatMap((page) => page.items), [list.data])
   const shownPk = currentPk ?? (Number(asked.result) || undefined)
   const detail = useQuery({

@@ -8,6 +8,7 @@ import { useKeys } from '@/lib/keys'
 import { barOf } from '@/lib/patient'
 import { load, save } from '@/lib/storage'
 import { Empty, Outline, PatientBar, ProblemNote, Screen, useNow } from '@/ui'
+import { comeViewerSoon } from '@/viewer/opening'
 import { CurrentPatient } from './CurrentPatient'
 import { DayLine } from './DayLine'
 import classes from './room.module.css'
@@ -21,6 +22,9 @@ export default function RoomScreen() {
     queryFn: ({ signal }) => http.get<Room[]>('/api/schedule/resources', { signal }),
     staleTime: 300_000,
   })
+  useEffect(() => {
+    return comeViewerSoon(() => import('./ImagesScreen'))
+  }, [])
   const [roomPk, setRoomPk] = useState<number | null>(() => load<number | null>('room', null))
   const room = rooms.data?.find((one) => one.modality_resource_pk === roomPk)
   const choose = (pk: number) => {

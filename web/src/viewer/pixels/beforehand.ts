@@ -19,14 +19,18 @@ export function watchLink(callWhenSlow?: () => void): void {
   }).observe({ type: 'resource', buffered: true })
 }
 
-/** On a slow way: has the picture that a stack begins with here, coarse, before anybody opens it. */
-export async function fetchBeginning(stack: Stack): Promise<void> {
+/**
+ * On a slow way: has the picture that a stack begins with here, coarse, before anybody opens it. `isOpened`: somebody does
+ * now, so that a way of which nothing is known yet counts as slow.
+ */
+export async function fetchBeginning(stack: Stack, isOpened = false): Promise<void> {
   const frame = stack.frames[startOf(stack)]
   const halvings = frame ? coarseHalvings(frame.metadata) : 0
   if (!frame || !halvings || fetching.hasCoarse(frame.imageId) || fetching.hasNoCoarse(frame.imageId)) return
   const pixels = pixelBytesOf(frame)
   const bytes = fetching.bytesOf(pixels)
-  if (!coarsePaysForOne(fetching.pace, bytes) && !coarsePays(fetching.pace, stack.length, bytes)) return
+  const { pace } = fetching
+  if (!(isOpened && pace === null) && !coarsePaysForOne(pace, bytes) && !coarsePays(pace, stack.length, bytes)) return
   try {
     await fetching.coarse([frame.imageId], halvings, pixels)
   } finally {

@@ -126,7 +126,7 @@ async function byBrowser(jpeg: Uint8Array): Promise<Uint8ClampedArray> {
 }
 
 /** The picture as Cornerstone keeps one. */
-export function imageOf(frame: Frame, layout: Layout, pixels: Values | Uint8ClampedArray, isColour: boolean, suvbw?: number): Types.IImage {
+export function imageOf(frame: Pick<Frame, 'imageId' | 'metadata'>, layout: Layout, pixels: Values | Uint8ClampedArray, isColour: boolean, suvbw?: number): Types.IImage {
   const { metadata, imageId } = frame
   const { rows, columns } = layout
   if (pixels.length !== rows * columns * (isColour ? 3 : 1)) throw new Error('The picture has another size than it says.')

@@ -27,6 +27,14 @@ interface Listed {
   seen: boolean
 }
 
+/** What a reader waits for. */
+interface Reader {
+  /** Whether a picture that is looked at is on its way: where that is slow, others wait. */
+  waits: () => boolean
+  /** Whether nothing is to be seen yet: others wait then on the quickest way. */
+  holds: () => boolean
+}
+
 type Job = { coarse: readonly string[]; halvings: number; pixels: number } | { whole: string }
 
 /** Pictures of stacks on their way ahead of the eye, until it is stopped: coarse ones of all before the rest of each. */
@@ -43,8 +51,7 @@ export class Prefetching {
   constructor(
     private readonly listed: readonly Listed[],
     private readonly loaded: (stack: Stack, count: Count) => void,
-    /** Whether a picture that is looked at is on its way: where that is slow, others wait. */
-    private readonly waits: () => boolean,
+    private readonly reader: Reader,
   ) {
     this.byKey = new Map(
       listed.map(({ stack }) => {
@@ -97,7 +104,7 @@ export class Prefetching {
   }
 
   private take(): Job | null {
-    if (this.stopped || (isSlow(fetching.pace) && this.waits()) || this.running > (isSlow(fetching.pace) ? AT_ONCE_SLOWLY : AT_ONCE)) return null
+    if (this.stopped || this.reader.holds() || (isSlow(fetching.pace) && this.reader.waits()) || this.running > (isSlow(fetching.pace) ? AT_ONCE_SLOWLY : AT_ONCE)) return null
     const within = cache.getCacheSize() > cache.getMaxCacheSize() * FULL ? NEAR : Infinity
     for (const part of this.parts) {
       const coarse = this.takeCoarse(part.coarse, part.listed)
