@@ -33,6 +33,13 @@ FIND_MODELS: Final = frozenset({PATIENT_ROOT_FIND, STUDY_ROOT_FIND})
 MOVE_MODELS: Final = frozenset({PATIENT_ROOT_MOVE, STUDY_ROOT_MOVE})
 GET_MODELS: Final = frozenset({PATIENT_ROOT_GET, STUDY_ROOT_GET})
 
+# Later than the dictionary (PS3.6 2024d and after).
+_LATER: Final = {
+    "1.2.840.10008.5.1.4.1.1.9.100.1": "Waveform Presentation State Storage",
+    "1.2.840.10008.5.1.4.1.1.9.100.2": "Waveform Acquisition Presentation State Storage",
+    "1.2.840.10008.5.1.4.1.1.66.7": "Label Map Segmentation Storage",
+    "1.2.840.10008.5.1.4.1.1.66.8": "Height Map Segmentation Storage",
+}
 # Storage classes lie under these roots; the dictionary also holds query, print and other services there.
 _STORAGE_ROOTS = ("1.2.840.10008.5.1.4.1.1.", "1.2.840.10008.5.1.4.34.7", "1.2.840.10008.5.1.4.34.10")
 STORAGE_CLASSES: Final = frozenset(
@@ -41,15 +48,15 @@ STORAGE_CLASSES: Final = frozenset(
     if kind == "SOP Class"
     and (uid.startswith(_STORAGE_ROOTS[0]) or uid in _STORAGE_ROOTS)
     and "Storage" in name
-)
+).union(_LATER)
 
 
 def is_standard(uid: str) -> bool:
     """Whether the standard's dictionary has the UID, as whatever."""
-    return uid in UID_dictionary
+    return uid in UID_dictionary or uid in _LATER
 
 
 def name_of(uid: str) -> str:
     """The dictionary's name, or the UID itself."""
     entry = UID_dictionary.get(uid)
-    return entry[0] if entry else uid
+    return entry[0] if entry else _LATER.get(uid, uid)
