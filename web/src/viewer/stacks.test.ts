@@ -45,6 +45,15 @@ const mammogram = (side: string, position: string): Stack => {
 }
 
 describe('the stacks of a series', () => {
+  it('makes the same ones of the same metadata, and others of another, or where the series is told otherwise', () => {
+    const instances = [slice(1, 0), slice(2, 5)]
+    const stacks = stacksOfSeries('1', HEAD, instances)
+    expect(stacksOfSeries('1', { ...HEAD }, instances)).toBe(stacks)
+    expect(stacksOfSeries('1', { ...HEAD, description: 'Coronal' }, instances)[0]?.label).toBe('Coronal')
+    expect(stacksOfSeries('2', HEAD, instances)[0]?.frames[0]?.imageId).not.toBe(stacks[0]?.frames[0]?.imageId)
+    expect(stacksOfSeries('1', HEAD, [...instances, slice(3, 10)])[0]?.length).toBe(3)
+  })
+
   it('says side and thickness of each frame of an enhanced object by its own functional groups', () => {
     const anatomy = (side: string) => ({ '00209071': element('SQ', { '00209072': element('CS', side) }) })
     const enhanced: DicomJson = {

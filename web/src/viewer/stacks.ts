@@ -4,6 +4,7 @@ import { dot, normalOf, vec3, type Scrollable, type Vec3 } from './geometry'
 import { kindOfLayer } from './overlays/kinds'
 import { isVideo } from './papers/kinds'
 import type { Plane } from './planes'
+import { alike } from './steady'
 import type { Subtraction } from './subtract/types'
 
 /** Where a length on the image comes from; shown beside each measurement and in the corner. */
@@ -265,8 +266,19 @@ function ordered(frames: readonly Placed[]): { frames: Placed[]; positions: numb
   return { frames: sorted, positions: sorted.map((frame) => frame.position ?? 0) }
 }
 
-/** The stacks of one series from its WADO-RS metadata; what holds no picture (SR, PDF, PR, KO), or a film, makes none. */
-export function stacksOfSeries(studyInstanceUid: string, head: SeriesHead, instances: readonly DicomJson[]): Stack[] {
+/** What was made of a series' metadata, for as long as that is kept: of thousands of pictures it takes as long as to draw some. */
+const made = new WeakMap<readonly DicomJson[], { studyInstanceUid: string; head: SeriesHead; stacks: readonly Stack[] }>()
+
+/** The stacks of one series from its WADO-RS metadata, the same ones of the same; what holds no picture (SR, PDF, PR, KO), or a film, makes none. */
+export function stacksOfSeries(studyInstanceUid: string, head: SeriesHead, instances: readonly DicomJson[]): readonly Stack[] {
+  const before = made.get(instances)
+  if (before?.studyInstanceUid === studyInstanceUid && alike(before.head, head)) return before.stacks
+  const stacks = stacksOf(studyInstanceUid, head, instances)
+  made.set(instances, { studyInstanceUid, head, stacks })
+  return stacks
+}
+
+function stacksOf(studyInstanceUid: string, head: SeriesHead, instances: readonly DicomJson[]): Stack[] {
   const groups = new Map<string, Placed[]>()
   for (const instance of instances)
     for (const frame of framesOf(studyInstanceUid, head.seriesInstanceUid, instance)) {
