@@ -70,7 +70,14 @@ _WATCH = """(() => {
     const sum = (what) => alive.reduce((total, one) => total + (one.__own?.get(what) ?? 0), 0)
     return { contexts: alive.length, textures: sum('textures'), buffers: sum('buffers') }
   }
-  const late = window.__late = { gaps: [], tasks: [], since: 0 }
+  const late = window.__late = { gaps: [], tasks: [], draws: [], since: 0 }
+  // A drawing is waited for where it is copied to the screen: all of that time is the graphics processor's, or its stand-in's.
+  const copy = CanvasRenderingContext2D.prototype.drawImage
+  CanvasRenderingContext2D.prototype.drawImage = function (...given) {
+    const begun = performance.now()
+    copy.apply(this, given)
+    late.draws.push([performance.now(), performance.now() - begun])
+  }
   new PerformanceObserver((list) => {
     for (const one of list.getEntries()) late.tasks.push([one.startTime, one.duration])
   }).observe({ type: 'longtask', buffered: true })
