@@ -286,6 +286,22 @@ def test_a_cropped_segmentation_of_odd_bits_lies_where_it_is_however_the_picture
             plane
         )
         assert len(np.unique(rows)) < np.ptp(rows) - 3, plane
+    # In the body it stands as a surface, of what is shown alone; looked at from the front it is as broad as its grid.
+    page.keyboard.press("Shift+D")
+    body = page.locator("[data-plane=body]")
+    expect(body).to_have_attribute("data-surfaces", "1")
+    expect(body).to_contain_text("1 surface of segments")
+    page.get_by_role("button", name="Segments alone").click()
+    page.wait_for_timeout(300)
+    reddish = seen(page, "plane-body")
+    reddish = (reddish[..., 0] > 40) & (reddish[..., 1] < reddish[..., 0] / 4)
+    rows, columns = np.nonzero(reddish)
+    assert len(rows) > 300
+    assert (np.ptp(columns) + 1) / (np.ptp(rows) + 1) == pytest.approx(
+        GRID[1] * GRID_MM[1] / (3 * STEP), rel=0.15
+    )
+    panel(page).get_by_role("button", name="Show Organ 2").first.click()
+    expect(body).to_have_attribute("data-surfaces", "2")
     page.keyboard.press("Escape")
     expect(page.get_by_test_id("planes")).to_have_count(0)
     page.keyboard.press("Shift+Z")

@@ -30,6 +30,7 @@ export function kindOfPaper(instance: DicomJson): PaperKind | null {
   if (!sopClass.startsWith(STORAGE)) return null
   const rest = sopClass.slice(STORAGE.length)
   if (/^88\.\d+$/.test(rest)) return 'report'
-  if (/^9\.\d+(\.\d+)*$/.test(rest)) return 'waveform'
+  // Presentation states of waveforms are kept below them: they hold no samples.
+  if (/^9\.(?!100\.)\d+(\.\d+)*$/.test(rest)) return 'waveform'
   return ENCAPSULATED[rest] ?? null
 }

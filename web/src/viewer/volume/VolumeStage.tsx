@@ -1,6 +1,6 @@
 import type { Types } from '@cornerstonejs/core'
 import { ActionIcon, Button, Loader, SegmentedControl, Select, Slider, Tooltip } from '@mantine/core'
-import { IconCrosshair, IconCube, IconRestore, IconX } from '@tabler/icons-react'
+import { IconBlob, IconCrosshair, IconCube, IconRestore, IconX } from '@tabler/icons-react'
 import { useEffect, useMemo, useRef, useState, type RefObject } from 'react'
 import { flushSync } from 'react-dom'
 import { formatPersonName } from '@/lib/personname'
@@ -31,6 +31,7 @@ import { PLANE_COLOUR, PLANE_DRAWN, Scene, worksOnPlanes } from './scene'
 import { AT_FIRST, nextMode, SLAB_LABEL, SLABS, slabWords, THICKEST, thicker, THINNEST, type Slab, type SlabMode } from './slab'
 import { fusibleWith, useFusion, type Candidate } from './useFusion'
 import { usePlanesTogether, type PlanesTogether } from './usePlanesTogether'
+import { useSurfaces } from './useSurfaces'
 import { judgeStack, unevenWords } from './volumes'
 import classes from './volume.module.css'
 
@@ -91,6 +92,9 @@ export function VolumeStage({ study, prior, stack: given, others, tool, slabAtFi
   const [slab, setSlab] = useState<Slab>(slabAtFirst ?? AT_FIRST)
   const [crossing, setCrossing] = useState(true)
   const [body, setBody] = useState(false)
+  /** The body is on its element. */
+  const [bodied, setBodied] = useState(false)
+  const [veiled, setVeiled] = useState(false)
   const [chosen, setChosen] = useState<Stack | null>(null)
   // A study that is asked for anew, because something was kept on it, is the same pictures: its planes stay as they were turned.
   const [asked, setAsked] = useState(given)
@@ -182,14 +186,22 @@ export function VolumeStage({ study, prior, stack: given, others, tool, slabAtFi
   useEffect(() => {
     const element = bodyElement.current
     if (!scene || !ready || !body || !element) return
-    scene.openBody(element, look).catch(() => setFault(TOO_MUCH))
-    return () => scene.closeBody()
+    scene.openBody(element, look).then(() => setBodied(true), () => setFault(TOO_MUCH))
+    return () => {
+      setBodied(false)
+      scene.closeBody()
+    }
     // The look changes by `dress`.
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [scene, ready, body])
   useEffect(() => {
     if (body) scene?.dress(look)
   }, [scene, body, look])
+
+  const surfaces = useSurfaces(scene, stack, laid?.shown, bodied)
+  useEffect(() => {
+    if (bodied) scene?.veilBody(veiled && surfaces.count > 0)
+  }, [scene, bodied, veiled, surfaces.count])
 
   const chosenKey = chosen?.key ?? null
   usePlanesTogether({
@@ -337,6 +349,13 @@ export function VolumeStage({ study, prior, stack: given, others, tool, slabAtFi
             allowDeselect={false}
           />
         ) : null}
+        {body && surfaces.count ? (
+          <Tooltip label="Segments alone, without the body around them" openDelay={400}>
+            <ActionIcon variant={veiled ? 'light' : 'subtle'} aria-label="Segments alone" aria-pressed={veiled} onClick={() => setVeiled(!veiled)}>
+              <IconBlob size={20} />
+            </ActionIcon>
+          </Tooltip>
+        ) : null}
         <Tooltip label={`Straight planes through the middle (${showKeys('r')})`} openDelay={400}>
           <ActionIcon variant="subtle" aria-label="Straight planes through the middle" onClick={reset}>
             <IconRestore size={20} />
@@ -424,12 +443,13 @@ export function VolumeStage({ study, prior, stack: given, others, tool, slabAtFi
           </section>
         ))}
         {body ? (
-          <div className={classes['plane']} data-plane="body">
+          <div className={classes['plane']} data-plane="body" data-surfaces={surfaces.count || undefined}>
             <div className={classes['canvas']} ref={bodyElement} data-testid="plane-body" />
             <div className={classes['who']}>
               <span dir="auto">{patient.name ? formatPersonName(patient.name) : patient.id}</span>
+              <span>{formatDicomDate(study.study_date)}</span>
             </div>
-            <span className={classes['window']}>Body: not for measuring</span>
+            <span className={classes['window']}>{['Body: not for measuring', surfaces.count ? `${surfaces.count} surface${surfaces.count === 1 ? '' : 's'} of segments` : null, surfaces.words].filter(Boolean).join(' · ')}</span>
           </div>
         ) : null}
       </div>

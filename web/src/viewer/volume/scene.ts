@@ -29,6 +29,7 @@ import { PLANES, type PlaneId } from './planeIds'
 import { scaleFor, type SharedCamera } from './sharedPlanes'
 import { AT_FIRST, stepThrough, THINNEST, type Slab, type SlabMode } from './slab'
 import { turned, turnedAbout } from './turn'
+import type { Surface } from './surfaces'
 import type { Missing, Uneven } from './volumes'
 
 /** One colour a plane, at its edge and for its line on the others. */
@@ -73,6 +74,9 @@ const COARSE = 8
 
 /** From one sample to the next along a ray, in what is laid over. */
 const STEP_MM = THINNEST / 4
+
+/** What the names of surfaces in the body begin with. */
+const SURFACE = 'surface:'
 
 /** A place that others point at is shown on planes that are as near to it as this. */
 const IN_PLANE_MM = 0.5
@@ -167,6 +171,7 @@ export class Scene {
   /** What is laid over it, if anything. */
   private over: { volumeId: string; imageIds: readonly string[] } | null = null
   private layers = 0
+  private surfacesAsked = 0
   private thick: Slab = AT_FIRST
   private hand: PlaneHand = 'cross'
   private ended = false
@@ -394,6 +399,31 @@ export class Scene {
   valuesAtCross(): { under: number | null; over: number | null } {
     const point = this.centre()
     return { under: valueAt(this.volumeId, point), over: this.over ? valueAt(this.over.volumeId, point) : null }
+  }
+
+  /** Draws surfaces in the body, and no others any more. */
+  async showSurfaces(wanted: readonly { name: string; colour: string; surfaces: readonly Surface[] }[]): Promise<void> {
+    const mine = (this.surfacesAsked += 1)
+    const { actorOf } = await import('./surfaceActors')
+    const body = this.body()
+    if (!body?.getDefaultActor() || mine !== this.surfacesAsked) return
+    const before = body.getActors().filter(({ uid }) => uid.startsWith(SURFACE)).map(({ uid }) => uid)
+    if (before.length) body.removeActors(before)
+    const camera = body.getCamera()
+    for (const { name, colour, surfaces } of wanted)
+      surfaces.forEach((surface, at) => {
+        if (surface.triangles.length) body.addActor({ uid: `${SURFACE}${name}/${at}`, actor: actorOf(surface, colour) as never })
+      })
+    body.setCamera(camera)
+    body.render()
+  }
+
+  /** Whether the body itself is seen, or surfaces alone. */
+  veilBody(veiled: boolean): void {
+    const body = this.body()
+    const actor = body?.getDefaultActor()?.actor as Types.VolumeActor | undefined
+    actor?.setVisibility(!veiled)
+    body?.render()
   }
 
   closeBody(): void {
