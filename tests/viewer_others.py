@@ -68,8 +68,9 @@ def document(kind: str, title: str, data: bytes, media_type: str, **attributes: 
     )  # fmt: skip
 
 
-def pdf(*pages: str) -> bytes:
-    """A PDF with a line of words on each page, in a font that it does not hold; `日` words by a table that it does not hold."""
+def pdf(*pages: str, on_first: bytes = b"") -> bytes:
+    """A PDF with a line of words on each page, in a font that it does not hold; `日` words by a table that it does not hold.
+    `on_first`: annotations of the first page; the pages are the objects 3, 5, 7 …"""
     objects = [b"<< /Type /Catalog /Pages 2 0 R >>", b""]
     fonts = (
         b"<< /Font << /F1 << /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >> "
@@ -90,8 +91,8 @@ def pdf(*pages: str) -> bytes:
         page = len(objects) + 1
         kids.append(b"%d 0 R" % page)
         objects.append(
-            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Resources %s /Contents %d 0 R >>"
-            % (fonts, page + 1)
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Resources %s /Contents %d 0 R /Annots [ %s ] >>"
+            % (fonts, page + 1, on_first if page == 3 else b"")
         )
         objects.append(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream))
     objects[1] = b"<< /Type /Pages /Kids [ %s ] /Count %d >>" % (b" ".join(kids), len(kids))

@@ -72,9 +72,14 @@ def test_documents_and_reports_are_read_beside_the_pictures(store: Any, open_stu
     first, second = slice_of(phantom()), slice_of(phantom())
     study = filed(store, first, second)
     pages = ("Outside report: no haemorrhage", "Second page: haemorrhage?", "日本語の所見")
-    beside(
-        store, first, document("1", "Outside report", others.pdf(*pages), "application/pdf", SeriesNumber=10)
+    links = (
+        b"<< /Type /Annot /Subtype /Link /Rect [72 500 272 540] /Border [0 0 0] /Dest [7 0 R /Fit] >> "
+        b"<< /Type /Annot /Subtype /Link /Rect [72 440 272 480] /Border [0 0 0] /A << /S /URI /URI (http://192.0.2.1/x) >> >> "
+        b"<< /Type /Annot /Subtype /Link /Rect [72 430 272 439] /A << /S /URI /URI (javascript:document.title='run') >> >> "
+        b"<< /Type /Annot /Subtype /Widget /FT /Tx /T (finding) /V (Left hand) /Rect [300 440 500 480] /DA (/Helv 12 Tf 0 g) >>"
     )
+    outside = others.pdf(*pages, on_first=links)
+    beside(store, first, document("1", "Outside report", outside, "application/pdf", SeriesNumber=10))
     beside(
         store, first, document("2", "Discharge letter", CDA.encode(), "text/xml", SeriesNumber=11)
     )  # fmt: skip
@@ -101,6 +106,21 @@ def test_documents_and_reports_are_read_beside_the_pictures(store: Any, open_stu
         round(rows - 722 * scale) : round(rows - 698 * scale), round(72 * scale) : round(400 * scale)
     ]
     assert 0.05 < (line < 128).all(axis=2).mean() < 0.5
+    # A link leads within the document; out of it none does unasked, and a script is none. What a form holds is read.
+    expect(pane.get_by_text("Left hand")).to_be_visible()
+    pane.get_by_role("button", name="Link within the document").click()
+    expect(pane.get_by_role("textbox", name="Page", exact=True)).to_have_value("3")
+    pane.get_by_role("textbox", name="Page", exact=True).fill("1")
+    page.keyboard.press("Enter")
+    out = pane.get_by_role("button", name=re.compile("^Link to"))
+    expect(out).to_have_count(1)
+    out.click()
+    expect(pane.get_by_role("alert")).to_contain_text("http://192.0.2.1/x")
+    leaves = pane.get_by_role("link", name="Open it in a new tab")
+    expect(leaves).to_have_attribute("rel", "noopener noreferrer")
+    pane.get_by_role("button", name="Stay here").click()
+    expect(leaves).to_have_count(0)
+    assert len(page.context.pages) == 1
     find = pane.get_by_role("textbox", name="Find in the document")
     find.fill("HAEMORRHAGE")
     find.press("Enter")

@@ -1,6 +1,7 @@
 import { TextLayer, type PDFDocumentProxy, type RenderTask } from 'pdfjs-dist/legacy/build/pdf.mjs'
 import { useEffect, useRef, useState } from 'react'
 import type { Match } from './finding'
+import { notesOn, type Leads, type PageNote } from './notes'
 import classes from './pdf.module.css'
 
 /** Beyond so many a canvas takes more memory than it is worth: it is drawn coarser. */
@@ -26,15 +27,17 @@ export interface PdfPageProps {
   found: readonly (Match & { current: boolean })[]
   /** Another number each time a reader goes to a place: it is brought into sight once, and stays where the reader moves it. */
   turn: number
+  onFollow: (leads: Leads) => void
 }
 
 /** A page: its place always, its picture and its words while it is near to what is seen. */
-export function PdfPage({ pdf, page, of, scale, size, within, onSize, found, turn }: PdfPageProps) {
+export function PdfPage({ pdf, page, of, scale, size, within, onSize, found, turn, onFollow }: PdfPageProps) {
   const box = useRef<HTMLDivElement>(null)
   const paint = useRef<HTMLDivElement>(null)
   const words = useRef<HTMLDivElement>(null)
   const layer = useRef<TextLayer | null>(null)
   const [near, setNear] = useState(page === 1)
+  const [notes, setNotes] = useState<readonly PageNote[]>([])
   const [state, setState] = useState<'waiting' | 'drawn' | 'failed'>('waiting')
 
   const marked = useRef({ found, turn })
@@ -86,6 +89,9 @@ export function PdfPage({ pdf, page, of, scale, size, within, onSize, found, tur
       if (gone) return
       layer.current = next
       mark(next)
+      // Without them the page is what it was.
+      const annotations = await one.getAnnotations({ intent: 'display' }).catch(() => [])
+      if (!gone) setNotes(notesOn(annotations, viewport))
     }
     draw().catch(() => {
       if (!gone) setState('failed')
@@ -104,6 +110,7 @@ export function PdfPage({ pdf, page, of, scale, size, within, onSize, found, tur
     for (const canvas of paint.current?.querySelectorAll('canvas') ?? []) canvas.width = 0
     paint.current?.replaceChildren()
     words.current?.replaceChildren()
+    setNotes([])
     setState('waiting')
   }, [near])
 
@@ -119,6 +126,15 @@ export function PdfPage({ pdf, page, of, scale, size, within, onSize, found, tur
     >
       <div ref={paint} className={classes['paint']} aria-hidden />
       <div ref={words} className={classes['words']} />
+      {notes.map(({ box: place, leads, words: value }, at) =>
+        leads ? (
+          <button key={at} type="button" className={classes['link']} style={place} aria-label={'url' in leads ? `Link to ${leads.url}` : 'Link within the document'} title={'url' in leads ? leads.url : undefined} onClick={() => onFollow(leads)} />
+        ) : (
+          <span key={at} className={classes['value']} style={{ ...place, fontSize: Math.min(place.height * 0.7, 12 * scale) }}>
+            {value}
+          </span>
+        ),
+      )}
       {state === 'failed' ? (
         <p className={classes['failed']} role="alert">
           Page {page} could not be drawn.

@@ -8,6 +8,7 @@ import type { PaperViewProps } from '../paper'
 import papers from '../papers.module.css'
 import { placesOfParts, tellMoved, type Place as Seen, type Places } from '../places'
 import { usePinch } from '../usePinch'
+import type { Leads } from './notes'
 import { matchesIn, type Match, type Run } from './finding'
 import { faultOf, openPdf } from './open'
 import classes from './pdf.module.css'
@@ -28,7 +29,7 @@ interface Asked {
   wasWrong: boolean
 }
 
-/** A PDF: pages to scroll, words to select and to search. What it links to is not followed, and no script of it runs. */
+/** A PDF: pages to scroll, words to select and to search. Out of it no link leads unasked, and no script of it runs. */
 export default function PdfView({ paper, onHands }: PaperViewProps) {
   const [opened, setOpened] = useState<{ of: string; pdf: PDFDocumentProxy; first: Size } | null>(null)
   const [fault, setFault] = useState<string | null>(null)
@@ -202,6 +203,24 @@ function Pages({ pdf, first, onHands }: { pdf: PDFDocumentProxy; first: Size; on
     return () => onHands(null)
   }, [onHands, within, zoom, places])
 
+  const [leaving, setLeaving] = useState<string | null>(null)
+  const follow = useCallback(
+    (leads: Leads) => {
+      if ('url' in leads) return setLeaving(leads.url)
+      if ('named' in leads) {
+        const to = { FirstPage: 1, LastPage: pages.length, NextPage: current + 1, PrevPage: current - 1 }[leads.named]
+        return to ? goTo(Math.max(1, Math.min(pages.length, to))) : undefined
+      }
+      const find = async () => {
+        const found: unknown = typeof leads.dest === 'string' ? await pdf.getDestination(leads.dest) : leads.dest
+        const [first] = Array.isArray(found) ? (found as unknown[]) : []
+        goTo((typeof first === 'number' ? first : await pdf.getPageIndex(first as Parameters<PDFDocumentProxy['getPageIndex']>[0])) + 1)
+      }
+      find().catch(() => toast('This link leads to no page of the document.'))
+    },
+    [pdf, pages.length, current, goTo],
+  )
+
   const { place, turn } = search
   useEffect(() => {
     if (place) goTo(place.page)
@@ -248,12 +267,25 @@ function Pages({ pdf, first, onHands }: { pdf: PDFDocumentProxy; first: Size; on
       </div>
       {pdf.isPureXfa ? <p className={classes['told']}>This is a form of a kind (XFA) that is not shown here. It can be saved, and opened with a program that shows it.</p> : null}
       {pdf.numPages > PAGES_MAX ? <p className={classes['told']}>The first {PAGES_MAX} of its {pdf.numPages} pages are shown. It can be saved and opened elsewhere.</p> : null}
+      {leaving === null ? null : (
+        <p className={classes['leaving']} role="alert">
+          <span>
+            This document links to <bdi>{leaving}</bdi>, which is no part of it, and none of this hospital.
+          </span>
+          <a href={leaving} target="_blank" rel="noopener noreferrer" onClick={() => setLeaving(null)}>
+            Open it in a new tab
+          </a>
+          <button type="button" onClick={() => setLeaving(null)}>
+            Stay here
+          </button>
+        </p>
+      )}
       {/* What can be scrolled can be reached by keys. */}
       {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
       <div ref={setWithin} className={classes['pages']} onScroll={scrolled} tabIndex={0} role="document" aria-label="Pages" data-testid="pdf-pages">
         {within && room > 0
           ? pages.map((page) => (
-              <PdfPage key={page} pdf={pdf} page={page} of={pages.length} scale={scale} size={sizes.get(page) ?? first} within={within} onSize={onSize} found={search.on(page)} turn={search.turn} />
+              <PdfPage key={page} pdf={pdf} page={page} of={pages.length} scale={scale} size={sizes.get(page) ?? first} within={within} onSize={onSize} found={search.on(page)} turn={search.turn} onFollow={follow} />
             ))
           : null}
       </div>
