@@ -18,6 +18,7 @@ from wetread.kit.tls import TlsFiles
 
 Part = Literal["web", "dicom", "hl7", "worker"]
 NODE_PROCESSES_MAX = 16
+_NODE_PROCESSES_UNTOLD_MAX = 4
 PREFIX = "WETREAD_"
 _UID = re.compile(r"[0-9](?:[0-9.]{0,62}[0-9])?\Z")
 _OUTSIDE_SETTINGS = frozenset({"WETREAD_CONFIG", "WETREAD_SKIP_WEB_BUILD"})
@@ -32,6 +33,11 @@ def default_data_folder() -> Path:
     if os.geteuid() == 0:
         return Path("/var/lib/wetread")
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "wetread"
+
+
+def default_node_processes() -> int:
+    """One for each core that this process may use, as far as more than a few are not asked for."""
+    return min(len(os.sched_getaffinity(0)), _NODE_PROCESSES_UNTOLD_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,7 @@ class Settings:
     ae_title: str = "WETREAD"
     database_url: str | None = None
     roles: tuple[Part, ...] = ("web", "dicom", "hl7", "worker")
-    node_processes: int = 1
+    node_processes: int = dataclasses.field(default_factory=default_node_processes)
     public_url: str | None = None
     behind_tls_proxy: bool = False
     tls_certificate: Path | None = None
