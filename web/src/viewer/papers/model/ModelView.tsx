@@ -10,7 +10,7 @@ import { formatOf, type PaperViewProps } from '../paper'
 import papers from '../papers.module.css'
 import { tellMoved, type Places } from '../places'
 import { canDraw, Drawn } from './drawn'
-import { factsOf, type ModelFacts } from './facts'
+import { factsOf, lengthWords, type ModelFacts } from './facts'
 import { FRONT, rightOf, rolled, zoomed, type Look } from './look'
 import classes from './model.module.css'
 import type { Material, Model } from './read'
@@ -183,7 +183,7 @@ function Surface({ title, format, facts, model, materials, lacking, onHands }: S
   const told = [
     format,
     `${model.triangles.toLocaleString('en')} triangle${model.triangles === 1 ? '' : 's'}`,
-    facts.unit ? `${size.map((one) => ((one * (facts.unit?.mm ?? 1)) < 10 ? (one * (facts.unit?.mm ?? 1)).toFixed(1) : Math.round(one * (facts.unit?.mm ?? 1)))).join(' × ')} mm` : 'No unit of length is told: not to scale',
+    facts.unit ? `${size.map((one) => lengthWords(one * (facts.unit?.mm ?? 1))).join(' × ')} mm` : 'No unit of length is told: not to scale',
     facts.inPatient ? null : 'In no Frame of Reference: sides are not those of the patient',
     model.skipped ? `${model.skipped.toLocaleString('en')} damaged triangles are left out` : null,
     lacking ? 'Its materials could not be fetched' : null,

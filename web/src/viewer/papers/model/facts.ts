@@ -45,3 +45,8 @@ export function factsOf(instance: DicomJson, seriesPath: string, mtlClass: strin
     }),
   }
 }
+
+/** A length in millimetres, as exact as it is looked at: to the millimetre, to its tenth, to two digits that count. */
+export function lengthWords(mm: number): string {
+  return mm >= 10 ? String(Math.round(mm)) : mm >= 1 ? mm.toFixed(1) : String(Number(mm.toPrecision(2)))
+}

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { edgesOfPlane, type Vec3 } from '../../geometry'
-import { factsOf } from './facts'
+import { factsOf, lengthWords } from './facts'
 import { FRONT, rightOf, rolled } from './look'
 import { NotAModel, normalsOf, readModel, readMtl } from './read'
 
@@ -136,6 +136,10 @@ describe('what the object says of its model', () => {
       mirrored: true,
       caution: 'Not for diagnosis: for research, altered from the anatomy, mirrored',
     })
+  })
+
+  it('says lengths as exactly as they are looked at', () => {
+    expect([0.02, 0.083, 1.25, 9.96, 42.4, 0].map(lengthWords)).toEqual(['0.02', '0.083', '1.3', '10.0', '42', '0'])
   })
 
   it('finds its materials in its own series, or where it says', () => {
