@@ -155,6 +155,26 @@ def test_a_hand_chooses_the_mask_moves_it_and_keeps_anatomy(store: Any, open_stu
     seen(page, values[5] - values[0])
 
 
+# Presses a key in the same breath as the pane says that it shows another picture: no person is quicker.
+AS_IT_IS_SEEN = """({ index, key, shiftKey }) => {
+  const pane = document.querySelector('[data-pane=a]')
+  const look = new MutationObserver(() => {
+    if (pane.dataset.index !== String(index)) return
+    look.disconnect()
+    document.body.dispatchEvent(new KeyboardEvent('keydown', { key, shiftKey, bubbles: true, cancelable: true }))
+  })
+  look.observe(pane, { attributes: true, attributeFilter: ['data-index'] })
+}"""
+
+
+def test_a_key_means_the_picture_that_is_seen(store: Any, open_study: OpenStudy) -> None:
+    page = open_study(filed(store, angiogram(run_of(), mode="NAT")))
+    pane = page.locator("[data-pane=a]")
+    page.evaluate(AS_IT_IS_SEEN, {"index": 1, "key": "&", "shiftKey": True})
+    page.keyboard.press("ArrowDown")
+    expect(pane).to_have_attribute("data-subtracted", "mask 2")
+
+
 def series(values: Array, space: str, at: tuple[float, ...]) -> list[Dataset]:
     made = []
     for place in at:

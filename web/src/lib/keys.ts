@@ -1,4 +1,4 @@
-import { useEffect, useRef, useSyncExternalStore } from 'react'
+import { useEffect, useLayoutEffect, useRef, useSyncExternalStore } from 'react'
 
 /** One key of a screen: `keys` as people read it (`j`, `Shift+X`, `Mod+K`; `Mod` is ⌘ or Ctrl). */
 export interface KeyBinding {
@@ -126,7 +126,8 @@ function onKeyDown(event: KeyboardEvent): void {
 export function useKeys(group: string, bindings: readonly KeyBinding[]): void {
   const latest = useRef(bindings)
   const shape = bindings.map((binding) => `${binding.keys}:${binding.label}:${binding.disabled ? 0 : 1}`).join('|')
-  useEffect(() => {
+  // At once with what is seen: a key that is pressed upon it means it.
+  useLayoutEffect(() => {
     latest.current = bindings
   })
   useEffect(() => {

@@ -162,10 +162,16 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
     active: activePane,
     hungIn: hanging.stackIn,
     loaded: hanging.opened.map((one) => one.loaded.stacks),
-    frame: (stack) => stack.frames[indexes[activePane] ?? 0],
+    frame: (stack) => stack.frames[indexNow(activePane)],
     drive: (id) => together.drive(id),
   })
   const { stackIn, subtractionIn } = subtracting
+  /** The picture that is seen at this moment: `indexes` follow it a little later, and an action is meant for what is seen. */
+  const indexNow = (id: PaneId) => {
+    const seen = engine?.imageOn(id)
+    const index = seen ? (stackIn(id)?.frames.findIndex((frame) => frame.imageId === seen) ?? -1) : -1
+    return index >= 0 ? index : (indexes[id] ?? 0)
+  }
   const [dragsMask, setDragsMask] = useState(false)
   const activeStack = stackIn(activePane)
   const activeIndex = indexes[activePane] ?? 0
@@ -464,7 +470,8 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
     play: () => setPlaying(!playing),
     rate: (by) => setRate({ stackKey: activeStack?.key ?? null, rate: Math.max(SLOWEST, Math.min(FASTEST, Math.round(rate + by))) }),
     mark: () => {
-      if (activeFrame && hungIn(activePane)?.study.study_pk === study.study_pk) keys.toggle(activeFrame)
+      const frame = activeStack?.frames[indexNow(activePane)]
+      if (frame && hungIn(activePane)?.study.study_pk === study.study_pk) keys.toggle(frame)
     },
     planes: () => {
       if (inPlanes || judged?.isVolume) setPlanes(!inPlanes)
