@@ -60,6 +60,7 @@ from wetread.hl7.inbound import Interface, InterfaceSettings
 from wetread.hl7.server import MllpServer
 from wetread.kit import limits
 from wetread.kit.config import is_loopback
+from wetread.kit.ending import Ending
 from wetread.kit.errors import Unauthenticated
 from wetread.kit.tls import TlsUnusable, server_context
 from wetread.scheduling import service as scheduling
@@ -529,9 +530,8 @@ class _Teller(threading.Thread):
 def run_node(house: House, archive: Archive, shared: Doors) -> None:
     """Serves until SIGTERM."""
     settings = house.settings
-    ending = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ending.set())
+    ending = Ending()
+    ending.on(signal.SIGTERM, signal.SIGINT)
     archive.recover()
     doors: list[Node | MllpServer] = []
     teller: _Teller | None = None

@@ -28,6 +28,7 @@ from wetread.app.doors import Doors
 from wetread.app.postgres import EmbeddedPostgres
 from wetread.app.rooms import MODELS, load
 from wetread.kit.config import PREFIX, Settings
+from wetread.kit.ending import Ending
 from wetread.kit.stores import dumped
 
 log = structlog.get_logger()
@@ -78,7 +79,7 @@ class Supervisor:
         self._postgres: EmbeddedPostgres | None = None
         self.parts = [Process(name, number) for name, number in parts_of(settings)]
         self._doors = Doors()
-        self._ending = threading.Event()
+        self._ending = Ending()
         self._lock: int | None = None
         self._companions: list[subprocess.Popen[bytes]] = []
 
@@ -118,8 +119,7 @@ class Supervisor:
 
     def run(self, *, when_ready: Callable[[Settings], None] | None = None) -> int:
         """Runs until SIGTERM or SIGINT; returns the exit code."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._ending.set())
+        self._ending.on(signal.SIGTERM, signal.SIGINT)
         try:
             self.open_doors()
             for part in self.parts:
@@ -267,7 +267,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
     return environment
 
 
-def wait_until_ready(settings: Settings, seconds: float, ending: threading.Event | None = None) -> bool:
+def wait_until_ready(settings: Settings, seconds: float, ending: Ending | None = None) -> bool:
     """Asks /readyz until it says so, or the time is over."""
     import http.client
 

@@ -85,7 +85,7 @@ __all__ = [
     "ObjectStore", "Rendering", "Retrieval", "RetrieveObject", "RoleVisibility", "Status", "StoreResult", "StoredInstance",
     "StudyVisibility", "Transfer", "Vault", "correct_study", "data_set_in", "deidentified", "document_of", "find", "instance_references",
     "instances_for_retrieve", "list_quarantine", "list_remote_aes", "put_in_trash", "relocated", "remote_ae", "remote_ae_of", "remove_remote_ae", "requests_of", "resolve_quarantine",
-    "save_remote_ae", "sides_of_series", "storage_summary", "study_detail", "the_archive", "use_archive", "visible_studies",
+    "save_remote_ae", "sides_of_series", "storage_summary", "study_detail", "the_archive", "uid_of_study", "use_archive", "visible_studies",
 ]  # fmt: skip
 
 
@@ -829,6 +829,18 @@ def sides_of_series(session: Session, study_pks: Collection[int]) -> dict[int, s
             if side in ("L", "R", "B"):
                 found.setdefault(series_pk, set()).update("LR" if side == "B" else side)
     return found
+
+
+def uid_of_study(work: Work, study_pk: int) -> str:
+    """Study Instance UID of a study that the actor may see. Raises NotFound."""
+    work.require(Permission.STUDY_READ, Permission.RESULT_READ)
+    query = select(Study.study_instance_uid).where(Study.study_pk == study_pk, Study.removal_pk.is_(None))
+    visible = visible_studies(work)
+    # Below the ORM, which would note patient data as read.
+    found = work.session.connection().execute(query if visible is None else query.where(visible)).scalar()
+    if found is None:
+        raise NotFound("There is no such study.")
+    return str(found)
 
 
 def study_detail(work: Work, study_pk: int) -> StudyDetail:

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from wetread.dicomweb import (
     capabilities,
     deleting,
+    opening,
     rendered,
     retrieve,
     search,
@@ -20,6 +21,7 @@ router = APIRouter()
 for service in (
     search,
     retrieve,
+    opening,
     rendered,
     storing,
     deleting,

@@ -132,6 +132,21 @@ def _flag(request: Request, name: str) -> bool:
 
 def _query(request: Request, work: Work, level: Level, **fixed: str) -> Response:
     offer = chosen(request, "Search results are", accepting.METADATA_OFFERS)
+    documents, warnings = documents_of(request, work, level, **fixed)
+    headers = dict(NO_STORE)
+    if warnings:
+        headers["Warning"] = ", ".join(f'299 wetread "{warning}"' for warning in warnings)
+    if offer.media_type == DICOM_XML:
+        answer: Response = streamed_parts(DICOM_XML, ((DICOM_XML, [to_xml(one)], None) for one in documents))
+        answer.headers.update(headers)
+        return answer
+    return Response(orjson.dumps(documents), media_type=offer.media_type, headers=headers)
+
+
+def documents_of(
+    request: Request, work: Work, level: Level, **fixed: str
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """What a request searches for, as DICOM JSON documents, and warnings of what they leave out. Raises BadRequest, Denied."""
     wanted = wanted_of(request.query_params.multi_items())
     if wanted.keys and withholds_patient(work.actor):
         raise Denied("A guest looks at the session, and does not search.")
@@ -161,15 +176,7 @@ def _query(request: Request, work: Work, level: Level, **fixed: str) -> Response
     base = base_url(request)
     for item in items:
         item["00081190"] = {"vr": "UR", "Value": [_retrieve_url(base, item, level)]}
-    documents = without_patient(work.actor, [dict(sorted(item.items())) for item in items])
-    headers = dict(NO_STORE)
-    if warnings:
-        headers["Warning"] = ", ".join(f'299 wetread "{warning}"' for warning in warnings)
-    if offer.media_type == DICOM_XML:
-        answer: Response = streamed_parts(DICOM_XML, ((DICOM_XML, [to_xml(one)], None) for one in documents))
-        answer.headers.update(headers)
-        return answer
-    return Response(orjson.dumps(documents), media_type=offer.media_type, headers=headers)
+    return without_patient(work.actor, [dict(sorted(item.items())) for item in items]), warnings
 
 
 def _complete(

@@ -83,6 +83,7 @@ DECODER_MEMORY_BYTES: Final = 3 * 1024**3
 RENDERED_PIXELS_MAX: Final = 8192 * 8192
 QIDO_OBJECTS_MAX: Final = 20_000  # series or instances in one answer
 QIDO_INCLUDE_SERIES_MAX: Final = 200  # of which attributes beyond the index are read for one answer
+OPENING_INSTANCES_MAX: Final = 1_000  # of whose metadata the answer that a study is opened by tells
 FRAMES_A_REQUEST_MAX: Final = 500
 COARSE_FRAMES_A_REQUEST_MAX: Final = 64  # whose names still fit into the address of a request
 STOW_OBJECTS_MAX: Final = 100_000
