@@ -629,6 +629,15 @@ class Retrieval:
         self.admit(actor, study_instance_uid)
         return self.build_series_metadata(study_instance_uid, series_instance_uid)
 
+    def ready_series_metadata(
+        self, actor: Actor, study_instance_uid: str, series_instance_uid: str
+    ) -> bytes | None:
+        """The same where it is ready-made; None: it has to be made first. NotFound."""
+        self.admit(actor, study_instance_uid)
+        with self.offices.database.transaction() as session:
+            state = store.series_state(session, study_instance_uid, series_instance_uid)
+            return state.cached.gzipped_json if state and state.current and state.cached else None
+
     def build_series_metadata(self, study_instance_uid: str, series_instance_uid: str) -> bytes:
         """The same without asking who wants it, for background work."""
         with self.offices.database.transaction() as session:
