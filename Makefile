@@ -101,4 +101,4 @@ lock: ## Pin all dependencies with hashes
 	    --no-emit-trusted-host --no-emit-find-links --no-emit-options --constraint limits.in --output-file $$f.txt $$src || exit 1; done
 
 clean: ## Remove what was built here
-	rm -rf $(VENV) $(STATE) web/node_modules web/dist src/wetread/static
+	rm -rf $(VENV) $(STATE) web/node_modules web/dist src/wetread/static src/wetread/orders/diagnoses.json

@@ -10,7 +10,6 @@ from wetread.app.rooms import MODELS, load
 from wetread.hl7.inbound import Interface, InterfaceSettings
 from wetread.hl7.server import MllpServer
 from wetread.kit.db import Database
-from wetread.orders.service import load_diagnoses
 from wetread.security.service import Offices
 
 
@@ -26,5 +25,4 @@ def serve() -> None:
 
 if __name__ == "__main__":
     load(MODELS)
-    load_diagnoses()
     fork_when_told(serve)

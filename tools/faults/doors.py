@@ -143,7 +143,7 @@ def k2_doors(
     outcome, began, chance = Outcome("K2 at the doors"), time.monotonic(), random.Random(seed)
     faults: list[str] = []
     reached: Counter[str] = Counter()
-    with on(stand, takes_orders="HL7" in names) as stand:
+    with on(stand) as stand:
         run = seed * 10_000
         for name in names:
             for action in actions:

@@ -209,7 +209,7 @@ def p1(
     outcome, began, chance = Outcome("P1"), time.monotonic(), random.Random(seed)
     names = ["node", "web"] if uploads else ["node"]
     kinds = list(DATABASE_FAULTS)
-    with on(stand, lazy_log=True, takes_orders=orders > 0) as stand:
+    with on(stand, lazy_log=True) as stand:
         parts = stand.start_ready(*names)
         with sending(stand, seed, stores=4, uploads=uploads, orders=orders) as ledger:
             for number in within(range(rounds), seconds):
@@ -259,7 +259,7 @@ def k1(
     jobs are there in every eighth round."""
     outcome, began, chance = Outcome("K1"), time.monotonic(), random.Random(seed)
     with (
-        on(stand, takes_orders=orders > 0) as stand,
+        on(stand) as stand,
         sending(stand, seed, stores=4, uploads=uploads, orders=orders) as ledger,
     ):
         for number in within(range(rounds), seconds):

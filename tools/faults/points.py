@@ -33,7 +33,7 @@ def k2(
     outcome, began, chance = Outcome("K2"), time.monotonic(), random.Random(seed)
     faults: list[str] = []
     reached: Counter[str] = Counter()
-    with on(stand, takes_orders="report" in scenes) as stand:
+    with on(stand) as stand:
         second = {"name": "second", "folder": str(stand.data / "second"), "reserve_gb": 0}
         local = {"name": "local", "folder": str(stand.settings.objects_path), "reserve_gb": 0}
         stand.more["WETREAD_STORES"] = json.dumps([local, second])

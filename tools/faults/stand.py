@@ -127,7 +127,6 @@ class Stand:
         self.ledger = Ledger()
         self.more: dict[str, str] = {}
         """Further variables of every part."""
-        self.takes_orders = False
         self._starter: subprocess.Popen[str] | None = None
         self._parts: list[Parts] = []
 
@@ -255,7 +254,6 @@ class Stand:
                     "-m",
                     "tools.faults.starter",
                     str(self.data / "parts.log"),
-                    *(["orders"] if self.takes_orders else []),
                 ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -333,13 +331,11 @@ class Stand:
 
 
 @contextlib.contextmanager
-def standing(*, lazy_log: bool = False, takes_orders: bool = False) -> Iterator[Stand]:
-    """A stand in a folder of its own, which goes at the end. For `lazy_log` see Stand.prepare; with `takes_orders`, what the
-    first order needs is loaded ahead."""
+def standing(*, lazy_log: bool = False) -> Iterator[Stand]:
+    """A stand in a folder of its own, which goes at the end. For `lazy_log` see Stand.prepare."""
     folder = Path(tempfile.mkdtemp(prefix="wetread-faults-"))
     folder.chmod(0o755)  # PostgreSQL runs as another user where this is root
     stand = Stand(folder)
-    stand.takes_orders = takes_orders
     try:
         stand.prepare(lazy_log=lazy_log)
         yield stand
@@ -351,12 +347,12 @@ def standing(*, lazy_log: bool = False, takes_orders: bool = False) -> Iterator[
 
 
 @contextlib.contextmanager
-def on(stand: Stand | None, *, lazy_log: bool = False, takes_orders: bool = False) -> Iterator[Stand]:
+def on(stand: Stand | None, *, lazy_log: bool = False) -> Iterator[Stand]:
     """The stand that is there, or one of its own."""
     if stand is not None:
         yield stand
     else:
-        with standing(lazy_log=lazy_log, takes_orders=takes_orders) as made:
+        with standing(lazy_log=lazy_log) as made:
             yield made
 
 

@@ -28,7 +28,6 @@ from wetread.jobs import worker
 from wetread.jobs.service import Task
 from wetread.kit import failpoints
 from wetread.kit.config import load_settings
-from wetread.orders.service import load_diagnoses
 from wetread.security.service import Offices
 
 _PR_SET_PDEATHSIG = 1
@@ -80,8 +79,6 @@ def main() -> None:
     load(ROUTERS)
     load(TASKS)
     worker.run_now = _tell_why(worker.run_now)
-    if "orders" in sys.argv[2:]:
-        load_diagnoses()  # the first order would wait some seconds for it, in every part anew
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the killed
     log = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for line in sys.stdin:

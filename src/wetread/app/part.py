@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import signal
-import threading
 
 import structlog
 import uvicorn
@@ -22,11 +20,9 @@ from wetread.app.wiring import wire
 from wetread.jobs.worker import run_worker
 from wetread.kit import limits
 from wetread.kit.config import Settings
-from wetread.orders.service import load_diagnoses
 
 log = structlog.get_logger()
 
-_WORKER_NICENESS = 5
 _OWN_DOORS = Doors()
 
 
@@ -43,11 +39,6 @@ def _settle() -> None:
     """What was imported and built stays as long as the process: the garbage collector need not walk it again."""
     gc.collect()
     gc.freeze()
-
-
-def _load_diagnoses_ahead() -> None:
-    """The first order after a start does not wait the seconds that the dictionary of diagnoses takes to load."""
-    threading.Thread(target=load_diagnoses, name="diagnoses", daemon=True).start()
 
 
 def _web(settings: Settings) -> None:
@@ -76,7 +67,6 @@ def _web(settings: Settings) -> None:
         proxy_headers=settings.behind_tls_proxy,
     )
     _settle()
-    _load_diagnoses_ahead()
     try:
         uvicorn.Server(config).run()
     finally:
@@ -91,8 +81,6 @@ def _node(settings: Settings, doors: Doors) -> None:
     house = build_house(settings, part="node")
     archive = wire(house)
     _settle()
-    if "hl7" in settings.roles and doors.first:
-        _load_diagnoses_ahead()
     try:
         run_node(house, archive, doors)
     finally:
@@ -100,8 +88,6 @@ def _node(settings: Settings, doors: Doors) -> None:
 
 
 def _worker(settings: Settings) -> None:
-    # On one machine with the rest, background work steps aside a little for ingest and screens.
-    os.nice(_WORKER_NICENESS)
     load(MODELS)
     load(TASKS)
     house = build_house(settings, part="worker")

@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -35,7 +36,8 @@ log = structlog.get_logger()
 
 _READY_S_MAX = 300.0  # a loaded machine is slow to start; what waits for readiness must not be left out
 _END_S = 25.0
-_MORE_AFTER_S = 4.0
+_MORE_AFTER_S_MAX = 20.0
+_WORKER_NICENESS = 5
 _RESTART_PAUSE_S_MAX = 30.0
 _LOCK = ".lock"
 _SERVED = "served.json"
@@ -82,6 +84,7 @@ class Supervisor:
         self._ending = Ending()
         self._lock: int | None = None
         self._companions: list[subprocess.Popen[bytes]] = []
+        self._ready = False
 
     def prepare(self) -> Settings:
         """Checks, database, schema. Returns the settings with the database's address. Raises UnsafeSetup."""
@@ -127,9 +130,8 @@ class Supervisor:
                 if part.number == 1:
                     self.start(part)
                 else:
-                    part.not_before = time.monotonic() + _MORE_AFTER_S
-            if when_ready is not None:
-                threading.Thread(target=self._announce, args=(when_ready,), daemon=True).start()
+                    part.not_before = time.monotonic() + _MORE_AFTER_S_MAX
+            threading.Thread(target=self._announce, args=(when_ready,), daemon=True).start()
             while not self._ending.wait(0.2):
                 self._watch()
         finally:
@@ -148,9 +150,11 @@ class Supervisor:
         self._companions.append(process)
         return process.wait()
 
-    def _announce(self, when_ready: Callable[[Settings], None]) -> None:
+    def _announce(self, when_ready: Callable[[Settings], None] | None) -> None:
         if wait_until_ready(self.settings, _READY_S_MAX, self._ending):
-            when_ready(self.settings)
+            self._ready = True
+            if when_ready is not None:
+                when_ready(self.settings)
 
     def open_doors(self) -> None:
         """Opens the sockets that all processes of the node take callers from. Raises OSError."""
@@ -168,12 +172,14 @@ class Supervisor:
                 str(part.number),
                 *(word for pair in doors.items() for word in map(str, pair)),
             ]
+        # On one machine with the rest, background work steps aside a little for ingest and screens, also at the start.
+        niceness = _WORKER_NICENESS if part.name == "worker" else 0
         part.process = subprocess.Popen(
             [sys.executable, "-m", "wetread", "part", part.name, *told],
             env=environment,
             stdin=subprocess.DEVNULL,
             pass_fds=tuple(doors.values()),
-            preexec_fn=_end_with_parent,  # noqa: PLW1509 - the child execs at once
+            preexec_fn=partial(_end_with_parent, niceness),  # noqa: PLW1509 - the child execs at once
         )
         part.started_at = time.monotonic()
 
@@ -184,7 +190,7 @@ class Supervisor:
         now = time.monotonic()
         for part in self.parts:
             if part.process is None:
-                if now >= part.not_before:
+                if now >= part.not_before or (self._ready and part.number > 1 and not part.failures):
                     self.start(part)
             elif part.process.poll() is not None:
                 if now - part.started_at > 60:
@@ -286,6 +292,8 @@ def wait_until_ready(settings: Settings, seconds: float, ending: Ending | None =
     return False
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(niceness: int = 0) -> None:
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)
     os.setpgid(0, 0)
+    if niceness:
+        os.nice(niceness)

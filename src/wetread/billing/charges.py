@@ -42,7 +42,6 @@ def procedure_changed(work: Work, requested_procedure_pk: int) -> list[Charge]:
     longer: what is not yet in a file is voided, and what a payer has answered is replaced or voided there.
     """
     work.require(Permission.BILLING_WRITE)
-    orders.load_diagnoses()
     patients.hold_patients(work, store.patient_of_procedure(requested_procedure_pk))
     done = store.performed(work.session, requested_procedure_pk)
     if done is None:

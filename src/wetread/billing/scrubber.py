@@ -149,8 +149,6 @@ def move_claim(work: Work, claim: Claim, move: ClaimMove, reason: str | None) ->
 
 
 def find_claim(work: Work, claim_pk: int, *, lock: bool = False) -> Claim:
-    if lock:
-        orders.load_diagnoses()
     claim = store.claim(work.session, claim_pk, lock=lock)
     if claim is None:
         raise NotFound("No such claim.")
@@ -198,7 +196,6 @@ def recheck_open(
 ) -> int:
     """Looks again at the unsent claims that what changed may concern (all, without a key); returns how many."""
     work.require(Permission.BILLING_WRITE)
-    orders.load_diagnoses()
     conditions = []
     if patient_pk is not None:
         conditions.append(Claim.patient_pk == patient_pk)

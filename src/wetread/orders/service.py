@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import lru_cache
-from threading import Lock
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy import String
 from sqlalchemy.exc import IntegrityError
 
@@ -34,7 +35,7 @@ from wetread.security.service import AuditEventID, Permission, Work
 
 __all__ = [
     "LATERALITY_WORD", "Diagnosis", "Move", "Order", "OrderChange", "OrderInput", "OrderLine", "ProcedureChoice",
-    "ProcedureInput", "add_procedure", "cancel_order", "change_order", "change_procedure", "described", "diagnosis", "find_orders", "get_order", "load_diagnoses",
+    "ProcedureInput", "add_procedure", "cancel_order", "change_order", "change_procedure", "described", "diagnosis", "find_orders", "get_order",
     "move_requested_procedure", "order_by_accession", "order_by_placer_number", "order_state", "place_order",
     "priority_of", "procedure_by_code", "procedure_catalogue", "procedures_of", "referrers", "search_diagnoses",
     "sites",
@@ -361,7 +362,6 @@ def change_order(
     Raises NotFound, Invalid naming the field, IllegalTransition once a procedure has begun or is cancelled.
     """
     work.require(Permission.ORDER_WRITE)
-    load_diagnoses()
     # Not against FOR KEY SHARE: billing holds a procedure while it puts the order's key into a claim.
     request = work.session.get(
         ImagingServiceRequest,
@@ -603,52 +603,36 @@ def sites(work: Work) -> list[Site]:
     return [site for site in store.sites(work.session) if _visible(work, site.site_pk)]
 
 
-_ICD_LOCK = Lock()
-
-
-def _icd() -> Any:
-    with _ICD_LOCK:
-        return _loaded_icd()
+_DIAGNOSES = Path(__file__).with_name("diagnoses.json")
 
 
 @lru_cache(maxsize=1)
-def _loaded_icd() -> Any:
-    import simple_icd_10_cm  # 100,000 entries: loaded at first use
-
-    # It fills its index at the first question, and answers nonsense to whoever asks meanwhile.
-    simple_icd_10_cm.get_index("A00")
-    return simple_icd_10_cm
+def _icd() -> dict[str, tuple[str, int]]:
+    """Code without its dot → (description, 1: nothing is below it), of ICD-10-CM's categories and what is below them. The
+    table is made when the package is built."""
+    codes: dict[str, tuple[str, int]] = orjson.loads(_DIAGNOSES.read_bytes())["codes"]
+    return codes
 
 
 @lru_cache(maxsize=1)
 def _diagnoses() -> list[tuple[str, str, str]]:
     """(code, description, searchable text) of every code that a claim can carry."""
-    icd = _icd()
-    found = []
-    for code in icd.get_all_codes(with_dots=True):
-        if len(code) >= 3 and "-" not in code and icd.is_leaf(code) and icd.is_category_or_subcategory(code):
-            words = icd.get_description(code)
-            found.append((code, words, f" {code} {code.replace('.', '')} {words} ".lower()))
-    return found
+    return [
+        (_dotted(code), words, f" {_dotted(code)} {code} {words} ".lower())
+        for code, (words, leaf) in _icd().items()
+        if leaf
+    ]
+
+
+def _dotted(code: str) -> str:
+    return f"{code[:3]}.{code[3:]}" if len(code) > 3 else code
 
 
 def diagnosis(code: str) -> Diagnosis | None:
     """An ICD-10-CM code, with or without its dot, or None."""
-    icd = _icd()
-    if (
-        len(code) < 3
-        or "-" in code
-        or not icd.is_valid_item(code)
-        or not icd.is_category_or_subcategory(code)
-    ):
-        return None
-    return Diagnosis(icd.add_dot(code), icd.get_description(code), bool(icd.is_leaf(code)))
-
-
-def load_diagnoses() -> None:
-    """Loads the dictionary where no one did before. It takes seconds: to be called before anything is locked that
-    others wait for."""
-    _icd()
+    plain = code[:3] + code[4:] if len(code) > 4 and code[3] == "." else code
+    found = _icd().get(plain)
+    return Diagnosis(_dotted(plain), found[0], bool(found[1])) if found else None
 
 
 def search_diagnoses(work: Work, typed: str, *, limit: int = 20) -> list[Diagnosis]:

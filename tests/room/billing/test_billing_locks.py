@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
-import pytest
 from sqlalchemy import select
 
 from case_fixtures import Case, Ward
 from wetread.billing import service
 from wetread.billing.model import Charge, Claim
 from wetread.orders import service as orders
-from wetread.orders.model import RequestedProcedure
 from wetread.security.service import Actor
 
 TABLES = {
@@ -76,38 +74,6 @@ def test_a_claim_is_made_while_its_order_is_being_changed(committed_ward: Ward) 
     with ward.offices.work(Actor.system("desk")) as work:
         orders.cancel_order(work, order, "not needed")
         assert obtainable(ward, "requested_procedure", requested.requested_procedure_pk, "KEY SHARE")
-
-
-def test_the_dictionary_of_diagnoses_is_loaded_before_anything_is_held(
-    committed_ward: Ward, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It takes seconds of a fast machine, and everybody who needs the same procedure would wait for it."""
-    ward = committed_ward
-    case, order = done(ward)
-    free: list[bool] = []
-    real = orders._loaded_icd
-
-    def slow() -> object:
-        if not free:
-            free.append(obtainable(ward, "requested_procedure", case.requested_procedure_pk, "NO KEY UPDATE"))
-            free.append(obtainable(ward, "imaging_service_request", order, "NO KEY UPDATE"))
-        return real()
-
-    monkeypatch.setattr(orders, "_loaded_icd", slow)
-    with ward.offices.work(Actor.system("billing")) as work:
-        service.procedure_changed(work, case.requested_procedure_pk)
-    assert free == [True, True]
-    with ward.made() as work:
-        claim_pk = work.session.scalars(select(Claim.claim_pk).order_by(Claim.claim_pk)).first()
-        assert work.session.scalars(select(RequestedProcedure.diagnosis_codes)).all() == [["R51.9"]]
-    assert claim_pk is not None
-    free.clear()
-    changed = ward.ordered()
-    case = Case(changed.requested_procedure_pk, 0, 0)
-    order = changed.imaging_service_request_pk
-    with ward.offices.work(Actor.system("desk")) as work:
-        orders.change_order(work, order, orders.OrderChange(diagnosis_codes=["I61.9"]))
-    assert free == [True, True]
 
 
 def test_a_claim_that_was_taken_meanwhile_is_seen_as_it_is_now(committed_ward: Ward) -> None:
