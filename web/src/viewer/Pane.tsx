@@ -5,13 +5,14 @@ import { flushSync } from 'react-dom'
 import { formatPersonName } from '@/lib/personname'
 import { formatDicomDate } from '@/lib/time'
 import { EVENTS, eventTarget, type Count, type Engine, type Quality } from './engine'
-import type { Vec3 } from './geometry'
+import { vec3, type Vec3 } from './geometry'
 import { Lines } from './Lines'
 import { awayFrom, type Segment } from './planes'
 import type { DicomJson } from './dicom'
 import { graphicsOf } from './keep/presentation'
 import { Drawn } from './presentation/Drawn'
 import { Overlaid } from './overlays/Overlaid'
+import { ValuesHere } from './overlays/ValuesHere'
 import type { Shown as Laid } from './overlays/useOverlays'
 import { Marks } from './presentation/Marks'
 import { QualityMark } from './presentation/QualityMark'
@@ -269,6 +270,9 @@ export function Pane(props: PaneProps) {
             {view?.inverted ? <span>Inverted</span> : null}
             {props.marks ? null : <span>Overlays and shutters hidden</span>}
             {props.laid ? <span>{props.laid.words}</span> : null}
+            {view && props.laid?.shown.length ? (
+              <ValuesHere shown={props.laid.shown} stack={stack} element={() => element.current} toWorld={(x, y) => vec3(engine.viewport(paneId)?.canvasToWorld([x, y]))} stamp={view} />
+            ) : null}
             {frame?.lossy ? <span>Lossy compression</span> : null}
           </div>
           <div className={classes['bottomRight']}>

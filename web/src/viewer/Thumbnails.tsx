@@ -108,12 +108,12 @@ function Series({ of, loaded, shown, active, laid, onLay, onHang, start, moved }
               {series.error ? <p className={classes['quiet']}>Series {series.seriesNumber} could not be read.</p> : <Skeleton height={96} />}
             </li>
           )
-        if (series.layers.length)
-          return (
-            <li key={series.seriesInstanceUid}>
-              <LayerCards layers={series.layers} on={laid.has(series.seriesInstanceUid)} onToggle={() => onLay(series.seriesInstanceUid)} />
-            </li>
-          )
+        const laying = series.layers.length ? (
+          <li key={series.seriesInstanceUid}>
+            <LayerCards layers={series.layers} on={laid.has(series.seriesInstanceUid)} onToggle={() => onLay(series.seriesInstanceUid)} />
+          </li>
+        ) : null
+        if (laying && series.stacks.length + series.papers.length === 0) return laying
         // Measurements, presentations and key images stand in the list of what is on the study, not among its pictures.
         if (series.stacks.length + series.papers.length === 0)
           return DOCUMENTS.has(series.modality ?? '') ? null : (
@@ -121,7 +121,7 @@ function Series({ of, loaded, shown, active, laid, onLay, onHang, start, moved }
               {[series.modality, series.description].filter(Boolean).join(' · ')}: no images
             </li>
           )
-        return [...series.stacks, ...series.papers].map((hung) => (
+        const hanging = [...series.stacks, ...series.papers].map((hung) => (
           <li key={hung.key}>
             <button
               type="button"
@@ -136,6 +136,7 @@ function Series({ of, loaded, shown, active, laid, onLay, onHang, start, moved }
             </button>
           </li>
         ))
+        return laying ? [laying, ...hanging] : hanging
       })}
     </ul>
   )

@@ -33,6 +33,7 @@ import { labelAt } from './measure/spine'
 import { useMeasurements } from './measure/useMeasurements'
 import { nearestIndexTo } from './overlays/Overlaid'
 import { OverlayList } from './overlays/OverlayList'
+import { useValuesOver } from './overlays/useValuesOver'
 import { laidOn, useOverlays, type Goal } from './overlays/useOverlays'
 import { fits } from './overlays/layers'
 import { Pane } from './Pane'
@@ -196,12 +197,15 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
   const studies = hanging.opened.map((one) => onScreen(one.study, one.loaded))
   const keeping = useKeeping({ mayKeep: canMark, engine, drawn, studies })
 
+  const openStacks = hanging.opened.flatMap((one) => one.loaded.stacks)
   const overlays = useOverlays(
     hanging.opened.flatMap((one) => one.loaded.layers),
-    hanging.opened.flatMap((one) => one.loaded.stacks),
+    openStacks,
+    hanging.opened.flatMap((one) => one.loaded.papers.flatMap((paper) => (paper.kind === 'object' ? [paper.instance] : []))),
     hanging.opened.some((one) => one.loaded.loading),
     (goal) => goToPart(goal),
   )
+  useValuesOver(overlays.shown, overlays.stacks, () => visible.flatMap((id) => engine?.viewport(id)?.element ?? []))
 
   const hangIn = (id: PaneId, next: Hung | null, index?: number) => {
     together.forget(id)

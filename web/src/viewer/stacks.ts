@@ -1,7 +1,7 @@
 import { item, number, numbers, TAG, text, texts, type DicomJson } from './dicom'
 import { metadataOfFrames } from './functionalGroups'
-import { dot, normalOf, vec3, type Scrollable, type Vec3 } from './geometry'
-import { kindOfLayer } from './overlays/kinds'
+import { along, dot, normalOf, vec3, type Scrollable, type Vec3 } from './geometry'
+import { isPicture, offsetOfFrame } from './overlays/kinds'
 import { isVideo } from './papers/kinds'
 import type { Plane } from './planes'
 import { alike } from './steady'
@@ -201,7 +201,7 @@ function framesOf(studyInstanceUid: string, seriesInstanceUid: string, instance:
   const sopInstanceUid = text(instance, TAG.SOPInstanceUID)
   const rows = number(instance, TAG.Rows)
   const columns = number(instance, TAG.Columns)
-  if (!sopInstanceUid || !rows || !columns || isVideo(instance) || kindOfLayer(instance)) return []
+  if (!sopInstanceUid || !rows || !columns || isVideo(instance) || !isPicture(instance)) return []
   const { spacing, calibration } = calibrationOf(instance)
   // What Cornerstone is to draw by: without a spacing of its own, a picture still has the shape of its pixels.
   const drawnBy = calibration.kind === 'patient' ? null : (spacing ?? aspectOf(instance))
@@ -216,7 +216,10 @@ function framesOf(studyInstanceUid: string, seriesInstanceUid: string, instance:
     metadata[TAG.Modality] ??= { vr: 'CS', Value: ['OT'] }
     const { orientation, position } = planeOf(instance, frameNumber)
     const normal = normalOf(orientation)
-    const point = vec3(position)
+    const offset = offsetOfFrame(instance, at)
+    const first = vec3(position)
+    const point = normal && first && offset ? along(first, normal, offset) : first
+    if (offset && point) metadata[TAG.ImagePositionPatient] = { vr: 'DS', Value: [...point] }
     const plane = orientation.map((value) => value.toFixed(2)).join(',')
     return {
       imageId: `wadors:${window.location.origin}${base}/frames/${frameNumber}`,

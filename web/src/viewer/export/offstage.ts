@@ -11,6 +11,7 @@ import { cross, vec3 } from '../geometry'
 import { graphicsOf } from '../keep/presentation'
 import { Overlaid } from '../overlays/Overlaid'
 import type { Shown as Laid } from '../overlays/useOverlays'
+import { drawWashes } from '../overlays/wash'
 import { Drawn } from '../presentation/Drawn'
 import { overlaysOf, painted } from '../presentation/overlays'
 import { shuttersOf } from '../presentation/shutters'
@@ -179,9 +180,10 @@ export class Offstage {
 
   private drawLaid(context: CanvasRenderingContext2D, frame: Frame, view: View, ratio: number): void {
     const { laid } = this.wish
-    this.rendered(createElement(Overlaid, { shown: laid, frame, stack: this.stack, toCanvas: view.placeOnPane, toPane: view.toPane, chosen: null }), (svg) =>
-      drawSvg(context, svg, { scale: ratio, enlarge: this.enlarge, mayShow: () => false }),
-    )
+    this.rendered(createElement(Overlaid, { shown: laid, frame, stack: this.stack, toCanvas: view.placeOnPane, toPane: view.toPane, chosen: null }), (svg) => {
+      drawWashes(context, svg.parentElement ?? svg, ratio)
+      return drawSvg(context, svg, { scale: ratio, enlarge: this.enlarge, mayShow: () => false })
+    })
   }
 
   /** Words and lines are larger where the picture is. */

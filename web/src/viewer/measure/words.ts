@@ -1,3 +1,5 @@
+import { vec3 } from '../geometry'
+import { valuesOver } from '../overlays/values'
 import type { Calibration } from '../stacks'
 import { calibrationOfTarget, differenceOfTarget } from './calibration'
 
@@ -33,8 +35,10 @@ export interface Stats {
 export interface Measured {
   label?: string
   cachedStats?: Record<string, Stats>
+  handles?: { points?: readonly (readonly number[])[] }
 }
 
+const IMAGE = 'imageId:'
 const NOT_CALIBRATED = 'Not calibrated'
 const WAITING = 'Values wait for full quality'
 
@@ -164,5 +168,12 @@ export function wordsOf(toolName: string, data: Measured, targetId: string): str
 
 /** For a Cornerstone tool's `getTextLines`, which is given one target or, by some tools, all of them. */
 export function wordsFor(toolName: string): (data: Measured, target: string | readonly string[]) => string[] {
-  return (data, target) => wordsOf(toolName, data, typeof target === 'string' ? target : (target[0] ?? ''))
+  return (data, target) => {
+    const first = typeof target === 'string' ? target : (target[0] ?? '')
+    const lines = wordsOf(toolName, data, first)
+    const point = toolName === 'Probe' && first.startsWith(IMAGE) ? vec3(data.handles?.points?.[0]) : null
+    // What is laid over a picture is no value of its own: it is said, and not kept with the measurement.
+    return point ? [...lines, ...valuesOver(first.slice(IMAGE.length), point)] : lines
+  }
 }
+

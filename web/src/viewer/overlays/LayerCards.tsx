@@ -1,15 +1,21 @@
-import { IconBlob, IconTargetArrow } from '@tabler/icons-react'
+import { IconBlob, IconRadioactive, IconTargetArrow } from '@tabler/icons-react'
 import viewer from '../viewer.module.css'
+import { css } from './colours'
+import { heat } from './dose'
 import type { Layer } from './layers'
 import classes from './overlays.module.css'
 
-const KIND = { segmentation: 'Segmentation', structures: 'RT structures' } as const
+const KIND = { segmentation: 'Segmentation', structures: 'RT structures', dose: 'Dose' } as const
+
+const SIGN = { segmentation: IconBlob, structures: IconTargetArrow, dose: IconRadioactive } as const
+
+const HEAT = [0.1, 0.35, 0.6, 0.8, 1].map((part) => css(heat(part)))
 
 /** A series that is laid over others, among the series: it switches what it holds on and off. */
 export function LayerCards({ layers, on, onToggle }: { layers: readonly Layer[]; on: boolean; onToggle: () => void }) {
   const [first] = layers
   if (!first) return null
-  const Sign = first.kind === 'structures' ? IconTargetArrow : IconBlob
+  const Sign = SIGN[first.kind]
   const parts = layers.flatMap((one) => one.parts)
   const broken = layers.every((one) => one.fault !== null)
   return (
@@ -18,14 +24,14 @@ export function LayerCards({ layers, on, onToggle }: { layers: readonly Layer[];
         <Sign size={26} stroke={1.4} aria-hidden />
         <span>{broken ? 'Cannot be shown' : `${KIND[first.kind]} ${on ? 'on' : 'off'}`}</span>
         <span className={classes['swatches']} aria-hidden>
-          {parts.slice(0, 8).map((part, at) => (
-            <i key={at} style={{ background: part.colour }} />
+          {(first.kind === 'dose' ? HEAT : parts.slice(0, 8).map((part) => part.colour)).map((colour, at) => (
+            <i key={at} style={{ background: colour }} />
           ))}
         </span>
       </span>
       <span className={viewer['thumbWords']}>
         <span dir="auto">{first.label}</span>
-        <span className={viewer['thumbCount']}>{parts.length}</span>
+        {first.kind === 'dose' ? null : <span className={viewer['thumbCount']}>{parts.length}</span>}
       </span>
     </button>
   )

@@ -1,9 +1,9 @@
-import { useMemo } from 'react'
+import { useLayoutEffect, useMemo, useRef } from 'react'
 import { along, dot, type Vec3 } from '../geometry'
 import { awayFrom, planeNormal } from '../planes'
 import type { Frame, Stack } from '../stacks'
 import type { ToPane } from '../view'
-import { fits } from './layers'
+import { fits, type Wash } from './layers'
 import { outlineOfMask } from './masks'
 import { HALF, isParallel, LEVELS, sectionOf, stepOf, type Cut, type Section } from './solids'
 import type { Shown } from './useOverlays'
@@ -23,6 +23,9 @@ interface Trace {
   onPicture: readonly string[]
   lines: readonly (readonly Vec3[])[]
   points: readonly Vec3[]
+  /** Lines that enclose nothing. */
+  open: readonly Section[]
+  wash: Wash | null
 }
 
 /** A place lies on a picture that is as thin as this where nothing says how thick it is, mm. */
@@ -70,8 +73,10 @@ function traces(shown: readonly Shown[], cut: Cut | null, chosen: { key: string;
         onPicture: mask && form.size[0] === columns && form.size[1] === rows ? [outlineOfMask(mask, HALF)] : [],
         lines: cut ? form.lines.filter((line) => isParallel(line.normal, cut.normal) && line.points.every(isIn)).map((line) => line.points) : [],
         points: form.points.filter(isIn),
+        open: [cut && form.line?.(cut)].filter((one) => one !== null && one !== undefined),
+        wash: (cut && opacity > 0 && form.colours?.(cut)) || null,
       }
-      return trace.sections.length || trace.onPicture.length || trace.lines.length || trace.points.length ? [trace] : []
+      return trace.open.length || trace.wash || trace.sections.length || trace.onPicture.length || trace.lines.length || trace.points.length ? [trace] : []
     }),
   )
 }
@@ -91,13 +96,22 @@ export function OverlaidOnPlane({ shown, cut, stack, toCanvas, chosen }: { shown
 function Traces({ traces: found, toCanvas, toPane }: { traces: readonly Trace[]; toCanvas: ToCanvas; toPane: ToPane | null }) {
   if (!found.length) return null
   return (
-    <svg className={classes['laid']} aria-hidden data-testid="laid">
+    <>
+      {found.map((trace) => (trace.wash ? <Washed key={trace.key} wash={trace.wash} opacity={trace.opacity} toCanvas={toCanvas} /> : null))}
+      <svg className={classes['laid']} aria-hidden data-testid="laid">
       {found.map((trace) => (
         <g key={trace.key} data-part={trace.number} data-chosen={trace.isChosen || undefined} style={{ stroke: trace.colour, fill: trace.colour }}>
           {trace.sections.map((section, at) => (
             <g key={at} transform={`matrix(${matrixOf(section, toCanvas).join(' ')})`}>
               {section.paths.map(({ d, level }) => (
                 <path key={level} d={d} fillRule="evenodd" vectorEffect="non-scaling-stroke" style={{ fillOpacity: filled(trace.opacity, section.paths.length > 1), ...(level === HALF ? {} : { stroke: 'none' }) }} />
+              ))}
+            </g>
+          ))}
+          {trace.open.map((section, at) => (
+            <g key={`open-${at}`} transform={`matrix(${matrixOf(section, toCanvas).join(' ')})`}>
+              {section.paths.map(({ d, level }) => (
+                <path key={level} d={d} vectorEffect="non-scaling-stroke" style={{ fill: 'none' }} />
               ))}
             </g>
           ))}
@@ -117,7 +131,24 @@ function Traces({ traces: found, toCanvas, toPane }: { traces: readonly Trace[];
           })}
         </g>
       ))}
-    </svg>
+      </svg>
+    </>
+  )
+}
+
+/** Colours over a picture, which is as it was beneath them. */
+function Washed({ wash, opacity, toCanvas }: { wash: Wash; opacity: number; toCanvas: ToCanvas }) {
+  const canvas = useRef<HTMLCanvasElement>(null)
+  const { width, height, rgba } = wash
+  // Before anything is painted: the colours of one picture never lie over another.
+  useLayoutEffect(() => {
+    canvas.current?.getContext('2d')?.putImageData(new ImageData(rgba, width, height), 0, 0)
+  }, [rgba, width, height])
+  const matrix = matrixOf(wash, toCanvas)
+  return (
+    <div className={classes['washed']} aria-hidden>
+      <canvas ref={canvas} width={width} height={height} data-wash={matrix.join(' ')} style={{ opacity, transform: `matrix(${matrix.join(',')})` }} />
+    </div>
   )
 }
 
@@ -126,7 +157,7 @@ function filled(opacity: number, inParts: boolean): number {
   return inParts ? 1 - (1 - Math.min(opacity, 0.99)) ** (1 / LEVELS.length) : opacity
 }
 
-function matrixOf({ origin, right, down }: Section, toCanvas: ToCanvas): number[] {
+function matrixOf({ origin, right, down }: Pick<Section, 'origin' | 'right' | 'down'>, toCanvas: ToCanvas): number[] {
   const [x, y] = toCanvas(origin)
   const [rightX, rightY] = toCanvas(along(origin, right, 1))
   const [downX, downY] = toCanvas(along(origin, down, 1))

@@ -1,13 +1,15 @@
 import { Button, Slider, TextInput } from '@mantine/core'
-import { IconEye, IconEyeOff } from '@tabler/icons-react'
+import { IconEye, IconEyeOff, IconX } from '@tabler/icons-react'
 import { memo, useState } from 'react'
 import { showKeys } from '@/lib/keys'
 import { OVERLAY_KEYS } from './keys'
 import type { Layer, Part } from './layers'
-import type { LayerView, Overlays } from './useOverlays'
+import { kindOfDose, partOfLevel, WASH } from './dose'
+import { DoseLegend } from './DoseLegend'
+import { listName, type LayerView, type Overlays } from './useOverlays'
 import classes from './overlays.module.css'
 
-const KIND = { segmentation: 'Segmentation', structures: 'RT structures' } as const
+const KIND = { segmentation: 'Segmentation', structures: 'RT structures', dose: 'RT dose' } as const
 /** A longer list can be searched. */
 const MANY = 12
 
@@ -22,9 +24,9 @@ export const OverlayList = memo(
   function OverlayList({ overlays }: { overlays: Overlays }) {
     const { views } = overlays
     return (
-      <aside className={classes['list']} aria-label="Segmentations and structures">
+      <aside className={classes['list']} aria-label={listName(views)}>
         <h3>
-          Segmentations and structures <span>{views.length || ''}</span>
+          {listName(views)} <span>{views.length || ''}</span>
         </h3>
         {views.length ? (
           views.map((view) => <LayerPart key={view.layer.key} view={view} overlays={overlays} />)
@@ -52,7 +54,7 @@ function LayerPart({ view, overlays }: { view: LayerView; overlays: Overlays }) 
         <div className={classes['name']}>
           <strong dir="auto">{layer.label}</strong>
           <span>
-            {KIND[layer.kind]} · {layer.parts.length}
+            {layer.kind === 'dose' ? kindOfDose(layer.instance) : `${KIND[layer.kind]} · ${layer.parts.length}`}
           </span>
           {maker ? <span dir="auto">{maker}</span> : null}
         </div>
@@ -79,7 +81,7 @@ function LayerPart({ view, overlays }: { view: LayerView; overlays: Overlays }) 
       {seen.on && layer.fault === null ? (
         <>
           <div className={classes['opacity']}>
-            <span>Fill</span>
+            <span>{layer.kind === 'dose' ? 'Colours' : 'Fill'}</span>
             <Slider aria-label={`Fill of ${layer.label}`} thumbLabel={`Fill of ${layer.label}`} size="sm" min={0} max={100} step={5} value={percent} onChange={(value) => overlays.setOpacity(layer.key, value / 100)} label={null} />
             <output>{percent} %</output>
           </div>
@@ -93,8 +95,9 @@ function LayerPart({ view, overlays }: { view: LayerView; overlays: Overlays }) 
           </div>
         </>
       ) : null}
-      {layer.parts.length > MANY ? <TextInput size="xs" aria-label={`Find in ${layer.label}`} placeholder="Find" value={wanted} onChange={(event) => setWanted(event.currentTarget.value)} /> : null}
-      {layer.fault === null ? (
+      {view.look ? <DoseLegend view={view} look={view.look} most={content?.dose?.most ?? null} onLook={(next) => overlays.setLook(layer.key, next)} /> : null}
+      {layer.kind !== 'dose' && layer.parts.length > MANY ? <TextInput size="xs" aria-label={`Find in ${layer.label}`} placeholder="Find" value={wanted} onChange={(event) => setWanted(event.currentTarget.value)} /> : null}
+      {layer.fault === null && (layer.kind !== 'dose' || view.look) ? (
         <ul>
           {parts.map((part) => (
             <PartRow key={part.number} part={part} saysMaker={maker === null} view={view} overlays={overlays} />
@@ -112,7 +115,8 @@ function makerOf({ parts }: Layer): string | null {
   return parts.length > 1 && parts.every((part) => part.made === made) ? made : null
 }
 
-function PartRow({ part, saysMaker, view: { layer, seen, content, note }, overlays }: { part: Part; saysMaker: boolean; view: LayerView; overlays: Overlays }) {
+function PartRow({ part, saysMaker, view: { layer, seen, content, note, look }, overlays }: { part: Part; saysMaker: boolean; view: LayerView; overlays: Overlays }) {
+  const onRemove = look && part.number !== WASH ? () => overlays.setLook(layer.key, { ...look, levels: look.levels.filter((level) => partOfLevel(level) !== part.number) }) : null
   const on = seen.on && !seen.hidden.has(part.number)
   const form = content?.forms.get(part.number)
   const whole = content?.done === 1
@@ -130,14 +134,22 @@ function PartRow({ part, saysMaker, view: { layer, seen, content, note }, overla
         title={`Go to where it is largest; the next by ${showKeys(OVERLAY_KEYS.next)}`}
       >
         <strong dir="auto">{part.label}</strong>
-        <span data-number>
-          {part.number}
-          {volume ? ` · ${volume}` : ''}
-        </span>
-        {part.meaning && part.meaning !== part.label ? <span dir="auto">{part.meaning}</span> : null}
+        {layer.kind === 'dose' ? (
+          <span data-number>{[part.meaning, volume].filter(Boolean).join(' · ')}</span>
+        ) : (
+          <>
+            <span data-number>{[part.number, volume].filter((one) => one !== null).join(' · ')}</span>
+            {part.meaning && part.meaning !== part.label ? <span dir="auto">{part.meaning}</span> : null}
+          </>
+        )}
         {saysMaker && part.made ? <span dir="auto">{part.made}</span> : null}
         {form?.missing ? <span role="note">{form.missing}</span> : null}
       </button>
+      {onRemove ? (
+        <button type="button" className={classes['eye']} aria-label={`Remove ${part.label}`} onClick={onRemove}>
+          <IconX size={14} aria-hidden />
+        </button>
+      ) : null}
     </li>
   )
 }

@@ -1,4 +1,5 @@
 import { ApiProblem } from '@/lib/problem'
+import { geometryOf, type DoseLook } from './dose'
 import { fetchFrames, groupsOf } from './frames'
 import type { Form, Layer } from './layers'
 import { Assembly, frameBytes, framesPath, paletteColours, segmentedOf } from './segmentation'
@@ -15,6 +16,8 @@ export interface Content {
   notes: readonly string[]
   /** Of parts whose colours come with what is fetched. */
   colours?: ReadonlyMap<number, string>
+  /** Of a dose: its greatest value, and what its parts are as it is looked at. */
+  dose?: { most: number; formsBy: (look: DoseLook) => ReadonlyMap<number, Form> }
 }
 
 const BEGUN: Content = { forms: new Map(), done: 0, fault: null, notes: [] }
@@ -50,8 +53,8 @@ export class Contents {
     const controller = new AbortController()
     this.running.set(layer.key, controller)
     this.put(layer.key, BEGUN)
-    const work = layer.kind === 'segmentation' ? this.segments(layer, controller.signal) : this.regions(layer, controller.signal)
-    work
+    const read = { segmentation: () => this.segments(layer, controller.signal), structures: () => this.regions(layer, controller.signal), dose: () => this.dose(layer, controller.signal) }
+    read[layer.kind]()
       .catch((error: unknown) => {
         if (controller.signal.aborted) return
         this.put(layer.key, { ...(this.known.get(layer.key) ?? BEGUN), fault: wordsOf(error) })
@@ -115,6 +118,21 @@ export class Contents {
       forms.set(part.number, formOf(layer.instance, part.number))
       this.put(layer.key, { forms: new Map(forms), done: (at + 1) / layer.parts.length, fault: null, notes: [] })
     }
+  }
+
+  private async dose(layer: Layer, signal: AbortSignal): Promise<void> {
+    const how = geometryOf(layer.instance)
+    if (typeof how === 'string') throw new Error(how)
+    const { doseForms, gridOf } = await import('./doseGrid')
+    const bytes = (how.rows * how.columns * how.allocated) / 8
+    const frames: Uint8Array[] = []
+    for (const group of groupsOf(how.offsets.map((_, at) => at + 1), bytes)) {
+      frames.push(...(await fetchFrames(framesPath(layer), group, bytes, signal)))
+      // Half a dose is none: a place that has not come is not one without dose.
+      this.put(layer.key, { ...BEGUN, done: Math.min(0.99, frames.length / how.offsets.length) })
+    }
+    const grid = gridOf(how, frames)
+    this.put(layer.key, { ...BEGUN, done: 1, dose: { most: grid.most, formsBy: (look) => doseForms(grid, look) } })
   }
 
   end(): void {

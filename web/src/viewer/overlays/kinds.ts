@@ -1,17 +1,39 @@
 import { text, type DicomJson } from '../dicom'
+import { frameOffsets } from './doseFrames'
 
 /** Whose pixels say how far surfaces lie from a plane: they cover nothing. */
 const HEIGHT_MAP = '1.2.840.10008.5.1.4.1.1.66.8'
 /** Segmentation, Label Map and Height Map Segmentation Storage. */
 const SEGMENTATIONS: ReadonlySet<string> = new Set(['1.2.840.10008.5.1.4.1.1.66.4', '1.2.840.10008.5.1.4.1.1.66.7', HEIGHT_MAP])
+const GRID_FRAME_OFFSET_VECTOR = '3004000C'
+const DOSE = '1.2.840.10008.5.1.4.1.1.481.2'
 const STRUCTURES: ReadonlySet<string> = new Set(['1.2.840.10008.5.1.4.1.1.481.3'])
 
+export type LayerKind = 'segmentation' | 'structures' | 'dose'
+
 /** Of which kind an instance is that is laid over the pictures of others; null: of none. */
-export function kindOfLayer(instance: DicomJson): 'segmentation' | 'structures' | null {
+export function kindOfLayer(instance: DicomJson): LayerKind | null {
   const sopClass = text(instance, '00080016') ?? ''
+  if (sopClass === DOSE) return 'dose'
   return SEGMENTATIONS.has(sopClass) ? 'segmentation' : STRUCTURES.has(sopClass) ? 'structures' : null
 }
 
 export function isHeightMap(instance: DicomJson): boolean {
   return text(instance, '00080016') === HEIGHT_MAP
+}
+
+/** It says rows and columns, of spectra: there are no pixels. */
+const SPECTROSCOPY = '1.2.840.10008.5.1.4.1.1.4.2'
+
+/** Whether an object is itself looked at as a picture: a dose is, besides what it is on others. */
+export function isPicture(instance: DicomJson): boolean {
+  const kind = kindOfLayer(instance)
+  return (kind === null || kind === 'dose') && text(instance, '00080016') !== SPECTROSCOPY
+}
+
+/** How far a frame (from 0) of a dose lies along its normal from where the first does, mm: it says so for all of them at once. */
+export function offsetOfFrame(instance: DicomJson, frame: number): number {
+  const offsets = instance[GRID_FRAME_OFFSET_VECTOR]?.Value
+  if (!offsets || kindOfLayer(instance) !== 'dose') return 0
+  return frameOffsets(instance)?.[frame] ?? 0
 }

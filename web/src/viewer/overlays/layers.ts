@@ -2,8 +2,9 @@ import { item, text, values, type DicomJson } from '../dicom'
 import type { Vec3 } from '../geometry'
 import type { Stack } from '../stacks'
 import { css, type Rgb } from './colours'
+import type { LayerKind } from './kinds'
 import type { Mask } from './masks'
-import type { Solid } from './solids'
+import type { Cut, Section, Solid } from './solids'
 
 /** A segment or a region of interest: one thing that is laid over pictures. */
 export interface Part {
@@ -22,7 +23,7 @@ export interface Part {
 export interface Layer {
   /** The SOP Instance UID. */
   key: string
-  kind: 'segmentation' | 'structures'
+  kind: LayerKind
   studyInstanceUid: string
   seriesInstanceUid: string
   label: string
@@ -57,6 +58,24 @@ export interface Form {
   volume: number | null
   /** What of it is not drawn, in words. */
   missing: string | null
+  /** Where it is to be looked at, if that is not where it covers most. */
+  peak?: Vec3
+  /** A line on a plane that encloses nothing: what is there is not filled. */
+  line?: (cut: Cut) => Section | null
+  /** Colours on a plane, one beside another. */
+  colours?: (cut: Cut) => Wash | null
+  /** What value it has at a place; null: none. */
+  valueAt?: (point: Vec3) => number | null
+}
+
+/** A picture in a plane of its own: where its corner lies, the steps from one pixel to the next, and four bytes of each. */
+export interface Wash {
+  origin: Vec3
+  right: Vec3
+  down: Vec3
+  width: number
+  height: number
+  rgba: Uint8ClampedArray<ArrayBuffer>
 }
 
 export const EMPTY: Form = { solids: [], lines: [], points: [], onPictures: new Map(), size: [0, 0], volume: null, missing: null }
@@ -95,7 +114,8 @@ export function colourOf(rgb: Rgb): string {
  * frames have nothing to do with each other. What says no place lies on the very pictures that it names.
  */
 export function fits(layer: Layer, part: Part, stack: Stack): boolean {
-  if (!isOfPatient(layer, stack)) return false
+  // A dose is a picture too: over that it says nothing that is not seen.
+  if (!isOfPatient(layer, stack) || stack.frames[0]?.sopInstanceUid === layer.key) return false
   if (part.frameOfReferenceUid === null) return stack.frames.some((frame) => layer.instances.has(frame.sopInstanceUid))
   return part.frameOfReferenceUid === stack.frameOfReferenceUid && stack.normal !== null
 }

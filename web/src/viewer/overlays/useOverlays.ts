@@ -1,9 +1,11 @@
 import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react'
+import { text, type DicomJson } from '../dicom'
 import type { Vec3 } from '../geometry'
 import type { Stack } from '../stacks'
 import { Contents, type Content } from './contents'
+import { dosePartsOf, lookAtFirst, plansOf, prescribedBy, type DoseLook } from './dose'
 import { fits, fitsAny, type Form, type Layer, type Part } from './layers'
-import type { SharedLaid } from './sharedLaid'
+import { isSameLook, type SharedLaid } from './sharedLaid'
 import { largestOf, middleOf } from './solids'
 import { firstPoint } from './structures'
 
@@ -29,6 +31,8 @@ export interface LayerView {
   content: Content | undefined
   /** Why nothing of it can be seen now; null: pictures that it fits are open. */
   note: string | null
+  /** How a dose is looked at, once it is here. */
+  look: DoseLook | null
 }
 
 /** A place of a part to be looked at: where it is largest, and on which picture, where it names one. */
@@ -42,6 +46,8 @@ export interface Goal {
 
 export interface Overlays {
   views: readonly LayerView[]
+  /** On which they may lie. */
+  stacks: readonly Stack[]
   shown: readonly Shown[]
   isOn: boolean
   toggle: (key: string) => void
@@ -51,6 +57,7 @@ export interface Overlays {
   togglePart: (key: string, part: number) => void
   showParts: (key: string, all: boolean) => void
   setOpacity: (key: string, opacity: number) => void
+  setLook: (key: string, look: DoseLook) => void
   again: (key: string) => void
   /** Shows a part and goes to where it is largest, once that is known. */
   go: (key: string, part: number) => void
@@ -61,7 +68,7 @@ export interface Overlays {
   shared: { now: SharedLaid; known: ReadonlySet<string>; take: (told: SharedLaid) => void }
 }
 
-const FILLED: Record<Layer['kind'], number> = { segmentation: 0.4, structures: 0.15 }
+const FILLED: Record<Layer['kind'], number> = { segmentation: 0.4, structures: 0.15, dose: 0.3 }
 const NOBODY: ReadonlySet<number> = new Set()
 
 function atFirst(layer: Layer): Seen {
@@ -78,12 +85,16 @@ function useAlike<T>(list: readonly T[]): readonly T[] {
 const NOT_OPEN = 'The images that it belongs to are not open.'
 
 /** What is laid over the pictures of the studies that are open: found, switched on and off, and looked at. */
-export function useOverlays(foundLayers: readonly Layer[], foundStacks: readonly Stack[], loading: boolean, onGoal: (goal: Goal) => void): Overlays {
-  const layers = useAlike(foundLayers)
+export function useOverlays(foundLayers: readonly Layer[], foundStacks: readonly Stack[], foundPlans: readonly DicomJson[], loading: boolean, onGoal: (goal: Goal) => void): Overlays {
+  const plans = useAlike(foundPlans)
   const stacks = useAlike(foundStacks)
   const [contents] = useState(() => new Contents())
   useSyncExternalStore(contents.subscribe, contents.snapshot)
   const version = contents.snapshot()
+  const found = useAlike(foundLayers)
+  const doses = useDoses(contents, found, plans)
+  const { dosed } = doses
+  const layers = useAlike(found.map((layer) => dosed.get(layer.key)?.layer ?? layer))
   const [seen, setSeen] = useState<ReadonlyMap<string, Seen>>(new Map())
   const [chosen, setChosen] = useState<{ key: string; part: number } | null>(null)
   const [goal, setGoal] = useState<{ key: string; part: number } | null>(null)
@@ -98,11 +109,12 @@ export function useOverlays(foundLayers: readonly Layer[], foundStacks: readonly
     () =>
       layers.map((layer): LayerView => {
         const fault = layer.fault ?? (stacks.some((stack) => fitsAny(layer, stack)) ? null : loading ? null : NOT_OPEN)
-        return { layer, seen: seenOf(layer), content: contents.get(layer.key), note: fault }
+        const [content, dose] = [contents.get(layer.key), dosed.get(layer.key)]
+        return { layer, seen: seenOf(layer), content: content && dose ? { ...content, forms: dose.forms } : content, note: fault, look: dose?.look ?? null }
       }),
     // `version` says when the contents are others.
     // eslint-disable-next-line react-hooks/exhaustive-deps
-    [layers, stacks, loading, seenOf, contents, version],
+    [layers, stacks, loading, seenOf, contents, version, dosed],
   )
   const shown = useMemo(
     () =>
@@ -156,12 +168,14 @@ export function useOverlays(foundLayers: readonly Layer[], foundStacks: readonly
   const now: SharedLaid = Object.fromEntries(
     layers.flatMap((layer) => {
       const { on, hidden, opacity } = seenOf(layer)
-      return on ? [[layer.key, { hidden: [...hidden].sort((a, b) => a - b), opacity }] as const] : []
+      const dose = doses.said.get(layer.key)
+      return on ? [[layer.key, { hidden: [...hidden].sort((a, b) => a - b), opacity, ...(dose ? { dose } : {}) }] as const] : []
     }),
   )
 
   return {
     views,
+    stacks,
     shown,
     isOn: layers.some((layer) => seenOf(layer).on),
     toggle: (key) => change([key], ({ on }) => ({ on: !on })),
@@ -180,6 +194,7 @@ export function useOverlays(foundLayers: readonly Layer[], foundStacks: readonly
       }),
     showParts: (key, all) => change([key], () => ({ on: true, hidden: new Set(all ? [] : layers.find((one) => one.key === key)?.parts.map((one) => one.number)) })),
     setOpacity: (key, opacity) => change([key], () => ({ opacity })),
+    setLook: (key, look) => doses.set([[key, look]]),
     again: (key) => {
       const layer = layers.find((one) => one.key === key)
       if (layer) contents.want(layer)
@@ -195,7 +210,8 @@ export function useOverlays(foundLayers: readonly Layer[], foundStacks: readonly
     shared: {
       now,
       known: new Set(layers.map((layer) => layer.key)),
-      take: (told) =>
+      take: (told) => {
+        doses.set(Object.entries(told).flatMap(([key, { dose }]) => (dose ? [[key, dose] as const] : [])))
         setSeen((before) => {
           const after = new Map(before)
           for (const layer of layers) {
@@ -204,14 +220,56 @@ export function useOverlays(foundLayers: readonly Layer[], foundStacks: readonly
             after.set(layer.key, one ? { on: true, hidden: new Set(one.hidden), opacity: one.opacity } : { ...was, on: false })
           }
           return after
-        }),
+        })
+      },
     },
   }
+}
+
+interface Dosed {
+  from: Layer
+  look: DoseLook
+  layer: Layer
+  forms: ReadonlyMap<number, Form>
+}
+
+const NO_LOOKS: ReadonlyMap<string, DoseLook> = new Map()
+
+/** How doses are looked at, by those that are here: what somebody said, and what comes of it. */
+function useDoses(contents: Contents, found: readonly Layer[], plans: readonly DicomJson[]) {
+  const [said, setSaid] = useState(NO_LOOKS)
+  const kept = useRef<ReadonlyMap<string, Dosed>>(new Map())
+  const version = contents.snapshot()
+  const dosed = useMemo(() => {
+    const made = new Map<string, Dosed>()
+    for (const layer of found) {
+      const dose = contents.get(layer.key)?.dose
+      if (!dose) continue
+      const look = said.get(layer.key) ?? lookAtFirst(dose.most, prescribedTo(layer, plans))
+      const before = kept.current.get(layer.key)
+      const same = before?.from === layer && isSameLook(before.look, look)
+      made.set(layer.key, same ? before : { from: layer, look, layer: { ...layer, parts: dosePartsOf(layer, look) }, forms: dose.formsBy(look) })
+    }
+    kept.current = made
+    return made
+    // `version` says when the contents are others.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [contents, version, found, said, plans])
+  const set = useCallback((looks: readonly (readonly [string, DoseLook])[]) => setSaid((before) => new Map([...before, ...looks])), [])
+  return { dosed, said, set }
+}
+
+/** What is prescribed to who gets all of a dose, Gy; null: that is not told, or the dose is of something else. */
+function prescribedTo({ instance }: Layer, plans: readonly DicomJson[]): number | null {
+  if (text(instance, '3004000A') !== 'PLAN' || text(instance, '30040002') !== 'GY') return null
+  const uids = new Set(plansOf(instance))
+  return plans.filter((plan) => uids.has(text(plan, '00080018') ?? '')).map(prescribedBy).find((one) => one !== null && one > 0) ?? null
 }
 
 /** Where a part covers most. */
 export function placeOf(form: Form | undefined): { point: Vec3 | null; picture: string | null } {
   if (!form) return { point: null, picture: null }
+  if (form.peak) return { point: form.peak, picture: null }
   const best = form.solids.reduce<{ area: number; point: Vec3 } | null>((before, solid) => {
     const slice = largestOf(solid.slices)
     return slice && slice.area > (before?.area ?? 0) ? { area: slice.area, point: middleOf(solid, slice) } : before
@@ -221,12 +279,23 @@ export function placeOf(form: Form | undefined): { point: Vec3 | null; picture: 
   return { point: firstPoint(form), picture: picture?.name ?? null }
 }
 
+const NAME: Record<Layer['kind'], string> = { segmentation: 'Segmentation', structures: 'RT structures', dose: 'Dose' }
+
+function nameOf(views: readonly LayerView[]): string {
+  const [first, ...others] = new Set(views.map(({ layer }) => layer.kind))
+  return others.length ? (views.some(({ layer }) => layer.kind === 'dose') ? 'Laid over' : listName(views)) : NAME[first ?? 'segmentation']
+}
+
+/** What is in the list of what can be laid over pictures. */
+export function listName(views: readonly LayerView[]): string {
+  return views.some(({ layer }) => layer.kind === 'dose') ? 'Segmentations, structures and doses' : 'Segmentations and structures'
+}
+
 /** What is laid over the pictures of a stack, and what the pane says of it; null: nothing can be laid over them. */
 export function laidOn({ views, shown, chosen }: Overlays, stack: Stack): { shown: readonly Shown[]; chosen: Overlays['chosen']; words: string } | null {
   const fitting = views.filter(({ layer }) => fitsAny(layer, stack))
   if (!fitting.length) return null
-  const kinds = new Set(fitting.map(({ layer }) => layer.kind))
-  const name = kinds.size > 1 ? 'Segmentations and structures' : kinds.has('structures') ? 'RT structures' : 'Segmentation'
+  const name = nameOf(fitting)
   const [all, seen] = fitting.reduce(
     (sum, { layer, seen: { on, hidden } }) => {
       const parts = layer.parts.filter((part) => fits(layer, part, stack))

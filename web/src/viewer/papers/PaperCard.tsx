@@ -1,8 +1,8 @@
-import { IconBox, IconFileText, IconFileTypePdf, IconHeartbeat, IconReportMedical, IconVideo, type Icon } from '@tabler/icons-react'
+import { IconBox, IconFileCode, IconFileText, IconFileTypePdf, IconHeartbeat, IconReportMedical, IconVideo, type Icon } from '@tabler/icons-react'
 import { formatDicomDate } from '@/lib/time'
 import viewer from '../viewer.module.css'
 import type { PaperKind } from './kinds'
-import { KIND_WORD, type Paper } from './paper'
+import { kindWordOf, type Paper } from './paper'
 import classes from './papers.module.css'
 
 const SIGN: Readonly<Record<PaperKind, Icon>> = {
@@ -12,6 +12,7 @@ const SIGN: Readonly<Record<PaperKind, Icon>> = {
   waveform: IconHeartbeat,
   video: IconVideo,
   model: IconBox,
+  object: IconFileCode,
 }
 
 /** What a paper looks like among the series: its sign where a series has a picture. */
@@ -21,7 +22,7 @@ export function PaperCard({ paper }: { paper: Paper }) {
     <>
       <span className={classes['sign']}>
         <Sign size={32} stroke={1.4} aria-hidden />
-        <span>{KIND_WORD[paper.kind]}</span>
+        <span>{kindWordOf(paper)}</span>
         <span>{formatDicomDate(paper.date)}</span>
       </span>
       <span className={viewer['thumbWords']}>

@@ -11,14 +11,15 @@ import type { ViewerStudy } from '../study'
 import { patientIn } from '../view'
 import viewer from '../viewer.module.css'
 import type { PaperKind } from './kinds'
-import { fileOf, KIND_WORD, type Paper, type PaperHands, type PaperLinks, type PaperViewProps } from './paper'
+import { fileOf, kindWordOf, type Paper, type PaperHands, type PaperLinks, type PaperViewProps } from './paper'
 import { PaperPointers } from './PaperPointers'
 import type { Places } from './places'
 import classes from './papers.module.css'
 
-/** The view of a kind, fetched when the first of it is opened; of the others it is said what they are. */
-const VIEWS: Partial<Record<PaperKind, Part<PaperViewProps>>> = {
+/** The view of a kind, fetched when the first of it is opened. */
+const VIEWS: Record<PaperKind, Part<PaperViewProps>> = {
   pdf: later(() => import('./pdf/PdfView')),
+  object: later(() => import('./object/ObjectView')),
   model: later(() => import('./model/ModelView')),
   report: later(() => import('./report/ReportView')),
   text: later(() => import('./text/TextView')),
@@ -97,7 +98,7 @@ export function PaperPane(props: PaperPaneProps) {
         </div>
         <div className={classes['what']}>
           <strong dir="auto">{paper.title}</strong>
-          <span>{[KIND_WORD[paper.kind], paper.seriesNumber === null ? null : `Series ${paper.seriesNumber}`, formatDicomDate(paper.date)].filter(Boolean).join(' · ')}</span>
+          <span>{[kindWordOf(paper), paper.seriesNumber === null ? null : `Series ${paper.seriesNumber}`, formatDicomDate(paper.date)].filter(Boolean).join(' · ')}</span>
         </div>
         <div className={classes['acts']}>
           {file ? (
@@ -118,18 +119,7 @@ export function PaperPane(props: PaperPaneProps) {
       </header>
       <div className={classes['body']}>
         <Fault key={paper.key}>
-          {View ? (
-            <View paper={paper} links={mine} onHands={take} meanwhile={<Loader className={viewer['busy']} size="sm" aria-label="Opening" />} />
-          ) : (
-            <div className={classes['note']}>
-              <p>{KIND_WORD[paper.kind]}: it is not drawn here.</p>
-              {file ? (
-                <a href={file.href} download={file.name}>
-                  {file.words}
-                </a>
-              ) : null}
-            </div>
-          )}
+          <View paper={paper} links={mine} onHands={take} meanwhile={<Loader className={viewer['busy']} size="sm" aria-label="Opening" />} />
         </Fault>
         {props.pointers ? <PaperPointers sopInstanceUid={paper.sopInstanceUid} pointers={props.pointers} seenAt={(at) => props.placesIn(paneId)?.seenAt(at) ?? null} /> : null}
       </div>

@@ -1,7 +1,8 @@
-import { text, type DicomJson } from '../dicom'
+import { number, TAG, text, type DicomJson } from '../dicom'
+import { isPicture, kindOfLayer } from '../overlays/kinds'
 
 /** What opens in a pane though no picture of it is drawn on a canvas. */
-export type PaperKind = 'pdf' | 'text' | 'report' | 'waveform' | 'video' | 'model'
+export type PaperKind = 'pdf' | 'text' | 'report' | 'waveform' | 'video' | 'model' | 'object'
 
 export const STORAGE = '1.2.840.10008.5.1.4.1.1.'
 export const AVAILABLE_TRANSFER_SYNTAX = '00083002'
@@ -27,10 +28,15 @@ export function isPlayed(paper: { kind: PaperKind; instance: DicomJson } | null)
 export function kindOfPaper(instance: DicomJson): PaperKind | null {
   if (isVideo(instance)) return 'video'
   const sopClass = text(instance, '00080016') ?? ''
-  if (!sopClass.startsWith(STORAGE)) return null
-  const rest = sopClass.slice(STORAGE.length)
+  const rest = sopClass.startsWith(STORAGE) ? sopClass.slice(STORAGE.length) : ''
   if (/^88\.\d+$/.test(rest)) return 'report'
   // Presentation states of waveforms are kept below them: they hold no samples.
   if (/^9\.(?!100\.)\d+(\.\d+)*$/.test(rest)) return 'waveform'
-  return ENCAPSULATED[rest] ?? null
+  return ENCAPSULATED[rest] ?? (isShownElsewhere(instance, rest) ? null : 'object')
+}
+
+/** Whether it is a picture, lies over pictures, or stands in the list of what readers left: presentations, but those of waveforms. */
+function isShownElsewhere(instance: DicomJson, kind: string): boolean {
+  if (kindOfLayer(instance) || /^11\.\d+$/.test(kind)) return true
+  return isPicture(instance) && (number(instance, TAG.Rows) ?? 0) > 0 && (number(instance, TAG.Columns) ?? 0) > 0
 }

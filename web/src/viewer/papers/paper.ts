@@ -1,6 +1,7 @@
 import { item, number, TAG, text, type DicomJson } from '../dicom'
 import type { SeriesHead } from '../stacks'
 import type { Places } from './places'
+import { nameOfObject } from './object/names'
 import { AVAILABLE_TRANSFER_SYNTAX, kindOfPaper, STORAGE, type PaperKind } from './kinds'
 
 /** An object that is read, played or kept rather than scrolled. */
@@ -72,7 +73,12 @@ export function formatOf(paper: Paper): string {
   return MODELS[(text(paper.instance, '00080016') ?? '').slice(STORAGE.length)] ?? ''
 }
 
-export const KIND_WORD: Readonly<Record<PaperKind, string>> = { pdf: 'PDF', text: 'Text', report: 'Report', waveform: 'Waveform', video: 'Video', model: 'Model' }
+export const KIND_WORD: Readonly<Record<PaperKind, string>> = { pdf: 'PDF', text: 'Text', report: 'Report', waveform: 'Waveform', video: 'Video', model: 'Model', object: 'Object' }
+
+/** What a paper is, in a word or two. */
+export function kindWordOf({ kind, instance }: Pick<Paper, 'kind' | 'instance'>): string {
+  return (kind === 'object' && nameOfObject(text(instance, TAG.SOPClassUID) ?? '')) || KIND_WORD[kind]
+}
 
 function titleOf(instance: DicomJson, kind: PaperKind, head: SeriesHead): string {
   const described = text(instance, '0008103E') ?? head.description
@@ -85,6 +91,7 @@ function titleOf(instance: DicomJson, kind: PaperKind, head: SeriesHead): string
     report: concept ?? described,
     waveform: described ?? WAVEFORMS[(text(instance, '00080016') ?? '').slice(STORAGE.length)],
     video: described,
+    object: text(instance, '300A0002') ?? text(instance, '00700080') ?? described ?? nameOfObject(text(instance, TAG.SOPClassUID) ?? ''),
   }[kind]
   return own ?? KIND_WORD[kind]
 }
@@ -94,6 +101,8 @@ const MOMENTS = [
   ['00080023', '00080033'],
   ['0008002A', null],
   ['00080022', '00080032'],
+  ['300A0006', '300A0007'],
+  ['30080250', '30080251'],
   ['00080021', '00080031'],
   ['00080012', '00080013'],
 ] as const

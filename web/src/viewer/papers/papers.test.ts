@@ -37,8 +37,25 @@ describe('what opens as a paper', () => {
     expect(papers(object('1.5', sopClass)).map((one) => one.kind)).toEqual([kind])
   })
 
-  it.each(['2', '11.1', '66.4', '481.3', '77.1.5.1'])('%s is none', (sopClass) => {
-    expect(papers(object('1.5', sopClass))).toEqual([])
+  const sized = { '00280010': element('US', 4), '00280011': element('US', 4) }
+
+  // Pictures, what lies over pictures, and what the list of what readers left has.
+  it.each(['2', '11.1', '66.4', '481.2', '481.3', '77.1.5.1'])('%s is none', (sopClass) => {
+    expect(papers(object('1.5', sopClass, sized))).toEqual([])
+  })
+
+  // What has no view of its own is none the less there, also spectra, which say rows and columns; and what nobody knows.
+  it.each([
+    ['481.5', 'RT plan'],
+    ['66.1', 'Registration'],
+    ['66', 'Raw data'],
+    ['4.2', 'MR spectroscopy'],
+    ['9.100.1', 'Outside'],
+    ['99.99', 'Outside'],
+  ])('%s is an object, %s', (sopClass, title) => {
+    const instance = object('1.5', sopClass, sopClass === '4.2' ? sized : {})
+    expect(papersOfSeries('1', { ...HEAD, description: title === 'Outside' ? title : null }, [instance])).toMatchObject([{ kind: 'object', title }])
+    expect(stacksOfSeries('1', HEAD, [instance])).toEqual([])
   })
 
   // The same SOP class holds frames or a film: only how it is coded tells.

@@ -9,7 +9,9 @@ import { showKeys, useKeys } from '@/lib/keys'
 import { along, cross, edgesOfPlane, vec3, type EdgeLetters, type Vec3 } from '../geometry'
 import { OverlaidOnPlane } from '../overlays/Overlaid'
 import type { Cut } from '../overlays/solids'
+import { ValuesHere } from '../overlays/ValuesHere'
 import type { Shown as Laid } from '../overlays/useOverlays'
+import { drawWashes } from '../overlays/wash'
 import type { PlanesSource } from '../export/planes'
 import { drawSvg } from '../export/svg'
 import { PlanePointers } from '../Pointers'
@@ -235,6 +237,7 @@ export function VolumeStage({ study, prior, stack: given, others, tool, slabAtFi
             const over = marks ? elements.current[plane]?.parentElement?.querySelector<SVGSVGElement>('[data-testid=laid]') : null
             const context = shot?.canvas.getContext('2d')
             if (!shot || !over || !context) return shot
+            drawWashes(context, over.parentElement ?? over, shot.ratio)
             drawSvg(context, over, { scale: shot.ratio, enlarge: 1, mayShow: () => false })
             return { ...shot, laid: true }
           },
@@ -418,6 +421,9 @@ export function VolumeStage({ study, prior, stack: given, others, tool, slabAtFi
               <strong style={{ color: PLANE_COLOUR[plane] }}>{TITLE[plane]}</strong>
               {words ? <span>{words}</span> : null}
               {laid && plane === 'axial' ? <span>{laid.words}</span> : null}
+              {seen[plane] && laid?.shown.length ? (
+                <ValuesHere shown={laid.shown} stack={stack} element={() => elements.current[plane]} toWorld={(x, y) => vec3(scene?.plane(plane)?.canvasToWorld([x, y]))} stamp={seen[plane]} />
+              ) : null}
               {fused ? (
                 <span className={classes['over']}>
                   {plane === 'axial' ? fused.label : over?.modality} · {blendWords(fused.blend, fused.unit)}
