@@ -243,6 +243,16 @@ def made() -> list[Picture]:
         hu,
         inverse(look),
     )
+    # The shape says it again; where it says otherwise, it counts.
+    for photometric, shape, seen in (
+        ("MONOCHROME1", "INVERSE", inverse(look)),
+        ("MONOCHROME1", "IDENTITY", look),
+        ("MONOCHROME2", "INVERSE", inverse(look)),
+    ):
+        shaped = grey(
+            hu.astype("<i2"), PhotometricInterpretation=photometric, PresentationLUTShape=shape, **window
+        )
+        add(f"{photometric}, {shape}", shaped, hu, seen)
     add(
         "MONOCHROME1 8 bits, no window",
         grey(scene(0, 255).astype(np.uint8), PhotometricInterpretation="MONOCHROME1"),

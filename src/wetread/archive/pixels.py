@@ -73,7 +73,7 @@ class Picture:
             "float_pixels": "7FE00008" in document,
             "words": document.get("7FE00010", {}).get("vr") == "OW",
             "voi_function": self._functional(_FRAME_VOI, "VOILUTFunction", number=False),
-            "inverse": _first(document, "PresentationLUTShape") == "INVERSE",
+            "inverse": self._inverse(),
             "aspect": self._aspect(),
             "modality_lut": self._lut("modality"),
             "voi_lut": self._lut("voi"),
@@ -85,6 +85,15 @@ class Picture:
         if header["photometric_interpretation"] == "PALETTE COLOR":
             header["palette"] = [self._palette(name) for name in _PALETTE]
         return header
+
+    def _inverse(self) -> bool:
+        """Whether the least value is white. An image's Presentation LUT Shape says again what its Photometric Interpretation
+        says (PS3.3 C.8.11.3.1.2), and nothing is turned round twice; where they differ, the shape is what the scanner's own
+        screen went by."""
+        shape = _first(self.document, "PresentationLUTShape")
+        if shape in ("INVERSE", "IDENTITY"):
+            return bool(shape == "INVERSE")
+        return bool(_first(self.document, "PhotometricInterpretation") == "MONOCHROME1")
 
     def _functional(self, sequence: str, keyword: str, *, number: bool = True) -> Any:
         """An attribute of the frame: from its functional groups, the shared ones, or the top level (PS3.3 C.7.6.16)."""

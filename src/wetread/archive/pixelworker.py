@@ -385,9 +385,8 @@ def render(header: Header, frame: Array, raw: Array | None = None) -> bytes:
         picture = Image.fromarray(_colour(header, frame, photometric), "RGB")
     else:
         grey = _grey(header, frame)
-        # Whatever the window did, zero is white in MONOCHROME1 (PS3.3 C.7.6.3.1.2).
-        inverse = (photometric == "MONOCHROME1") != bool(header["inverse"])
-        picture = Image.fromarray(255 - grey if inverse else grey, "L")
+        # Whatever the window did, the least is white in MONOCHROME1 (PS3.3 C.7.6.3.1.2).
+        picture = Image.fromarray(255 - grey if header["inverse"] else grey, "L")
     for plane in header["overlays"]:
         _lay_over(picture, _overlay(plane, raw))
     profile = _profile(header, picture)

@@ -43,16 +43,18 @@ def slice_at(origin: Vector, tilt: float) -> np.ndarray[Any, Any]:
     return (values + 100).astype("<i2")
 
 
-def scanned(store: Any, places: Sequence[float], tilt: float = 0) -> str:
+def scanned(store: Any, places: Sequence[float], tilt: float = 0, *, least_is_white: bool = False) -> str:
     """A series of slices with the table at these places, mm; its study's UID."""
     cos, sin = np.cos(np.radians(tilt)), np.sin(np.radians(tilt))
     study, series, frame = generate_uid(), generate_uid(), generate_uid()
     for number, z in enumerate(places, 1):
         origin = (-40.0, -40.0, z)
+        values = slice_at(origin, tilt)
         ds = pictures.grey(
-            slice_at(origin, tilt), WindowCenter="600", WindowWidth="1000", FrameOfReferenceUID=frame,
+            1200 - values if least_is_white else values, WindowCenter="600", WindowWidth="1000", FrameOfReferenceUID=frame,
             PixelSpacing=[str(PIXEL_MM)] * 2, SliceThickness="3", ImagePositionPatient=[f"{one:.4f}" for one in origin],
             ImageOrientationPatient=["1", "0", "0", "0", f"{cos:.7f}", f"{sin:.7f}"],
+            PhotometricInterpretation="MONOCHROME1" if least_is_white else "MONOCHROME2",
         )  # fmt: skip
         ds.StudyInstanceUID, ds.SeriesInstanceUID, ds.SOPInstanceUID = study, series, generate_uid()
         ds.PatientName, ds.PatientID, ds.IssuerOfPatientID, ds.AccessionNumber = (
@@ -103,18 +105,23 @@ def open_planes(page: Page) -> None:
 
 
 @pytest.mark.parametrize(
-    ("places", "tilt", "words"),
+    ("places", "tilt", "words", "least_is_white"),
     [
-        (np.arange(21) * 3.0, 20, "Gantry tilt of 20° set straight"),
-        (np.arange(30, -1, -1) * 3.0 + 5, -12, "Gantry tilt of 12° set straight"),
-        ([*np.arange(0, 30, 2.0), *np.arange(30, 80, 3.0)], 0, "Slices 2 to 3 mm apart, filled in between"),
+        (np.arange(21) * 3.0, 20, "Gantry tilt of 20° set straight", False),
+        (np.arange(30, -1, -1) * 3.0 + 5, -12, "Gantry tilt of 12° set straight", False),
+        (
+            [*np.arange(0, 30, 2.0), *np.arange(30, 80, 3.0)],
+            0,
+            "Slices 2 to 3 mm apart, filled in between",
+            True,
+        ),
     ],
-    ids=["tilted", "tilted back, downwards", "uneven"],
+    ids=["tilted", "tilted back, downwards", "uneven, MONOCHROME1"],
 )
 def test_distances_on_planes_are_the_patient_s(
-    store: Any, open_study: OpenStudy, places: Sequence[float], tilt: float, words: str
+    store: Any, open_study: OpenStudy, places: Sequence[float], tilt: float, words: str, least_is_white: bool
 ) -> None:
-    page = open_study(scanned(store, places, tilt), 1100, 800)
+    page = open_study(scanned(store, places, tilt, least_is_white=least_is_white), 1100, 800)
     open_planes(page)
     expect(page.get_by_test_id("planes").get_by_role("note")).to_have_text(words)
     # Which way is which: the higher ball lies at the back.

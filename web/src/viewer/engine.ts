@@ -26,6 +26,7 @@ import { Prefetching, type Count } from './pixels/prefetching'
 import { registerLoader } from './pixels/loader'
 import { Remembered, whenForgotten } from './pixels/remembered'
 import { Showing, type Quality } from './pixels/showing'
+import { withPhotometric } from './pixels/values'
 import { warmUp } from './pixels/warmUp'
 import type { Stack } from './stacks'
 import { registerSubtraction } from './subtract/pictures'
@@ -215,7 +216,7 @@ export class Engine {
   private describe({ frames, beneath = [] }: Stack): void {
     for (const stack of beneath) this.describe(stack)
     this.remembered.hold(frames)
-    for (const frame of frames) wadors.metaDataManager.add(frame.imageId, frame.metadata as never)
+    for (const frame of frames) wadors.metaDataManager.add(frame.imageId, withPhotometric(frame.metadata) as never)
   }
 
   /** Chooses what the first button, or one finger, does; null: nothing. */

@@ -3,6 +3,7 @@ import type { StackViewport } from './engine'
 import { along, cross, edgesOfPlane, edgesOfProjection, vec3, type EdgeLetters, type Vec3 } from './geometry'
 import { windowOf } from './presets'
 import { functionOf } from './pixels/plain'
+import { isLeastWhite } from './pixels/values'
 import { tableOn } from './pixels/voiTable'
 import type { Frame, Stack } from './stacks'
 import { isTrueToSize } from './surface'
@@ -57,8 +58,8 @@ export function viewOf(viewport: StackViewport, stack: Stack, imageId: string, e
     of: stack.length,
     window: !table && properties.voiRange && isGrey(frame) ? windowOf(properties.voiRange, functionOf(frame.metadata)) : null,
     table: table ? (table.explanation ?? 'by the scanner') : null,
-    // MONOCHROME1 is drawn turned round by itself: only what a reader turned is said.
-    inverted: (properties.invert === true) !== (values(frame.metadata, '00280004')[0] === 'MONOCHROME1'),
+    // What has its least value white is drawn turned round by itself: only what a reader turned is said.
+    inverted: (properties.invert === true) !== isLeastWhite(frame.metadata),
     zoom: viewport.getZoom(),
     pixelsPerUnit: scale ? element.clientHeight / (2 * scale) : 0,
     edges,

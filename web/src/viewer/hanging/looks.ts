@@ -1,8 +1,9 @@
 import { isFitted, oneToOne } from '../camera'
-import { number, values } from '../dicom'
+import { number } from '../dicom'
 import type { Engine } from '../engine'
 import { applyLook } from '../keep/applyLook'
 import { lookFrom } from '../keep/presentation'
+import { isLeastWhite } from '../pixels/values'
 import type { Stack } from '../stacks'
 import { viewOf } from '../view'
 import type { SeenAs } from './make'
@@ -42,14 +43,13 @@ export function dress(engine: Engine, paneId: string, stack: Stack, box: Box): v
   const [frame] = stack.frames
   if (!viewport || !frame) return
   engine.asScanned(paneId)
-  // MONOCHROME1 is drawn turned round by itself.
-  const turned = values(frame.metadata, '00280004')[0] === 'MONOCHROME1'
   applyLook(viewport, frame, {
     area: null,
     window: box.window ? { center: box.window.window_center, width: box.window.window_width } : null,
     rotation: box.image_rotation,
     flipped: box.image_horizontal_flip,
-    inverted: box.show_grayscale_inverted !== turned,
+    // What has its least value white is drawn turned round by itself.
+    inverted: box.show_grayscale_inverted !== isLeastWhite(frame.metadata),
   })
   if (box.presentation_pixel_magnification_ratio) oneToOne(viewport, ratio() / box.presentation_pixel_magnification_ratio)
 }

@@ -16,6 +16,29 @@ export interface Layout {
   transferSyntaxUid: string
 }
 
+/**
+ * By what a picture's values are seen. An image's Presentation LUT Shape says again what its Photometric Interpretation says
+ * (PS3.3 C.8.11.3.1.2), and nothing is turned round twice; where they differ, the shape is what the scanner's own screen
+ * went by.
+ */
+function photometricOf(metadata: DicomJson): string {
+  const photometric = text(metadata, '00280004') ?? 'MONOCHROME2'
+  const shape = text(metadata, '20500020')
+  if (!photometric.startsWith('MONOCHROME')) return photometric
+  return shape === 'INVERSE' ? 'MONOCHROME1' : shape === 'IDENTITY' ? 'MONOCHROME2' : photometric
+}
+
+/** Whether the least of a picture's values is white. */
+export function isLeastWhite(metadata: DicomJson): boolean {
+  return photometricOf(metadata) === 'MONOCHROME1'
+}
+
+/** A picture's metadata for who asks its Photometric Interpretation alone. */
+export function withPhotometric(metadata: DicomJson): DicomJson {
+  const photometric = photometricOf(metadata)
+  return photometric === text(metadata, '00280004') ? metadata : { ...metadata, '00280004': { vr: 'CS', Value: [photometric] } }
+}
+
 export function layoutOf(metadata: DicomJson): Layout {
   const allocated = number(metadata, '00280100') ?? 16
   const stored = number(metadata, '00280101') ?? allocated
@@ -23,7 +46,7 @@ export function layoutOf(metadata: DicomJson): Layout {
     rows: number(metadata, '00280010') ?? 0,
     columns: number(metadata, '00280011') ?? 0,
     samples: number(metadata, '00280002') ?? 1,
-    photometric: text(metadata, '00280004') ?? 'MONOCHROME2',
+    photometric: photometricOf(metadata),
     allocated,
     stored,
     highBit: number(metadata, '00280102') ?? stored - 1,

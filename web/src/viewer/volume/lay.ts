@@ -1,5 +1,6 @@
 import { Enums, imageLoader, volumeLoader, type Types } from '@cornerstonejs/core'
 import { functionOf } from '../pixels/plain'
+import { isLeastWhite } from '../pixels/values'
 import type { Stack } from '../stacks'
 import { gridOver, layersOf, scannedOn, type Values } from './resample'
 import type { Missing } from './volumes'
@@ -48,10 +49,13 @@ export async function layVolume(volumeId: string, stack: Stack, missing: readonl
   await Promise.all(Array.from({ length: SLICES_AT_ONCE }, fetching))
   if (stopped()) return null
   const grid = gridOver(stack.frames.flatMap((frame) => (frame.plane ? [frame.plane] : [])), missing)
-  // Air, where the units know it: where there is nothing it is black.
-  const outside = images.reduce((least, image) => Math.min(least, image.minPixelValue), stack.modality === 'CT' ? -1024 : 0)
+  const first = stack.frames[0]?.metadata
+  const isTurned = first !== undefined && isLeastWhite(first)
+  const least = images.reduce((least, image) => Math.min(least, image.minPixelValue), isTurned ? Infinity : stack.modality === 'CT' ? -1024 : 0)
   const most = images.reduce((greatest, image) => Math.max(greatest, image.maxPixelValue), -Infinity)
-  const whole = images.every((image) => !(image.getPixelData() instanceof Float32Array)) && outside >= -32768 && most <= 32767
+  // Where there is nothing it is black: air, where the units know it.
+  const outside = isTurned ? most : least
+  const whole = images.every((image) => !(image.getPixelData() instanceof Float32Array)) && least >= -32768 && most <= 32767
   const size = grid.columns * grid.rows
   const scalarData = whole ? new Int16Array(size * grid.layers.length) : new Float32Array(size * grid.layers.length)
   const valuesOf = (index: number): Values => {
@@ -70,7 +74,6 @@ export async function layVolume(volumeId: string, stack: Stack, missing: readonl
     rested = performance.now()
   }
   const { row, column, normal, origin, spacing } = grid
-  const first = stack.frames[0]?.metadata
   const volume = volumeLoader.createLocalVolume(volumeId, {
     scalarData,
     dimensions: [grid.columns, grid.rows, grid.layers.length],
@@ -99,7 +102,7 @@ export async function layVolume(volumeId: string, stack: Stack, missing: readonl
   const [center, width] = [middle?.windowCenter, middle?.windowWidth].map((value) => (Array.isArray(value) ? Number(value[0]) : Number(value)))
   return {
     imageIds: volume.imageIds,
-    least: outside,
+    least,
     most,
     isScanned: scannedOn(grid, images[0]?.columns ?? 0, images[0]?.rows ?? 0),
     window: center !== undefined && width !== undefined && Number.isFinite(center) && width > 0 ? { center, width } : null,

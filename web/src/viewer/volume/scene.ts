@@ -15,6 +15,7 @@ import { addTool, annotation, CrosshairsTool, Enums as ToolEnums, state, ToolGro
 import { countsOfSlices, countsOn } from '../measure/counting'
 import { openValues } from '../measure/planeValues'
 import { isCoarse } from '../pixels/coarse'
+import { isLeastWhite } from '../pixels/values'
 import { drawSvg } from '../export/svg'
 import type { Shot } from '../export/planes'
 import { along, cross, distance, dot, edgesOfPlane, subtract, vec3, type Vec3 } from '../geometry'
@@ -180,7 +181,8 @@ export class Scene {
   private isScanned: Laid['isScanned'] | null = null
   private closeValues: (() => void) | null = null
   /** The window to begin with, where the volume itself tells none. */
-  private atFirst: Types.VOIRange | undefined
+  /** By what the planes are seen before a reader changes it. */
+  private atFirst: { voiRange?: Types.VOIRange; invert?: true } = {}
 
   constructor() {
     begin()
@@ -246,8 +248,9 @@ export class Scene {
     if (this.ended) return
     this.shown = true
     this.tellValues(stack)
-    if (range) for (const plane of PLANES) this.plane(plane)?.setProperties({ voiRange: range })
-    this.atFirst = range
+    const first = stack.frames[0]?.metadata
+    this.atFirst = { ...(range && { voiRange: range }), ...(first && isLeastWhite(first) && { invert: true }) }
+    for (const plane of PLANES) this.plane(plane)?.setProperties(this.atFirst)
     for (const plane of PLANES) elements[plane].addEventListener(Enums.Events.VOI_MODIFIED, this.shareWindow)
     this.use(this.hand)
     this.rendering.render()
@@ -708,7 +711,7 @@ export class Scene {
       if (!viewport) continue
       viewport.setOrientation(ORIENTATION[plane])
       viewport.resetProperties()
-      if (this.atFirst) viewport.setProperties({ voiRange: this.atFirst })
+      viewport.setProperties(this.atFirst)
       viewport.resetCamera()
     }
     ;(this.flat.getToolInstance(CROSS) as { resetCrosshairs?: () => void } | undefined)?.resetCrosshairs?.()
