@@ -84,7 +84,7 @@ __all__ = [
     "OF_THE_STUDY", "PEER_RIGHTS", "Archive", "BulkData", "CannotDecode", "Damaged", "Decoder", "Incoming", "InstanceFiles", "Level", "LocalObjects", "NoSpace",
     "ObjectStore", "Rendering", "Retrieval", "RetrieveObject", "RoleVisibility", "Status", "StoreResult", "StoredInstance",
     "StudyVisibility", "Transfer", "Vault", "correct_study", "data_set_in", "deidentified", "document_of", "find", "instance_references",
-    "instances_for_retrieve", "list_quarantine", "list_remote_aes", "put_in_trash", "relocated", "remote_ae", "remote_ae_of", "remove_remote_ae", "requests_of", "resolve_quarantine",
+    "instances_for_retrieve", "list_quarantine", "list_remote_aes", "middle_pictures", "put_in_trash", "relocated", "remote_ae", "remote_ae_of", "remove_remote_ae", "requests_of", "resolve_quarantine",
     "save_remote_ae", "sides_of_series", "storage_summary", "study_detail", "the_archive", "uid_of_study", "use_archive", "visible_studies",
 ]  # fmt: skip
 
@@ -841,6 +841,14 @@ def uid_of_study(work: Work, study_pk: int) -> str:
     if found is None:
         raise NotFound("There is no such study.")
     return str(found)
+
+
+def middle_pictures(work: Work, study_pk: int) -> dict[str, str]:
+    """Series Instance UID → SOP Instance UID of the picture in the middle, by its number, of each series of a study."""
+    work.require(Permission.STUDY_READ, Permission.RESULT_READ)
+    middle = store.middle_instances(work.session, study_pk)
+    named = select(Series.series_pk, Series.series_instance_uid).where(Series.series_pk.in_(middle))
+    return {uid: middle[pk] for pk, uid in work.session.connection().execute(named)}
 
 
 def study_detail(work: Work, study_pk: int) -> StudyDetail:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Annotated
 
@@ -13,7 +13,14 @@ import orjson
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from wetread.archive.service import BulkData, InstanceFiles, RetrieveObject, StoredInstance, data_set_in
+from wetread.archive.service import (
+    Archive,
+    BulkData,
+    InstanceFiles,
+    RetrieveObject,
+    StoredInstance,
+    data_set_in,
+)
 from wetread.dicom.part10 import build_meta
 from wetread.dicomweb import accept as accepting
 from wetread.dicomweb.accept import DICOM, DICOM_XML, EXPLICIT_LE, HTJ2K_RPCL, OCTET_STREAM, Offer
@@ -266,6 +273,29 @@ def _named_frames(named: list[str]) -> list[tuple[str, int]]:
     return [(one[1], int(one[2])) for one in found if one]
 
 
+_COARSE = Offer("image/jphc", True, HTJ2K_RPCL, source="rendition")
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """The first bytes of a frame's codestream, which are a coarse picture; and of how many bytes, by which ETag."""
+
+    content: memoryview
+    total: int
+    etag: str | None
+    content_type: str = _COARSE.content_type
+
+
+def beginning_of(archive: Archive, files: InstanceFiles, number: int, halvings: int) -> Beginning | None:
+    """What of a frame shows it coarse; None: there is no such beginning. Raises NotFound."""
+    source = _COARSE if files.rendition else replace(_COARSE, source="original")
+    stored = _source(files, source)
+    if stored.transfer_syntax_uid != HTJ2K_RPCL:
+        return None
+    found = archive.retrieval.beginning(stored, number, halvings)
+    return None if found is None else Beginning(*found, _etag(files, source, number))
+
+
 @router.get(SERIES + "/coarse", response_class=Response)
 def retrieve_coarse(
     request: Request,
@@ -281,32 +311,22 @@ def retrieve_coarse(
     by ETag what a client must name (If-Range) that asks for the rest. Frames of which there is no such beginning are left
     out.
     """
-    retrieval = archive_of(request).retrieval
     buffers: list[Buffer] = []
-    offer = chosen(
-        request, "Coarse pictures are", [Offer("image/jphc", True, HTJ2K_RPCL, source="rendition")]
-    )
+    offer = chosen(request, "Coarse pictures are", [_COARSE])
     for instance, number in _named_frames(frame):
-        files = retrieval.files(gate.actor, study, series, instance)
-        source = offer if files.rendition else replace(offer, source="original")
-        stored = _source(files, source)
-        found = (
-            retrieval.beginning(stored, number, halvings)
-            if stored.transfer_syntax_uid == HTJ2K_RPCL
-            else None
-        )
+        files = archive_of(request).retrieval.files(gate.actor, study, series, instance)
+        found = beginning_of(archive_of(request), files, number, halvings)
         if found is None:
             continue
-        content, total = found
         buffers += (
             part_header(
                 BOUNDARY,
                 offer.content_type,
                 location=f"{PREFIX}/studies/{study}/series/{series}/instances/{instance}/frames/{number}",
-                content_range=f"bytes 0-{len(content) - 1}/{total}",
-                etag=_etag(files, source, number),
+                content_range=f"bytes 0-{len(found.content) - 1}/{found.total}",
+                etag=found.etag,
             ),
-            content,
+            found.content,
             PART_END,
         )
     buffers.append(closing(BOUNDARY))

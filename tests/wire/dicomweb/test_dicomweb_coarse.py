@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from sqlalchemy import select
 
 from archive_fixtures import Store
+from common import Api
 from dicomweb_fixtures import Answer, Client, path_of
 from wetread.archive import jobs
 from wetread.archive.model import Study
@@ -33,6 +35,7 @@ def slices(archive: Archive, make_dicom: Any, store: Store) -> list[pydicom.Data
             make_dicom(
                 Rows=256, Columns=320, PixelData=pixels.tobytes(), PixelRepresentation=1, InstanceNumber=number,
                 StudyInstanceUID=first.StudyInstanceUID, SeriesInstanceUID=first.SeriesInstanceUID,
+                ImageOrientationPatient=["1", "0", "0", "0", "1", "0"], ImagePositionPatient=["0", "0", str(number)],
             )
         )  # fmt: skip
     made[0].PixelData, made[0].Rows, made[0].Columns = b"\0" * 2048, 32, 32
@@ -41,6 +44,12 @@ def slices(archive: Archive, make_dicom: Any, store: Store) -> list[pydicom.Data
         jobs.prepare_study(work, work.session.scalars(select(Study.study_pk)).one())
     archive.retrieval.forget()
     return made
+
+
+def pk_of_study(archive: Archive) -> int:
+    with archive.offices.database.raw() as connection:
+        [[study_pk]] = connection.execute("SELECT study_pk FROM study").fetchall()
+    return int(study_pk)
 
 
 def coarse(reader: Client, slices: list[pydicom.Dataset], query: str = "") -> Answer:
@@ -111,3 +120,42 @@ def test_what_is_asked_wrongly(reader: Client, slices: list[pydicom.Dataset]) ->
         assert reader.get(f"{series}/coarse{query}").status == status, query
     assert reader.get(f"{series}/coarse?{name}", Accept="image/png").status == 406
     assert reader.get(f"/studies/1.2.3/series/4.5.6/coarse?{name}").status == 404
+
+
+def test_a_study_is_opened_by_one_answer(
+    reader: Client, slices: list[pydicom.Dataset], make_dicom: Any, store: Store, archive: Archive
+) -> None:
+    study_pk = pk_of_study(archive)
+    base = f"/studies/{slices[0].StudyInstanceUID}/series"
+    (series,) = reader.get(base).json()
+    metadata = reader.get(f"{base}/{slices[0].SeriesInstanceUID}/metadata").json()
+    head, content = coarse(reader, slices[1:2], "&halvings=1").parts()[0]
+    said = dict(line.split(": ", 1) for line in f"Content-Type: {head}".split("\r\n"))
+    opening = reader.get(f"/openings/{study_pk}").json()
+    assert opening["study_instance_uid"] == slices[0].StudyInstanceUID
+    assert opening["series"] == [series]
+    assert opening["metadata"] == {slices[0].SeriesInstanceUID: metadata}
+    beginning = opening["beginning"]
+    # The middle of the slices, in the same words as where it is asked for.
+    assert base64.b64decode(beginning["content"]) == content
+    assert beginning["location"] == said["Content-Location"]
+    assert (beginning["etag"], beginning["content_type"]) == (said["ETag"], said["Content-Type"])
+    assert f"bytes 0-{len(content) - 1}/{beginning['total']}" == said["Content-Range"]
+    assert beginning["halvings"] == 1
+
+    # What would have to be made first is not waited for.
+    store(make_dicom(StudyInstanceUID=slices[0].StudyInstanceUID, SeriesInstanceUID="1.2.3", SeriesNumber=0))
+    opening = reader.get(f"/openings/{study_pk}").json()
+    assert len(opening["series"]) == 2
+    assert (opening["metadata"], opening["beginning"]) == ({}, None)
+    assert reader.get(f"/openings/{study_pk + 1}").status == 404
+    assert reader.get("/openings/x").status == 400
+
+
+def test_a_study_is_opened_by_nobody_else(
+    web: Api, reader: Client, slices: list[pydicom.Dataset], port: int, archive: Archive
+) -> None:
+    study_pk = pk_of_study(archive)
+    for role, status in (("referrer", 404), ("front_desk", 403)):
+        other = Client(port, str(web.as_role(role).headers["Authorization"]))
+        assert other.get(f"/openings/{study_pk}").status == status, role

@@ -199,3 +199,28 @@ def test_the_picture_that_a_case_begins_with_is_here_before_it_is_opened(
     expect(pane).to_have_attribute("data-quality", "coarse")
     expect(pane).to_have_attribute("data-sop-instance-uid", middle)
     page.unroute_all(behavior="ignoreErrors")
+
+
+def test_the_picture_that_a_study_begins_with_comes_with_what_the_study_says(
+    stack: list[Dataset], open_study: OpenStudy
+) -> None:
+    page = open_study(stack[0].StudyInstanceUID)
+    asked: list[str] = []
+    # No picture is answered that is asked for by itself.
+    for pictures_of in ("**/coarse?*", "**/frames/*"):
+        page.route(pictures_of, lambda route: asked.append(route.request.url))
+    for part in ("**/series", "**/metadata"):
+        page.route(part, lambda route: asked.append(route.request.url))
+    middle = stack[(SLICES - 1) // 2].SOPInstanceUID
+    pane = page.locator("[data-pane=a]")
+    images = page.url.removeprefix(page.url.split("/room")[0])
+    page.evaluate("window.history.pushState({}, '', '/room')")
+    expect(pane).to_have_count(0)
+    page.wait_for_timeout(11_000)  # nothing of it is kept
+    for go in (lambda: page.evaluate("path => window.history.pushState({}, '', path)", images), page.reload):
+        asked.clear()
+        go()
+        expect(pane).to_have_attribute("data-quality", "coarse")
+        expect(pane).to_have_attribute("data-sop-instance-uid", middle)
+        assert not [url for url in asked if url.endswith(("/series", "/metadata"))]
+    page.unroute_all(behavior="ignoreErrors")

@@ -13,3 +13,11 @@ export function beginAhead(pathname: string): void {
     begin(found.slice(1)).catch(() => undefined)
   }
 }
+
+/** Begins what the screen of this address needs, while the one before still stands. */
+export function enterAhead(pathname: string): void {
+  for (const { path, enter } of known) {
+    const found = enter && path.exec(pathname)
+    if (found) enter(found.slice(1)).catch(() => undefined)
+  }
+}

@@ -1,5 +1,6 @@
 import { createRootRoute, createRoute, createRouter, Outlet } from '@tanstack/react-router'
 import { Empty } from '@/ui'
+import { enterAhead } from './ahead'
 import { routes } from './features'
 import { Frame } from './Frame'
 import { Gate } from './Gate'
@@ -40,4 +41,8 @@ const outside = routes
 export const router = createRouter({
   routeTree: root.addChildren([frame.addChildren([home, ...inFrame]), ...outside]),
   defaultPreload: 'intent',
+})
+router.subscribe('onBeforeNavigate', ({ fromLocation, toLocation, pathChanged }) => {
+  // What the page was loaded for is begun by its first script.
+  if (fromLocation && pathChanged) enterAhead(toLocation.pathname)
 })

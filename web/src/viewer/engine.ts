@@ -33,6 +33,7 @@ import { registerSubtraction } from './subtract/pictures'
 import { rehearse } from './rehearsal'
 import { drawNow, drawOnlyPictures, fitQuietly, letGo, onPixelRatio, refit, squareUp } from './surface'
 import { watchMouse } from '@/lib/hands'
+import { load, save } from '@/lib/storage'
 import { drawnBy, endGroup, TOOL_NAMES, TOOLS, withMouse, type ToolName } from './tools'
 
 /** Of the memory for pictures a part as large as this is for their compressed beginnings beside it. */
@@ -87,6 +88,25 @@ function begin(): void {
 }
 
 const { MouseBindings } = ToolEnums
+
+/** How large the pane of the last picture was in a window of which size. */
+interface PaneSize {
+  window: readonly [number, number]
+  pane: readonly [number, number]
+}
+
+/** How large the next pane is likely to be. */
+function paneSize(): { width: number; height: number } {
+  const { innerWidth, innerHeight } = window
+  const before = load<PaneSize | null>('viewer-pane', null)
+  const [width, height] = before?.window[0] === innerWidth && before.window[1] === innerHeight ? before.pane : [innerWidth * 0.8, innerHeight * 0.8]
+  return { width: Math.min(innerWidth, Math.round(width)), height: Math.min(innerHeight, Math.round(height)) }
+}
+
+function keepPaneSize({ clientWidth, clientHeight }: HTMLElement): void {
+  const { innerWidth, innerHeight } = window
+  save('viewer-pane', { window: [innerWidth, innerHeight], pane: [clientWidth, clientHeight] } satisfies PaneSize)
+}
 
 export interface Place {
   zoom: number
@@ -188,7 +208,7 @@ export class Engine {
 
   /** Has all that pictures are drawn by made ready, before there is one. */
   rehearse(): void {
-    this.rehearsal = rehearse(this.rendering)
+    this.rehearsal = rehearse(this.rendering, paneSize())
   }
 
   endRehearsal(): void {
@@ -359,6 +379,7 @@ export class Engine {
     if (!hung || hung.placed || !viewport?.getActors().length) return
     if (!hung.imageIds.has(viewport.getCornerstoneImage()?.imageId ?? '')) return
     hung.placed = true
+    if (!this.opened) keepPaneSize(viewport.element)
     this.opened = true
     if (hung.left) putBack(viewport, hung.left)
     else viewport.resetCamera()

@@ -2,11 +2,10 @@
  * What is asked for while the program itself still comes: the page's address says which images will be shown. It knows
  * nothing that draws, so that it is here first.
  */
-import { getAhead } from '@/lib/api/http'
-import type { DicomJson } from './dicom'
 import { firstStack } from './hanging/builtIn'
-import { AHEAD_INSTANCES, headsOf, JSON_TYPE, metadataPath, seriesPath } from './listing'
-import { fetchBeginning, watchLink } from './pixels/beforehand'
+import { headsOf } from './listing'
+import { askOpening, isFetched } from './openings'
+import { fetchBeginning, keepBeginning, watchLink } from './pixels/beforehand'
 import { stacksOfSeries } from './stacks'
 
 /** Has the viewer's program come, and make itself ready to draw. */
@@ -41,16 +40,17 @@ export function comeViewerSoon(screen: () => Promise<unknown>): () => void {
 }
 
 /** Asks for what a study says of its first series, and for the picture that is seen first, for the viewer that is to come. */
-export async function askAhead(studyInstanceUid: string): Promise<void> {
+export async function askAhead(studyPk: string): Promise<void> {
+  if (isFetched(studyPk)) return
   watchLink()
-  const heads = headsOf(await getAhead<DicomJson[]>(seriesPath(studyInstanceUid), { headers: JSON_TYPE }))
-  let instances = 0
-  const asked = heads
-    .filter((head) => (instances += head.instances) <= AHEAD_INSTANCES)
-    .map(async (head) => {
-      const metadata = await getAhead<DicomJson[]>(metadataPath(studyInstanceUid, head.seriesInstanceUid), { headers: JSON_TYPE })
-      return stacksOfSeries(studyInstanceUid, head, metadata)
-    })
-  const first = firstStack((await Promise.all(asked)).flat())
-  if (first) await fetchBeginning(first, true)
+  const found = await askOpening(studyPk)
+  if (!found) return
+  const stacks = headsOf(found.series).flatMap((head) => {
+    const metadata = found.metadata[head.seriesInstanceUid]
+    return metadata ? stacksOfSeries(found.study_instance_uid, head, metadata) : []
+  })
+  const first = firstStack(stacks)
+  if (!first) return
+  if (found.beginning) keepBeginning(first, found.beginning)
+  await fetchBeginning(first, true)
 }

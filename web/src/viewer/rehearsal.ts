@@ -33,14 +33,15 @@ let made = 0
 
 /**
  * Draws a picture of nothing where nobody sees it. The browser then has what it draws by ready: its graphics context and the
- * programs for its graphics processor, which the first picture would wait for. `stop` takes it all away, and may be called twice.
+ * programs for its graphics processor, which the first picture would wait for; of the size of the pane that is to come, there
+ * is nothing to be made anew. `stop` takes it all away, and may be called twice.
  */
-export function rehearse(rendering: RenderingEngine): { stop: () => void } {
+export function rehearse(rendering: RenderingEngine, { width, height }: { width: number; height: number }): { stop: () => void } {
   if (!registered) imageLoader.registerImageLoader(SCHEME, (imageId) => ({ promise: Promise.resolve(pictureOf(imageId)) }))
   registered = true
   const imageId = `${SCHEME}:${++made}`
   const element = document.createElement('div')
-  Object.assign(element.style, { position: 'fixed', left: '-2000px', top: '0', width: '512px', height: '512px', visibility: 'hidden' })
+  Object.assign(element.style, { position: 'fixed', left: '-2000px', top: '0', width: `${width}px`, height: `${height}px`, visibility: 'hidden' })
   element.ariaHidden = 'true'
   document.body.append(element)
   let over = false

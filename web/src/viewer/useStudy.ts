@@ -1,4 +1,4 @@
-import { useQueries, useQuery, useQueryClient, type QueryClient } from '@tanstack/react-query'
+import { useQueries, useQuery, useQueryClient, type Query, type QueryClient } from '@tanstack/react-query'
 import { useEffect, useMemo, useRef } from 'react'
 import { http, useLiveEvents } from '@/lib/api'
 import type { DicomJson } from './dicom'
@@ -7,9 +7,11 @@ import { documentOf, standing, type KeptDocument } from './keep/structured'
 import { firstStack } from './hanging/builtIn'
 import type { Layer } from './overlays/layers'
 import { layersOf } from './overlays/read'
+import { forgetOpening, KEPT_AHEAD_MS, noteFetched, openedAt, openedMetadata, openedSeries, untilOpened } from './openings'
 import { papersOfSeries, type Paper } from './papers/paper'
 import { fetchBeginning, watchLink } from './pixels/beforehand'
 import { stacksOfSeries, type SeriesHead, type Stack } from './stacks'
+import type { ViewerStudy } from './study'
 
 /** While a study arrives its metadata is asked for again at most this often. */
 const REFRESH_MS = 1_500
@@ -17,20 +19,37 @@ const REFRESH_MS = 1_500
 /** What a study says of itself is large: it is kept no longer than a reader needs to come back from a wrong turn. */
 const KEPT_MS = 10_000
 
-/** What was fetched ahead waits longer for whoever is about to open the study. */
-const KEPT_AHEAD_MS = 60_000
+/** So long after a study was opened by what was asked for ahead it is asked whether more has come since. */
+const EARLY_MS = 3_000
 
 const rootOf = (studyInstanceUid: string | null) => ['dicomweb', studyInstanceUid] as const
 
 /** News of a study is heard while it is shown: what was kept, and nobody looked at since, is asked for anew. */
-const refetchOnMount = (query: { getObserversCount: () => number }) => (query.getObserversCount() > 1 ? false : ('always' as const))
+const refetchOnMount = (query: Query<DicomJson[]>) => (query.getObserversCount() > 1 || isOpening(query) ? false : ('always' as const))
+
+/** Whether no more is known than was asked for ahead, a moment ago. */
+function isOpening({ state }: { state: { data?: unknown; dataUpdateCount: number; dataUpdatedAt: number } }): boolean {
+  return state.data !== undefined && state.dataUpdateCount === 0 && Date.now() - state.dataUpdatedAt < EARLY_MS
+}
+
+/** What was asked for ahead, if it is, else what is asked for now. */
+async function answered(opened: () => DicomJson[] | undefined, ask: () => Promise<DicomJson[]>): Promise<DicomJson[]> {
+  await untilOpened()
+  return opened() ?? ask()
+}
 
 const seriesQuery = (studyInstanceUid: string | null) => ({
   queryKey: [...rootOf(studyInstanceUid), 'series'],
   staleTime: 60_000,
   gcTime: KEPT_MS,
   refetchOnMount,
-  queryFn: ({ signal }: { signal: AbortSignal }) => http.get<DicomJson[]>(seriesPath(studyInstanceUid ?? ''), { headers: JSON_TYPE, signal }),
+  initialData: () => openedSeries(studyInstanceUid),
+  initialDataUpdatedAt: () => openedAt(studyInstanceUid) ?? undefined,
+  queryFn: ({ signal }: { signal: AbortSignal }) =>
+    answered(
+      () => openedSeries(studyInstanceUid),
+      () => http.get<DicomJson[]>(seriesPath(studyInstanceUid ?? ''), { headers: JSON_TYPE, signal }),
+    ),
 })
 
 const metadataQuery = (studyInstanceUid: string | null, seriesInstanceUid: string) => ({
@@ -40,14 +59,20 @@ const metadataQuery = (studyInstanceUid: string | null, seriesInstanceUid: strin
   refetchOnMount,
   // Comparing all of it with what was there before takes longer than to read it anew.
   structuralSharing: false,
-  queryFn: ({ signal }: { signal: AbortSignal }) => http.get<DicomJson[]>(metadataPath(studyInstanceUid ?? '', seriesInstanceUid), { headers: JSON_TYPE, signal }),
+  initialData: () => openedMetadata(studyInstanceUid, seriesInstanceUid),
+  initialDataUpdatedAt: () => openedAt(studyInstanceUid) ?? undefined,
+  queryFn: ({ signal }: { signal: AbortSignal }) =>
+    answered(
+      () => openedMetadata(studyInstanceUid, seriesInstanceUid),
+      () => http.get<DicomJson[]>(metadataPath(studyInstanceUid ?? '', seriesInstanceUid), { headers: JSON_TYPE, signal }),
+    ),
 })
 
 /**
  * Fetches ahead what says which pictures a study has, for who is about to open it: its first series, as they are read; and
  * on a slow way the coarse picture that is seen first.
  */
-export async function fetchAhead(client: QueryClient, studyInstanceUid: string): Promise<void> {
+export async function fetchAhead(client: QueryClient, { study_pk: studyPk, study_instance_uid: studyInstanceUid }: Pick<ViewerStudy, 'study_pk' | 'study_instance_uid'>): Promise<void> {
   watchLink()
   const heads = headsOf(await client.fetchQuery({ ...seriesQuery(studyInstanceUid), gcTime: KEPT_AHEAD_MS }))
   let instances = 0
@@ -60,6 +85,7 @@ export async function fetchAhead(client: QueryClient, studyInstanceUid: string):
     const metadata = client.getQueryData<DicomJson[]>(query.queryKey)
     if (metadata) stacks.push(...stacksOfSeries(studyInstanceUid, head, metadata))
   }
+  noteFetched(studyPk)
   const first = firstStack(stacks)
   if (first) await fetchBeginning(first)
 }
@@ -108,13 +134,23 @@ export function useStudy(studyInstanceUid: string | null): LoadedStudy {
       void refresh()
     }, REFRESH_MS)
   }
-  const all = () => client.invalidateQueries({ queryKey: rootOf(studyInstanceUid) })
+  const all = () => {
+    forgetOpening(studyInstanceUid)
+    return client.invalidateQueries({ queryKey: rootOf(studyInstanceUid) })
+  }
   useLiveEvents(
     ['study.updated'],
     (event) => (event.keys['study_instance_uid'] === studyInstanceUid ? soon(all) : undefined),
     (early) => (studyInstanceUid === null ? undefined : soon(early ? () => refreshCounted(client, studyInstanceUid) : all)),
   )
   useEffect(() => () => clearTimeout(timer.current), [])
+  // What changed between what was asked for ahead and the first listening was not heard.
+  const isHere = heads !== undefined
+  useEffect(() => {
+    if (!isHere || studyInstanceUid === null || openedAt(studyInstanceUid) === null) return undefined
+    const early = setTimeout(() => void refreshCounted(client, studyInstanceUid), EARLY_MS)
+    return () => clearTimeout(early)
+  }, [client, studyInstanceUid, isHere])
 
   const { data, errors, stamp } = metadata
   return useMemo(() => {
@@ -151,6 +187,7 @@ export function useStudy(studyInstanceUid: string | null): LoadedStudy {
 
 /** Asks anew which series there are, and what those say that have another number of instances than is known here. */
 async function refreshCounted(client: QueryClient, studyInstanceUid: string): Promise<void> {
+  forgetOpening(studyInstanceUid)
   await client.invalidateQueries({ queryKey: [...rootOf(studyInstanceUid), 'series'] })
   for (const head of headsOf(client.getQueryData<DicomJson[]>([...rootOf(studyInstanceUid), 'series']) ?? [])) {
     const { queryKey } = metadataQuery(studyInstanceUid, head.seriesInstanceUid)

@@ -26,17 +26,16 @@ import { allowedSeconds, barOf, holderOf, runningSince, type ReadingItem } from 
 const STAYS_MS = 400
 
 /** Has the viewer, and what it asks for first, here before the case is opened. */
-function useReady(studyInstanceUid: string | undefined): void {
+function useReady(studyPk: number, studyInstanceUid: string): void {
   const client = useQueryClient()
   useEffect(() => {
-    if (!studyInstanceUid) return
     // What fails is asked for again, and told of, when the case is opened.
     const timer = setTimeout(() => {
       void Promise.all([import('./ReadScreen'), import('./Panel')]).catch(() => undefined)
-      void import('@/viewer').then(({ fetchAhead }) => fetchAhead(client, studyInstanceUid)).catch(() => undefined)
+      void import('@/viewer').then(({ fetchAhead }) => fetchAhead(client, { study_pk: studyPk, study_instance_uid: studyInstanceUid })).catch(() => undefined)
     }, STAYS_MS)
     return () => clearTimeout(timer)
-  }, [client, studyInstanceUid])
+  }, [client, studyPk, studyInstanceUid])
 }
 
 /** A case at a glance, so that looking never costs a page. */
@@ -44,7 +43,7 @@ export function CaseInspector({ item, onOpen }: { item: ReadingItem; onOpen: () 
   const { user_pk: userPk } = useActor()
   const priors = usePriors(item.study_pk)
   const reports = usePriorReports(item.patient.patient_pk, item.report_pk)
-  useReady(item.study_instance_uid)
+  useReady(item.study_pk, item.study_instance_uid)
   const holder = holderOf(item, userPk)
   return (
     <div className={classes['case']}>

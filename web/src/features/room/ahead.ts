@@ -10,9 +10,11 @@ export const ahead: Ahead[] = [
       const found = getAhead<StudyDetail>(`/api/archive/studies/${studyPk}`)
       comeViewer()
       void import('./ImagesScreen').catch(() => undefined)
-      const { patient_pk: patientPk, study_instance_uid: uid } = await found
+      const images = askAhead(studyPk)
+      const { patient_pk: patientPk } = await found
       if (typeof patientPk === 'number') void getAhead(`/api/patients/${patientPk}/bar`)
-      await askAhead(uid)
+      await images
     },
+    enter: ([studyPk = '']) => askAhead(studyPk),
   },
 ]

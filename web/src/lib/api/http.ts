@@ -82,6 +82,7 @@ const begun = new Map<string, { at: number; answer: Promise<unknown> }>()
 /** What nobody took by then may be old. */
 const BEGUN_MS = 10_000
 let taken = false
+let persons = 0
 
 const keyOf = (path: string, options?: CallOptions) => `${options?.headers?.['Accept'] ?? ''} ${withQuery(path, options?.query)}`
 
@@ -101,7 +102,13 @@ export function tookAhead(): boolean {
 
 /** Another person is signed in: nothing is his that was asked for before. */
 export function forgetAhead(): void {
+  persons += 1
   begun.clear()
+}
+
+/** Another number for each person who is signed in, for what is kept elsewhere of what was asked for ahead. */
+export function personNumber(): number {
+  return persons
 }
 
 function get<T>(path: string, options?: CallOptions): Promise<T> {

@@ -4665,6 +4665,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/dicom-web/openings/{study_pk}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Opening
+         * @description The series of a study, as QIDO-RS tells them; of the first of them the metadata, as WADO-RS does; and, coarse, the
+         *     picture that is likely to be seen first.
+         *
+         *     No part of the standard: on a slow way four answers in a row are waited for longer than one.
+         */
+        get: operations["opening_dicom_web_openings__study_pk__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/dicom-web/series": {
         parameters: {
             query?: never;
@@ -20390,6 +20413,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": unknown;
+                };
+            };
+        };
+    };
+    opening_dicom_web_openings__study_pk__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_pk: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Validation Error */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HTTPValidationError"];
                 };
             };
         };

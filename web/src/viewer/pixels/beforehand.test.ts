@@ -1,6 +1,6 @@
 import { afterEach, expect, it, vi } from 'vitest'
 import type { Stack } from '../stacks'
-import { fetchBeginning } from './beforehand'
+import { fetchBeginning, keepBeginning } from './beforehand'
 import { fetching } from './fetching'
 
 const us = (value: number | string) => ({ vr: 'US', Value: [value] })
@@ -25,4 +25,15 @@ it('asks on a slow way for the picture that a stack begins with, and once more w
     expect(asked.at(-1)).toContain('frame=1.50%2F1')
     expect(fetching.hasNoCoarse(idOf(50))).toBe(false)
   }
+})
+
+it('keeps a coarse picture that came unasked only where it is the one to begin with', () => {
+  const sent = (at: number, halvings: number) => ({ location: `/dicom-web/studies/1/series/2/instances/1.${at}/frames/1`, content_type: 'image/jphc', etag: '"a"', total: 9, halvings, content: btoa('abc') })
+  for (const [at, halvings] of [[51, 2], [50, 1]] as const) {
+    keepBeginning(stack, sent(at, halvings))
+    expect(fetching.hasCoarse(idOf(at))).toBe(false)
+  }
+  keepBeginning(stack, sent(50, 2))
+  expect(fetching.coarseOf(idOf(50))).toMatchObject({ bytes: Uint8Array.of(97, 98, 99), total: 9, coarse: { bytes: 3, halvings: 2 } })
+  fetching.forget(idOf(50))
 })

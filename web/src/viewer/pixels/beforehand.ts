@@ -1,3 +1,4 @@
+import type { Opening } from '../openings'
 import { startOf, type Stack } from '../stacks'
 import { fetching } from './fetching'
 import { coarsePays, coarsePaysForOne, isSlow } from './link'
@@ -17,6 +18,14 @@ export function watchLink(callWhenSlow?: () => void): void {
       if (one.transferSize > 0 && !/\/(frames|coarse)\b/.test(one.name)) fetching.note(one.requestStart, one.responseStart, one.responseEnd, one.transferSize)
     if (isSlow(fetching.pace)) whenSlow?.()
   }).observe({ type: 'resource', buffered: true })
+}
+
+/** Keeps the coarse picture that the archive sent unasked, if it is that which the stack begins with and may be shown so. */
+export function keepBeginning(stack: Stack, { location, content_type: contentType, etag, total, halvings, content }: NonNullable<Opening['beginning']>): void {
+  const frame = stack.frames[startOf(stack)]
+  if (!frame || !frame.imageId.endsWith(location) || coarseHalvings(frame.metadata) !== halvings) return
+  const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0))
+  fetching.keep(frame.imageId, { bytes, total, etag, contentType, coarse: { bytes: bytes.byteLength, halvings } })
 }
 
 /**

@@ -133,13 +133,17 @@ export class Fetching {
       else {
         this.coarsePart += (one.bytes.byteLength / pixels - this.coarsePart) / 8
         this.part += (one.total / pixels - this.part) / 8
-        // More of it may be here, of a fetch that was stopped.
-        const before = this.beginnings.get(imageId)
-        const longer = before?.etag === one.etag && before.bytes.byteLength > one.bytes.byteLength
-        this.beginnings.put(imageId, longer ? { ...before, coarse: one.coarse } : one)
+        this.keep(imageId, one)
       }
     }
     for (const call of this.waiting) call(new Set(imageIds))
+  }
+
+  /** Keeps the beginning of a picture. More of it may be here, of a fetch that was stopped. */
+  keep(imageId: string, one: Beginning): void {
+    const before = this.beginnings.get(imageId)
+    const longer = before?.etag === one.etag && before.bytes.byteLength > one.bytes.byteLength
+    this.beginnings.put(imageId, longer ? { ...before, coarse: one.coarse } : one)
   }
 
   /** Calls with pictures whose beginnings have come; answers how to stop. */
