@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pydicom
 from playwright.sync_api import Page, expect
 from pydicom.uid import generate_uid
 from sqlalchemy import select
 
+import viewer_pictures as pictures
 from archive_fixtures import MakeDicom, Store
-from viewer_fixtures import PATIENCE_MS, OpenStudy, dataset_of, shown
+from viewer_fixtures import PATIENCE_MS, OpenStudy, dataset_of, drawn, shown
+from viewer_hand import filed
 from wetread.archive.model import Study
 from wetread.archive.service import Archive
 from wetread.security.service import Actor, AuditEventID
@@ -221,3 +224,37 @@ def protocols(page: Page) -> list[dict[str, Any]]:
     asked: Callable[..., Any] = page.evaluate
     found: list[dict[str, Any]] = asked("async () => (await fetch('/api/hanging-protocols')).json()")
     return found
+
+
+def breast(side: str, view: str, along_row: str) -> pydicom.Dataset:
+    ds = pictures.grey(np.full((100, 60), 200, np.uint8), "1.2.840.10008.5.1.4.1.1.1.2", Modality="MG")
+    ds.ImageLaterality, ds.ViewPosition, ds.PatientOrientation = side, view, [along_row, side]
+    ds.WindowCenter, ds.WindowWidth, ds.ImagerPixelSpacing = "128", "256", ["0.1", "0.1"]
+    return ds
+
+
+def test_breasts_stand_back_to_back(store: Any, open_study: OpenStudy) -> None:
+    def edges(pane: str) -> tuple[int, int]:
+        """What is free at the left and the right of the picture."""
+        bright = np.flatnonzero(drawn(page, pane)[:, :, 0].max(axis=0) > 100)
+        return int(bright[0]), int(drawn(page, pane).shape[1] - 1 - bright[-1])
+
+    def stand(right: str, left: str) -> None:
+        page.wait_for_timeout(300)
+        assert edges(right)[1] <= 1 < 20 < edges(right)[0]
+        assert edges(left)[0] <= 1 < 20 < edges(left)[1]
+
+    each = [breast("R", "CC", "P"), breast("L", "CC", "A"), breast("R", "MLO", "P"), breast("L", "MLO", "A")]
+    page = open_study(filed(store, *each), 1400, 800)
+    shown(page, "d")
+    stand("a", "b")
+    stand("c", "d")
+    # In panes of another size, and turned round.
+    page.set_viewport_size({"width": 1100, "height": 760})
+    stand("a", "b")
+    page.get_by_test_id("canvas-a").click()
+    page.keyboard.press("h")
+    page.wait_for_timeout(300)
+    assert edges("a")[0] <= 1
+    page.keyboard.press("r")
+    stand("a", "b")

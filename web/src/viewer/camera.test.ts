@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { extentOf, fit, fittingScale, isFitted, mirror, oneToOne, rotate, type Turnable } from './camera'
+import { extentOf, fit, fittingScale, isFitted, isJustified, justify, mirror, oneToOne, rotate, type Turnable } from './camera'
+import { chestWallOf } from './chestWall'
 import { cross, edgesOfPlane, vec3, type Vec3 } from './geometry'
 
 /** A viewport as Cornerstone's: flipping negates the direction to the viewer, and the direction up where it is vertical. */
@@ -105,5 +106,41 @@ describe('fitting', () => {
     oneToOne(viewport, 2)
     // 200 CSS pixels are 400 of the screen: 400 rows of 2 mm, of which the scale is half.
     expect(viewport.getCamera()['parallelScale']).toBe(400)
+  })
+})
+
+describe('justifying', () => {
+  // The picture is 150 mm wide and 200 high; the pane twice as wide as high: 125 mm are free at each side.
+  it.each([
+    ['left', 125],
+    ['right', -125],
+  ] as const)('puts it at the %s', (side, beside) => {
+    const viewport = axial()
+    justify(viewport, side)
+    const { focalPoint, parallelScale } = viewport.getCamera() as { focalPoint: number[]; parallelScale: number }
+    expect(parallelScale).toBeCloseTo(100)
+    expect(focalPoint[0]).toBeCloseTo(beside)
+    expect(focalPoint[1]).toBeCloseTo(0)
+    expect(isJustified(viewport, side, 400, 200)).toBe(true)
+    expect(isJustified(viewport, side === 'left' ? 'right' : 'left', 400, 200)).toBe(false)
+    expect(isJustified(viewport, side, 300, 200)).toBe(false)
+    fit(viewport)
+    expect(isJustified(viewport, side, 400, 200)).toBe(false)
+  })
+
+  it('goes by the chest wall of mammograms alone', () => {
+    const of = (modality: string, orientation: string[], viewport = axial()) => chestWallOf({ '00080060': { vr: 'CS', Value: [modality] } }, orientation, viewport.getCamera())
+    expect(of('MG', ['P', 'L'])).toBe('right')
+    expect(of('MG', ['A', 'R'])).toBe('left')
+    expect(of('MG', ['PR', 'FR'])).toBe('right')
+    expect(of('MG', ['L', 'F'])).toBe(null)
+    expect(of('MG', [])).toBe(null)
+    expect(of('DX', ['P', 'F'])).toBe(null)
+    const mirrored = axial()
+    mirror(mirrored, 'horizontal')
+    expect(of('MG', ['P', 'L'], mirrored)).toBe('left')
+    const turned = axial()
+    rotate(turned, 1)
+    expect(of('MG', ['P', 'L'], turned)).toBe(null)
   })
 })

@@ -1,4 +1,4 @@
-import { cross, dot, vec3, type Vec3 } from './geometry'
+import { along, cross, dot, vec3, type Vec3 } from './geometry'
 
 /** What is read of and set on a viewport's camera; all in the patient's millimetres. */
 interface Camera {
@@ -90,12 +90,21 @@ export function fittingScaleOf(viewport: Turnable, width: number, height: number
   return axes && image ? fittingScale(extentOf(image, axes.right, axes.up), width, height) : null
 }
 
-function measured(viewport: Turnable): { axes: Axes; extent: Extent; scale: number } | null {
+interface Measured {
+  axes: Axes
+  extent: Extent
+  scale: number
+  /** What is free beside the picture where it is fitted, to each side, mm. */
+  free: number
+}
+
+function measured(viewport: Turnable, width = viewport.element.clientWidth, height = viewport.element.clientHeight): Measured | null {
   const axes = axesOf(viewport.getCamera())
   const image = viewport.getImageData()
   if (!axes || !image) return null
   const extent = extentOf(image, axes.right, axes.up)
-  return { axes, extent, scale: fittingScale(extent, viewport.element.clientWidth, viewport.element.clientHeight) }
+  const scale = fittingScale(extent, width, height)
+  return { axes, extent, scale, free: height > 0 ? Math.max(0, (scale * width) / height - extent.halfRight) : 0 }
 }
 
 /** Whether the picture just fills the pane, by a hundredth. */
@@ -109,6 +118,24 @@ export function isFitted(viewport: Turnable): boolean {
 export function fit(viewport: Turnable): void {
   const found = measured(viewport)
   if (found) centreOn(viewport, found.extent.centre, found.scale)
+}
+
+/** Shows the whole picture at one side of the pane. */
+export function justify(viewport: Turnable, side: 'left' | 'right'): void {
+  const found = measured(viewport)
+  if (found) centreOn(viewport, along(found.extent.centre, found.axes.right, side === 'left' ? found.free : -found.free), found.scale)
+}
+
+/** Whether the whole picture is shown at that side of a pane of this size, by a hundredth of the pane. */
+export function isJustified(viewport: Turnable, side: 'left' | 'right', width: number, height: number): boolean {
+  const found = measured(viewport, width, height)
+  const { focalPoint, parallelScale } = viewport.getCamera()
+  const focus = vec3(focalPoint)
+  if (!found || !focus || !parallelScale || Math.abs(parallelScale / found.scale - 1) >= 0.02) return false
+  const { extent, axes, free } = found
+  const beside = dot([focus[0] - extent.centre[0], focus[1] - extent.centre[1], focus[2] - extent.centre[2]], axes.right)
+  const above = dot([focus[0] - extent.centre[0], focus[1] - extent.centre[1], focus[2] - extent.centre[2]], axes.up)
+  return Math.abs(beside - (side === 'left' ? free : -free)) < 0.02 * found.scale && Math.abs(above) < 0.02 * found.scale
 }
 
 /** One pixel of the image on one pixel of the screen: nothing is left out and nothing made up. */

@@ -17,6 +17,7 @@ import {
   type Types as ToolTypes,
 } from '@cornerstonejs/tools'
 import { fittingScaleOf } from './camera'
+import { isAtChestWall, toChestWall } from './chestWall'
 import { drawWithPictures } from './drawings'
 import { forgetGreys, giveGreys, greysOn, layTable, tableOn, windowChanged, type GreysOf } from './pixels/voiTable'
 import { watchLink } from './pixels/beforehand'
@@ -382,7 +383,10 @@ export class Engine {
     if (!this.opened) keepPaneSize(viewport.element)
     this.opened = true
     if (hung.left) putBack(viewport, hung.left)
-    else viewport.resetCamera()
+    else {
+      viewport.resetCamera()
+      toChestWall(viewport)
+    }
   }
 
   /** Draws anew, before anything is painted, the panes that have another size; what a reader enlarged or moved stays so. */
@@ -400,12 +404,14 @@ export class Engine {
     if (!this.hung.get(viewport.id)?.placed) return () => undefined
     const camera = viewport.getCamera()
     const before = fittingScaleOf(viewport, viewport.sWidth, viewport.sHeight)
+    const atChestWall = isAtChestWall(viewport, viewport.sWidth, viewport.sHeight)
     return () => {
       const after = fittingScaleOf(viewport, viewport.sWidth, viewport.sHeight)
       const part = before && after ? after / before : 1
       // Cornerstone tells enlargement against the camera that it keeps of the last time it fitted a picture to its pane.
       fitQuietly(viewport)
       viewport.setCamera({ ...camera, parallelScale: (camera.parallelScale ?? after ?? 1) * part })
+      if (atChestWall) toChestWall(viewport)
     }
   }
 

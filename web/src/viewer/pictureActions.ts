@@ -1,4 +1,5 @@
-import { fit, mirror, oneToOne, rotate } from './camera'
+import { isFitted, mirror, oneToOne, rotate } from './camera'
+import { hang, toChestWall } from './chestWall'
 import type { Engine, StackViewport } from './engine'
 import type { PaneId } from './layout'
 import { rangeOf, windowOf } from './presets'
@@ -15,17 +16,24 @@ export function pictureActions(engine: Engine | null, pane: PaneId, viewport: ()
     how(shown)
     shown.render()
   }
+  // A picture that is seen whole stays so, on whichever side its chest wall is then.
+  const turned = (shown: StackViewport, turn: () => void) => {
+    const whole = isFitted(shown)
+    turn()
+    if (whole) toChestWall(shown)
+  }
   const setWindow = (window: { center: number; width: number }) => change((shown) => shown.setProperties({ voiRange: rangeOf(window) }))
   return {
     invert: () => change((shown) => shown.setProperties({ invert: !shown.getProperties().invert })),
-    rotate: (quarters) => change((shown) => rotate(shown, quarters)),
-    mirror: (axis) => change((shown) => mirror(shown, axis)),
-    fit: () => change(fit),
+    rotate: (quarters) => change((shown) => turned(shown, () => rotate(shown, quarters))),
+    mirror: (axis) => change((shown) => turned(shown, () => mirror(shown, axis))),
+    fit: () => change(hang),
     oneToOne: () => change((shown) => oneToOne(shown, window.devicePixelRatio || 1)),
     reset: () =>
       change((shown) => {
         engine?.asScanned(pane)
         shown.resetCamera()
+        toChestWall(shown)
       }),
     preset: setWindow,
     scanner: () => change(() => engine?.asScanned(pane)),

@@ -1,11 +1,12 @@
-import { mirror, rotate, type Turnable } from '../camera'
+import { mirror, rotate } from '../camera'
+import { toChestWall, type Showing } from '../chestWall'
 import { dot, subtract, vec3 } from '../geometry'
 import { rangeOf } from '../presets'
 import type { Frame } from '../stacks'
 import { inSpace } from './picture'
 import type { Look } from './presentation'
 
-interface Viewport extends Turnable {
+interface Viewport extends Showing {
   resetCamera(): unknown
   setProperties(properties: object): void
 }
@@ -17,6 +18,7 @@ export function applyLook(viewport: Viewport, frame: Frame, look: Look): void {
   if (look.flipped) mirror(viewport, 'horizontal')
   viewport.setProperties({ invert: look.inverted, ...(look.window ? { voiRange: rangeOf(look.window) } : {}) })
   if (look.area) show(viewport, frame, look.area, look.rotation % 180 !== 0)
+  else toChestWall(viewport)
   viewport.render()
 }
 
