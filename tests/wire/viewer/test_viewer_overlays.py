@@ -32,6 +32,7 @@ from viewer_overlaid import (
     Screen,
     at_image,
     beside,
+    code,
     expected,
     hue,
     middles,
@@ -327,3 +328,144 @@ def test_a_liver_lies_as_pydicom_reads_it(name: str, store: Any, open_study: Ope
         found.append(hue(painted[round(down - box["y"]), round(across - box["x"])]) == "r")
     assert found == inside
     assert sum(inside) > 100
+
+
+def test_surfaces_stand_in_the_body_and_cut_pictures(store: Any, open_study: OpenStudy) -> None:
+    space = generate_uid()
+    slices = stack(space)
+    study = store_stack(store, slices)
+    # A box of 20 by 24 by 6 mm about the third slice, as sides of two triangles: its bytes are long, and fetched.
+    low, high = np.array([-10.0, -22.0, 13.0]), np.array([10.0, 2.0, 19.0])
+    corners = np.array([[(low, high)[n >> axis & 1][axis] for axis in range(3)] for n in range(8)], "<f4")
+    sides = [(1, 3, 4, 2), (5, 6, 8, 7), (1, 2, 6, 5), (3, 7, 8, 4), (1, 5, 7, 3), (2, 4, 8, 6)]
+    triangles = np.array([[(a, b, c), (a, c, d)] for a, b, c, d in sides], "<u4")
+    surfaces = item(
+        SOPClassUID="1.2.840.10008.5.1.4.1.1.66.5", Modality="SEG", FrameOfReferenceUID=space, ContentLabel="SKIN", NumberOfSurfaces=1,
+        SegmentSequence=[
+            item(
+                SegmentNumber=1, SegmentLabel="Box", SegmentAlgorithmType="AUTOMATIC", SegmentAlgorithmName="Knife",
+                ReferencedSurfaceSequence=[item(ReferencedSurfaceNumber=1)],
+                SegmentedPropertyCategoryCodeSequence=code("Tissue"), SegmentedPropertyTypeCodeSequence=code("Skin"),
+            )
+        ],
+        SurfaceSequence=[
+            item(
+                SurfaceNumber=1, RecommendedDisplayCIELabValue=RED, RecommendedPresentationOpacity=1.0,
+                RecommendedPresentationType="SURFACE", FiniteVolume="YES", Manifold="YES", SurfaceProcessing="NO",
+                SurfacePointsSequence=[item(NumberOfSurfacePoints=8, PointCoordinatesData=corners.tobytes())],
+                SurfaceMeshPrimitivesSequence=[item(LongTrianglePointIndexList=triangles.tobytes())],
+            )
+        ],
+    )  # fmt: skip
+    beside(store, slices[0], surfaces)
+    page = open_study(study, 1100, 760)
+    offered(page)
+    page.get_by_role("button", name=re.compile("Surfaces off.*SKIN", re.DOTALL)).click()
+    page.keyboard.press("*")
+    expect(panel(page).locator("li[data-part='1']")).to_contain_text("2.88 ml")
+    panel(page).get_by_role("slider", name="Fill of SKIN").press("End")
+    page.keyboard.press("Escape")
+    page.locator("[data-pane=a]").click(position={"x": 300, "y": 60})
+    page.keyboard.press("t")
+    page.keyboard.press("Home")
+    places = [(-8.0, -20.0), (8.0, 0.0), (-12.0, -10.0), (0.0, 4.0)]
+    for image, colours in enumerate(("....", "rr..", "rr..", "rr..", "....")):
+        # At the faces themselves a rounding decides.
+        if image not in (1, 3):
+            at_image(page, image)
+            page.wait_for_timeout(300)
+            assert Screen(page).hues(places) == colours, image
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Shift+P")
+    expect(page.get_by_test_id("planes")).to_have_attribute("data-ready", "true")
+    panel(page).get_by_role("button", name="Go to Box").click()
+    for plane, length in (("sagittal", 24.0), ("coronal", 20.0)):
+        expect(page.locator(f"[data-plane={plane}]").get_by_test_id("laid")).to_have_count(1)
+        rows, columns = np.nonzero(red(seen(page, f"plane-{plane}")))
+        assert (np.ptp(columns) + 1) / (np.ptp(rows) + 1) == pytest.approx(length / 6, rel=0.1), plane
+    page.keyboard.press("Shift+D")
+    expect(page.locator("[data-plane=body]")).to_have_attribute("data-surfaces", "1")
+    page.get_by_role("button", name="Segments alone").click()
+    page.wait_for_timeout(300)
+    body = seen(page, "plane-body")
+    rows, columns = np.nonzero((body[..., 0] > 40) & (body[..., 1] < body[..., 0] / 4))
+    assert (np.ptp(columns) + 1) / (np.ptp(rows) + 1) == pytest.approx(20 / 6, rel=0.15)
+
+
+def test_heights_are_lines_on_the_pictures_that_they_name(store: Any, open_study: OpenStudy) -> None:
+    # Two B-scans of an eye, in one object that says nothing of where it lies.
+    scans = pictures.grey(
+        np.zeros((2, ROWS, COLUMNS), "u1"),
+        "1.2.840.10008.5.1.4.1.1.77.1.5.4",
+        WindowCenter="50",
+        WindowWidth="200",
+    )
+    study = filed(store, scans)
+    heights = np.full((2, 2, COLUMNS), -1.0, "<f4")
+    heights[0, 0] = np.linspace(10, 40, COLUMNS)
+    heights[0, 1, 30:] = 70.5
+    heights[1, 1] = 20
+    layers = item(
+        SOPClassUID="1.2.840.10008.5.1.4.1.1.66.8", Modality="SEG", SegmentationType="HEIGHTMAP", Rows=2, Columns=COLUMNS,
+        NumberOfFrames=2, SamplesPerPixel=1, PhotometricInterpretation="MONOCHROME2", BitsAllocated=32, ContentLabel="RETINA",
+        FrameOfReferenceUID=generate_uid(),
+        SegmentSequence=[
+            item(SegmentNumber=n, SegmentLabel=name, SegmentAlgorithmType="MANUAL", RecommendedDisplayCIELabValue=lab)
+            for n, name, lab in ((1, "ILM", RED), (2, "RPE", BLUE))
+        ],
+        SharedFunctionalGroupsSequence=[
+            item(
+                DerivationImageSequence=[
+                    item(
+                        SourceImageSequence=[
+                            item(
+                                ReferencedSOPClassUID=scans.SOPClassUID,
+                                ReferencedSOPInstanceUID=scans.SOPInstanceUID,
+                                ReferencedFrameNumber=[1, 2],
+                            )
+                        ]
+                    )
+                ]
+            )
+        ],
+        PerFrameFunctionalGroupsSequence=[
+            item(SegmentIdentificationSequence=[item(ReferencedSegmentNumber=n)]) for n in (1, 2)
+        ],
+        FloatPixelPaddingValue=-1.0,
+        FloatPixelData=heights.tobytes(),
+    )  # fmt: skip
+    beside(store, scans, layers)
+    page = open_study(study, 1100, 760)
+    offered(page)
+    page.get_by_role("button", name=re.compile("Height map off.*RETINA", re.DOTALL)).click()
+    page.keyboard.press("t")
+    expect(page.locator("[data-testid=laid] [data-part='1']")).to_have_count(1)
+    expect(page.locator("[data-testid=laid] [data-part='2']")).to_have_count(0)
+    first = lines_of(page)
+    # The line falls from row 10 to row 40, pixels of one size.
+    assert {column: first["r"][column] for column in (5, 60, 115)} == {
+        column: pytest.approx(10 + 30 * (column - 0.5) / (COLUMNS - 1), abs=0.7) for column in (5, 60, 115)
+    }
+    page.keyboard.press("ArrowDown")
+    at_image(page, 1)
+    second = lines_of(page)
+    # It begins where its heights do.
+    assert (second["r"].get(20), second["r"][50]) == (None, pytest.approx(70.5, abs=0.7))
+    assert second["b"][50] == pytest.approx(20, abs=0.7)
+
+
+def lines_of(page: Page) -> dict[str, dict[int, float]]:
+    """At which height, in pixels of the picture, a colour stands in some of its columns."""
+    page.mouse.move(3, 3)
+    page.wait_for_timeout(300)
+    painted, hand = seen(page), Hand(page, (ROWS, COLUMNS), 1.0)
+    box = page.get_by_test_id("canvas-a").bounding_box()
+    assert box
+    out: dict[str, dict[int, float]] = {"r": {}, "b": {}}
+    for column in (5, 20, 50, 60, 115):
+        across = round(hand.at((column, 0))[0] - box["x"])
+        for letter, found in out.items():
+            rows = [row for row, rgb in enumerate(painted[:, across]) if hue(rgb) == letter]
+            if rows:
+                found[column] = (np.mean(rows) + 0.5 + box["y"] - hand.top) / hand.down
+    return out

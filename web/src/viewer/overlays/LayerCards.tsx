@@ -1,13 +1,13 @@
-import { IconBlob, IconRadioactive, IconTargetArrow } from '@tabler/icons-react'
+import { IconBlob, IconCone2, IconRadioactive, IconTargetArrow, IconWaveSine } from '@tabler/icons-react'
 import viewer from '../viewer.module.css'
 import { css } from './colours'
 import { heat } from './dose'
 import type { Layer } from './layers'
 import classes from './overlays.module.css'
 
-const KIND = { segmentation: 'Segmentation', structures: 'RT structures', dose: 'Dose' } as const
+const KIND = { segmentation: 'Segmentation', structures: 'RT structures', dose: 'Dose', surfaces: 'Surfaces', heights: 'Height map' } as const
 
-const SIGN = { segmentation: IconBlob, structures: IconTargetArrow, dose: IconRadioactive } as const
+const SIGN = { segmentation: IconBlob, structures: IconTargetArrow, dose: IconRadioactive, surfaces: IconCone2, heights: IconWaveSine } as const
 
 const HEAT = [0.1, 0.35, 0.6, 0.8, 1].map((part) => css(heat(part)))
 

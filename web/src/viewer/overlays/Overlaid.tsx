@@ -19,8 +19,9 @@ interface Trace {
   opacity: number
   isChosen: boolean
   sections: readonly Section[]
-  /** On the picture's own pixels. */
+  /** On the picture's own pixels: what is covered, and lines. */
   onPicture: readonly string[]
+  linesOnPicture: readonly string[]
   lines: readonly (readonly Vec3[])[]
   points: readonly Vec3[]
   /** Lines that enclose nothing. */
@@ -68,15 +69,16 @@ function traces(shown: readonly Shown[], cut: Cut | null, chosen: { key: string;
         colour: part.colour,
         opacity,
         isChosen: chosen?.key === layer.key && chosen.part === part.number,
-        sections: cut ? form.solids.map((solid) => sectionOf(solid, cut)).filter((one) => one !== null) : [],
+        sections: cut ? [...form.solids.map((solid) => sectionOf(solid, cut)), form.area?.(cut)].filter((one) => one !== null && one !== undefined) : [],
         // What says no place of its own is of the picture's size, or lies nowhere.
         onPicture: mask && form.size[0] === columns && form.size[1] === rows ? [outlineOfMask(mask, HALF)] : [],
+        linesOnPicture: picture && form.linesOn && form.size[0] === columns ? [form.linesOn.get(picture)].filter((one) => one !== undefined) : [],
         lines: cut ? form.lines.filter((line) => isParallel(line.normal, cut.normal) && line.points.every(isIn)).map((line) => line.points) : [],
         points: form.points.filter(isIn),
         open: [cut && form.line?.(cut)].filter((one) => one !== null && one !== undefined),
         wash: (cut && opacity > 0 && form.colours?.(cut)) || null,
       }
-      return trace.open.length || trace.wash || trace.sections.length || trace.onPicture.length || trace.lines.length || trace.points.length ? [trace] : []
+      return trace.linesOnPicture.length || trace.open.length || trace.wash || trace.sections.length || trace.onPicture.length || trace.lines.length || trace.points.length ? [trace] : []
     }),
   )
 }
@@ -115,6 +117,13 @@ function Traces({ traces: found, toCanvas, toPane }: { traces: readonly Trace[];
               ))}
             </g>
           ))}
+          {toPane && trace.linesOnPicture.length ? (
+            <g transform={`matrix(${toPane.join(' ')})`}>
+              {trace.linesOnPicture.map((d, at) => (
+                <path key={at} d={d} vectorEffect="non-scaling-stroke" style={{ fill: 'none' }} />
+              ))}
+            </g>
+          ) : null}
           {toPane && trace.onPicture.length ? (
             <g transform={`matrix(${toPane.join(' ')})`}>
               {trace.onPicture.map((d, at) => (

@@ -9,7 +9,7 @@ import { DoseLegend } from './DoseLegend'
 import { listName, type LayerView, type Overlays } from './useOverlays'
 import classes from './overlays.module.css'
 
-const KIND = { segmentation: 'Segmentation', structures: 'RT structures', dose: 'RT dose' } as const
+const KIND = { segmentation: 'Segmentation', structures: 'RT structures', dose: 'RT dose', surfaces: 'Surface segmentation', heights: 'Height map' } as const
 /** A longer list can be searched. */
 const MANY = 12
 
@@ -80,11 +80,13 @@ function LayerPart({ view, overlays }: { view: LayerView; overlays: Overlays }) 
       ))}
       {seen.on && layer.fault === null ? (
         <>
-          <div className={classes['opacity']}>
-            <span>{layer.kind === 'dose' ? 'Colours' : 'Fill'}</span>
-            <Slider aria-label={`Fill of ${layer.label}`} thumbLabel={`Fill of ${layer.label}`} size="sm" min={0} max={100} step={5} value={percent} onChange={(value) => overlays.setOpacity(layer.key, value / 100)} label={null} />
-            <output>{percent} %</output>
-          </div>
+          {layer.kind === 'heights' ? null : (
+            <div className={classes['opacity']}>
+              <span>{layer.kind === 'dose' ? 'Colours' : 'Fill'}</span>
+              <Slider aria-label={`Fill of ${layer.label}`} thumbLabel={`Fill of ${layer.label}`} size="sm" min={0} max={100} step={5} value={percent} onChange={(value) => overlays.setOpacity(layer.key, value / 100)} label={null} />
+              <output>{percent} %</output>
+            </div>
+          )}
           <div className={classes['choice']}>
             <Button size="compact-sm" variant="default" onClick={() => overlays.showParts(layer.key, true)}>
               All

@@ -1,6 +1,7 @@
 import { ApiProblem } from '@/lib/problem'
 import { geometryOf, type DoseLook } from './dose'
 import { fetchFrames, groupsOf } from './frames'
+import { frameCount, heightBytes, heightForms } from './heights'
 import type { Form, Layer } from './layers'
 import { Assembly, frameBytes, framesPath, paletteColours, segmentedOf } from './segmentation'
 import { formOf } from './structures'
@@ -53,7 +54,7 @@ export class Contents {
     const controller = new AbortController()
     this.running.set(layer.key, controller)
     this.put(layer.key, BEGUN)
-    const read = { segmentation: () => this.segments(layer, controller.signal), structures: () => this.regions(layer, controller.signal), dose: () => this.dose(layer, controller.signal) }
+    const read = { segmentation: () => this.segments(layer, controller.signal), structures: () => this.regions(layer, controller.signal), dose: () => this.dose(layer, controller.signal), surfaces: () => this.surfaces(layer, controller.signal), heights: () => this.heights(layer, controller.signal) }
     read[layer.kind]()
       .catch((error: unknown) => {
         if (controller.signal.aborted) return
@@ -117,6 +118,25 @@ export class Contents {
       signal.throwIfAborted()
       forms.set(part.number, formOf(layer.instance, part.number))
       this.put(layer.key, { forms: new Map(forms), done: (at + 1) / layer.parts.length, fault: null, notes: [] })
+    }
+  }
+
+  private async surfaces(layer: Layer, signal: AbortSignal): Promise<void> {
+    const { meshFormOf } = await import('./meshes')
+    const forms = new Map<number, Form>()
+    for (const [at, part] of layer.parts.entries()) {
+      forms.set(part.number, await meshFormOf(layer.instance, part.number, signal))
+      this.put(layer.key, { ...BEGUN, forms: new Map(forms), done: (at + 1) / layer.parts.length })
+    }
+  }
+
+  private async heights(layer: Layer, signal: AbortSignal): Promise<void> {
+    const bytes = heightBytes(layer.instance)
+    const count = frameCount(layer.instance)
+    const frames: Uint8Array[] = []
+    for (const group of groupsOf(Array.from({ length: count }, (_, at) => at + 1), bytes)) {
+      frames.push(...(await fetchFrames(framesPath(layer), group, bytes, signal)))
+      this.put(layer.key, { ...BEGUN, forms: heightForms(layer.instance, frames), done: frames.length / count })
     }
   }
 

@@ -1,4 +1,5 @@
 import { along, dot, subtract, type Vec3 } from '../geometry'
+import { chained, join } from './chains'
 import type { Rgb } from './colours'
 import { doseOf, heat, partOfLevel, WASH, type DoseGeometry, type DoseLook } from './dose'
 import { TOLERANCE_MM } from './doseFrames'
@@ -152,13 +153,6 @@ function sampled(grid: DoseGrid, cut: Cut): Field | null {
 export function contourOf({ width, height, values }: Field, level: number): string {
   // Each side of a cell that the line crosses has a number: even from a place to the right, odd from it downwards.
   const next = new Map<number, number[]>()
-  const join = (a: number, b: number) => {
-    for (const [one, other] of [[a, b], [b, a]] as const) {
-      const known = next.get(one)
-      if (known) known.push(other)
-      else next.set(one, [other])
-    }
-  }
   for (let y = 0; y + 1 < height; y++)
     for (let x = 0; x + 1 < width; x++) {
       const at = y * width + x
@@ -171,16 +165,16 @@ export function contourOf({ width, height, values }: Field, level: number): stri
       if (kind === 5 || kind === 10) {
         // Which two corners belong together the middle of the cell tells.
         if ((kind === 5) === sum / 4 >= level) {
-          join(upper, right)
-          join(lower, left)
+          join(next, upper, right)
+          join(next, lower, left)
         } else {
-          join(upper, left)
-          join(lower, right)
+          join(next, upper, left)
+          join(next, lower, right)
         }
         continue
       }
       const crossed = [((kind & 1) > 0) !== ((kind & 2) > 0) ? upper : -1, ((kind & 2) > 0) !== ((kind & 4) > 0) ? right : -1, ((kind & 4) > 0) !== ((kind & 8) > 0) ? lower : -1, ((kind & 8) > 0) !== ((kind & 1) > 0) ? left : -1].filter((one) => one >= 0)
-      if (crossed[0] !== undefined && crossed[1] !== undefined) join(crossed[0], crossed[1])
+      if (crossed[0] !== undefined && crossed[1] !== undefined) join(next, crossed[0], crossed[1])
     }
   const place = (side: number) => {
     const at = side >> 1
@@ -189,26 +183,7 @@ export function contourOf({ width, height, values }: Field, level: number): stri
     const part = (level - (values[at] ?? 0)) / ((values[other] ?? 0) - (values[at] ?? 0))
     return side & 1 ? `${x} ${short(y + part)}` : `${short(x + part)} ${y}`
   }
-  let path = ''
-  const follow = (start: number) => {
-    let here = start
-    path += `M${place(here)}`
-    for (;;) {
-      const on = next.get(here)?.pop()
-      if (on === undefined) break
-      const back = next.get(on)
-      back?.splice(back.indexOf(here), 1)
-      if (on === start) {
-        path += 'Z'
-        break
-      }
-      path += `L${place(on)}`
-      here = on
-    }
-  }
-  for (const [side, others] of next) if (others.length === 1) follow(side)
-  for (const [side, others] of next) if (others.length) follow(side)
-  return path
+  return chained(next, place).d
 }
 
 function short(value: number): string {

@@ -62,10 +62,25 @@ export interface Form {
   peak?: Vec3
   /** A line on a plane that encloses nothing: what is there is not filled. */
   line?: (cut: Cut) => Section | null
+  /** Lines on pictures, `sop/frame`, in pixels whose first reaches from 0 to 1. */
+  linesOn?: ReadonlyMap<string, string>
+  /** What of a plane it encloses. */
+  area?: (cut: Cut) => Section | null
+  /** As it stands in the body. */
+  meshes?: readonly Mesh[]
   /** Colours on a plane, one beside another. */
   colours?: (cut: Cut) => Wash | null
   /** What value it has at a place; null: none. */
   valueAt?: (point: Vec3) => number | null
+}
+
+/** A surface of triangles, three numbers of corners each; of a corner three coordinates, mm in the patient. */
+export interface Mesh {
+  positions: Float32Array<ArrayBuffer>
+  triangles: Uint32Array<ArrayBuffer>
+  /** How its maker would have it drawn. */
+  look: 'SURFACE' | 'WIREFRAME' | 'POINTS'
+  opacity: number
 }
 
 /** A picture in a plane of its own: where its corner lies, the steps from one pixel to the next, and four bytes of each. */

@@ -130,9 +130,6 @@ describe('a segmentation', () => {
     const part = segmentationOf(seg({ ...own, '00281101': short, '00281102': short, '00281103': short, '00281201': table(0xff), '00281202': table(0), '00281203': table(0) }, [{ at: [0, 0, 0] }]))
     expect(part?.parts.map((one) => one.colour)).toEqual(['rgb(255 0 0)', segmentationOf(instance)?.parts[1]?.colour])
   })
-  it('that is a height map says so', () => {
-    expect(segmentationOf(seg({ '00080016': element('UI', '1.2.840.10008.5.1.4.1.1.66.8') }, [{ at: [0, 0, 0] }]))).toMatchObject({ label: 'Height map', fault: expect.stringMatching(/height map/) as unknown })
-  })
   it('tells what its segments are', () => {
     expect(segmentationOf(instance)).toMatchObject({
       patient: 'P1^',

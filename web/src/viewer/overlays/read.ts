@@ -1,11 +1,13 @@
 import type { DicomJson } from '../dicom'
 import { doseLayerOf } from './dose'
+import { heightsOf } from './heights'
 import { kindOfLayer, type LayerKind } from './kinds'
 import type { Layer } from './layers'
 import { segmentationOf } from './segmentation'
+import { surfacesOf } from './surfaces'
 import { structuresOf } from './structures'
 
-const READ: Readonly<Record<LayerKind, (instance: DicomJson) => Layer | null>> = { segmentation: segmentationOf, structures: structuresOf, dose: doseLayerOf }
+const READ: Readonly<Record<LayerKind, (instance: DicomJson) => Layer | null>> = { segmentation: segmentationOf, structures: structuresOf, dose: doseLayerOf, surfaces: surfacesOf, heights: heightsOf }
 const read = new WeakMap<DicomJson, Layer | null>()
 
 /** What of a series is laid over the pictures of others. */

@@ -1,7 +1,6 @@
 import { item, number, numbers, text, type DicomJson } from '../dicom'
 import { dot, vec3, type Vec3 } from '../geometry'
 import { paletteColour, rgbOfStoredLab, type Rgb } from './colours'
-import { isHeightMap } from './kinds'
 import { colourOf, itemsIn, labelOf, meaningOf, patientOf, worded, type Form, type Layer, type Part } from './layers'
 import { bytesOfMask, maskOfBits, maskOfParts, masksOfLabels, type Mask } from './masks'
 import { looked, paletteOf, tableOf, type Table } from '../pixels/tables'
@@ -83,7 +82,7 @@ export function segmentationOf(instance: DicomJson): Layer | null {
     kind: 'segmentation',
     studyInstanceUid: study,
     seriesInstanceUid: series,
-    label: labelOf(instance, ['00700080'], isHeightMap(instance) ? 'Height map' : 'Segmentation'),
+    label: labelOf(instance, ['00700080'], text(instance, '00620001') === 'HEIGHTMAP' ? 'Height map' : 'Segmentation'),
     patient: patientOf(instance),
     parts,
     ...source,
@@ -133,7 +132,6 @@ function hasPlaces(instance: DicomJson): boolean {
 
 function faultOf(instance: DicomJson, parts: readonly Part[]): string | null {
   const [kind, allocated] = [text(instance, '00620001') ?? 'BINARY', number(instance, '00280100') ?? 0]
-  if (isHeightMap(instance)) return 'It is a height map: its pixels say how far surfaces lie from a plane, and cover nothing of a picture.'
   if (!parts.length) return 'It names no segments.'
   if (!number(instance, '00280010') || !number(instance, '00280011') || number(instance, '00280008') === 0) return 'It has no frames.'
   if (!['BINARY', 'FRACTIONAL', 'LABELMAP'].includes(kind)) return `Its kind, ${kind}, is not known.`
@@ -142,7 +140,7 @@ function faultOf(instance: DicomJson, parts: readonly Part[]): string | null {
   return null
 }
 
-function referencedBy(instance: DicomJson): { series: Set<string>; instances: Set<string> } {
+export function referencedBy(instance: DicomJson): { series: Set<string>; instances: Set<string> } {
   const [series, instances] = [new Set<string>(), new Set<string>()]
   const take = (holder: DicomJson | undefined) => {
     for (const one of itemsIn(holder, '00081115')) {

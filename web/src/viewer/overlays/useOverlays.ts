@@ -68,7 +68,7 @@ export interface Overlays {
   shared: { now: SharedLaid; known: ReadonlySet<string>; take: (told: SharedLaid) => void }
 }
 
-const FILLED: Record<Layer['kind'], number> = { segmentation: 0.4, structures: 0.15, dose: 0.3 }
+const FILLED: Record<Layer['kind'], number> = { segmentation: 0.4, structures: 0.15, dose: 0.3, surfaces: 0.15, heights: 0 }
 const NOBODY: ReadonlySet<number> = new Set()
 
 function atFirst(layer: Layer): Seen {
@@ -276,10 +276,11 @@ export function placeOf(form: Form | undefined): { point: Vec3 | null; picture: 
   }, null)
   if (best) return { point: best.point, picture: null }
   const picture = Array.from(form.onPictures).reduce<{ name: string; count: number } | null>((before, [name, { count }]) => (count > (before?.count ?? 0) ? { name, count } : before), null)
-  return { point: firstPoint(form), picture: picture?.name ?? null }
+  const lines = form.linesOn ? [...form.linesOn.keys()] : []
+  return { point: firstPoint(form), picture: picture?.name ?? lines[Math.floor(lines.length / 2)] ?? null }
 }
 
-const NAME: Record<Layer['kind'], string> = { segmentation: 'Segmentation', structures: 'RT structures', dose: 'Dose' }
+const NAME: Record<Layer['kind'], string> = { segmentation: 'Segmentation', structures: 'RT structures', dose: 'Dose', surfaces: 'Surfaces', heights: 'Height map' }
 
 function nameOf(views: readonly LayerView[]): string {
   const [first, ...others] = new Set(views.map(({ layer }) => layer.kind))

@@ -1,4 +1,5 @@
 import { along, dot, subtract, type Vec3 } from '../geometry'
+import type { Mesh } from '../overlays/layers'
 import type { Mask } from '../overlays/masks'
 import type { Solid } from '../overlays/solids'
 
@@ -16,6 +17,9 @@ export interface Surface {
   positions: Float32Array<ArrayBuffer>
   normals: Float32Array<ArrayBuffer>
   triangles: Uint32Array<ArrayBuffer>
+  /** How its maker would have it drawn, where it was made as a surface. */
+  look?: Mesh['look']
+  opacity?: number
 }
 
 /** Cells along a side: finer is not seen on a screen, and takes long to draw. */
@@ -144,7 +148,7 @@ export function surfaceOf({ size, values, origin, steps }: Grid): Surface {
 }
 
 /** Which way each corner faces: as the triangles at it, larger ones more. */
-function facing(positions: Float32Array, triangles: Uint32Array): Float32Array<ArrayBuffer> {
+export function facing(positions: Float32Array, triangles: Uint32Array): Float32Array<ArrayBuffer> {
   const normals = new Float32Array(positions.length)
   for (let at = 0; at < triangles.length; at += 3) {
     const [a, b, c] = [3 * (triangles[at] ?? 0), 3 * (triangles[at + 1] ?? 0), 3 * (triangles[at + 2] ?? 0)]

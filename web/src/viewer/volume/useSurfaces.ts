@@ -64,9 +64,9 @@ export function useSurfaces(scene: Scene | null, stack: Stack, shown: readonly S
     const stop = new AbortController()
     const thread = new Thread()
     const lay = async () => {
-      const parts = wanted.flatMap(({ layer, parts: all }) => all.filter(({ part, form }) => fits(layer, part, stack) && form.solids.length > 0).map((one) => ({ ...one, name: `${layer.key}/${one.part.number}` })))
+      const parts = wanted.flatMap(({ layer, parts: all }) => all.filter(({ part, form }) => fits(layer, part, stack) && (form.solids.length > 0 || form.meshes !== undefined)).map((one) => ({ ...one, name: `${layer.key}/${one.part.number}` })))
       const drawn: Coloured[] = []
-      const { gridOf } = await import('./surfaces')
+      const { facing, gridOf } = await import('./surfaces')
       for (const { part, form, name } of parts.slice(0, SURFACES_MOST)) {
         let surfaces = made.get(form)
         if (!surfaces) {
@@ -76,6 +76,7 @@ export function useSurfaces(scene: Scene | null, stack: Stack, shown: readonly S
             if (grid) laid.push(await thread.lay(grid))
             stop.signal.throwIfAborted()
           }
+          for (const mesh of form.meshes ?? []) laid.push({ ...mesh, normals: facing(mesh.positions, mesh.triangles) })
           surfaces = laid
           made.set(form, surfaces)
         }

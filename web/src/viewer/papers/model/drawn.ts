@@ -1,12 +1,9 @@
-import '@kitware/vtk.js/Rendering/Profiles/Geometry'
-import vtkDataArray from '@kitware/vtk.js/Common/Core/DataArray'
-import vtkPolyData from '@kitware/vtk.js/Common/DataModel/PolyData'
-import vtkActor from '@kitware/vtk.js/Rendering/Core/Actor'
-import vtkMapper from '@kitware/vtk.js/Rendering/Core/Mapper'
+import type vtkActor from '@kitware/vtk.js/Rendering/Core/Actor'
 import vtkRenderer from '@kitware/vtk.js/Rendering/Core/Renderer'
 import vtkRenderWindow from '@kitware/vtk.js/Rendering/Core/RenderWindow'
 import vtkOpenGLRenderWindow from '@kitware/vtk.js/Rendering/OpenGL/RenderWindow'
 import { along, dot, subtract, type Vec3 } from '../../geometry'
+import { actorOfTriangles } from '../../triangles'
 import { FRONT, rightOf, type Look } from './look'
 import type { Model } from './read'
 
@@ -45,21 +42,7 @@ export class Drawn {
     this.middle = [0, 1, 2].map((axis) => ((model.least[axis] ?? 0) + (model.most[axis] ?? 0)) / 2) as unknown as Vec3
     this.radius = Math.max(1e-6, Math.hypot(...subtract(model.most as Vec3, model.least as Vec3)) / 2)
     for (const { positions, normals } of model.solids) {
-      const triangles = positions.length / 9
-      const cells = new Uint32Array(4 * triangles)
-      for (let at = 0; at < triangles; at += 1) cells.set([3, 3 * at, 3 * at + 1, 3 * at + 2], 4 * at)
-      const data = vtkPolyData.newInstance()
-      data.getPoints().setData(positions, 3)
-      data.getPolys().setData(cells)
-      data.getPointData().setNormals(vtkDataArray.newInstance({ numberOfComponents: 3, values: normals, name: 'Normals' }))
-      const mapper = vtkMapper.newInstance({ scalarVisibility: false })
-      mapper.setInputData(data)
-      const actor = vtkActor.newInstance()
-      actor.setMapper(mapper)
-      const property = actor.getProperty()
-      property.setAmbient(0.12)
-      property.setDiffuse(0.84)
-      property.setSpecular(0)
+      const actor = actorOfTriangles({ positions, normals }, 0.12, 0.84)
       this.actors.push(actor)
       this.renderer.addActor(actor)
     }
