@@ -628,7 +628,7 @@ def _packaged(name: str, ds: Dataset) -> Picture | None:
     if ds.PhotometricInterpretation == "MONOCHROME1":
         look = inverse(look)
     spacing = [float(x) for x in ds.get("PixelSpacing") or ds.get("ImagerPixelSpacing") or (1, 1)]
-    return Picture(name, ds, values, look, aspect=spacing[0] / spacing[1], tolerance=lossy)
+    return Picture(name, ds, values, look, aspect=spacing[0] / spacing[1], number=number, tolerance=lossy)
 
 
 def as_file(ds: Dataset) -> bytes:

@@ -70,7 +70,9 @@ class Picture:
             "intercept": self._functional(_TRANSFORMATION, "RescaleIntercept"),
             "window_center": self._functional(_FRAME_VOI, "WindowCenter"),
             "window_width": self._functional(_FRAME_VOI, "WindowWidth"),
-            "float_pixels": "7FE00008" in document,
+            # Bytes of a floating-point value (PS3.3 C.7.6.24, C.7.6.25); 0: they are whole numbers.
+            "float_bytes": 4 if "7FE00008" in document else 8 if "7FE00009" in document else 0,
+            "padding": self._padding(),
             "words": document.get("7FE00010", {}).get("vr") == "OW",
             "voi_function": self._functional(_FRAME_VOI, "VOILUTFunction", number=False),
             "inverse": self._inverse(),
@@ -94,6 +96,23 @@ class Picture:
         if shape in ("INVERSE", "IDENTITY"):
             return bool(shape == "INVERSE")
         return bool(_first(self.document, "PhotometricInterpretation") == "MONOCHROME1")
+
+    def _padding(self) -> list[float] | None:
+        """The stored values, from and to, that are none of the picture's (PS3.3 C.7.5.1.1.2); None: all are."""
+        document = self.document
+        first = _first(document, "PixelPaddingValue")
+        if not isinstance(first, (int, float)):
+            return None
+        last = _first(document, "PixelPaddingRangeLimit")
+        signed = _number(document, "PixelRepresentation") == 1
+
+        def meant(value: float) -> float:
+            """It is US or SS as the pixels are, which writers get wrong."""
+            if signed and 0x7FFF < value <= 0xFFFF:
+                return value - 0x10000
+            return value + 0x10000 if not signed and value < 0 else value
+
+        return sorted((meant(first), meant(last if isinstance(last, (int, float)) else first)))
 
     def _functional(self, sequence: str, keyword: str, *, number: bool = True) -> Any:
         """An attribute of the frame: from its functional groups, the shared ones, or the top level (PS3.3 C.7.6.16)."""

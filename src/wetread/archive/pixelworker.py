@@ -131,8 +131,8 @@ def _raw_bits(header: Header, data: bytes) -> Array | None:
 
 def _dtype(header: Header) -> np.dtype[Any]:
     bits = header["bits_allocated"]
-    if header["float_pixels"]:
-        return np.dtype("<f4")
+    if header["float_bytes"]:
+        return np.dtype(f"<f{header['float_bytes']}")
     kind = "i" if header["pixel_representation"] and header["samples_per_pixel"] == 1 else "u"
     order = ">" if header["transfer_syntax_uid"] == _BIG_ENDIAN else "<"
     return np.dtype(f"{order}{kind}{bits // 8}")
@@ -519,11 +519,13 @@ def _grey(header: Header, frame: Array) -> npt.NDArray[np.uint8]:
     if header["bits_allocated"] == 1:
         return (frame * 255).astype(np.uint8)
     signed = bool(header["pixel_representation"])
+    around = _padded(header, frame)
     if header["modality_lut"]:
         table, first, _ = _lut(header["modality_lut"], signed=signed)
         values = table[np.clip(frame.astype(np.int64) - first, 0, len(table) - 1)].astype(np.float32)
     else:
-        values = frame.astype(np.float32)
+        # A double may lie beyond what 32 bits hold.
+        values = frame.astype(np.float64 if header["float_bytes"] == 8 else np.float32)
         if header["slope"] or header["intercept"]:
             values = values * (header["slope"] or 1.0) + (header["intercept"] or 0.0)
     window, function = header["window"], header["function"]
@@ -537,16 +539,33 @@ def _grey(header: Header, frame: Array) -> npt.NDArray[np.uint8]:
         full = max(float(table.max()), 1.0)
         scaled = table[np.clip(values.astype(np.int64) - first, 0, len(table) - 1)] / full
     else:
-        scaled = _windowed(values, window, function)
+        scaled = _windowed(values, window or _whole(values, around), function if window else "linear")
+    if header["modality_lut"] and around is not None:
+        scaled = np.where(
+            around, 1.0 if header["inverse"] else 0.0, scaled
+        )  # black, whatever the table makes of it
     return np.asarray(np.clip(np.nan_to_num(scaled), 0, 1) * 255 + 0.5, np.uint8)
 
 
-def _windowed(values: Array, window: Sequence[float] | None, function: str) -> Array:
+def _padded(header: Header, frame: Array) -> npt.NDArray[np.bool_] | None:
+    """Where the picture is padded around; None: nowhere."""
+    if header["padding"] is None:
+        return None
+    least, most = header["padding"]
+    around = (frame >= least) & (frame <= most)
+    return around if around.any() else None
+
+
+def _whole(values: Array, around: npt.NDArray[np.bool_] | None) -> tuple[float, float]:
+    """The window of a picture that tells none, as in the viewer: from its least value to its greatest, padding left out."""
+    inside = values if around is None else values[~around]
+    finite = inside[np.isfinite(inside)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    return (low + high + 1) / 2, high - low + 1
+
+
+def _windowed(values: Array, window: Sequence[float], function: str) -> Array:
     """Values from 0 (black) to 1 by PS3.3 C.11.2.1.2 and C.11.2.1.3."""
-    if window is None:
-        finite = values[np.isfinite(values)]
-        low, high = np.percentile(finite, (0.5, 99.5)) if finite.size else (0.0, 1.0)
-        return np.asarray((values - low) / max(float(high - low), 1e-6))
     centre, width = float(window[0]), float(window[1])
     if function == "sigmoid":
         return np.asarray(1 / (1 + np.exp(np.clip(-4 * (values - centre) / max(width, 1e-6), -80, 80))))
