@@ -385,6 +385,15 @@ def test_surfaces_stand_in_the_body_and_cut_pictures(store: Any, open_study: Ope
         assert (np.ptp(columns) + 1) / (np.ptp(rows) + 1) == pytest.approx(length / 6, rel=0.1), plane
     page.keyboard.press("Shift+D")
     expect(page.locator("[data-plane=body]")).to_have_attribute("data-surfaces", "1")
+    # From where it is looked at: from the front, and after a quarter to the right from the patient's right.
+    letters = page.locator("[data-plane=body] [data-edge]")
+    expect(letters).to_have_text(["H", "L", "F", "R"])
+    for _ in range(9):
+        page.keyboard.press("Shift+ArrowRight")
+    expect(letters).to_have_text(["H", "A", "F", "P"])
+    for _ in range(9):
+        page.keyboard.press("Shift+ArrowLeft")
+    expect(letters).to_have_text(["H", "L", "F", "R"])
     page.get_by_role("button", name="Segments alone").click()
     page.wait_for_timeout(300)
     body = seen(page, "plane-body")

@@ -16,6 +16,7 @@ from playwright.sync_api import Page, Route, expect
 from pydicom.uid import generate_uid
 
 import viewer_others as others
+import viewer_pictures as pictures
 from viewer_fixtures import PATIENCE_MS, OpenStudy, shown
 from viewer_hand import filed, phantom, slice_of
 from viewer_others import beside, code, content, document, item, number, reference
@@ -293,6 +294,40 @@ def test_a_model_is_turned_in_the_space_of_its_patient(store: Any, open_study: O
 
     series.get_by_role("button", name=re.compile("Colours")).click()
     expect(pane.get_by_test_id("materials")).to_contain_text("vessel")
+
+    # A picture of the study lies on what names it, its first row above; of one that is not here it is said.
+    flag = np.zeros((40, 60, 3), "u1")
+    flag[:20, :, 1], flag[20:, :, 2] = 220, 220
+    picture = pictures.colour("RGB", flag.tobytes(), Rows=40, Columns=60, SeriesNumber=30)
+    beside(store, image, picture)
+    called = reference(picture)
+    called.RelativeURIReferenceWithinEncapsulatedDocument = "maps/my%20flag.png"
+    materials = document(
+        "5", "Flags", b"newmtl flag\nmap_Kd my flag.png\nnewmtl lost\nmap_Kd lost.png\n", "model/mtl", SeriesNumber=21,
+        ReferencedInstanceSequence=[called],
+    )  # fmt: skip
+    beside(store, image, materials)
+    named = reference(materials)
+    named.StudyInstanceUID, named.SeriesInstanceUID = materials.StudyInstanceUID, materials.SeriesInstanceUID
+    corners = "v 0 0 0\nv 30 0 0\nv 30 0 20\nv 0 0 20\nvt 0 0\nvt 1 0\nvt 1 1\nvt 0 1\n"
+    for title, material in (("Raised flag", "flag"), ("Lost flag", "lost")):
+        model = document(
+            "4", title, f"{corners}usemtl {material}\nf 1/1 2/2 3/3 4/4\n".encode(), "model/obj", SeriesNumber=20,
+            ReferencedInstanceSequence=[named], FrameOfReferenceUID=image.FrameOfReferenceUID,
+        )  # fmt: skip
+        beside(store, image, model)
+    page.reload()
+    series.get_by_role("button", name=re.compile("Raised flag")).click()
+    expect(page.get_by_test_id("model-canvas")).to_have_attribute("data-drawn", re.compile(r"\d"))
+    expect(pane.get_by_test_id("model")).not_to_contain_text("Pictures on its surface")
+    page.wait_for_timeout(300)
+    with Image.open(io.BytesIO(page.get_by_test_id("model-canvas").screenshot())) as shot:
+        seen = np.asarray(shot.convert("RGB")).astype(int)
+    green, blue = (np.nonzero(seen[..., n] - seen[..., 3 - n] > 60)[0] for n in (1, 2))
+    assert len(green) == pytest.approx(len(blue), rel=0.05)
+    assert green.max() <= blue.min() + 3
+    series.get_by_role("button", name=re.compile("Lost flag")).click()
+    expect(pane.get_by_test_id("model")).to_contain_text("Pictures on its surface are not drawn")
 
 
 def test_a_film_is_played_by_picture_and_in_parts(store: Any, open_study: OpenStudy) -> None:

@@ -97,6 +97,7 @@ export function VolumeStage({ study, prior, stack: given, others, tool, slabAtFi
   /** The body is on its element. */
   const [bodied, setBodied] = useState(false)
   const [veiled, setVeiled] = useState(false)
+  const [bodyEdges, setBodyEdges] = useState<EdgeLetters | null>(null)
   const [chosen, setChosen] = useState<Stack | null>(null)
   // A study that is asked for anew, because something was kept on it, is the same pictures: its planes stay as they were turned.
   const [asked, setAsked] = useState(given)
@@ -135,7 +136,7 @@ export function VolumeStage({ study, prior, stack: given, others, tool, slabAtFi
         flushSync(() => {
           setCrossed((before) => (before.under === values.under && before.over === values.over ? before : values))
           setSeen((before) => ({ ...before, [plane]: next }))
-          setWindow((before) => (range ? same(before, windowOf(range)) : null))
+          setWindow((before) => (range ? same(before, windowOf(range, made.voiFunction)) : null))
         })
       }
       all[plane].addEventListener(PLANE_DRAWN, drawn)
@@ -188,8 +189,17 @@ export function VolumeStage({ study, prior, stack: given, others, tool, slabAtFi
   useEffect(() => {
     const element = bodyElement.current
     if (!scene || !ready || !body || !element) return
+    // Where the body is looked at from, said in each frame that is painted.
+    const drawn = () => {
+      const from = scene.camera('body')
+      const next = from && edgesOfPlane(cross(from.up, from.normal), from.up)
+      setBodyEdges((before) => (JSON.stringify(before) === JSON.stringify(next) ? before : next))
+    }
+    element.addEventListener(PLANE_DRAWN, drawn)
     scene.openBody(element, look).then(() => setBodied(true), () => setFault(TOO_MUCH))
     return () => {
+      element.removeEventListener(PLANE_DRAWN, drawn)
+      setBodyEdges(null)
       setBodied(false)
       scene.closeBody()
     }
@@ -272,8 +282,8 @@ export function VolumeStage({ study, prior, stack: given, others, tool, slabAtFi
     { keys: 'n', label: 'Slab: thin, MIP, MinIP, average', run: () => setSlab(nextMode(slab)) },
     { keys: 'Shift+ArrowUp', label: 'Thicker slab', run: () => setSlab(thicker(slab, 2)) },
     { keys: 'Shift+ArrowDown', label: 'Thinner slab', run: () => setSlab(thicker(slab, -2)) },
-    { keys: 'Shift+ArrowRight', label: 'Turn the body right', run: () => scene?.turnBody(10), disabled: !body },
-    { keys: 'Shift+ArrowLeft', label: 'Turn the body left', run: () => scene?.turnBody(-10), disabled: !body },
+    { keys: 'Shift+ArrowRight', label: 'Turn the body right', run: () => scene?.turnBody(-10), disabled: !body },
+    { keys: 'Shift+ArrowLeft', label: 'Turn the body left', run: () => scene?.turnBody(10), disabled: !body },
     { keys: 'Shift+X', label: 'Move the cross', run: () => setCrossing(!crossing) },
     { keys: 'Shift+D', label: 'Show or hide the body', run: () => setBody(!body) },
     { keys: '[', label: 'Narrower window', run: () => nudge(0, -0.1) },
@@ -455,6 +465,7 @@ export function VolumeStage({ study, prior, stack: given, others, tool, slabAtFi
               <span dir="auto">{patient.name ? formatPersonName(patient.name) : patient.id}</span>
               <span>{formatDicomDate(study.study_date)}</span>
             </div>
+            {bodyEdges ? <Letters edges={bodyEdges} /> : null}
             <span className={classes['window']}>{['Body: not for measuring', surfaces.count ? `${surfaces.count} surface${surfaces.count === 1 ? '' : 's'} of segments` : null, surfaces.words].filter(Boolean).join(' · ')}</span>
           </div>
         ) : null}
@@ -469,17 +480,23 @@ export function VolumeStage({ study, prior, stack: given, others, tool, slabAtFi
   )
 }
 
+function Letters({ edges }: { edges: EdgeLetters }) {
+  return (
+    <div className={classes['edges']} aria-hidden>
+      <span data-edge="top">{edges.top}</span>
+      <span data-edge="right">{edges.right}</span>
+      <span data-edge="bottom">{edges.bottom}</span>
+      <span data-edge="left">{edges.left}</span>
+    </div>
+  )
+}
+
 /** The letters at a plane's edges and its scale. */
 function Ruled({ seen: { edges, pixelsPerMillimetre } }: { seen: Seen }) {
   const bar = scaleBar(pixelsPerMillimetre, 90)
   return (
     <>
-      <div className={classes['edges']} aria-hidden>
-        <span data-edge="top">{edges.top}</span>
-        <span data-edge="right">{edges.right}</span>
-        <span data-edge="bottom">{edges.bottom}</span>
-        <span data-edge="left">{edges.left}</span>
-      </div>
+      <Letters edges={edges} />
       {bar ? (
         <span className={classes['scale']} style={{ width: bar.length_px }}>
           {bar.units >= 10 ? `${Number((bar.units / 10).toFixed(2))} cm` : `${Number(bar.units.toFixed(2))} mm`}

@@ -15,6 +15,7 @@ import { addTool, annotation, CrosshairsTool, Enums as ToolEnums, state, ToolGro
 import { countsOfSlices, countsOn } from '../measure/counting'
 import { openValues } from '../measure/planeValues'
 import { isCoarse } from '../pixels/coarse'
+import { functionOf } from '../pixels/plain'
 import { isLeastWhite } from '../pixels/values'
 import { drawSvg } from '../export/svg'
 import type { Shot } from '../export/planes'
@@ -181,6 +182,8 @@ export class Scene {
   private isScanned: Laid['isScanned'] | null = null
   private closeValues: (() => void) | null = null
   /** The window to begin with, where the volume itself tells none. */
+  /** By which windows are words of a range (PS3.3 C.11.2.1.2). */
+  voiFunction = 'LINEAR'
   /** By what the planes are seen before a reader changes it. */
   private atFirst: { voiRange?: Types.VOIRange; invert?: true } = {}
 
@@ -238,6 +241,8 @@ export class Scene {
       quieten(elements[plane])
       this.flat.addViewport(this.paneId(plane), this.id)
     }
+    const first = stack.frames[0]?.metadata
+    if (first) this.voiFunction = functionOf(first)
     const range = uneven ? await this.straighten(stack, uneven, loaded) : await this.stream(stack, loaded)
     if (this.ended) return
     await setVolumesForViewports(
@@ -248,7 +253,6 @@ export class Scene {
     if (this.ended) return
     this.shown = true
     this.tellValues(stack)
-    const first = stack.frames[0]?.metadata
     this.atFirst = { ...(range && { voiRange: range }), ...(first && isLeastWhite(first) && { invert: true }) }
     for (const plane of PLANES) this.plane(plane)?.setProperties(this.atFirst)
     for (const plane of PLANES) elements[plane].addEventListener(Enums.Events.VOI_MODIFIED, this.shareWindow)
@@ -271,7 +275,7 @@ export class Scene {
     this.volumeId = volumeId
     this.made = [...this.made, ...laid.imageIds]
     this.isScanned = laid.isScanned
-    return laid.window ? rangeOf(laid.window) : { lower: laid.least, upper: laid.most }
+    return laid.window ? rangeOf(laid.window, this.voiFunction) : { lower: laid.least, upper: laid.most }
   }
 
   /** Gives what is drawn on the planes the values to count. */
@@ -454,6 +458,8 @@ export class Scene {
     body.setCamera({
       viewPlaneNormal: [...turned(normal, up, degrees)],
       position: [...turnedAbout(place, focus, up, degrees)],
+      // Cornerstone turns it about where it stood: without, it would turn twice as far, and away from the middle.
+      focalPoint: [...focus],
     })
     body.render()
   }
@@ -514,7 +520,7 @@ export class Scene {
 
   setWindow(window: { center: number; width: number } | WindowPreset): void {
     const viewport = this.plane('axial')
-    viewport?.setProperties({ voiRange: rangeOf(window) })
+    viewport?.setProperties({ voiRange: rangeOf(window, this.voiFunction) })
     viewport?.render()
   }
 
@@ -624,8 +630,8 @@ export class Scene {
       leftOut = drawSvg(context, drawn, { scale: ratio, enlarge: 1, mayShow })
       for (const one of hidden) one.style.visibility = ''
     }
-    if (id === 'body') return { canvas, ratio, edges: null, pixelsPerMillimetre: null, place: null, leftOut }
     const row = cross(camera.up, camera.normal)
+    if (id === 'body') return { canvas, ratio, edges: edgesOfPlane(row, camera.up), pixelsPerMillimetre: null, place: null, leftOut }
     const column = along([0, 0, 0], camera.up, -1)
     const position = vec3(viewport.canvasToWorld([0.5 / ratio, 0.5 / ratio]))
     const spacing = (2 * camera.half[1]) / canvas.height

@@ -49,7 +49,7 @@ export default function ModelView({ paper, onHands }: PaperViewProps) {
     )
   if (opened.state === 'loading') return <Loader className={viewer['busy']} size="sm" aria-label="Opening the model" />
   if (!opened.model) return <Materials materials={opened.materials} />
-  return <Surface key={paper.key} title={paper.title} format={format} facts={facts} model={opened.model} materials={opened.materials} lacking={opened.lacking} onHands={onHands} />
+  return <Surface key={paper.key} title={paper.title} format={format} facts={facts} model={opened.model} materials={opened.materials} lacking={opened.lacking} pictures={opened.pictures} onHands={onHands} />
 }
 
 interface SurfaceProps extends Pick<PaperViewProps, 'onHands'> {
@@ -59,6 +59,8 @@ interface SurfaceProps extends Pick<PaperViewProps, 'onHands'> {
   model: Model
   materials: readonly Material[]
   lacking: boolean
+  /** By the names of materials. */
+  pictures: ReadonlyMap<string, ImageData>
 }
 
 interface Part {
@@ -68,13 +70,13 @@ interface Part {
   shown: boolean
 }
 
-function Surface({ title, format, facts, model, materials, lacking, onHands }: SurfaceProps) {
+function Surface({ title, format, facts, model, materials, lacking, pictures, onHands }: SurfaceProps) {
   const [box, setBox] = useState<HTMLDivElement | null>(null)
   const [drawn, setDrawn] = useState<Drawn | null>(null)
   const [failed, setFailed] = useState(false)
   const [look, setLook] = useState<Look>(FRONT)
   const [opacity, setOpacity] = useState(facts.opacity)
-  const [parts, setParts] = useState<readonly Part[]>(() => partsOf(model, materials, facts))
+  const [parts, setParts] = useState<readonly Part[]>(() => partsOf(model, materials, facts, pictures))
   const [listed, setListed] = useState(false)
   const [scale, setScale] = useState(0)
 
@@ -83,7 +85,11 @@ function Surface({ title, format, facts, model, materials, lacking, onHands }: S
     let made: Drawn | null = null
     try {
       if (!canDraw()) throw new Error('no WebGL')
-      made = new Drawn(box, model, groundOf(box))
+      const drawing = (made = new Drawn(box, model, groundOf(box)))
+      model.solids.forEach((solid, at) => {
+        const picture = coveredBy(solid, pictures)
+        if (picture) drawing.cover(at, picture)
+      })
       setDrawn(made)
     } catch {
       setFailed(true)
@@ -92,7 +98,7 @@ function Surface({ title, format, facts, model, materials, lacking, onHands }: S
       setDrawn(null)
       made?.end()
     }
-  }, [box, model])
+  }, [box, model, pictures])
   const [room, setRoom] = useState({ width: 0, height: 0 })
   useLayoutEffect(() => {
     if (!box) return
@@ -187,7 +193,7 @@ function Surface({ title, format, facts, model, materials, lacking, onHands }: S
     facts.inPatient ? null : 'In no Frame of Reference: sides are not those of the patient',
     model.skipped ? `${model.skipped.toLocaleString('en')} damaged triangles are left out` : null,
     lacking ? 'Its materials could not be fetched' : null,
-    materials.some((one) => one.pictured) ? 'Pictures on its surface are not drawn' : null,
+    model.solids.some((solid) => materials.some((one) => one.name === solid.material && one.picture) && !coveredBy(solid, pictures)) ? 'Pictures on its surface are not drawn: they are not among what it names here' : null,
   ].filter(Boolean)
   if (failed)
     return (
@@ -261,10 +267,16 @@ function Surface({ title, format, facts, model, materials, lacking, onHands }: S
   )
 }
 
-function partsOf(model: Model, materials: readonly Material[], facts: ModelFacts): Part[] {
+/** The picture that lies on a solid, where its corners say where. */
+function coveredBy({ material, places }: Model['solids'][number], pictures: SurfaceProps['pictures']): ImageData | undefined {
+  return material !== null && places ? pictures.get(material) : undefined
+}
+
+function partsOf(model: Model, materials: readonly Material[], facts: ModelFacts, pictures: SurfaceProps['pictures']): Part[] {
   return model.solids.map((solid, at) => {
     const material = materials.find((one) => one.name === solid.material)
-    const told = material?.colour ?? facts.colour
+    // A picture is seen in its own colours where no other is told.
+    const told = material?.colour ?? (coveredBy(solid, pictures) ? ([1, 1, 1] as const) : facts.colour)
     const colour: Rgb = told ? [Math.round(255 * told[0]), Math.round(255 * told[1]), Math.round(255 * told[2])] : paletteColour(at + 1)
     return { name: solid.name || solid.material || (model.solids.length > 1 ? `Part ${at + 1}` : 'Surface'), colour, opacity: material?.opacity ?? 1, shown: true }
   })
@@ -296,7 +308,7 @@ function Materials({ materials }: { materials: readonly Material[] }) {
           <li key={at}>
             <i style={{ background: one.colour ? css([Math.round(255 * one.colour[0]), Math.round(255 * one.colour[1]), Math.round(255 * one.colour[2])]) : 'none' }} />
             <span dir="auto">{one.name}</span>
-            <span>{[one.colour ? null : 'No colour is told', one.opacity < 1 ? `Opacity ${Math.round(100 * one.opacity)} %` : null, one.pictured ? 'With a picture on it' : null].filter(Boolean).join(' · ')}</span>
+            <span>{[one.colour ? null : 'No colour is told', one.opacity < 1 ? `Opacity ${Math.round(100 * one.opacity)} %` : null, one.picture ? 'With a picture on it' : null].filter(Boolean).join(' · ')}</span>
           </li>
         ))}
       </ul>

@@ -1,4 +1,7 @@
 import type vtkActor from '@kitware/vtk.js/Rendering/Core/Actor'
+import vtkDataArray from '@kitware/vtk.js/Common/Core/DataArray'
+import vtkImageData from '@kitware/vtk.js/Common/DataModel/ImageData'
+import vtkTexture from '@kitware/vtk.js/Rendering/Core/Texture'
 import vtkRenderer from '@kitware/vtk.js/Rendering/Core/Renderer'
 import vtkRenderWindow from '@kitware/vtk.js/Rendering/Core/RenderWindow'
 import vtkOpenGLRenderWindow from '@kitware/vtk.js/Rendering/OpenGL/RenderWindow'
@@ -41,8 +44,8 @@ export class Drawn {
     this.view.setContainer(box)
     this.middle = [0, 1, 2].map((axis) => ((model.least[axis] ?? 0) + (model.most[axis] ?? 0)) / 2) as unknown as Vec3
     this.radius = Math.max(1e-6, Math.hypot(...subtract(model.most as Vec3, model.least as Vec3)) / 2)
-    for (const { positions, normals } of model.solids) {
-      const actor = actorOfTriangles({ positions, normals }, 0.12, 0.84)
+    for (const { positions, normals, places } of model.solids) {
+      const actor = actorOfTriangles({ positions, normals, places: places ?? undefined }, 0.12, 0.84)
       this.actors.push(actor)
       this.renderer.addActor(actor)
     }
@@ -57,6 +60,21 @@ export class Drawn {
       actor.getProperty().setColor(...look.colour)
       actor.getProperty().setOpacity(look.opacity)
     })
+    this.later()
+  }
+
+  /** Lays a picture on a solid that says where in it its corners lie. */
+  cover(at: number, picture: ImageData): void {
+    const { width, height, data } = picture
+    // Its first row is the uppermost; that of a texture the lowest.
+    const values = new Uint8Array(data.length)
+    for (let row = 0; row < height; row += 1) values.set(data.subarray(4 * row * width, 4 * (row + 1) * width), 4 * (height - 1 - row) * width)
+    const image = vtkImageData.newInstance()
+    image.setDimensions(width, height, 1)
+    image.getPointData().setScalars(vtkDataArray.newInstance({ numberOfComponents: 4, values, name: 'Picture' }))
+    const texture = vtkTexture.newInstance({ repeat: true, interpolate: true })
+    texture.setInputData(image)
+    this.actors[at]?.addTexture(texture)
     this.later()
   }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { edgesOfPlane, type Vec3 } from '../../geometry'
 import { factsOf, lengthWords } from './facts'
+import { namedIn, pictureOf } from './pictures'
 import { FRONT, rightOf, rolled } from './look'
 import { NotAModel, normalsOf, readModel, readMtl } from './read'
 
@@ -92,10 +93,32 @@ describe('a model that is read', () => {
   })
 
   it('has the materials that its MTL names', () => {
-    expect(readMtl('newmtl bone\nKd 0.9 0.8 0.7\nd 0.5\nnewmtl vessel\nTr 0.25\nmap_Kd skin.png\nKd nonsense')).toEqual([
-      { name: 'bone', colour: [0.9, 0.8, 0.7], opacity: 0.5, pictured: false },
-      { name: 'vessel', colour: null, opacity: 0.75, pictured: true },
+    expect(readMtl('newmtl bone\nKd 0.9 0.8 0.7\nd 0.5\nnewmtl vessel\nTr 0.25\nmap_Kd -s 1 1 1 -clamp on my skin.png\nKd nonsense')).toEqual([
+      { name: 'bone', colour: [0.9, 0.8, 0.7], opacity: 0.5, picture: null },
+      { name: 'vessel', colour: null, opacity: 0.75, picture: 'my skin.png' },
     ])
+  })
+
+  it('has pictures that its MTL names, as the object calls each', () => {
+    const named = namedIn({
+      '0008114A': {
+        vr: 'SQ',
+        Value: [
+          { '00081155': { vr: 'UI', Value: ['1.7'] } },
+          { '00081155': { vr: 'UI', Value: ['1.8'] }, '00687005': { vr: 'UR', Value: ['textures/My%20Skin.png'] } },
+        ],
+      },
+    })
+    const material = { name: 'vessel', colour: null, opacity: 1, picture: '.\\\\my skin.png' }
+    expect(pictureOf(material, named)?.sopInstanceUid).toBe('1.8')
+    expect(pictureOf({ ...material, picture: 'other.png' }, named)).toBeNull()
+    expect(pictureOf({ ...material, picture: null }, named)).toBeNull()
+  })
+
+  it('says where in a picture its corners lie, also counted backwards', () => {
+    const [solid, bare] = readModel('OBJ', words('v 0 0 0\nv 1 0 0\nv 1 1 0\nvt 0 0\nvt 0.5 0.25\nvt 1 1\nusemtl a\nf 1/1/7 2/2/7 3/-1\nusemtl b\nf 1 2 3\nf 1/9 2//1 3/')).solids
+    expect([...(solid?.places ?? [])]).toEqual([0, 0, 0.5, 0.25, 1, 1])
+    expect(bare?.places).toBeNull()
   })
 })
 

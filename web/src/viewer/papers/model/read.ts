@@ -8,6 +8,8 @@ export interface Solid {
   material: string | null
   positions: Float32Array<ArrayBuffer>
   normals: Float32Array<ArrayBuffer>
+  /** Where in the picture of its material each corner lies, two numbers a corner, the lower left being 0; null: nothing says so. */
+  places: Float32Array<ArrayBuffer> | null
 }
 
 export interface Model {
@@ -24,8 +26,8 @@ export interface Material {
   /** Red, green and blue from 0 to 1; null: none is told. */
   colour: readonly [number, number, number] | null
   opacity: number
-  /** It lays a picture on the surface. */
-  pictured: boolean
+  /** The name of the picture that it lays on the surface; null: none. */
+  picture: string | null
 }
 
 /** More would take more memory than a page is given. */
@@ -109,7 +111,7 @@ function readStl(bytes: Uint8Array): Parts {
     }
     if (isWhole) kept += 9
   }
-  return { parts: kept ? [{ name: '', material: null, positions: positions.slice(0, kept) }] : [], skipped: told - kept / 9 }
+  return { parts: kept ? [{ name: '', material: null, positions: positions.slice(0, kept), places: null }] : [], skipped: told - kept / 9 }
 }
 
 function readStlWords(bytes: Uint8Array): Parts {
@@ -118,7 +120,7 @@ function readStlWords(bytes: Uint8Array): Parts {
   let [current, name, skipped, total] = [new Growing(), '', 0, 0]
   let corners: number[] = []
   const close = () => {
-    if (current.length) parts.push({ name, material: null, positions: current.whole() })
+    if (current.length) parts.push({ name, material: null, positions: current.whole(), places: null })
     if (parts.length > SOLIDS_MAX) throw new NotAModel(`This model has more than ${SOLIDS_MAX} parts, which is more than is drawn here.`)
     current = new Growing()
   }
@@ -161,18 +163,27 @@ function* linesOf(words: string): Generator<string> {
   }
 }
 
+interface Open {
+  name: string
+  material: string | null
+  positions: Growing
+  places: Growing
+  isPlaced: boolean
+}
+
 function readObj(bytes: Uint8Array): Parts {
   const corners = new Growing()
-  const parts = new Map<string, { name: string; material: string | null; positions: Growing }>()
+  const places = new Growing()
+  const parts = new Map<string, Open>()
   let [name, skipped, total, seen] = ['', 0, 0, 0]
   let material: string | null = null
-  let current: { positions: Growing } | null = null
+  let current: Open | null = null
   const open = () => {
     const key = `${name}\n${material ?? ''}`
     let found = parts.get(key)
     if (!found) {
       if (parts.size >= SOLIDS_MAX) throw new NotAModel(`This model has more than ${SOLIDS_MAX} parts, which is more than is drawn here.`)
-      found = { name, material, positions: new Growing() }
+      found = { name, material, positions: new Growing(), places: new Growing(), isPlaced: false }
       parts.set(key, found)
     }
     return found
@@ -183,6 +194,9 @@ function readObj(bytes: Uint8Array): Parts {
     if (word === 'v') {
       if ((seen += 1) > CORNERS_MAX) throw new NotAModel(TOO_MANY)
       for (let axis = 0; axis < 3; axis += 1) corners.push(Number(rest[axis] ?? NaN))
+    } else if (word === 'vt') {
+      if (places.length >= 2 * CORNERS_MAX) throw new NotAModel(TOO_MANY)
+      for (let axis = 0; axis < 2; axis += 1) places.push(Number(rest[axis] ?? 0))
     } else if (word === 'g' || word === 'o') {
       name = rest.join(' ').slice(0, NAME_MAX)
       current = null
@@ -192,23 +206,32 @@ function readObj(bytes: Uint8Array): Parts {
     } else if (word === 'f') {
       const count = corners.length / 3
       // Counted from 1, or from the last that was told of, backwards.
-      const places = rest.map((one) => {
-        const index = Number.parseInt(one, 10)
-        return index > 0 ? index - 1 : count + index
-      })
-      const isWhole = places.length >= 3 && places.every((at) => at >= 0 && at < count && [0, 1, 2].every((axis) => isPlace(corners.at(3 * at + axis))))
+      const indexOf = (one: string | undefined, of: number) => {
+        const index = Number.parseInt(one ?? '', 10)
+        return index > 0 ? index - 1 : of + index
+      }
+      const named = rest.map((one) => indexOf(one, count))
+      const laid = rest.map((one) => indexOf(one.split('/')[1], places.length / 2))
+      const isWhole = named.length >= 3 && named.every((at) => at >= 0 && at < count && [0, 1, 2].every((axis) => isPlace(corners.at(3 * at + axis))))
       if (!isWhole) {
         skipped += 1
         continue
       }
       current ??= open()
-      for (let at = 1; at + 1 < places.length; at += 1) {
+      for (let at = 1; at + 1 < named.length; at += 1) {
         if ((total += 1) > TRIANGLES_MAX) throw new NotAModel(TOO_MANY)
-        for (const corner of [places[0] ?? 0, places[at] ?? 0, places[at + 1] ?? 0]) for (let axis = 0; axis < 3; axis += 1) current.positions.push(corners.at(3 * corner + axis))
+        for (const each of [0, at, at + 1]) {
+          for (let axis = 0; axis < 3; axis += 1) current.positions.push(corners.at(3 * (named[each] ?? 0) + axis))
+          const on = laid[each] ?? NaN
+          const place = [0, 1].map((axis) => places.at(2 * on + axis))
+          const isPlaced = on >= 0 && on < places.length / 2 && place.every(isPlace)
+          current.isPlaced ||= isPlaced
+          for (const value of place) current.places.push(isPlaced ? value : 0)
+        }
       }
     }
   }
-  return { parts: [...parts.values()].filter((one) => one.positions.length).map((one) => ({ ...one, positions: one.positions.whole() })), skipped }
+  return { parts: [...parts.values()].filter((one) => one.positions.length).map((one) => ({ ...one, positions: one.positions.whole(), places: one.isPlaced ? one.places.whole() : null })), skipped }
 }
 
 /** Materials of Wavefront: of each its diffuse colour and how much is seen through it. */
@@ -219,14 +242,24 @@ export function readMtl(words: string): Material[] {
     const last = found.length - 1
     const material = found[last]
     const numbers = rest.map(Number)
-    if (word === 'newmtl' && found.length < MATERIALS_MAX) found.push({ name: rest.join(' ').slice(0, NAME_MAX), colour: null, opacity: 1, pictured: false })
+    if (word === 'newmtl' && found.length < MATERIALS_MAX) found.push({ name: rest.join(' ').slice(0, NAME_MAX), colour: null, opacity: 1, picture: null })
     else if (!material) continue
     else if (word === 'Kd' && numbers.length >= 3 && numbers.every(Number.isFinite)) found[last] = { ...material, colour: [unit(numbers[0]), unit(numbers[1]), unit(numbers[2])] }
     else if (word === 'd' && Number.isFinite(numbers.at(-1))) found[last] = { ...material, opacity: unit(numbers.at(-1)) }
     else if (word === 'Tr' && Number.isFinite(numbers[0])) found[last] = { ...material, opacity: 1 - unit(numbers[0]) }
-    else if (word === 'map_Kd') found[last] = { ...material, pictured: true }
+    else if (word === 'map_Kd') found[last] = { ...material, picture: fileIn(rest) }
   }
   return found
+}
+
+/** The name of a file after options, `-s 1 1 1 -clamp on skin colour.png`: it may have spaces. */
+function fileIn(words: readonly string[]): string | null {
+  let at = 0
+  while (words[at]?.startsWith('-')) {
+    at += words[at] === '-imfchan' ? 2 : 1
+    while (at < words.length - 1 && /^(on|off|[-+.\d][-+.\de]*)$/i.test(words[at] ?? '') && !/^-[a-z]/i.test(words[at] ?? '')) at += 1
+  }
+  return words.slice(at).join(' ').slice(0, 4 * NAME_MAX) || null
 }
 
 function unit(value: number | undefined): number {

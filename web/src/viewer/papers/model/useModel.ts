@@ -6,6 +6,7 @@ import { whyNotFetched } from '../fetched'
 import type { Paper } from '../paper'
 import type { ModelFacts } from './facts'
 import { BYTES_MAX, readMtl, type Material, type Model } from './read'
+import { picturesOf } from './pictures'
 import type { Answer, Asked } from './read.worker'
 import Reader from './read.worker?worker'
 
@@ -13,7 +14,7 @@ import Reader from './read.worker?worker'
 const READ_MS_MAX = 60_000
 const MATERIALS_BYTES_MAX = 4 * 1024 * 1024
 
-type Opened = { state: 'loading' } | { state: 'here'; model: Model | null; materials: readonly Material[]; lacking: boolean } | { state: 'failed'; words: string }
+type Opened = { state: 'loading' } | { state: 'here'; model: Model | null; materials: readonly Material[]; lacking: boolean; pictures: ReadonlyMap<string, ImageData> } | { state: 'failed'; words: string }
 
 async function bytesOfPaper(paper: Paper, signal: AbortSignal): Promise<ArrayBuffer> {
   const element = paper.instance['00420011']
@@ -55,7 +56,7 @@ export function useModel(paper: Paper, format: string, facts: ModelFacts, attemp
       const bytes = await bytesOfPaper(paper, stop.signal)
       if (format === 'MTL') {
         const materials = bytes.byteLength > MATERIALS_BYTES_MAX ? [] : readMtl(new TextDecoder().decode(bytes))
-        return materials.length ? { state: 'here', model: null, materials, lacking: false } : { state: 'failed', words: 'This MTL file names no materials.' }
+        return materials.length ? { state: 'here', model: null, materials, lacking: false, pictures: new Map() } : { state: 'failed', words: 'This MTL file names no materials.' }
       }
       const answer = await read({ format: format === 'OBJ' ? 'OBJ' : 'STL', bytes }, stop.signal)
       if ('fault' in answer) return { state: 'failed', words: `${answer.fault} It is safe in the archive.` }
@@ -67,7 +68,8 @@ export function useModel(paper: Paper, format: string, facts: ModelFacts, attemp
         if (found) materials.push(...found)
         else lacking = true
       }
-      return { state: 'here', model: answer.model, materials, lacking }
+      const pictures = await picturesOf(paper, facts.materials.map(({ path }) => path), materials, answer.model, stop.signal)
+      return { state: 'here', model: answer.model, materials, lacking, pictures }
     }
     load().then(
       (next) => (stop.signal.aborted ? undefined : setOpened(next)),
