@@ -105,6 +105,8 @@ def _beginning(
             continue  # nothing to look at
         try:
             files = archive.retrieval.files(work.actor, study, uid, instance)
+            if files.original.number_of_frames != 1:
+                return None  # which of its frames comes first only all that it says tells
             (document,) = orjson.loads(archive.retrieval.instance_metadata(files.original))
             if not may_be_first(document):
                 continue

@@ -1,6 +1,7 @@
 import { Skeleton } from '@mantine/core'
 import { memo, useEffect, type PointerEvent } from 'react'
 import { formatDicomDate } from '@/lib/time'
+import { useCalm } from './calm'
 import type { PaneId } from './layout'
 import { LayerCards } from './overlays/LayerCards'
 import { PaperCard } from './papers/PaperCard'
@@ -43,12 +44,15 @@ interface Held {
  */
 export const Thumbnails = memo(function Thumbnails(props: ThumbnailsProps) {
   const { study, priors, loaded, prior, loadedPrior, onOver } = props
+  const isCalm = useCalm()
   const drag = useSeriesDrag<Held>((pane, held) => props.onDrop(pane, held.of, held.hung.key))
   const over = drag.dragged?.over ?? null
   useEffect(() => {
     onOver(over)
   }, [over, onOver])
   const hands: Hands = { start: (event, held) => drag.start(event, held), moved: drag.moved }
+  // The archive draws the small pictures, and the first large one comes before them.
+  if (!isCalm) return <nav className={classes['thumbnails']} aria-label="Series" aria-busy />
   return (
     <nav className={classes['thumbnails']} aria-label="Series">
       <h3>Current</h3>

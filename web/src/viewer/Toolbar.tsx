@@ -42,6 +42,7 @@ import {
 } from '@tabler/icons-react'
 import { memo, useState, type ReactNode } from 'react'
 import { showKeys, useKeys, type KeyBinding } from '@/lib/keys'
+import { useCalm } from './calm'
 import { cells, type Layout } from './layout'
 import { LayoutPicker } from './LayoutPicker'
 import { LINKS, LINK_LABEL, type LinkKind, type Links } from './links'
@@ -238,6 +239,8 @@ export const Toolbar = memo(function Toolbar(props: ToolbarProps) {
   const [measuring, setMeasuring] = useState<ToolName>('length')
   useToolKeys(props)
   const shownMeasuring = MEASURING.find((name) => name === tool) ?? measuring
+  // The keys are there at once; to draw all buttons takes as long as half a picture, which comes first.
+  if (!useCalm()) return <div className={classes['toolbar']} role="toolbar" aria-label="Image tools" aria-busy />
   return (
     <div className={classes['toolbar']} role="toolbar" aria-label="Image tools">
       <Tool label="Series" keys="t" icon={IconLayoutSidebar} pressed={thumbnails} onClick={on.thumbnails} />

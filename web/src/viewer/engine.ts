@@ -16,6 +16,7 @@ import {
   ToolGroupManager,
   type Types as ToolTypes,
 } from '@cornerstonejs/tools'
+import { beginOpening, endOpening } from './calm'
 import { fittingScaleOf } from './camera'
 import { isAtChestWall, toChestWall } from './chestWall'
 import { drawWithPictures } from './drawings'
@@ -180,6 +181,9 @@ export class Engine {
   private readonly stopWatching: () => void
   private prefetching: Prefetching | null = null
   private readonly remembered = new Remembered()
+  private readonly described = new WeakSet<Stack>()
+  /** How many pictures of a stack it was last told are here. */
+  private readonly told = new Map<string, string>()
   private readonly showing = new Map<string, Showing>()
   /** How many pictures that are looked at are on their way. */
   private awaited = 0
@@ -234,8 +238,11 @@ export class Engine {
     }
   }
 
-  private describe({ frames, beneath = [] }: Stack): void {
-    for (const stack of beneath) this.describe(stack)
+  private describe(stack: Stack): void {
+    const { frames, beneath = [] } = stack
+    if (this.described.has(stack)) return
+    this.described.add(stack)
+    for (const one of beneath) this.describe(one)
     this.remembered.hold(frames)
     for (const frame of frames) wadors.metaDataManager.add(frame.imageId, withPhotometric(frame.metadata) as never)
   }
@@ -296,6 +303,7 @@ export class Engine {
 
   private letOthersCome(): void {
     this.opened = true
+    endOpening()
     this.prefetching?.run()
   }
 
@@ -422,7 +430,14 @@ export class Engine {
   prefetch(stacks: readonly { stack: Stack; from: number; seen: boolean }[], loaded: (stack: Stack, count: Count) => void): void {
     this.prefetching?.stop()
     for (const { stack } of stacks) this.describe(stack)
-    this.prefetching = new Prefetching(stacks, loaded, {
+    const news = (stack: Stack, count: Count) => {
+      const words = `${count.full}/${count.coarse}`
+      // Of a stack nobody was told of nothing is here; to say so would draw the whole screen anew.
+      if ((this.told.get(stack.key) ?? '0/null') === words) return
+      this.told.set(stack.key, words)
+      loaded(stack, count)
+    }
+    this.prefetching = new Prefetching(stacks, news, {
       waits: () => this.awaited > 0,
       holds: () => !this.opened,
     })
@@ -465,6 +480,7 @@ export function takeEngine(): Engine {
   const engine = spare ?? new Engine()
   spare = null
   engine.endRehearsal()
+  beginOpening()
   return engine
 }
 

@@ -4,9 +4,9 @@
  */
 import { firstStack } from './hanging/builtIn'
 import { headsOf } from './listing'
-import { askOpening, isFetched } from './openings'
+import { askOpening, isFetched, untilOpened } from './openings'
 import { fetchBeginning, keepBeginning, watchLink } from './pixels/beforehand'
-import { stacksOfSeries } from './stacks'
+import { makeStacks, stacksOfSeries } from './stacks'
 
 /** Has the viewer's program come, and make itself ready to draw. */
 export function comeViewer(idle = false): void {
@@ -39,11 +39,25 @@ export function comeViewerSoon(screen: () => Promise<unknown>): () => void {
   }
 }
 
+/** A screen of images, all of whose parts are here, is made once; it waits no longer than this for what was asked for ahead. */
+const TOGETHER_MS = 100
+
+/** Waits a moment for what was asked for ahead, to be shown with what is asked for now. */
+export async function together<T>(asked: Promise<T>): Promise<T> {
+  await Promise.race([untilOpened(), new Promise((done) => setTimeout(done, TOGETHER_MS))])
+  return asked
+}
+
 /** Asks for what a study says of its first series, and for the picture that is seen first, for the viewer that is to come. */
 export async function askAhead(studyPk: string): Promise<void> {
   if (isFetched(studyPk)) return
   watchLink()
-  const found = await askOpening(studyPk)
+  const found = await askOpening(studyPk, async ({ study_instance_uid: uid, series, metadata }) => {
+    for (const head of headsOf(series)) {
+      const instances = metadata[head.seriesInstanceUid]
+      if (instances) await makeStacks(uid, head, instances)
+    }
+  })
   if (!found) return
   const stacks = headsOf(found.series).flatMap((head) => {
     const metadata = found.metadata[head.seriesInstanceUid]

@@ -17,8 +17,11 @@ const KEPT_MS = 5_000
 
 let last: { at: number; person: number; answer: Promise<Opening | null>; found: Opening | null } | null = null
 
-/** Asks what a study has, for the viewer that is about to open it; null where that cannot be had so. */
-export function askOpening(studyPk: string): Promise<Opening | null> {
+/**
+ * Asks what a study has, for the viewer that is about to open it; null where that cannot be had so. `ready` makes what it
+ * needs of it, which is then waited for.
+ */
+export function askOpening(studyPk: string, ready: (found: Opening) => Promise<void>): Promise<Opening | null> {
   const asked = {
     at: Date.now(),
     person: personNumber(),
@@ -26,7 +29,10 @@ export function askOpening(studyPk: string): Promise<Opening | null> {
     // The viewer asks for each part by itself then, and tells what is wrong.
     answer: http.get<Opening>(`/dicom-web/openings/${studyPk}`).catch(() => null),
   }
-  asked.answer = asked.answer.then((found) => (asked.found = found))
+  asked.answer = asked.answer.then(async (found) => {
+    if (found) await ready(found)
+    return (asked.found = found)
+  })
   last = asked
   return asked.answer
 }

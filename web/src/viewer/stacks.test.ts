@@ -1,10 +1,10 @@
 // @vitest-environment jsdom
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { DicomJson } from './dicom'
 import { firstStack, hang } from './hanging/builtIn'
 import { FOUR, SIDE_BY_SIDE } from './layout'
 import { presetsFor, rangeOf, windowOf } from './presets'
-import { calibrationOf, mostAlike, seriesHead, speltLaterality, stacksOfSeries, type SeriesHead, type Stack } from './stacks'
+import { calibrationOf, makeStacks, mostAlike, seriesHead, speltLaterality, stacksOfSeries, type SeriesHead, type Stack } from './stacks'
 import { priorLabel } from './study'
 import { scaleBar } from './view'
 
@@ -214,5 +214,21 @@ describe('words', () => {
     expect(scaleBar(3, 110)).toEqual({ units: 20, length_px: 60 })
     expect(scaleBar(2, 110)).toEqual({ units: 50, length_px: 100 })
     expect(scaleBar(0, 110)).toBeNull()
+  })
+})
+
+describe('the stacks of a large series', () => {
+  it('are made a little at a time, and are those of whoever asks after', async () => {
+    const slices = Array.from({ length: 200 }, (_, at) => slice(at + 1, at))
+    let now = 0
+    vi.spyOn(performance, 'now').mockImplementation(() => (now += 7))
+    const pauses = vi.spyOn(globalThis, 'setTimeout')
+    await makeStacks('1', HEAD, slices)
+    expect(pauses.mock.calls.length).toBeGreaterThanOrEqual(2)
+    vi.restoreAllMocks()
+    const made = stacksOfSeries('1', HEAD, slices)
+    expect(made[0]?.length).toBe(200)
+    expect(stacksOfSeries('1', HEAD, slices)).toBe(made)
+    expect(made).toEqual(stacksOfSeries('1', HEAD, [...slices]))
   })
 })

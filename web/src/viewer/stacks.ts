@@ -197,18 +197,19 @@ interface Placed extends Frame {
   group: string
 }
 
-function framesOf(studyInstanceUid: string, seriesInstanceUid: string, instance: DicomJson): Placed[] {
+function* framesOf(studyInstanceUid: string, seriesInstanceUid: string, instance: DicomJson): Generator<Placed> {
   const sopInstanceUid = text(instance, TAG.SOPInstanceUID)
   const rows = number(instance, TAG.Rows)
   const columns = number(instance, TAG.Columns)
-  if (!sopInstanceUid || !rows || !columns || isVideo(instance) || !isPicture(instance)) return []
+  if (!sopInstanceUid || !rows || !columns || isVideo(instance) || !isPicture(instance)) return
   const { spacing, calibration } = calibrationOf(instance)
   // What Cornerstone is to draw by: without a spacing of its own, a picture still has the shape of its pixels.
   const drawnBy = calibration.kind === 'patient' ? null : (spacing ?? aspectOf(instance))
   const base = `/dicom-web/studies/${studyInstanceUid}/series/${seriesInstanceUid}/instances/${sopInstanceUid}`
   const count = Math.max(1, number(instance, TAG.NumberOfFrames) ?? 1)
   const metadataOf = metadataOfFrames(instance)
-  return Array.from({ length: count }, (_, at): Placed => {
+  let [written, plane] = ['', '']
+  for (let at = 0; at < count; at++) {
     const frameNumber = at + 1
     const metadata = metadataOf(frameNumber)
     if (drawnBy) metadata[TAG.PixelSpacing] = { vr: 'DS', Value: drawnBy }
@@ -220,8 +221,9 @@ function framesOf(studyInstanceUid: string, seriesInstanceUid: string, instance:
     const first = vec3(position)
     const point = normal && first && offset ? along(first, normal, offset) : first
     if (offset && point) metadata[TAG.ImagePositionPatient] = { vr: 'DS', Value: [...point] }
-    const plane = orientation.map((value) => value.toFixed(2)).join(',')
-    return {
+    const asWritten = orientation.join(',')
+    if (asWritten !== written) [written, plane] = [asWritten, orientation.map((value) => value.toFixed(2)).join(',')]
+    yield {
       imageId: `wadors:${window.location.origin}${base}/frames/${frameNumber}`,
       renderedUrl: `${base}/frames/${frameNumber}/rendered`,
       sopInstanceUid,
@@ -244,7 +246,7 @@ function framesOf(studyInstanceUid: string, seriesInstanceUid: string, instance:
       // A cine is a stack of its own; pictures of another size or plane (a localiser) do not scroll among the slices.
       group: count > 1 && !normal ? sopInstanceUid : `${rows}x${columns}/${plane}/${text(instance, TAG.FrameOfReferenceUID) ?? ''}`,
     }
-  })
+  }
 }
 
 function byNumber(a: Frame, b: Frame): number {
@@ -276,19 +278,50 @@ const made = new WeakMap<readonly DicomJson[], { studyInstanceUid: string; head:
 export function stacksOfSeries(studyInstanceUid: string, head: SeriesHead, instances: readonly DicomJson[]): readonly Stack[] {
   const before = made.get(instances)
   if (before?.studyInstanceUid === studyInstanceUid && alike(before.head, head)) return before.stacks
-  const stacks = stacksOf(studyInstanceUid, head, instances)
-  made.set(instances, { studyInstanceUid, head, stacks })
-  return stacks
+  const making = stacksOf(studyInstanceUid, head, instances)
+  let step = making.next()
+  while (!step.done) step = making.next()
+  made.set(instances, { studyInstanceUid, head, stacks: step.value })
+  return step.value
 }
 
-function stacksOf(studyInstanceUid: string, head: SeriesHead, instances: readonly DicomJson[]): Stack[] {
+/** At a stretch no longer than this: what a person does meanwhile is answered, and frames are painted. */
+const STRETCH_MS = 12
+/** Frames that are made between two looks at the clock. */
+const STRIDE = 32
+
+const pause = () => new Promise<void>((done) => setTimeout(done))
+
+/** Makes the stacks of a series for whoever asks for them next, a little at a time: of thousands of pictures a screen would stand still. */
+export async function makeStacks(studyInstanceUid: string, head: SeriesHead, instances: readonly DicomJson[]): Promise<void> {
+  const making = stacksOf(studyInstanceUid, head, instances)
+  let begun = performance.now()
+  for (let step = making.next(); ; step = making.next()) {
+    if (step.done) {
+      if (!made.has(instances)) made.set(instances, { studyInstanceUid, head, stacks: step.value })
+      return
+    }
+    if (performance.now() - begun < STRETCH_MS) continue
+    await pause()
+    begun = performance.now()
+  }
+}
+
+/** The stacks; it stops at times, for whoever makes them to do something else meanwhile. */
+function* stacksOf(studyInstanceUid: string, head: SeriesHead, instances: readonly DicomJson[]): Generator<undefined, Stack[]> {
   const groups = new Map<string, Placed[]>()
+  let frames = 0
   for (const instance of instances)
     for (const frame of framesOf(studyInstanceUid, head.seriesInstanceUid, instance)) {
       const group = groups.get(frame.group)
       if (group) group.push(frame)
       else groups.set(frame.group, [frame])
+      if (++frames % STRIDE === 0) yield
     }
+  return inOrder(head, groups)
+}
+
+function inOrder(head: SeriesHead, groups: ReadonlyMap<string, Placed[]>): Stack[] {
   const parts = [...groups.values()].map((group) => {
     const { frames, positions } = ordered(group)
     const first = frames[0]?.metadata

@@ -10,7 +10,7 @@ import { layersOf } from './overlays/read'
 import { forgetOpening, KEPT_AHEAD_MS, noteFetched, openedAt, openedMetadata, openedSeries, untilOpened } from './openings'
 import { papersOfSeries, type Paper } from './papers/paper'
 import { fetchBeginning, watchLink } from './pixels/beforehand'
-import { stacksOfSeries, type SeriesHead, type Stack } from './stacks'
+import { makeStacks, stacksOfSeries, type SeriesHead, type Stack } from './stacks'
 import type { ViewerStudy } from './study'
 
 /** While a study arrives its metadata is asked for again at most this often. */
@@ -52,19 +52,25 @@ const seriesQuery = (studyInstanceUid: string | null) => ({
     ),
 })
 
-const metadataQuery = (studyInstanceUid: string | null, seriesInstanceUid: string) => ({
-  queryKey: [...rootOf(studyInstanceUid), 'metadata', seriesInstanceUid],
+const metadataKey = (studyInstanceUid: string | null, seriesInstanceUid: string) => [...rootOf(studyInstanceUid), 'metadata', seriesInstanceUid]
+
+const metadataQuery = (studyInstanceUid: string | null, head: SeriesHead) => ({
+  queryKey: metadataKey(studyInstanceUid, head.seriesInstanceUid),
   staleTime: Infinity,
   gcTime: KEPT_MS,
   refetchOnMount,
   // Comparing all of it with what was there before takes longer than to read it anew.
   structuralSharing: false,
-  initialData: () => openedMetadata(studyInstanceUid, seriesInstanceUid),
+  initialData: () => openedMetadata(studyInstanceUid, head.seriesInstanceUid),
   initialDataUpdatedAt: () => openedAt(studyInstanceUid) ?? undefined,
   queryFn: ({ signal }: { signal: AbortSignal }) =>
     answered(
-      () => openedMetadata(studyInstanceUid, seriesInstanceUid),
-      () => http.get<DicomJson[]>(metadataPath(studyInstanceUid ?? '', seriesInstanceUid), { headers: JSON_TYPE, signal }),
+      () => openedMetadata(studyInstanceUid, head.seriesInstanceUid),
+      async () => {
+        const found = await http.get<DicomJson[]>(metadataPath(studyInstanceUid ?? '', head.seriesInstanceUid), { headers: JSON_TYPE, signal })
+        await makeStacks(studyInstanceUid ?? '', head, found)
+        return found
+      },
     ),
 })
 
@@ -80,7 +86,7 @@ export async function fetchAhead(client: QueryClient, { study_pk: studyPk, study
   for (const head of heads) {
     instances += head.instances
     if (instances > AHEAD_INSTANCES) break
-    const query = metadataQuery(studyInstanceUid, head.seriesInstanceUid)
+    const query = metadataQuery(studyInstanceUid, head)
     await client.prefetchQuery({ ...query, gcTime: KEPT_AHEAD_MS })
     const metadata = client.getQueryData<DicomJson[]>(query.queryKey)
     if (metadata) stacks.push(...stacksOfSeries(studyInstanceUid, head, metadata))
@@ -119,7 +125,7 @@ export function useStudy(studyInstanceUid: string | null): LoadedStudy {
   const list = useQuery({ ...seriesQuery(studyInstanceUid), enabled: studyInstanceUid !== null, select: headsOf })
   const heads = list.data
   const metadata = useQueries({
-    queries: (heads ?? []).map((head) => metadataQuery(studyInstanceUid, head.seriesInstanceUid)),
+    queries: (heads ?? []).map((head) => metadataQuery(studyInstanceUid, head)),
     combine: (results) => ({
       data: results.map((result) => result.data),
       errors: results.map((result) => result.error),
@@ -190,7 +196,7 @@ async function refreshCounted(client: QueryClient, studyInstanceUid: string): Pr
   forgetOpening(studyInstanceUid)
   await client.invalidateQueries({ queryKey: [...rootOf(studyInstanceUid), 'series'] })
   for (const head of headsOf(client.getQueryData<DicomJson[]>([...rootOf(studyInstanceUid), 'series']) ?? [])) {
-    const { queryKey } = metadataQuery(studyInstanceUid, head.seriesInstanceUid)
+    const queryKey = metadataKey(studyInstanceUid, head.seriesInstanceUid)
     const known = client.getQueryData<DicomJson[]>(queryKey)
     if (known && known.length !== head.instances) void client.invalidateQueries({ queryKey })
   }

@@ -7,6 +7,7 @@ import { asProblem, http } from '@/lib/api'
 import { useKeys } from '@/lib/keys'
 import { later } from '@/lib/later'
 import { Empty, Outline, PatientBar, ProblemNote } from '@/ui'
+import { together } from '@/viewer/opening'
 import classes from './results.module.css'
 import { barOf, type ResultImages } from './types'
 
@@ -19,7 +20,7 @@ export default function ImagesScreen() {
   const known = /^\d{1,15}$/.test(studyPk)
   const found = useQuery({
     queryKey: ['results', 'images', studyPk],
-    queryFn: ({ signal }) => http.get<ResultImages>(`/api/results/studies/${studyPk}`, { signal }),
+    queryFn: ({ signal }) => together(http.get<ResultImages>(`/api/results/studies/${studyPk}`, { signal })),
     enabled: known,
   })
   useEffect(() => {

@@ -8,6 +8,7 @@ import { useKeys } from '@/lib/keys'
 import { later } from '@/lib/later'
 import { barOf, type Bar } from '@/lib/patient'
 import { Empty, Outline, PatientBar, ProblemNote } from '@/ui'
+import { together } from '@/viewer/opening'
 import classes from './room.module.css'
 import type { StudyDetail } from './types'
 
@@ -21,7 +22,7 @@ export default function ImagesScreen() {
   const known = /^\d{1,15}$/.test(studyPk)
   const found = useQuery({
     queryKey: ['study', Number(studyPk)],
-    queryFn: ({ signal }) => http.get<StudyDetail>(`/api/archive/studies/${studyPk}`, { signal }),
+    queryFn: ({ signal }) => together(http.get<StudyDetail>(`/api/archive/studies/${studyPk}`, { signal })),
     enabled: known,
   })
   const patientPk = found.data?.patient_pk
