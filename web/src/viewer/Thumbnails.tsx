@@ -6,6 +6,7 @@ import type { PaneId } from './layout'
 import { LayerCards } from './overlays/LayerCards'
 import { PaperCard } from './papers/PaperCard'
 import type { Paper } from './papers/paper'
+import { inListOrder } from './seriesOrder'
 import { speltLaterality, type Stack } from './stacks'
 import { alike } from './steady'
 import { priorLabel, type ViewerStudy } from './study'
@@ -105,7 +106,7 @@ function Series({ of, loaded, shown, active, laid, onLay, onHang, start, moved }
   if (loaded.series.length === 0) return <p className={classes['quiet']}>No images yet.</p>
   return (
     <ul>
-      {loaded.series.map((series) => {
+      {inListOrder(loaded.series).map((series) => {
         if (series.stacks === undefined)
           return (
             <li key={series.seriesInstanceUid}>

@@ -51,6 +51,7 @@ import { isRun } from './subtract/mask'
 import { isDifference, sourceOf } from './subtract/pictures'
 import { SubtractionBar, useSubtractionKeys } from './subtract/SubtractionBar'
 import { useSubtraction } from './subtract/useSubtraction'
+import { inListOrder } from './seriesOrder'
 import { useSteady } from './steady'
 import { priorLabel, type ViewerStudy } from './study'
 import { Thumbnails } from './Thumbnails'
@@ -515,7 +516,7 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
       if (inPlanes) return
       const of = hungIn(activePane)?.study
       const from = hanging.opened.find((one) => one.study.study_pk === of?.study_pk)?.loaded
-      const keysOf = from?.series.flatMap((one) => [...(one.stacks ?? []), ...one.papers].map((each) => each.key)) ?? []
+      const keysOf = inListOrder(from?.series ?? []).flatMap((one) => [...(one.stacks ?? []), ...one.papers].map((each) => each.key))
       const next = keysOf[keysOf.indexOf(hungIn(activePane)?.stackKey ?? '') + step]
       if (next && of) hangIn(activePane, { study: of, stackKey: next })
     },
