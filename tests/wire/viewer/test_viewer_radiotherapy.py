@@ -97,7 +97,24 @@ def test_a_dose_lies_where_it_is_and_is_as_great_as_numpy_reckons(store: Any, op
     beside(
         store,
         slices[0],
-        rt_dose(space, plan.SOPInstanceUID, values, SeriesDescription="PLAN DOSE"),
+        rt_dose(
+            space,
+            plan.SOPInstanceUID,
+            values,
+            SeriesDescription="PLAN DOSE",
+            DVHSequence=[
+                item(
+                    DVHType="CUMULATIVE",
+                    DoseUnits="GY",
+                    DVHDoseScaling=1,
+                    DVHVolumeUnits="CM3",
+                    DVHNumberOfBins=3,
+                    DVHData=[1, 80, 1, 60, 1, 10],
+                    DVHMeanDose="1.5",
+                    DVHReferencedROISequence=[item(ReferencedROINumber=3, DVHROIContributionType="INCLUDED")],
+                )
+            ],
+        ),
         SeriesNumber=61,
     )
     elsewhere = rt_dose(generate_uid(), "", values, SeriesDescription="OF ANOTHER SPACE")
@@ -115,6 +132,12 @@ def test_a_dose_lies_where_it_is_and_is_as_great_as_numpy_reckons(store: Any, op
         "The images that it belongs to are not open."
     )
     panel_of(page).get_by_role("button", name="Show OF ANOTHER SPACE").click()
+    panel_of(page).get_by_role("button", name="Dose-volume histograms").click()
+    histograms = panel_of(page).get_by_role("list", name="Dose-volume histograms")
+    expect(histograms).to_contain_text("ROI 3mean 1.5")
+    panel_of(page).get_by_role("img", name="Dose-volume histograms").hover(position={"x": 128, "y": 60})
+    expect(histograms).to_contain_text(re.compile(r"6\d.* % · 5\d.* ml"))
+    panel_of(page).get_by_role("button", name="Hide the histograms").click()
 
     page.keyboard.press("Home")
     page.keyboard.press("ArrowDown")
@@ -130,6 +153,20 @@ def test_a_dose_lies_where_it_is_and_is_as_great_as_numpy_reckons(store: Any, op
         assert float(dose) == pytest.approx(between(values, x, y, 16), abs=0.03), (x, y)
     # Beyond the grid there is no dose, and none is said.
     assert said_at(page, hand, 36, -10) == ""
+
+    # A probe says it beside its own value, for as long as the dose is shown.
+    page.keyboard.press("i")
+    hand.click(((2.0 + 40) / 0.8 + 0.5, (-9.0 + 30) / 0.5 + 0.5))
+    words = page.locator(f"{IN_PANE} .svg-layer")
+    expect(words).to_contain_text("Dose")
+    [dose] = re.findall(r"Dose ([\d.]+) Gy", words.text_content() or "")
+    assert float(dose) == pytest.approx(between(values, 2.0, -9.0, 16), abs=0.03)
+    page.keyboard.press("Shift+Z")
+    expect(words).not_to_contain_text("Dose")
+    page.keyboard.press("Shift+Z")
+    expect(words).to_contain_text("Dose")
+    page.keyboard.press("Control+z")
+    page.keyboard.press("w")
 
     # The colours: only they, wholly opaque, on black.
     panel_of(page).get_by_role("button", name="None", exact=True).first.click()

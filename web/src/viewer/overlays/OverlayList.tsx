@@ -6,6 +6,7 @@ import { OVERLAY_KEYS } from './keys'
 import type { Layer, Part } from './layers'
 import { kindOfDose, partOfLevel, WASH } from './dose'
 import { DoseLegend } from './DoseLegend'
+import { structuresNamedBy } from './dvh'
 import { listName, type LayerView, type Overlays } from './useOverlays'
 import classes from './overlays.module.css'
 
@@ -97,7 +98,7 @@ function LayerPart({ view, overlays }: { view: LayerView; overlays: Overlays }) 
           </div>
         </>
       ) : null}
-      {view.look ? <DoseLegend view={view} look={view.look} most={content?.dose?.most ?? null} onLook={(next) => overlays.setLook(layer.key, next)} /> : null}
+      {view.look ? <DoseLegend view={view} look={view.look} most={content?.dose?.most ?? null} structures={overlays.views.find((one) => one.layer.key === structuresNamedBy(layer.instance))?.layer} onLook={(next) => overlays.setLook(layer.key, next)} /> : null}
       {layer.kind !== 'dose' && layer.parts.length > MANY ? <TextInput size="xs" aria-label={`Find in ${layer.label}`} placeholder="Find" value={wanted} onChange={(event) => setWanted(event.currentTarget.value)} /> : null}
       {layer.fault === null && (layer.kind !== 'dose' || view.look) ? (
         <ul>
