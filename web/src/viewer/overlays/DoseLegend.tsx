@@ -1,10 +1,10 @@
 import { ActionIcon, Button, NumberInput, SegmentedControl } from '@mantine/core'
 import { IconPlus } from '@tabler/icons-react'
 import { useState } from 'react'
-import { later } from '@/lib/later'
 import { doseOf, doseWords, heat, LEVELS_MOST, notesOfDose, partOfLevel, unitOf, type DoseLook } from './dose'
 import { css } from './colours'
 import type { Layer } from './layers'
+import Histograms from './Histograms'
 import type { LayerView } from './useOverlays'
 import classes from './overlays.module.css'
 
@@ -13,10 +13,8 @@ const LEAST = 0.01
 const GREATEST = 100_000
 const STOPS = [0, 0.2, 0.4, 0.6, 0.8, 1, 1.2]
 
-const Histograms = later(() => import('./Histograms'))
-
 /** What a dose's colours and lines mean, and how the reader has them: of what they are parts, and which there are. */
-export function DoseLegend({ view: { layer }, look, most, structures, onLook }: { view: LayerView; look: DoseLook; most: number | null; structures: Layer | undefined; onLook: (look: DoseLook) => void }) {
+export default function DoseLegend({ view: { layer }, look, most, structures, onLook }: { view: LayerView; look: DoseLook; most: number | null; structures: Layer | undefined; onLook: (look: DoseLook) => void }) {
   const [drawn, setDrawn] = useState(false)
   const [wanted, setWanted] = useState<string | number>('')
   const unit = unitOf(layer.instance)

@@ -1,16 +1,18 @@
 import { Button, Slider, TextInput } from '@mantine/core'
 import { IconEye, IconEyeOff, IconX } from '@tabler/icons-react'
 import { memo, useState } from 'react'
+import { later } from '@/lib/later'
 import { showKeys } from '@/lib/keys'
 import { OVERLAY_KEYS } from './keys'
 import type { Layer, Part } from './layers'
 import { kindOfDose, partOfLevel, WASH } from './dose'
-import { DoseLegend } from './DoseLegend'
 import { structuresNamedBy } from './dvh'
 import { listName, type LayerView, type Overlays } from './useOverlays'
 import classes from './overlays.module.css'
 
 const KIND = { segmentation: 'Segmentation', structures: 'RT structures', dose: 'RT dose', surfaces: 'Surface segmentation', heights: 'Height map' } as const
+const DoseLegend = later(() => import('./DoseLegend'))
+
 /** A longer list can be searched. */
 const MANY = 12
 
