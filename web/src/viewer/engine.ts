@@ -2,8 +2,10 @@ import {
   cache,
   Enums,
   eventTarget,
+  getConfiguration,
   init as initCore,
   RenderingEngine,
+  setConfiguration,
   type StackViewport,
   type Types,
 } from '@cornerstonejs/core'
@@ -50,6 +52,10 @@ function begin(): void {
   if (begun) return
   begun = true
   initCore()
+  // One drawing context for all panes: they are drawn one after the other and copied, and of seven, which Cornerstone makes
+  // at once for each engine, the first picture would wait for all.
+  const { rendering, ...others } = getConfiguration()
+  setConfiguration({ ...others, rendering: { ...rendering, webGlContextCount: 1 } })
   initLoader({
     maxWebWorkers: Math.max(2, Math.min(6, (navigator.hardwareConcurrency || 2) - 1)),
   })

@@ -26,8 +26,9 @@ export function metadataOfFrame(instance: DicomJson, frameNumber: number): Dicom
 
 /** The same of each frame of an instance: what all of them share is gone through once, not a thousand times. */
 export function metadataOfFrames(instance: DicomJson): (frameNumber: number) => DicomJson {
-  const shared: DicomJson = { ...instance }
-  for (const tag of OF_ALL_FRAMES) delete shared[tag]
+  const isShared = (tag: string) => !OF_ALL_FRAMES.has(tag)
+  // Of thousands of single pictures each is copied, and none is gone through.
+  const shared: DicomJson = [...OF_ALL_FRAMES].some((tag) => tag in instance) ? Object.fromEntries(Object.entries(instance).filter(([tag]) => isShared(tag))) : { ...instance }
   layOver(shared, instance[SHARED]?.Value?.[0])
   const groups = instance[PER_FRAME]?.Value ?? []
   return (frameNumber) => {
