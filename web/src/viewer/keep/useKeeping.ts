@@ -8,8 +8,8 @@ import type { Engine } from '../engine'
 import type { Measurement } from '../measure/measurements'
 import { shapeOf } from '../measure/measurements'
 import type { PaneId } from '../layout'
-import { windowOf } from '../presets'
-import { functionOf } from '../pixels/plain'
+import { forgetOpening } from '../openings'
+import { storedWindow } from '../pixels/storedWindow'
 import type { Frame, Stack } from '../stacks'
 import { isDifference, sourceOf } from '../subtract/pictures'
 import { TOOL_LABEL } from '../toolLabels'
@@ -150,6 +150,7 @@ export function useKeeping({ mayKeep, engine, drawn, studies }: KeepingProps) {
       setBases((before) => new Map(before).set(studyPk, { signature: shapes.sort().join('\n'), documents: reports.length ? reports : base.documents }))
       const series = ['dicomweb', studyInstanceUid, 'series']
       // Who comes back must not meet the study as it was before.
+      forgetOpening(studyInstanceUid)
       if (leaving) client.removeQueries({ queryKey: series })
       else void client.invalidateQueries({ queryKey: series })
       const on = prior ? ` on ${nameOf(prior)}` : ''
@@ -245,7 +246,7 @@ function presentationOf(engine: Engine, id: PaneId, stack: Stack): NonNullable<F
   // What a state says of values is said of those that were stored.
   if (frame.subtracted) return null
   const { voiRange, invert } = viewport.getProperties()
-  const window = view.table || !voiRange ? null : windowOf(voiRange, functionOf(frame.metadata))
+  const window = view.table || !voiRange ? null : storedWindow(frame.metadata, voiRange)
   const { area, rotation, flipped } = lookFrom(view.toPane, viewport.element.clientWidth, viewport.element.clientHeight)
   if (!area) return null
   const [vertical, horizontal] = [frame.plane?.betweenRows, frame.plane?.betweenColumns]
