@@ -28,6 +28,7 @@ from wetread.priors.model import FetchState, RemoteStudy
 from wetread.priors.service import use_network
 from wetread.reporting.model import Report, ReportProcedure
 from wetread.reporting.pictures import Renderer, use_renderer
+from wetread.reporting.service import MarkedImage
 from wetread.routing.service import use_key, use_sender
 from wetread.routing.telling import use_post
 from wetread.scheduling.linking import use_foreign
@@ -120,17 +121,19 @@ def fetched(session: Session, study_instance_uids: Collection[str]) -> set[str]:
 def renderer_of(archive: Archive) -> Renderer:
     """Draws key images for the printed report. Who may see the report was decided by the use case that prints it."""
 
-    def render(work: Work, sop_instance_uid: str, frame_number: int) -> bytes | None:
-        found = archive.retrieval.objects(work.session, sop_instance_uids=[sop_instance_uid])
+    def render(work: Work, image: MarkedImage) -> bytes | None:
+        found = archive.retrieval.objects(work.session, sop_instance_uids=[image.sop_instance_uid])
+        window = image.window
+        how = Rendering(
+            viewport=PICTURE_PIXELS,
+            window=(window.window_center, window.window_width) if window else None,
+            function=window.voi_lut_function.lower() if window else None,
+        )
         try:
-            return (
-                archive.retrieval.rendered(found[0].stored, frame_number, Rendering(viewport=PICTURE_PIXELS))
-                if found
-                else None
-            )
+            return archive.retrieval.rendered(found[0].stored, image.frame_number, how) if found else None
         except (WetreadError, Damaged) as error:
             # A report goes out with its text even where one of its pictures cannot be drawn.
-            log.warning("key image not drawn", error=type(error).__name__, frame_number=frame_number)
+            log.warning("key image not drawn", error=type(error).__name__, frame_number=image.frame_number)
             return None
 
     return render

@@ -64,6 +64,16 @@ class KeyImageIn(Body):
     sop_instance_uid: str = Field(max_length=64)
     frame_number: int = Field(1, ge=1)
     note: str | None = Field(None, max_length=200)
+    window_center: float | None = Field(None, allow_inf_nan=False)
+    window_width: float | None = Field(None, ge=1, allow_inf_nan=False)
+    voi_lut_function: Literal["LINEAR", "SIGMOID"] = "LINEAR"
+
+    @property
+    def window(self) -> service.KeyWindow | None:
+        """By what it is seen; None: as the image itself says."""
+        if self.window_center is None or self.window_width is None:
+            return None
+        return service.KeyWindow(self.window_center, self.window_width, self.voi_lut_function)
 
 
 @router.post("/reports")
@@ -166,7 +176,13 @@ def templates(work: Work = door(Permission.REPORT_READ)) -> list[rules.Template]
 def mark_key_image(body: KeyImageIn, work: Work = door(Permission.REPORT_WRITE)) -> service.MarkedImage:
     """Marks an image as telling."""
     return service.mark_key_image(
-        work, body.study_pk, body.series_instance_uid, body.sop_instance_uid, body.frame_number, body.note
+        work,
+        body.study_pk,
+        body.series_instance_uid,
+        body.sop_instance_uid,
+        body.frame_number,
+        body.note,
+        body.window,
     )
 
 

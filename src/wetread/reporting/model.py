@@ -100,6 +100,10 @@ class KeyImage(Base):
     sop_instance_uid: Mapped[str] = mapped_column(String(64))
     frame_number: Mapped[int] = mapped_column(Integer, server_default=text("1"))
     note: Mapped[str | None] = mapped_column(String(200))
+    # By what it was seen when it was marked, in the values of its modality; null: as the image itself says.
+    window_center: Mapped[float | None]
+    window_width: Mapped[float | None]
+    voi_lut_function: Mapped[str | None] = mapped_column(String(16))
     marked_by_user_pk: Mapped[int] = mapped_column(ForeignKey("user_account.user_pk"))
     marked_at: Mapped[Utc]
 

@@ -10,9 +10,9 @@ from wetread.security.service import Work
 
 
 class Renderer(Protocol):
-    """Makes a JPEG or PNG of one frame, or None where it cannot be drawn."""
+    """Makes a JPEG or PNG of a key image, as it was seen, or None where it cannot be drawn."""
 
-    def __call__(self, work: Work, sop_instance_uid: str, frame_number: int) -> bytes | None: ...
+    def __call__(self, work: Work, image: MarkedImage) -> bytes | None: ...
 
 
 _renderer: Renderer | None = None
@@ -28,5 +28,5 @@ def picture_of(work: Work, image: MarkedImage) -> KeyPicture | None:
     """The key image as a picture; None where no renderer is there or the frame cannot be drawn."""
     if _renderer is None:
         return None
-    content = _renderer(work, image.sop_instance_uid, image.frame_number)
+    content = _renderer(work, image)
     return None if content is None else KeyPicture(content, image.note or "Key image")

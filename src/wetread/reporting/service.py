@@ -63,6 +63,15 @@ class SignedVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyWindow:
+    """By what an image was seen when it was marked, in the values of its modality (PS3.3 C.11.2.1.2)."""
+
+    window_center: float
+    window_width: float
+    voi_lut_function: str = "LINEAR"
+
+
+@dataclass(frozen=True, slots=True)
 class MarkedImage:
     """A key image."""
 
@@ -74,6 +83,7 @@ class MarkedImage:
     frame_number: int
     note: str | None
     marked_at: datetime
+    window: KeyWindow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -447,9 +457,10 @@ def mark_key_image(
     sop_instance_uid: str,
     frame_number: int = 1,
     note: str | None = None,
+    window: KeyWindow | None = None,
 ) -> MarkedImage:
-    """Marks an image as telling; marking it again changes the note. Raises Conflict where it stands in a signed report
-    with another note."""
+    """Marks an image as telling, as it is seen; marking it again changes note and window. Raises Conflict where it stands
+    in a signed report with others."""
     work.require(Permission.REPORT_WRITE)
     study = _study(work, study_pk)
     if work.actor.user_pk is None:
@@ -475,7 +486,7 @@ def mark_key_image(
             KeyImage.sop_instance_uid == sop_instance_uid, KeyImage.frame_number == frame_number
         )
     )
-    if before is not None and before.note != note:
+    if before is not None and (before.note, _window_of(before)) != (note, window):
         _require_unsigned(work, before)
     statement = insert(KeyImage).values(
         study_pk=study_pk,
@@ -484,12 +495,19 @@ def mark_key_image(
         sop_instance_uid=sop_instance_uid,
         frame_number=frame_number,
         note=note,
+        window_center=window and window.window_center,
+        window_width=window and window.window_width,
+        voi_lut_function=window and window.voi_lut_function,
         marked_by_user_pk=work.actor.user_pk,
         marked_at=work.now(),
     )
     image = work.session.scalars(
         statement.on_conflict_do_update(
-            index_elements=["sop_instance_uid", "frame_number"], set_={"note": statement.excluded.note}
+            index_elements=["sop_instance_uid", "frame_number"],
+            set_={
+                name: statement.excluded[name]
+                for name in ("note", "window_center", "window_width", "voi_lut_function")
+            },
         ).returning(KeyImage),
         execution_options={"populate_existing": True},
     ).one()
@@ -585,7 +603,14 @@ def _marked(image: KeyImage) -> MarkedImage:
         image.frame_number,
         image.note,
         image.marked_at,
+        _window_of(image),
     )
+
+
+def _window_of(image: KeyImage) -> KeyWindow | None:
+    if image.window_center is None or image.window_width is None:
+        return None
+    return KeyWindow(image.window_center, image.window_width, image.voi_lut_function or "LINEAR")
 
 
 def _report(work: Work, report_pk: int, *, lock: bool = False) -> Report:

@@ -20,14 +20,14 @@ from wetread.security.service import Actor, Role, Work
 
 
 @pytest.fixture(autouse=True)
-def renderer() -> Iterator[list[tuple[str, int]]]:
+def renderer() -> Iterator[list[service.MarkedImage]]:
     """Draws a grey square for every frame but the third, and remembers what it was asked for."""
-    asked: list[tuple[str, int]] = []
+    asked: list[service.MarkedImage] = []
     before = pictures._renderer
 
-    def draw(_work: Work, sop_instance_uid: str, frame_number: int) -> bytes | None:
-        asked.append((sop_instance_uid, frame_number))
-        if frame_number == 3:
+    def draw(_work: Work, image: service.MarkedImage) -> bytes | None:
+        asked.append(image)
+        if image.frame_number == 3:
             return None
         out = io.BytesIO()
         Image.new("L", (64, 64), 120).save(out, "PNG")
@@ -142,15 +142,20 @@ def test_the_download_is_not_kept_by_the_browser_and_names_no_patient(ward: Ward
 
 
 def mark(
-    ward: Ward, reader: Actor, study_pk: int, frame: int = 1, note: str | None = None
+    ward: Ward,
+    reader: Actor,
+    study_pk: int,
+    frame: int = 1,
+    note: str | None = None,
+    window: service.KeyWindow | None = None,
 ) -> service.MarkedImage:
     series, image = ward.image(study_pk)
     with ward.offices.work(reader) as work:
-        return service.mark_key_image(work, study_pk, series, image, frame, note)
+        return service.mark_key_image(work, study_pk, series, image, frame, note, window)
 
 
 def test_key_images_are_marked_renoted_printed_and_taken_back(
-    ward: Ward, tmp_path: Path, renderer: list[tuple[str, int]]
+    ward: Ward, tmp_path: Path, renderer: list[service.MarkedImage]
 ) -> None:
     reader = ward.person()
     view = reported(ward, reader, "preliminary")
@@ -159,6 +164,8 @@ def test_key_images_are_marked_renoted_printed_and_taken_back(
     first = mark(ward, reader, study_pk)
     assert mark(ward, reader, study_pk, note="Fracture line").key_image_pk == first.key_image_pk
     mark(ward, reader, study_pk, 2)
+    lung = service.KeyWindow(-600, 1500)
+    mark(ward, reader, study_pk, 2, window=lung)
     mark(ward, reader, study_pk, 3)
     with ward.offices.work(reader) as work:
         shown = service.get_report(work, view.report_pk).key_images
@@ -166,7 +173,8 @@ def test_key_images_are_marked_renoted_printed_and_taken_back(
     assert pictures_in(pdf_of(ward, reader, view.report_pk), tmp_path) == 2, (
         "what cannot be drawn is left out"
     )
-    assert [frame for _, frame in renderer] == [1, 2, 3]
+    # As the reader saw it: a lung in a window of soft tissue is black.
+    assert [(one.frame_number, one.window) for one in renderer] == [(1, None), (2, lung), (3, None)]
     with ward.offices.work(reader) as work:
         service.unmark_key_image(work, first.key_image_pk)
     with pytest.raises(NotFound), ward.offices.work(reader) as work:
@@ -175,7 +183,7 @@ def test_key_images_are_marked_renoted_printed_and_taken_back(
 
 
 def test_a_signed_document_keeps_the_images_that_it_was_signed_with(
-    ward: Ward, clock: FixedClock, tmp_path: Path, renderer: list[tuple[str, int]]
+    ward: Ward, clock: FixedClock, tmp_path: Path, renderer: list[service.MarkedImage]
 ) -> None:
     reader = ward.person()
     view = reported(ward, reader, "preliminary")
@@ -195,12 +203,14 @@ def test_a_signed_document_keeps_the_images_that_it_was_signed_with(
         service.unmark_key_image(work, first.key_image_pk)
     with pytest.raises(Conflict, match="signed report"):
         mark(ward, reader, study_pk, note="No fracture")
+    with pytest.raises(Conflict, match="signed report"):
+        mark(ward, reader, study_pk, note="Fracture line", window=service.KeyWindow(500, 2500))
     assert mark(ward, reader, study_pk, note="Fracture line").key_image_pk == first.key_image_pk
     clock.advance(timedelta(minutes=1))
     with ward.offices.work(reader) as work:
         service.addend(work, view.report_pk, "Seen from the side too.", password=PASSWORD, totp=None)
     assert pictures_in(pdf_of(ward, reader, view.report_pk), tmp_path) == 2
-    assert {frame for _, frame in renderer} == {1, 2}
+    assert {one.frame_number for one in renderer} == {1, 2}
 
 
 def test_an_image_of_another_patient_never_becomes_a_key_image_of_this_one(ward: Ward) -> None:

@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import PositronEmissionTomographyImageStorage, generate_uid
 
 import viewer_pictures as pictures
-from viewer_fixtures import PATIENCE_MS, OpenStudy
+from viewer_fixtures import PATIENCE_MS, OpenStudy, drawn
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(500)]
 expect.set_options(timeout=PATIENCE_MS)
@@ -144,6 +144,16 @@ def cross_to(page: Page, plane: str, right_mm: float, down_mm: float) -> None:
     page.mouse.click(
         box["x"] + box["width"] / 2 + right_mm / scale, box["y"] + box["height"] / 2 + down_mm / scale
     )
+
+
+def test_a_window_of_suv_reaches_from_its_one_end_to_the_other(store: Any, open_study: OpenStudy) -> None:
+    page = open_study(filed(store, PET=pet_slices(generate_uid())), 1200, 800)
+    expect(page.locator("[data-pane=a]")).to_contain_text("W 5 · C 2.5")
+    page.wait_for_timeout(300)
+    grey = drawn(page)[:, :, 0]
+    # 0 to 5 SUV: the body of 1 SUV is a fifth of white.
+    height, width = grey.shape
+    assert grey[height // 2, width // 2] == pytest.approx(255 * BACKGROUND_SUV / 5, abs=3)
 
 
 def test_a_pet_lies_over_its_ct_where_it_is_and_in_known_colours(store: Any, open_study: OpenStudy) -> None:

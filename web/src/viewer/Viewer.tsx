@@ -15,7 +15,7 @@ import { isAbout, lookOf } from './keep/presentation'
 import { namedElsewhere } from './keep/keyObjects'
 import { type KeptDocument } from './keep/structured'
 import { useKeeping, type OnScreen } from './keep/useKeeping'
-import { useKeyImages } from './keyImages'
+import { useKeyImages, windowOn } from './keyImages'
 import type { Screens } from './hanging/screens'
 import { useProtocols } from './hanging/useProtocols'
 import { useScreens } from './hanging/useScreens'
@@ -51,6 +51,7 @@ import { isRun } from './subtract/mask'
 import { isDifference, sourceOf } from './subtract/pictures'
 import { SubtractionBar, useSubtractionKeys } from './subtract/SubtractionBar'
 import { useSubtraction } from './subtract/useSubtraction'
+import { shownWindow } from './pixels/storedWindow'
 import { inListOrder } from './seriesOrder'
 import { useSteady } from './steady'
 import { priorLabel, type ViewerStudy } from './study'
@@ -423,7 +424,8 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
     const shown = engine?.viewport(activePane)
     if (!applied || !about || !shown || engine?.imageOn(activePane) !== about.imageId) return
     giveGreys(shown, null)
-    applyLook(shown, about, lookOf(applied.instance, about))
+    const look = lookOf(applied.instance, about)
+    applyLook(shown, about, { ...look, window: look.window && shownWindow(about.metadata, look.window) })
     const still = () => lastApplied.current === key && engine.imageOn(activePane) === about.imageId
     laySoftcopy(shown, applied.instance, about.imageId, still).then(
       (done) => (done ? undefined : toast('Not shown: its tables of greys; they do not fit to how this picture is stored.')),
@@ -476,7 +478,8 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
     rate: (by) => setRate({ stackKey: activeStack?.key ?? null, rate: Math.max(SLOWEST, Math.min(FASTEST, Math.round(rate + by))) }),
     mark: () => {
       const frame = activeStack?.frames[indexNow(activePane)]
-      if (frame && hungIn(activePane)?.study.study_pk === study.study_pk) keys.toggle(frame)
+      const shown = viewport()
+      if (frame && hungIn(activePane)?.study.study_pk === study.study_pk) keys.toggle(frame, shown && windowOn(shown, frame))
     },
     planes: () => {
       if (inPlanes || judged?.isVolume) setPlanes(!inPlanes)

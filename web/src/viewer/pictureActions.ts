@@ -2,8 +2,15 @@ import { isFitted, mirror, oneToOne, rotate } from './camera'
 import { hang, toChestWall } from './chestWall'
 import type { Engine, StackViewport } from './engine'
 import type { PaneId } from './layout'
+import { functionOf } from './pixels/plain'
+import { frameOf } from './pixels/remembered'
 import { rangeOf, windowOf } from './presets'
 import type { ToolbarProps } from './Toolbar'
+
+function voiFunctionOf(shown: StackViewport): string | undefined {
+  const frame = frameOf(shown.getCurrentImageId() ?? '')
+  return frame ? functionOf(frame.metadata) : undefined
+}
 
 type Names = 'invert' | 'rotate' | 'mirror' | 'fit' | 'oneToOne' | 'reset' | 'preset' | 'scanner' | 'zoom' | 'pan' | 'nudge'
 
@@ -22,7 +29,7 @@ export function pictureActions(engine: Engine | null, pane: PaneId, viewport: ()
     turn()
     if (whole) toChestWall(shown)
   }
-  const setWindow = (window: { center: number; width: number }) => change((shown) => shown.setProperties({ voiRange: rangeOf(window) }))
+  const setWindow = (window: { center: number; width: number }) => change((shown) => shown.setProperties({ voiRange: rangeOf(window, voiFunctionOf(shown)) }))
   return {
     invert: () => change((shown) => shown.setProperties({ invert: !shown.getProperties().invert })),
     rotate: (quarters) => change((shown) => turned(shown, () => rotate(shown, quarters))),
@@ -44,9 +51,10 @@ export function pictureActions(engine: Engine | null, pane: PaneId, viewport: ()
         shown.setPan([x + right, y + down])
       }),
     nudge: (center, width) => {
-      const range = viewport()?.getProperties().voiRange
+      const shown = viewport()
+      const range = shown?.getProperties().voiRange
       if (!range) return
-      const now = windowOf(range)
+      const now = windowOf(range, shown && voiFunctionOf(shown))
       setWindow({ center: now.center + center * now.width, width: Math.max(1, now.width * (1 + width)) })
     },
   }

@@ -27,8 +27,9 @@ export function presetsFor(modality: string | null, bodyPart: string | null): re
   return [SOFT, LUNG, BONE, LIVER, ANGIO, BRAIN]
 }
 
-/** The range of values shown between black and white, by PS3.3 C.11.2.1.2.1 (LINEAR). */
-export function rangeOf(window: { center: number; width: number }): { lower: number; upper: number } {
+/** The range of values shown between black and white, by PS3.3 C.11.2.1.2.1 (LINEAR), or C.11.2.1.3.2 (LINEAR_EXACT). */
+export function rangeOf(window: { center: number; width: number }, voiFunction = 'LINEAR'): { lower: number; upper: number } {
+  if (voiFunction === 'LINEAR_EXACT') return { lower: window.center - window.width / 2, upper: window.center + window.width / 2 }
   const width = Math.max(1, window.width)
   return { lower: window.center - 0.5 - (width - 1) / 2, upper: window.center - 0.5 + (width - 1) / 2 }
 }

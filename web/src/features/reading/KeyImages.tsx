@@ -33,7 +33,7 @@ export function KeyImages({ studyPk, mayMark, signedAt }: { studyPk: number; may
           {images.data.map((image) => (
             <li key={image.key_image_pk}>
               <Picture
-                src={framePicture(image.study_instance_uid, image.series_instance_uid, image.sop_instance_uid, image.frame_number)}
+                src={framePicture(image.study_instance_uid, image.series_instance_uid, image.sop_instance_uid, image.frame_number, image.window)}
                 alt={image.note ?? 'Key image'}
               />
               {image.note ? <span>{image.note}</span> : null}

@@ -1,5 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
 import { http } from '@/lib/api'
+import type { KeyImage } from './types'
 
 type Attribute = { Value?: unknown[] }
 type DicomJson = Record<string, Attribute | undefined>
@@ -43,5 +44,5 @@ export function useSeries(studyInstanceUid: string | undefined) {
 export const thumbnail = (studyUid: string, seriesUid: string, size = 160) =>
   `/dicom-web/studies/${studyUid}/series/${seriesUid}/thumbnail?viewport=${size},${size}`
 
-export const framePicture = (studyUid: string, seriesUid: string, instanceUid: string, frame: number, size = 200) =>
-  `/dicom-web/studies/${studyUid}/series/${seriesUid}/instances/${instanceUid}/frames/${frame}/rendered?viewport=${size},${size}`
+export const framePicture = (studyUid: string, seriesUid: string, instanceUid: string, frame: number, window: KeyImage['window'] = null, size = 200) =>
+  `/dicom-web/studies/${studyUid}/series/${seriesUid}/instances/${instanceUid}/frames/${frame}/rendered?viewport=${size},${size}` + (window ? `&window=${window.window_center},${window.window_width},${window.voi_lut_function?.toLowerCase() ?? 'linear'}` : '')

@@ -200,7 +200,7 @@ function Result({ detail, onSeen }: { detail: ResultDetail; onSeen: (requestedPr
               {key_images.map((image) => (
                 <li key={image.key_image_pk}>
                   <button type="button" onClick={() => open(image.study_pk)} aria-label={`Open the images: ${image.note ?? 'key image'}`}>
-                    <img src={`${image.rendered_url}?viewport=320,320`} alt={image.note ?? 'Key image'} loading="lazy" />
+                    <img src={image.rendered_url} alt={image.note ?? 'Key image'} loading="lazy" />
                     {image.note ? <span>{image.note}</span> : null}
                   </button>
                 </li>

@@ -7558,6 +7558,16 @@ export interface components {
             sop_instance_uid: string;
             /** Study Pk */
             study_pk: number;
+            /**
+             * Voi Lut Function
+             * @default LINEAR
+             * @enum {string}
+             */
+            voi_lut_function: "LINEAR" | "SIGMOID";
+            /** Window Center */
+            window_center?: number | null;
+            /** Window Width */
+            window_width?: number | null;
         };
         /**
          * KeyPicture
@@ -7578,6 +7588,21 @@ export interface components {
             sop_instance_uid: string;
             /** Study Pk */
             study_pk: number;
+        };
+        /**
+         * KeyWindow
+         * @description By what an image was seen when it was marked, in the values of its modality (PS3.3 C.11.2.1.2).
+         */
+        KeyWindow: {
+            /**
+             * Voi Lut Function
+             * @default LINEAR
+             */
+            voi_lut_function: string;
+            /** Window Center */
+            window_center: number;
+            /** Window Width */
+            window_width: number;
         };
         /**
          * LineOut
@@ -7733,6 +7758,7 @@ export interface components {
             study_instance_uid: string;
             /** Study Pk */
             study_pk: number;
+            window?: components["schemas"]["KeyWindow"] | null;
         };
         /**
          * Measure

@@ -1,6 +1,7 @@
 import { mirror, rotate } from '../camera'
 import { toChestWall, type Showing } from '../chestWall'
 import { dot, subtract, vec3 } from '../geometry'
+import { functionOf } from '../pixels/plain'
 import { rangeOf } from '../presets'
 import type { Frame } from '../stacks'
 import { inSpace } from './picture'
@@ -16,7 +17,7 @@ export function applyLook(viewport: Viewport, frame: Frame, look: Look): void {
   viewport.resetCamera()
   for (let quarter = 0; quarter < look.rotation / 90; quarter++) rotate(viewport, 1)
   if (look.flipped) mirror(viewport, 'horizontal')
-  viewport.setProperties({ invert: look.inverted, ...(look.window ? { voiRange: rangeOf(look.window) } : {}) })
+  viewport.setProperties({ invert: look.inverted, ...(look.window ? { voiRange: rangeOf(look.window, functionOf(frame.metadata)) } : {}) })
   if (look.area) show(viewport, frame, look.area, look.rotation % 180 !== 0)
   else toChestWall(viewport)
   viewport.render()

@@ -1,5 +1,7 @@
 import type { StackViewport } from '../engine'
+import { functionOf } from '../pixels/plain'
 import { frameOf, modalityTableOf } from '../pixels/remembered'
+import { shownWindow } from '../pixels/storedWindow'
 import { giveGreys } from '../pixels/voiTable'
 import { rangeOf } from '../presets'
 import type { DicomJson } from '../dicom'
@@ -25,7 +27,7 @@ export async function laySoftcopy(viewport: StackViewport, state: DicomJson, ima
     if (found !== 'window') return found
     const frame = frameOf(id)
     const window = frame && presented(state).includes(frame.sopInstanceUid) ? lookOf(state, frame).window : null
-    return window && rangeOf(window)
+    return window && frame && rangeOf(shownWindow(frame.metadata, window), functionOf(frame.metadata))
   })
   viewport.render()
   return true

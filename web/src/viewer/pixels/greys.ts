@@ -1,5 +1,5 @@
 import { number, numbers, type DicomJson } from '../dicom'
-import { suvOf } from './suv'
+import { shownBy } from './suv'
 import { looked, tableOf, type Table } from './tables'
 import { layoutOf, rescaleOf } from './values'
 
@@ -59,8 +59,7 @@ export function greysOf(metadata: DicomJson, own: Table | null, steps: Steps): G
   const last = first + 2 ** layout.stored - 1
   const { slope, intercept } = rescaleOf(metadata) ?? { slope: 1, intercept: 0 }
   const ofImage = (stored: number) => (own ? looked(own, stored) : stored * slope + intercept)
-  const suv = metadata['00080060']?.Value?.[0] === 'PT' ? suvOf(metadata) : null
-  const factor = suv && 'factor' in suv ? suv.factor : 1
+  const factor = shownBy(metadata)
 
   const modality = modalityOf(steps.modality, ofImage, layout.signed)
   const ends = isRaw(steps.modality) ? [0, 2 ** (steps.modality.descriptor[2] ?? 16) - 1] : [modality(first), modality(last)]

@@ -1,6 +1,7 @@
 import { item, numbers, text, type DicomJson } from '../dicom'
 import type { Frame } from '../stacks'
 import { halvingsOf } from './link'
+import { suvOf } from './suv'
 import { layoutOf, rescaleOf, type Layout } from './values'
 
 const MODALITY_TABLES = '00283000'
@@ -39,6 +40,8 @@ export function isPlain(metadata: DicomJson, layout: Layout): boolean {
 
 /** The function of the window (PS3.3 C.11.2.1.3): LINEAR where nothing sensible is said. */
 export function functionOf(metadata: DicomJson): string {
+  // What LINEAR leaves off of a window's ends is half a count, and would be half an SUV.
+  if (isPet(metadata) && 'factor' in suvOf(metadata)) return 'LINEAR_EXACT'
   const said = text(metadata, '00281056') ?? ''
   return FUNCTIONS.has(said) ? said : 'LINEAR'
 }

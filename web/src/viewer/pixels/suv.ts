@@ -28,6 +28,12 @@ export function secondsOf(date: string | null, time: string | null): number | nu
   return Date.UTC(Number(day[1]), Number(day[2]) - 1, Number(day[3])) / 1000 + Number(clock[1]) * 3600 + Number(clock[2] ?? 0) * 60 + Number(clock[3] ?? 0)
 }
 
+/** By what the values of a picture's modality are multiplied where it is shown: those of PET are shown as SUV. */
+export function shownBy(metadata: DicomJson): number {
+  const suv = text(metadata, '00080060') === 'PT' ? suvOf(metadata) : null
+  return suv && 'factor' in suv ? suv.factor : 1
+}
+
 /**
  * SUV of body weight (PS3.3 C.8.9.1.1.3; the QIBA FDG-PET profile's way): Bq/ml times grams over the dose that was left
  * when the scan began. Nothing is assumed that the object does not say.
