@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Download, Page, expect
+from playwright.sync_api import Download, Page, Route, expect
 from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, generate_uid
 from sqlalchemy import select
@@ -95,7 +95,27 @@ def test_pictures_videos_and_prints_are_true_and_name_nobody_where_asked(
 ) -> None:
     slices = stack()
     store(*[pictures.as_file(one) for one in slices])
-    page = open_study(str(slices[0].StudyInstanceUID), 1440, 900, accept_downloads=True)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page = open_study(
+        str(slices[0].StudyInstanceUID),
+        1440,
+        900,
+        before=lambda page: page.route("**/api/exports/rights", hold),
+        accept_downloads=True,
+    )
+    # A key that is pressed before it is known who may is meant all the same, and none of the browser's.
+    page.keyboard.press("Control+e")
+    while not held:
+        page.wait_for_timeout(50)
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    held[0].continue_()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
     index = int(page.locator("[data-pane=a]").get_attribute("data-index") or -1)
     page.keyboard.press("v")  # inverted, and turned: as it is shown, so it leaves
     page.keyboard.press(">")

@@ -5,6 +5,7 @@ import { toast } from '@/ui'
 import { rateOf, useCine } from './cine'
 import { takeEngine, type Count, type Engine } from './engine'
 import { ExportButton } from './export/ExportButton'
+import { useExportKeys } from './export/rights'
 import type { Source } from './export/Panel'
 import type { PlanesSource } from './export/planes'
 import { applyLook } from './keep/applyLook'
@@ -561,7 +562,8 @@ function StudyViewer({ study, priors, canMark, onFirst, onKeyImage, share, scree
       activate(pane)
     },
   })
-  const exporting = useMemo(() => <ExportButton source={steady.leaving} />, [steady])
+  const { wished, onTaken } = useExportKeys()
+  const exporting = useMemo(() => <ExportButton source={steady.leaving} wished={wished} onTaken={onTaken} />, [steady, wished, onTaken])
   const onDropped = useCallback((pane: PaneId | null) => setOver(pane), [])
 
   if (fault)

@@ -1,36 +1,33 @@
 import { ActionIcon, Tooltip } from '@mantine/core'
 import { IconShare2 } from '@tabler/icons-react'
-import { useQuery } from '@tanstack/react-query'
-import { useState } from 'react'
-import { http, type Answer } from '@/lib/api'
-import { showKeys, useKeys } from '@/lib/keys'
+import { useEffect, useState } from 'react'
+import { showKeys } from '@/lib/keys'
 import { later } from '@/lib/later'
 import { toast } from '@/ui'
 import type { Purpose, Source } from './Panel'
 import type { PlanesSource } from './planes'
+import { useExportRights } from './rights'
 
 const Panel = later(() => import('./Panel'))
 const PlanesPanel = later(() => import('./PlanesPanel'))
 
-/** The way out of the viewer, for who may take it. `source` tells what is shown; words where nothing of it can leave. */
-export function ExportButton({ source }: { source: () => Source | PlanesSource | string }) {
+/** The way out of the viewer, for who may take it. `source` tells what is shown; words where nothing of it can leave. `wished`: by a key. */
+export function ExportButton({ source, wished, onTaken }: { source: () => Source | PlanesSource | string; wished: Purpose | null; onTaken: () => void }) {
   const [open, setOpen] = useState<{ source: Source | PlanesSource; purpose: Purpose } | null>(null)
-  const rights = useQuery({
-    queryKey: ['export-rights'],
-    queryFn: ({ signal }) => http.get<Answer<'/api/exports/rights', 'get'>>('/api/exports/rights', { signal }),
-    staleTime: 300_000,
-    retry: false,
-  })
-  const may = rights.data?.may_export === true
+  const { isKnown, may } = useExportRights(true)
   const begin = (purpose: Purpose) => {
     const found = source()
     if (typeof found === 'string') toast(found)
     else setOpen({ source: found, purpose })
   }
-  useKeys('Images', [
-    { keys: 'Mod+E', label: 'Export', run: () => begin('picture'), disabled: !may },
-    { keys: 'Mod+P', label: 'Print', run: () => begin('print'), disabled: !may },
-  ])
+  useEffect(() => {
+    if (!wished || !isKnown) return
+    onTaken()
+    if (may) begin(wished)
+    else toast('Nothing may be taken out of the viewer here.')
+    // Once for each wish.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [wished, isKnown])
   if (!may) return null
   return (
     <>
