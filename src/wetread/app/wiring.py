@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from functools import partial
 
+import orjson
 import structlog
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
@@ -21,13 +22,14 @@ from wetread.archive.service import Archive, Damaged, Rendering, use_archive
 from wetread.archive.tiering import use_needed
 from wetread.archive.tiers import Stores
 from wetread.availability.service import use_means
+from wetread.dicom.orientation import edges_of, side_of
 from wetread.hl7.client import use_context
 from wetread.kit.errors import WetreadError
 from wetread.patients.service import use_issuer
 from wetread.priors.model import FetchState, RemoteStudy
 from wetread.priors.service import use_network
 from wetread.reporting.model import Report, ReportProcedure
-from wetread.reporting.pictures import Renderer, use_renderer
+from wetread.reporting.pictures import KeyPicture, Renderer, place_of, use_renderer
 from wetread.reporting.service import MarkedImage
 from wetread.routing.service import use_key, use_sender
 from wetread.routing.telling import use_post
@@ -121,7 +123,7 @@ def fetched(session: Session, study_instance_uids: Collection[str]) -> set[str]:
 def renderer_of(archive: Archive) -> Renderer:
     """Draws key images for the printed report. Who may see the report was decided by the use case that prints it."""
 
-    def render(work: Work, image: MarkedImage) -> bytes | None:
+    def render(work: Work, image: MarkedImage) -> KeyPicture | None:
         found = archive.retrieval.objects(work.session, sop_instance_uids=[image.sop_instance_uid])
         window = image.window
         how = Rendering(
@@ -129,11 +131,22 @@ def renderer_of(archive: Archive) -> Renderer:
             window=(window.window_center, window.window_width) if window else None,
             function=window.voi_lut_function.lower() if window else None,
         )
+        if not found:
+            return None
+        stored = found[0].stored
         try:
-            return archive.retrieval.rendered(found[0].stored, image.frame_number, how) if found else None
+            content = archive.retrieval.rendered(stored, image.frame_number, how)
+            (document,) = orjson.loads(archive.retrieval.instance_metadata(stored))
         except (WetreadError, Damaged) as error:
             # A report goes out with its text even where one of its pictures cannot be drawn.
             log.warning("key image not drawn", error=type(error).__name__, frame_number=image.frame_number)
             return None
+        return KeyPicture(
+            content,
+            image.note,
+            side_of(document, image.frame_number),
+            place_of(document, stored.number_of_frames, image.frame_number),
+            edges_of(document, image.frame_number),
+        )
 
     return render

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -13,6 +13,7 @@ import typst
 
 from wetread.dicom.personname import PersonName
 from wetread.reporting import rules
+from wetread.reporting.pictures import KeyPicture
 from wetread.reporting.service import ReportView
 from wetread.security.model import Site
 
@@ -65,18 +66,26 @@ _LAYOUT = """
 }
 #if d.images.len() > 0 {
   heading(level: 2, "Key images")
+  let letter(where, dx, dy, words) = place(where, dx: dx, dy: dy, box(
+    fill: rgb("#000000b0"), inset: 1.5pt, radius: 1pt, text(size: 7pt, weight: "bold", fill: white, words)))
   grid(columns: (1fr, 1fr, 1fr), gutter: 8pt,
-    ..d.images.map(i => figure(image(i.file, width: 100%, alt: i.alt), caption: none)))
+    ..d.images.map(i => block(breakable: false)[
+      #block(below: 3pt)[
+        #image(i.file, width: 100%, alt: i.alt)
+        #if i.edges != none {
+          letter(left + horizon, 2pt, 0pt, i.edges.left)
+          letter(right + horizon, -2pt, 0pt, i.edges.right)
+          letter(top + center, 0pt, 2pt, i.edges.top)
+          letter(bottom + center, 0pt, -2pt, i.edges.bottom)
+        }
+      ]
+      #set text(size: 8pt)
+      #set par(leading: 0.45em)
+      #if i.side != none { strong(i.side) + [ ] }#i.note#if i.side != none or i.note != "" { linebreak() }
+      #text(size: 7pt, fill: rgb("#4a5560"), i.place)
+    ]))
 }
 """
-
-
-@dataclass(frozen=True, slots=True)
-class KeyPicture:
-    """A rendered key image: JPEG or PNG bytes and the words that describe it."""
-
-    content: bytes
-    description: str
 
 
 def readable_name(person_name: str) -> str:
@@ -153,7 +162,14 @@ def render(view: ReportView, site: Site, pictures: Sequence[KeyPicture] = ()) ->
             for version in shown
         ],
         "images": [
-            {"file": f"image{number}{_suffix(picture.content)}", "alt": picture.description}
+            {
+                "file": f"image{number}{_suffix(picture.content)}",
+                "alt": " · ".join(filter(None, (picture.note or "Key image", picture.side, picture.place))),
+                "note": picture.note or "",
+                "side": picture.side,
+                "place": picture.place,
+                "edges": picture.edges and asdict(picture.edges),
+            }
             for number, picture in enumerate(pictures)
         ],
     }

@@ -2,17 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
-from wetread.reporting.pdf import KeyPicture
+from wetread.dicom.jsonmodel import JsonDict
+from wetread.dicom.orientation import Edges
 from wetread.reporting.service import MarkedImage
 from wetread.security.service import Work
 
 
-class Renderer(Protocol):
-    """Makes a JPEG or PNG of a key image, as it was seen, or None where it cannot be drawn."""
+@dataclass(frozen=True, slots=True)
+class KeyPicture:
+    """A key image as a JPEG or PNG, with what whoever reads the report has to know of it: which side it is of, what its
+    edges are, and where it is found. `edges` None: the object does not tell."""
 
-    def __call__(self, work: Work, image: MarkedImage) -> bytes | None: ...
+    content: bytes
+    note: str | None = None
+    side: str | None = None
+    place: str = ""
+    edges: Edges | None = None
+
+
+def place_of(document: JsonDict, frames: int, frame_number: int) -> str:
+    """Where an image is found, in words: `2026-11-27 · CC · series 2 Axial chest 5.0, image 33`."""
+
+    def text(tag: str) -> str:
+        return str((document.get(tag, {}).get("Value") or [""])[0] or "").strip()
+
+    day = text("00080020")
+    day = f"{day[:4]}-{day[4:6]}-{day[6:8]}" if len(day) == 8 and day.isdigit() else day
+    series = " ".join(filter(None, ("series", text("00200011"), text("0008103E"))))
+    number = f"image {text('00200013')}" if text("00200013") else ""
+    frame = f"frame {frame_number}" if frames > 1 else ""
+    place = ", ".join(filter(None, (series if series != "series" else "", number, frame)))
+    return " · ".join(filter(None, (day, text("00185101"), place)))
+
+
+class Renderer(Protocol):
+    """Draws a key image as it was seen; None where it cannot be drawn."""
+
+    def __call__(self, work: Work, image: MarkedImage) -> KeyPicture | None: ...
 
 
 _renderer: Renderer | None = None
@@ -26,7 +55,4 @@ def use_renderer(renderer: Renderer) -> None:
 
 def picture_of(work: Work, image: MarkedImage) -> KeyPicture | None:
     """The key image as a picture; None where no renderer is there or the frame cannot be drawn."""
-    if _renderer is None:
-        return None
-    content = _renderer(work, image)
-    return None if content is None else KeyPicture(content, image.note or "Key image")
+    return None if _renderer is None else _renderer(work, image)

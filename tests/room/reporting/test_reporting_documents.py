@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from case_fixtures import PASSWORD, Ward
+from wetread.dicom.orientation import Edges
 from wetread.kit.clock import FixedClock
 from wetread.kit.errors import Conflict, Denied, Invalid, NotFound
 from wetread.reporting import pictures, service
@@ -25,13 +26,16 @@ def renderer() -> Iterator[list[service.MarkedImage]]:
     asked: list[service.MarkedImage] = []
     before = pictures._renderer
 
-    def draw(_work: Work, image: service.MarkedImage) -> bytes | None:
+    def draw(_work: Work, image: service.MarkedImage) -> pictures.KeyPicture | None:
         asked.append(image)
         if image.frame_number == 3:
             return None
         out = io.BytesIO()
         Image.new("L", (64, 64), 120).save(out, "PNG")
-        return out.getvalue()
+        edges = Edges("A", "P", "R", "L")
+        return pictures.KeyPicture(
+            out.getvalue(), image.note, "RIGHT", "2026-11-27 · CC · series 2, image 5", edges
+        )
 
     pictures.use_renderer(draw)
     yield asked
@@ -173,6 +177,12 @@ def test_key_images_are_marked_renoted_printed_and_taken_back(
     assert pictures_in(pdf_of(ward, reader, view.report_pk), tmp_path) == 2, (
         "what cannot be drawn is left out"
     )
+    # Which side it is, and what is where on it, can be read by whoever has the paper alone.
+    words = text_of(pdf_of(ward, reader, view.report_pk), tmp_path)
+    assert "RIGHT Fracture line" in words and words.count("2026-11-27 · CC · series 2, image 5") == 2
+    assert all(words.split().count(letter) == 2 for letter in "APRL")
+    renderer.clear()
+    pdf_of(ward, reader, view.report_pk)
     # As the reader saw it: a lung in a window of soft tissue is black.
     assert [(one.frame_number, one.window) for one in renderer] == [(1, None), (2, lung), (3, None)]
     with ward.offices.work(reader) as work:
