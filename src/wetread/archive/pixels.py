@@ -22,6 +22,7 @@ from typing import Any
 import orjson
 
 from wetread.archive.rules import JsonDict, tag_of
+from wetread.dicom.orientation import Edges
 from wetread.kit import limits
 from wetread.kit.errors import Invalid, Unavailable
 
@@ -242,7 +243,7 @@ def _number(document: Mapping[str, Any], keyword: str) -> int | None:
 class Rendering:
     """How a frame is drawn. `window` is (centre, width) in the units of the modality transformation; `viewport` the
     (columns, rows) to fit into, `region` the (left, top, width, height) of the source that is shown, a negative size
-    turned over; `enlarge` to fill the viewport; `icc`: "no", "yes" (the image's own profile) or "srgb"."""
+    turned over; `edges` the letters to write at the edges of the whole; `enlarge` to fill the viewport; `icc`: "no", "yes" (the image's own profile) or "srgb"."""
 
     media_type: str = "image/jpeg"
     window: tuple[float, float] | None = None
@@ -252,6 +253,7 @@ class Rendering:
     enlarge: bool = False
     quality: int = 90
     annotations: tuple[str, ...] = ()
+    edges: Edges | None = None
     icc: str = "no"
 
 

@@ -10,7 +10,7 @@ import os
 import resource
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any, BinaryIO
 
@@ -393,8 +393,8 @@ def render(header: Header, frame: Array, raw: Array | None = None) -> bytes:
     if profile is not None and header["icc"] == "srgb" and header.get("profile"):
         picture = _as_srgb(header, picture)
     picture = _fitted(header, picture)
-    if header["annotations"]:
-        picture = _annotated(picture, header["annotations"])
+    if header["annotations"] or header["edges"]:
+        picture = _annotated(picture, header["annotations"], _edges(header))
     return _written(header, picture, profile)
 
 
@@ -468,9 +468,10 @@ def _fitted(header: Header, picture: Image.Image) -> Image.Image:
     return picture.resize(size, Image.Resampling.LANCZOS if smaller else Image.Resampling.BICUBIC)
 
 
-def _annotated(picture: Image.Image, lines: Sequence[str]) -> Image.Image:
-    """Lines of text in the upper left corner, light with a dark rim, readable on any image."""
-    size = min(max(picture.height // 32, 10), 40)
+def _annotated(picture: Image.Image, lines: Sequence[str], edges: Mapping[str, str]) -> Image.Image:
+    """Lines of text in the upper left corner and letters at the edges, light with a dark rim, readable on any image."""
+    # What stands at the edges is few words, and is read on small pictures too.
+    size = min(max(picture.height // (16 if edges else 32), 10), 40)
     font = ImageFont.load_default(size)
     draw = ImageDraw.Draw(picture)
     light = 255 if picture.mode == "L" else (255, 255, 255)
@@ -484,7 +485,41 @@ def _annotated(picture: Image.Image, lines: Sequence[str]) -> Image.Image:
             stroke_width=max(size // 12, 1),
             stroke_fill=dark,
         )
+    middle, bottom, centre, right = (
+        picture.height // 2,
+        picture.height - size // 4,
+        picture.width // 2,
+        picture.width - size // 4,
+    )
+    places = {
+        "left": (size // 4, middle, "lm"),
+        "right": (right, middle, "rm"),
+        "top": (centre, size // 4, "ma"),
+        "bottom": (centre, bottom, "md"),
+    }
+    for edge, (x, y, anchor) in places.items():
+        letters = edges.get(edge, "")
+        draw.text(
+            (x, y),
+            letters,
+            fill=light,
+            font=font,
+            anchor=anchor,
+            stroke_width=max(size // 12, 1),
+            stroke_fill=dark,
+        )
     return picture
+
+
+def _edges(header: Header) -> dict[str, str]:
+    """The letters at the edges of what is shown: a region may be turned over."""
+    edges = dict(header["edges"] or {})
+    _, _, across, down = header["region"] or (0, 0, 1, 1)
+    if edges and across < 0:
+        edges["left"], edges["right"] = edges["right"], edges["left"]
+    if edges and down < 0:
+        edges["top"], edges["bottom"] = edges["bottom"], edges["top"]
+    return edges
 
 
 def _overlay(plane: Header, raw: Array | None) -> Image.Image | None:

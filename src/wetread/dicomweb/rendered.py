@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 import orjson
@@ -10,6 +11,8 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from wetread.archive.service import Archive, BulkData, InstanceFiles, Rendering
+from wetread.dicom.jsonmodel import JsonDict
+from wetread.dicom.orientation import edges_of, side_of
 from wetread.dicomweb import structured
 from wetread.dicomweb.accept import RENDERED_MEDIA_TYPES, Offer
 from wetread.dicomweb.common import (
@@ -40,7 +43,8 @@ _Viewport = Annotated[str | None, Query(max_length=100, description="columns,row
 _Quality = Annotated[int, Query(ge=1, le=100)]
 _FUNCTIONS = ("linear", "linear-exact", "sigmoid")
 _THUMBNAIL = (160, 160)
-_NO_ANNOTATIONS: dict[str, tuple[str, ...]] = {"patient": (), "technique": ()}
+# What `annotation` may name; `orientation` is our own: the side, the view and the letters of the edges.
+_NO_ANNOTATIONS: dict[str, tuple[str, ...]] = {"patient": (), "technique": (), "orientation": ()}
 _IMAGES = [Offer(media_type) for media_type in RENDERED_MEDIA_TYPES]
 _IMAGE_PARTS = [Offer(media_type, True) for media_type in RENDERED_MEDIA_TYPES]
 
@@ -168,9 +172,8 @@ def _listed(query: Mapping[str, str], name: str, known: Mapping[str, Any]) -> li
     return words
 
 
-def annotations_of(archive: Archive, files: InstanceFiles) -> dict[str, tuple[str, ...]]:
-    """The lines that `annotation=patient` and `annotation=technique` write, with corrections laid over."""
-    (document,) = orjson.loads(archive.retrieval.instance_metadata(files.original))
+def annotations_of(document: JsonDict, frame: int) -> dict[str, tuple[str, ...]]:
+    """The lines that each `annotation` writes of a frame."""
 
     def text(tag: str) -> str:
         values = document.get(tag, {}).get("Value") or [""]
@@ -186,6 +189,7 @@ def annotations_of(archive: Archive, files: InstanceFiles) -> dict[str, tuple[st
             ("", "00080060"), ("", "00081030"), ("", "0008103E"), ("Acquired ", "00080022"), ("kVp ", "00180060"),
             ("mA ", "00181151"), ("Slice mm ", "00180050"), ("TE ", "00180081"), ("TR ", "00180080"),
         ),
+        "orientation": tuple(filter(None, (side_of(document, frame) or "", text("00185101")))),
     }  # fmt: skip
 
 
@@ -200,8 +204,14 @@ def draw(
     archive: Archive, files: InstanceFiles, frame: int, query: Mapping[str, str], media_type: str
 ) -> bytes:
     """A frame as the query parameters ask for it. Raises BadRequest, NotFound, CannotDecode."""
-    annotations = annotations_of(archive, files) if "annotation" in query else _NO_ANNOTATIONS
-    rendering = rendering_of(query, files, media_type, annotations)
+    if "annotation" not in query:
+        return archive.retrieval.rendered(
+            files.original, frame, rendering_of(query, files, media_type, _NO_ANNOTATIONS)
+        )
+    (document,) = orjson.loads(archive.retrieval.instance_metadata(files.original))  # corrections laid over
+    rendering = rendering_of(query, files, media_type, annotations_of(document, frame))
+    if "orientation" in _listed(query, "annotation", _NO_ANNOTATIONS):
+        rendering = replace(rendering, edges=edges_of(document, frame))
     return archive.retrieval.rendered(files.original, frame, rendering)
 
 
@@ -292,9 +302,7 @@ def _collection(request: Request, gate: Gate, study: str, series: str | None) ->
     if not offer.multipart:
         content = draw(archive, files, _middle(files), query, offer.media_type)
         return Response(content, media_type=offer.media_type, headers=NO_STORE)
-    rendering_of(
-        query, files, offer.media_type, {"patient": (), "technique": ()}
-    )  # told before the body, if wrong
+    rendering_of(query, files, offer.media_type, _NO_ANNOTATIONS)  # told before the body, if wrong
     pictures = [
         one
         for uid in ([series] if series else archive.retrieval.series_of(study))

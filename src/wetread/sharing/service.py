@@ -381,7 +381,7 @@ def _picture(image: MarkedImage) -> KeyPicture:
         image.frame_number,
         image.note,
         f"/dicom-web/studies/{image.study_instance_uid}/series/{image.series_instance_uid}"
-        f"/instances/{image.sop_instance_uid}/frames/{image.frame_number}/rendered?viewport=320,320"
+        f"/instances/{image.sop_instance_uid}/frames/{image.frame_number}/rendered?viewport=320,320&annotation=orientation"
         + (
             f"&window={window.window_center:g},{window.window_width:g},{window.voi_lut_function.lower()}"
             if window

@@ -163,6 +163,30 @@ def test_overlays_are_drawn(reader: Client, make_dicom: MakeDicom, store: Store)
         assert np.array_equal(image > 128, bits.astype(bool))
 
 
+def test_orientation_is_written_at_the_edges(reader: Client, make_dicom: MakeDicom, store: Store) -> None:
+    black = {"WindowCenter": 500, "WindowWidth": 1000}
+    frame = np.zeros((320, 320), np.uint16)
+    axial = grey(make_dicom, frame, ImageOrientationPatient=[1, 0, 0, 0, 1, 0], ImageLaterality="R", **black)
+    unknown = grey(make_dicom, frame, ImageOrientationPatient=None, **black)
+    store(axial, unknown)
+
+    def written(of: Dataset, query: str = "") -> dict[str, Any]:
+        drawn = pixels(
+            reader.get(f"{path_of(of)}/rendered?annotation=orientation{query}", Accept="image/png")
+        )
+        edges = {"left": drawn[140:180, :20], "right": drawn[140:180, -20:], "top": drawn[:20, 140:180],
+                 "bottom": drawn[-20:, 140:180], "corner": drawn[:20, :80]}  # fmt: skip
+        return {name: int((part > 128).sum()) for name, part in edges.items()}
+
+    letters = written(axial)
+    assert all(letters.values()), "R, L, A, P, and RIGHT"
+    assert letters["left"] > letters["right"], "an R has more strokes than an L"
+    turned = written(axial, "&viewport=320,320,0,0,-320,-320")
+    assert (turned["left"], turned["right"]) == (letters["right"], letters["left"])
+    assert (turned["top"], turned["bottom"]) == (letters["bottom"], letters["top"])
+    assert not any(written(unknown).values())
+
+
 def test_annotations_quality_and_profiles(reader: Client, make_dicom: MakeDicom, store: Store) -> None:
     noise = np.random.default_rng(4).integers(0, 255, (128, 128)).astype(np.uint16)
     ds = grey(make_dicom, noise, WindowCenter=128, WindowWidth=256)

@@ -45,4 +45,4 @@ export const thumbnail = (studyUid: string, seriesUid: string, size = 160) =>
   `/dicom-web/studies/${studyUid}/series/${seriesUid}/thumbnail?viewport=${size},${size}`
 
 export const framePicture = (studyUid: string, seriesUid: string, instanceUid: string, frame: number, window: KeyImage['window'] = null, size = 200) =>
-  `/dicom-web/studies/${studyUid}/series/${seriesUid}/instances/${instanceUid}/frames/${frame}/rendered?viewport=${size},${size}` + (window ? `&window=${window.window_center},${window.window_width},${window.voi_lut_function?.toLowerCase() ?? 'linear'}` : '')
+  `/dicom-web/studies/${studyUid}/series/${seriesUid}/instances/${instanceUid}/frames/${frame}/rendered?viewport=${size},${size}&annotation=orientation` + (window ? `&window=${window.window_center},${window.window_width},${window.voi_lut_function?.toLowerCase() ?? 'linear'}` : '')
