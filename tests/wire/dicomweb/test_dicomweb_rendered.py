@@ -174,8 +174,8 @@ def test_orientation_is_written_at_the_edges(reader: Client, make_dicom: MakeDic
         drawn = pixels(
             reader.get(f"{path_of(of)}/rendered?annotation=orientation{query}", Accept="image/png")
         )
-        edges = {"left": drawn[140:180, :20], "right": drawn[140:180, -20:], "top": drawn[:20, 140:180],
-                 "bottom": drawn[-20:, 140:180], "corner": drawn[:20, :80]}  # fmt: skip
+        edges = {"left": drawn[130:190, :40], "right": drawn[130:190, -40:], "top": drawn[:40, 140:180],
+                 "bottom": drawn[-40:, 140:180], "corner": drawn[:40, :100]}  # fmt: skip
         return {name: int((part > 128).sum()) for name, part in edges.items()}
 
     letters = written(axial)
