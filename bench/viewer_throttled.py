@@ -69,7 +69,8 @@ def main() -> None:
             reader.leave()
             reader.page.unroute_all()
             if how != "coarse first":
-                reader.page.route("**/coarse?*", lambda route: route.fulfill(status=404, body=""))
+                for coarse in ("**/coarse?*", "**/openings/*"):
+                    reader.page.route(coarse, lambda route: route.fulfill(status=404, body=""))
             reader.page.wait_for_timeout(11_000)  # what the link was before is no longer believed
             throttle(reader.cdp, asked.mbit, asked.latency)
             figures.append((how, {**watch(reader, uids[1]), "load": os.getloadavg()[0]}))

@@ -173,6 +173,44 @@ export default { log, constants, data, async: reader, utilities }
   }
 }
 
+/**
+ * What of Cornerstone the page never uses, though its programs name it: viewports of its next generation, of slides, films and
+ * waveforms; rules that make display sets; and decoders, which work in a worker of their own.
+ */
+const NOT_USED = new RegExp(
+  [
+    'core/dist/esm/RenderingEngine/GenericViewport/(?:Planar|Video|WSI|ECG|Volume3D)/(?!.*ProjectionAdapter)',
+    'core/dist/esm/RenderingEngine/(?:WSI|Video|ECG)Viewport\\.js',
+    'dicom-image-loader/dist/esm/decodeImageFrameWorker\\.js',
+    'dicom-image-loader/dist/esm/shared/decoders/',
+    'metadata/dist/esm/displayset/compiledDisplaySetRules\\.js',
+  ]
+    .map((path) => `/@cornerstonejs/${path}`)
+    .join('|'),
+)
+
+/** The names that a module gives; null: some are those of others. */
+function namesGivenBy(code: string): string[] | null {
+  if (/^export \*/m.test(code)) return null
+  const declared = [...code.matchAll(/^export (?:async )?(?:function\*?|const|let|var|class) ([\w$]+)/gm)].map((found) => found[1] ?? '')
+  const listed = [...code.matchAll(/^export \{([^}]*)\}/gm)].flatMap((found) => (found[1] ?? '').split(',').map((one) => one.trim().split(' as ').at(-1) ?? ''))
+  return [...new Set([...declared, ...listed, .../^export default /m.test(code) ? ['default'] : []])].filter(Boolean)
+}
+
+/** Leaves out what the page never uses; whoever called it would be told. */
+function leanCornerstone(): Plugin {
+  return {
+    name: 'lean-cornerstone',
+    apply: 'build',
+    enforce: 'pre',
+    load: async (asked) => {
+      const names = NOT_USED.test(asked) ? namesGivenBy(await readFile(asked, 'utf8')) : null
+      if (!names?.length) return null
+      return `function NotHere() {\n  throw new Error('The client has no part of this kind.')\n}\nexport { ${names.map((name) => `NotHere as ${name}`).join(', ')} }\n`
+    },
+  }
+}
+
 /** The profiles of vtk.js bring what draws by WebGPU beside what draws by WebGL, which is all that Cornerstone draws by. */
 function noWebGpu(): Plugin {
   const id = '\0no-webgpu'
@@ -186,7 +224,7 @@ function noWebGpu(): Plugin {
 }
 
 export default defineConfig({
-  plugins: [react(), leanDcmjs(), noWebGpu(), programInPage(), pdfTables(), packed()],
+  plugins: [react(), leanDcmjs(), leanCornerstone(), noWebGpu(), programInPage(), pdfTables(), packed()],
   define: { __PDF_TABLES__: JSON.stringify(PDF_TABLES) },
   resolve: {
     alias: {

@@ -40,12 +40,13 @@ import {
   IconZoomScan,
   type Icon,
 } from '@tabler/icons-react'
-import { memo, useState, type ReactNode } from 'react'
+import { Fragment, memo, useEffect, useState, type ReactNode } from 'react'
 import { showKeys, useKeys, type KeyBinding } from '@/lib/keys'
 import { useCalm } from './calm'
 import { cells, type Layout } from './layout'
 import { LayoutPicker } from './LayoutPicker'
 import { LINKS, LINK_LABEL, type LinkKind, type Links } from './links'
+import { comePlanes } from './planesLater'
 import type { WindowPreset } from './presets'
 import { OVERLAY_KEYS } from './overlays/keys'
 import { alike } from './steady'
@@ -239,8 +240,20 @@ export const Toolbar = memo(function Toolbar(props: ToolbarProps) {
   const [measuring, setMeasuring] = useState<ToolName>('length')
   useToolKeys(props)
   const shownMeasuring = MEASURING.find((name) => name === tool) ?? measuring
+  const isCalm = useCalm()
+  useEffect(() => {
+    // What fails is asked for again, and told of, when planes are shown.
+    if (isCalm) comePlanes().catch(() => undefined)
+  }, [isCalm])
   // The keys are there at once; to draw all buttons takes as long as half a picture, which comes first.
-  if (!useCalm()) return <div className={classes['toolbar']} role="toolbar" aria-label="Image tools" aria-busy />
+  // What is given with keys of its own is there from the first, and the same after.
+  const given = [<Fragment key="hanging">{props.hanging}</Fragment>, <Fragment key="end">{props.children}</Fragment>]
+  if (!isCalm)
+    return (
+      <div className={classes['toolbar']} role="toolbar" aria-label="Image tools" aria-busy>
+        {given}
+      </div>
+    )
   return (
     <div className={classes['toolbar']} role="toolbar" aria-label="Image tools">
       <Tool label="Series" keys="t" icon={IconLayoutSidebar} pressed={thumbnails} onClick={on.thumbnails} />
@@ -378,10 +391,10 @@ export const Toolbar = memo(function Toolbar(props: ToolbarProps) {
         disabled={can.subtract !== true}
         onClick={on.subtract}
       />
-      {props.hanging}
+      {given[0]}
       <LayoutPicker layout={layout} onLayout={on.layout} />
       {can.mark ? <Tool label={isKey ? 'Unmark the key image' : 'Mark as key image'} keys="k" icon={IconStar} pressed={isKey} onClick={on.mark} /> : null}
-      {props.children}
+      {given[1]}
     </div>
   )
 }, alike)
