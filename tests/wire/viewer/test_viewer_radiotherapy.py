@@ -127,6 +127,7 @@ def test_a_dose_lies_where_it_is_and_is_as_great_as_numpy_reckons(store: Any, op
     expect(panel_of(page)).to_contain_text("Physical dose of the plan")
     expect(panel_of(page)).to_contain_text(f"Greatest: {values.max():.2f}".rstrip("0"))
     # What the plan prescribes is 100 %.
+    expect(panel_of(page)).to_contain_text("prescribed: 2 Gy")
     expect(panel_of(page).get_by_label("100 % of PLAN DOSE", exact=True)).to_have_value("2")
     expect(panel_of(page).get_by_label("OF ANOTHER SPACE", exact=True)).to_contain_text(
         "The images that it belongs to are not open."

@@ -14,9 +14,9 @@ export interface Hanging {
   stacks: readonly (Stack | null)[]
 }
 
-/** What is read first: the first series that scrolls and is no localiser, else the first that is no localiser. */
+/** What is read first: the first series that scrolls and is no localiser, nor the grid of a dose, else the first that is none. */
 export function firstStack(stacks: readonly Stack[]): Stack | null {
-  const readable = stacks.filter((stack) => !isLocaliser(stack))
+  const readable = stacks.filter((stack) => !isLocaliser(stack) && stack.modality !== 'RTDOSE')
   return readable.find((stack) => stack.length > 1) ?? readable[0] ?? stacks[0] ?? null
 }
 

@@ -14,7 +14,7 @@ const GREATEST = 100_000
 const STOPS = [0, 0.2, 0.4, 0.6, 0.8, 1, 1.2]
 
 /** What a dose's colours and lines mean, and how the reader has them: of what they are parts, and which there are. */
-export default function DoseLegend({ view: { layer }, look, most, structures, onLook }: { view: LayerView; look: DoseLook; most: number | null; structures: Layer | undefined; onLook: (look: DoseLook) => void }) {
+export default function DoseLegend({ view: { layer, prescribed }, look, most, structures, onLook }: { view: LayerView; look: DoseLook; most: number | null; structures: Layer | undefined; onLook: (look: DoseLook) => void }) {
   const [drawn, setDrawn] = useState(false)
   const [wanted, setWanted] = useState<string | number>('')
   const unit = unitOf(layer.instance)
@@ -33,7 +33,7 @@ export default function DoseLegend({ view: { layer }, look, most, structures, on
   }
   return (
     <div className={classes['dose']}>
-      {most === null ? null : <p>Greatest: {doseWords(most, layer.instance)}</p>}
+      <p>{[most === null ? null : `Greatest: ${doseWords(most, layer.instance)}`, prescribed === null ? null : `prescribed: ${doseWords(prescribed, layer.instance)}`].filter(Boolean).join(' · ')}</p>
       {notesOfDose(layer.instance).filter((words) => words !== layer.label).map((words) => (
         <p key={words} dir="auto">
           {words}

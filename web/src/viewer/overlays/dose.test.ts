@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest'
 import type { DicomJson } from '../dicom'
 import { along, type Vec3 } from '../geometry'
-import { stacksOfSeries } from '../stacks'
+import { firstStack } from '../hanging/builtIn'
+import { stacksOfSeries, type Stack } from '../stacks'
 import { doseLayerOf, dosePartsOf, geometryOf, kindOfDose, lookAtFirst, partOfLevel, WASH } from './dose'
 import { frameOffsets } from './doseFrames'
 import { contourOf, doseAt, doseForms, fieldOn, gridOf, type DoseGrid } from './doseGrid'
@@ -69,6 +70,12 @@ describe('where the planes of a dose lie', () => {
     ['twice', {}, [0, 3, 3], 'Several of its planes'],
   ])('or %s: nothing is laid anywhere', (_, over, offsets, words) => {
     expect(doseLayerOf(dose(over, offsets))?.fault).toContain(words)
+  })
+
+  it('is not what is read first, though its grid is a picture', () => {
+    const stacks = ['RTDOSE', 'CT'].map((modality) => ({ modality, length: 9, frames: [] })) as unknown as Stack[]
+    expect(firstStack(stacks)?.modality).toBe('CT')
+    expect(firstStack(stacks.slice(0, 1))?.modality).toBe('RTDOSE')
   })
 
   it('is that of its pictures, where it is looked at by itself', () => {

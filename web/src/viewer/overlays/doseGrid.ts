@@ -211,14 +211,28 @@ export function volumesFrom(grid: DoseGrid, doses: readonly number[]): readonly 
   const { at, columns, rows, spacing, values, thickness } = grid
   const plane = columns * rows
   const sums = doses.map(() => 0)
+  const rising = doses.map((_, index) => index).sort((a, b) => (doses[a] ?? 0) - (doses[b] ?? 0))
+  const levels = Float32Array.from(rising, (index) => doses[index] ?? 0)
+  const [least = Infinity] = levels
+  const reached = new Uint32Array(levels.length)
   for (let layer = 0; layer < at.length; layer++) {
     const here = at[layer] ?? 0
     const thick = at.length > 1 ? ((at[layer + 1] ?? here) - (at[layer - 1] ?? here)) * (layer === 0 || layer === at.length - 1 ? 1 : 0.5) : thickness
-    doses.forEach((dose, index) => {
-      let count = 0
-      for (let n = layer * plane, end = n + plane; n < end; n++) if ((values[n] ?? 0) >= dose) count++
+    // Once through all values, most of which are of no level.
+    reached.fill(0)
+    for (let n = layer * plane, end = n + plane; n < end; n++) {
+      const value = values[n] ?? 0
+      if (value < least) continue
+      let level = levels.length - 1
+      while (value < (levels[level] ?? 0)) level--
+      reached[level] = (reached[level] ?? 0) + 1
+    }
+    let count = 0
+    for (let level = levels.length - 1; level >= 0; level--) {
+      count += reached[level] ?? 0
+      const index = rising[level] ?? 0
       sums[index] = (sums[index] ?? 0) + count * thick * spacing[0] * spacing[1]
-    })
+    }
   }
   return sums.map((sum) => (at.length > 1 || thickness > 0 ? sum : null))
 }

@@ -33,6 +33,8 @@ export interface LayerView {
   note: string | null
   /** How a dose is looked at, once it is here. */
   look: DoseLook | null
+  /** What the plan of a dose prescribes, Gy; null: it prescribes nothing, or is not here. */
+  prescribed: number | null
 }
 
 /** A place of a part to be looked at: where it is largest, and on which picture, where it names one. */
@@ -110,7 +112,7 @@ export function useOverlays(foundLayers: readonly Layer[], foundStacks: readonly
       layers.map((layer): LayerView => {
         const fault = layer.fault ?? (stacks.some((stack) => fitsAny(layer, stack)) ? null : loading ? null : NOT_OPEN)
         const [content, dose] = [contents.get(layer.key), dosed.get(layer.key)]
-        return { layer, seen: seenOf(layer), content: content && dose ? { ...content, forms: dose.forms } : content, note: fault, look: dose?.look ?? null }
+        return { layer, seen: seenOf(layer), content: content && dose ? { ...content, forms: dose.forms } : content, note: fault, look: dose?.look ?? null, prescribed: dose?.prescribed ?? null }
       }),
     // `version` says when the contents are others.
     // eslint-disable-next-line react-hooks/exhaustive-deps
@@ -211,7 +213,7 @@ export function useOverlays(foundLayers: readonly Layer[], foundStacks: readonly
       now,
       known: new Set(layers.map((layer) => layer.key)),
       take: (told) => {
-        doses.set(Object.entries(told).flatMap(([key, { dose }]) => (dose ? [[key, dose] as const] : [])))
+        doses.take(told)
         setSeen((before) => {
           const after = new Map(before)
           for (const layer of layers) {
@@ -229,6 +231,7 @@ export function useOverlays(foundLayers: readonly Layer[], foundStacks: readonly
 interface Dosed {
   from: Layer
   look: DoseLook
+  prescribed: number | null
   layer: Layer
   forms: ReadonlyMap<number, Form>
 }
@@ -245,10 +248,11 @@ function useDoses(contents: Contents, found: readonly Layer[], plans: readonly D
     for (const layer of found) {
       const dose = contents.get(layer.key)?.dose
       if (!dose) continue
-      const look = said.get(layer.key) ?? lookAtFirst(dose.most, prescribedTo(layer, plans))
+      const prescribed = prescribedTo(layer, plans)
+      const look = said.get(layer.key) ?? lookAtFirst(dose.most, prescribed)
       const before = kept.current.get(layer.key)
-      const same = before?.from === layer && isSameLook(before.look, look)
-      made.set(layer.key, same ? before : { from: layer, look, layer: { ...layer, parts: dosePartsOf(layer, look) }, forms: dose.formsBy(look) })
+      const same = before?.from === layer && before.prescribed === prescribed && isSameLook(before.look, look)
+      made.set(layer.key, same ? before : { from: layer, look, prescribed, layer: { ...layer, parts: dosePartsOf(layer, look) }, forms: dose.formsBy(look) })
     }
     kept.current = made
     return made
@@ -256,7 +260,9 @@ function useDoses(contents: Contents, found: readonly Layer[], plans: readonly D
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [contents, version, found, said, plans])
   const set = useCallback((looks: readonly (readonly [string, DoseLook])[]) => setSaid((before) => new Map([...before, ...looks])), [])
-  return { dosed, said, set }
+  // Who has not said how is followed as it is at first.
+  const take = useCallback((told: SharedLaid) => setSaid(new Map(Object.entries(told).flatMap(([key, { dose }]) => (dose ? [[key, dose] as const] : [])))), [])
+  return { dosed, said, set, take }
 }
 
 /** What is prescribed to who gets all of a dose, Gy; null: that is not told, or the dose is of something else. */
