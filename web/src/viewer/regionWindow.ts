@@ -30,7 +30,9 @@ export function rangeOfRegion(
   found.sort((a, b) => a - b)
   const at = (part: number) => found[Math.round(part * (found.length - 1))] ?? 0
   const [lower, upper] = [at(0.01), at(0.99)]
-  return upper - lower < 1 ? { lower: lower - 1, upper: upper + 1 } : { lower, upper }
+  // Of whole numbers a window reaches over one; SUV are fractions.
+  const least = values instanceof Float32Array ? 0.01 : 1
+  return upper - lower < least ? { lower: lower - least, upper: upper + least } : { lower, upper }
 }
 
 interface Drawn {

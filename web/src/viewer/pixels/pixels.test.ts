@@ -90,6 +90,13 @@ describe('padding', () => {
   })
 })
 
+describe('the window of a region', () => {
+  it('may be less than one of fractions, and is not of whole numbers', () => {
+    expect(rangeOfRegion(Float32Array.of(2, 2.25, 2.5, 2.5), 2, 2, [0, 0], [1, 1])).toEqual({ lower: 2, upper: 2.5 })
+    expect(rangeOfRegion(Int16Array.of(7, 7, 7, 7), 2, 2, [0, 0], [1, 1])).toEqual({ lower: 6, upper: 8 })
+  })
+})
+
 describe('colours', () => {
   it('of plain YBR_FULL_422 share theirs between two pixels', () => {
     const bytes = Uint8Array.of(76, 76, 85, 255, 29, 29, 255, 107)
