@@ -7,6 +7,8 @@ import type { Grid, Surface } from './surfaces'
 
 /** Of more a screen shows a heap. */
 const SURFACES_MOST = 60
+/** A surface of more triangles is drawn smooth. */
+const EDGED_MOST = 300_000
 /** What is still coming changes often. */
 const STILL_MS = 300
 
@@ -76,7 +78,12 @@ export function useSurfaces(scene: Scene | null, stack: Stack, shown: readonly S
             if (grid) laid.push(await thread.lay(grid))
             stop.signal.throwIfAborted()
           }
-          for (const mesh of form.meshes ?? []) laid.push({ ...mesh, normals: facing(mesh.positions, mesh.triangles) })
+          for (const mesh of form.meshes ?? []) {
+            // What has edges shows them, as long as it is not so fine that none are seen.
+            const { apart } = await import('./edges')
+            laid.push(mesh.triangles.length <= 3 * EDGED_MOST ? { ...mesh, ...apart(mesh) } : { ...mesh, normals: facing(mesh.positions, mesh.triangles) })
+            stop.signal.throwIfAborted()
+          }
           surfaces = laid
           made.set(form, surfaces)
         }
