@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.fault, pytest.mark.timeout(600)]
 
 @pytest.fixture(scope="module")
 def stand() -> Iterator[Stand]:
-    with standing(lazy_log=True, takes_orders=True) as made:
+    with standing(lazy_log=True) as made:
         yield made
 
 

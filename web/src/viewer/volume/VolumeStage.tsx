@@ -1,7 +1,7 @@
 import type { Types } from '@cornerstonejs/core'
 import { ActionIcon, Button, Loader, SegmentedControl, Select, Slider, Tooltip } from '@mantine/core'
 import { IconBlob, IconCrosshair, IconCube, IconRestore, IconX } from '@tabler/icons-react'
-import { useEffect, useMemo, useRef, useState, type RefObject } from 'react'
+import { useEffect, useLayoutEffect, useMemo, useRef, useState, type RefObject } from 'react'
 import { flushSync } from 'react-dom'
 import { formatPersonName } from '@/lib/personname'
 import { formatDicomDate } from '@/lib/time'
@@ -256,7 +256,8 @@ export function VolumeStage({ study, prior, stack: given, others, tool, slabAtFi
       ],
     }
   }
-  useEffect(() => {
+  // Before what is wished by a key is done, which an effect of the same drawing does.
+  useLayoutEffect(() => {
     if (!leaving) return
     leaving.current = leave
     return () => {
