@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -180,13 +181,18 @@ def expected(*masks: tuple[str, Array]) -> str:
     return "".join(out.ravel())
 
 
+_CARD = re.compile("^(Segmentation|RT structures|Dose|Surfaces|Height map) (on|off)")
+
+
 def panel(page: Page) -> Locator:
     return page.get_by_role("complementary", name="Segmentations and structures")
 
 
-def offered(page: Page) -> None:
-    """Waits until what can be laid over the picture is known."""
+def offered(page: Page, series: int = 1) -> None:
+    """Waits until what can be laid over the picture is known, of so many series."""
     expect(page.locator("[data-pane=a]")).to_contain_text("hidden")
+    cards = page.get_by_role("navigation", name="Series").get_by_role("button", name=_CARD)
+    expect(cards).to_have_count(series)
 
 
 def at_image(page: Page, number: int) -> None:

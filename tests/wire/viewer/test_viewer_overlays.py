@@ -73,7 +73,7 @@ def test_a_cropped_segmentation_of_odd_bits_lies_where_it_is_however_the_picture
 
     page = open_study(study, 1100, 760, accept_downloads=True)
     # It is no stack of pictures, and it is offered.
-    offered(page)
+    offered(page, 2)
     assert page.get_by_role("navigation", name="Series").locator("img").count() == 1
     page.get_by_role("button", name=re.compile("Segmentation off.*ORGANS", re.DOTALL)).click()
     expect(page.locator("[data-pane=a]")).to_contain_text("Segmentation: 2 of 2 shown")
@@ -264,7 +264,7 @@ def test_parts_labels_and_a_liver_are_seen_as_pydicom_reads_them(store: Any, ope
     beside(store, slices[0], fractional)
     beside(store, slices[0], label_map, SeriesNumber=51)
     page = open_study(study, 1100, 760)
-    offered(page)
+    offered(page, 2)
     page.keyboard.press("*")
     page.keyboard.press("Shift+Z")
     expect(panel(page).locator("li[data-part='1']")).to_contain_text(f"{(18 + 18 * 0.3) * 18 / 1000:.3g} ml")

@@ -121,7 +121,7 @@ def test_a_dose_lies_where_it_is_and_is_as_great_as_numpy_reckons(store: Any, op
     beside(store, slices[0], elsewhere, SeriesNumber=62)
 
     page = open_study(study, 1440, 900, accept_downloads=True)
-    offered(page)
+    offered(page, 2)
     page.get_by_role("button", name=re.compile("Dose off.*PLAN DOSE", re.DOTALL)).click()
     page.keyboard.press("*")
     expect(panel_of(page)).to_contain_text("Physical dose of the plan")
